@@ -1,0 +1,139 @@
+//! What a cell is built on: the state machine and its waiters.
+
+use core::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+pub use self::intrusive::{Intrusive, IntrusiveWaiter};
+pub use crate::state::{Interest, State};
+
+mod intrusive;
+
+/// The state of a cell and the tasks that wait for it, without the value.
+///
+/// [`OnceCell`](crate::OnceCell) owns a value and a backend, as a `lock_api::Mutex` owns its data and a
+/// `RawMutex`. The backend decides how the state is represented, where waiters stand, and what excludes
+/// threads, cores and interrupts from each other. It is a type parameter: crates in one program use
+/// different backends without knowing of each other.
+///
+/// # The state machine
+///
+/// ```text
+///              try_claim                publish
+///   UNINIT ───────────────► INITIALIZING ───────────────► READY
+///      ▲                          │
+///      └──────────────────────────┘
+///                release
+/// ```
+///
+/// *The claim* is the right to initialize. [`try_claim`](Self::try_claim) gives it to one caller, who gives
+/// it back by [`publish`](Self::publish) or [`release`](Self::release), from any thread. While a cell is
+/// shared, READY is final.
+///
+/// # Safety
+///
+/// Cells hand out references to their values on the word of their backend. An implementation must keep this:
+///
+/// 1. **Exclusion.** From a `try_claim` that returned `Ok` until `publish` or `release` is called, no other
+///    `try_claim` returns `Ok`, and [`state`](Self::state) is `Initializing`.
+/// 2. **Publication.** [`is_ready`](Self::is_ready) is true, and `state` is `Ready`, from the call of
+///    `publish` on and never before, or from the start if the backend began as [`READY`](Self::READY).
+///    Whatever happened before the call of `publish` happens before an `is_ready` that returns true, a
+///    `state` that returns `Ready` and a `try_claim` that returns `Err(Ready)`.
+/// 3. **Succession.** Whatever happened before a `release` happens before the next `try_claim` that returns
+///    `Ok`.
+/// 4. **Pinning.** A waiter that [`poll_wait`](Self::poll_wait) left registered may be used by other threads
+///    until `poll_wait` returns `Ready` or [`cancel`](Self::cancel) returns, and not afterwards.
+///
+/// Beyond soundness, it should keep what users of cells rely on:
+///
+/// 5. **No lost wakeup.** After `poll_wait` has returned `Pending`, the waker that it was given last is woken
+///    as soon as the state settles the waiter's interest: by `publish`, and for [`Interest::Claim`] by
+///    `release` too. Every such waiter is woken, not one of them: none depends on another one being polled.
+/// 6. **No user code under a lock.** Wakers are cloned, woken and dropped while nothing is held that another
+///    call on the same backend needs, and any of the three may call the backend. If it panics, the backend
+///    goes on working, nobody else stays asleep, and the panic propagates.
+/// 7. **Nothing is left behind.** After `cancel` nothing refers to the waiter, and its waker is dropped.
+/// 8. Waiters that are not woken by a `release` do not make it dearer.
+pub unsafe trait Backend: Sized {
+    /// A backend of an empty cell.
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "each use is meant to make a new backend"
+    )]
+    const UNINIT: Self;
+
+    /// A backend of a cell that has its value from the start.
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "each use is meant to make a new backend"
+    )]
+    const READY: Self;
+
+    /// What a future keeps to wait. The cell's futures are `Send`, `Sync` and `Unpin` as this type allows.
+    type Waiter;
+
+    /// Makes a waiter that is not registered.
+    ///
+    /// Every future makes one, and most never wait: this should be cheap.
+    fn waiter(interest: Interest) -> Self::Waiter;
+
+    /// The state at this moment. What `Ready` promises is told under *Publication*.
+    fn state(&self) -> State;
+
+    /// Whether the state is READY: the path of every access to a ready cell.
+    #[inline]
+    fn is_ready(&self) -> bool {
+        self.state() == State::Ready
+    }
+
+    /// Moves UNINIT to INITIALIZING and so gives the claim to the caller.
+    ///
+    /// # Errors
+    ///
+    /// The state that was found instead, `Initializing` or `Ready`.
+    fn try_claim(&self) -> Result<(), State>;
+
+    /// Moves INITIALIZING to READY and wakes all waiters, oldest first.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a waker does. The state is READY all the same, and everybody is woken.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the claim, and loses it. The value is written.
+    unsafe fn publish(&self);
+
+    /// Moves INITIALIZING back to UNINIT and wakes all waiters of [`Interest::Claim`], oldest first.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a waker does. The state is UNINIT all the same, and everybody is woken.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the claim, and loses it.
+    unsafe fn release(&self);
+
+    /// Registers `waiter` with the waker of `cx`, unless there is nothing to wait for.
+    ///
+    /// `Pending` leaves the waiter registered, with this waker in the place of an earlier one. `Ready` leaves
+    /// it unregistered and means that the state has settled the waiter's interest, or may have: the caller
+    /// looks at the state again. It is no promise of any state.
+    ///
+    /// # Safety
+    ///
+    /// A waiter that `Pending` left registered is used with the same backend again, and only the owner's
+    /// thread calls `poll_wait` and `cancel` with it, one call at a time. Before its memory is given up or
+    /// moved, it is unregistered by a `Ready` or by `cancel`.
+    unsafe fn poll_wait(&self, waiter: Pin<&Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Makes sure that `waiter` is not registered. For a waiter that never was, this should be cheap.
+    ///
+    /// # Safety
+    ///
+    /// As for [`poll_wait`](Self::poll_wait).
+    unsafe fn cancel(&self, waiter: Pin<&Self::Waiter>);
+}

@@ -1,0 +1,425 @@
+//! The default backend: one word, any number of waiters, no allocation.
+//!
+//! The word (see [`state`](crate::state)) holds the state, the lock of the waiter list and the address of
+//! the list's first node. The nodes stand inside the waiting futures (see [`list`](crate::list)).
+//!
+//! # Transitions
+//!
+//! | from | to | by | ordering |
+//! |---|---|---|---|
+//! | UNINIT, unlocked | INITIALIZING | `try_claim` | Acquire: after the `release` before it |
+//! | INITIALIZING, no waiters | READY or UNINIT | `settle` | Release |
+//! | any, unlocked | LOCKED | `lock` | Acquire: after the unlocking before it |
+//! | LOCKED | unlocked; if the holder has the claim, READY or UNINIT | `Locked::unlock` | Release |
+//!
+//! # Invariants
+//!
+//! 1. While LOCKED is set, only the thread that set it changes the word. So it unlocks by a plain store.
+//! 2. A linked node, and the waker of a linked node, is changed only under the lock. Its owner may look at
+//!    the waker without the lock, as only the owner ever replaces it.
+//! 3. A linked node is valid: its future unlinks it, or sees it unlinked, before it lets go of the memory.
+//! 4. The waker of a node is initialized while the node is linked. Who unlinks the node takes the waker.
+//! 5. A claimant is linked only while the state is INITIALIZING, or while whoever ended it is still draining
+//!    the list: every linked claimant is owed a wake by the holder of the claim or by a drain at work.
+//! 6. A passive waiter is linked only until READY is published, or while the publisher is draining.
+//! 7. No user code runs under the lock.
+//!
+//! READY and UNINIT are published by the unlocking that ends the first batch of the drain, so that nobody who
+//! is woken finds the state unchanged. A drain after a failure stops at the claimants that came later: their
+//! wake is owed by somebody else.
+
+use core::{
+    fmt,
+    mem::MaybeUninit,
+    pin::Pin,
+    ptr::NonNull,
+    task::{Context, Poll, Waker},
+};
+
+use super::{Backend, Interest, State};
+use crate::{
+    list::{List, Node, is_older},
+    state::Snapshot,
+    sync::{AtomicPtr, Backoff, Ordering, UnsafeCell},
+    wake_batch::wake_in_batches,
+};
+
+/// The default backend: one pointer-sized word, any number of waiters, no allocation.
+///
+/// | operation | cost |
+/// |---|---|
+/// | access to a ready cell | one load |
+/// | initialization that nobody waits for | two compare-and-swaps |
+/// | starting to wait | one compare-and-swap and one store, beside the waker's clone |
+/// | waking | one compare-and-swap and one store for each 16 waiters, beside the wakes |
+/// | cancelling | one compare-and-swap and one store, beside the waker's drop |
+///
+/// Starting to wait and cancelling take the same time however many others wait.
+///
+/// The waiter list is guarded by one bit of the word. The bit is held for a bounded number of steps, in which
+/// no user code runs. A thread that meets it spins, and with the feature `std` soon yields. Without `std`
+/// it only spins: **do not share a cell between a task and an interrupt handler**, or between threads of
+/// different priorities on one core, as the handler would spin for the lock of the code it interrupts.
+pub struct Intrusive {
+    word: AtomicPtr<WaiterNode>,
+}
+
+/// The place of a waiting future in the list of [`Intrusive`]: five words.
+pub struct IntrusiveWaiter {
+    node: WaiterNode,
+}
+
+type WaiterNode = Node<WakerSlot>;
+
+/// Who may touch it: invariants 2 and 4.
+struct WakerSlot(UnsafeCell<MaybeUninit<Waker>>);
+
+// SAFETY: another thread may take the waker and wake or drop it, for which a `Waker` is `Send`; it may change
+// the node's pointers, under the lock. The addresses in there mean the same on every thread.
+unsafe impl Send for IntrusiveWaiter {}
+// SAFETY: a shared reference gives access to nothing.
+unsafe impl Sync for IntrusiveWaiter {}
+
+/// The list lock, held.
+struct Locked<'a> {
+    word: &'a AtomicPtr<WaiterNode>,
+    /// The word as it stands, LOCKED.
+    snapshot: Snapshot<WaiterNode>,
+    list: List<WakerSlot>,
+}
+
+impl Intrusive {
+    const fn starting_as(word: Snapshot<WaiterNode>) -> Self {
+        Self {
+            word: AtomicPtr::new(word.into_word()),
+        }
+    }
+
+    #[inline(always)]
+    fn load(&self) -> Snapshot<WaiterNode> {
+        // ORDERING: Acquire pairs with the Release in `settle` and `unlock`, which publish the value.
+        Snapshot::from_word(self.word.load(Ordering::Acquire))
+    }
+
+    /// Moves the unlocked word from `current` to `new`, or tells what stands there instead.
+    #[inline(always)]
+    fn exchange(
+        &self,
+        current: Snapshot<WaiterNode>,
+        new: Snapshot<WaiterNode>,
+        success: Ordering,
+    ) -> Result<(), Snapshot<WaiterNode>> {
+        let (current, new) = (current.into_word(), new.into_word());
+        // ORDERING: on failure Acquire, as for `load`.
+        match (self.word).compare_exchange(current, new, success, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(prev) => Err(Snapshot::from_word(prev)),
+        }
+    }
+
+    /// Takes the list lock, or gives up as soon as the state is one that `unless` names.
+    fn lock_unless(&self, unless: impl Fn(State) -> bool) -> Option<Locked<'_>> {
+        let mut backoff = Backoff::default();
+        let mut current = self.load();
+        loop {
+            if unless(current.state()) {
+                return None;
+            }
+            if current.is_locked() {
+                backoff.snooze();
+                current = self.load();
+                continue;
+            }
+            // ORDERING: Acquire pairs with the Release in `unlock`: we see the list as its last owner left it.
+            match self.exchange(current, current.locked(), Ordering::Acquire) {
+                Ok(()) => {
+                    return Some(Locked {
+                        word: &self.word,
+                        snapshot: current.locked(),
+                        // SAFETY: we hold the lock (invariant 1), and linked nodes are valid (invariant 3).
+                        list: unsafe { List::from_head(current.head()) },
+                    });
+                }
+                Err(found) => current = found,
+            }
+        }
+    }
+
+    fn lock(&self) -> Locked<'_> {
+        self.lock_unless(|_| false).expect("no state stops this caller")
+    }
+
+    #[cold]
+    fn try_claim_contended(&self) -> Result<(), State> {
+        let mut backoff = Backoff::default();
+        let mut current = self.load();
+        while current.state() == State::Uninit {
+            if current.is_locked() {
+                backoff.snooze();
+                current = self.load();
+                continue;
+            }
+            // ORDERING: Acquire, as in `try_claim`.
+            match self.exchange(current, current.claimed(), Ordering::Acquire) {
+                Ok(()) => return Ok(()),
+                Err(found) => current = found,
+            }
+        }
+        Err(current.state())
+    }
+
+    /// Ends INITIALIZING with `outcome`, and wakes whom it concerns.
+    #[inline]
+    fn settle(&self, outcome: State) {
+        let claimed = Snapshot::CLAIMED;
+        // ORDERING: Release pairs with the Acquire of whoever sees READY, or claims after this UNINIT.
+        let exchanged = self.exchange(claimed, claimed.settled(outcome), Ordering::Release);
+        if exchanged.is_err() {
+            self.settle_and_wake(outcome);
+        }
+    }
+
+    #[cold]
+    fn settle_and_wake(&self, outcome: State) {
+        // The newest waiter whose wake is ours; known from the first batch on.
+        let mut newest = None;
+        wake_in_batches(|batch| {
+            let mut locked = self.lock();
+            let newest = *newest.get_or_insert_with(|| {
+                locked.snapshot = locked.snapshot.settled(outcome);
+                locked.list.newest_ticket()
+            });
+            while let Some(node) = locked.next_concerned(outcome, newest) {
+                if batch.is_full() {
+                    return true;
+                }
+                // SAFETY: the node was found in the list.
+                batch.push(unsafe { locked.unlink(node) });
+            }
+            false
+        });
+    }
+
+    /// Registers a waiter that is not linked.
+    fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
+        let waker = waker.clone();
+        let interest = node.interest();
+        let Some(mut locked) = self.lock_unless(|state| interest.is_settled_by(state)) else {
+            return Poll::Ready(());
+        };
+        // SAFETY: the node is not linked, so that its slot is empty and its owner's alone (invariant 4).
+        unsafe { node.payload().write(waker) };
+        // SAFETY: the node is not linked, and its owner keeps it valid until it is (invariant 3).
+        unsafe { locked.list.push(node) };
+        Poll::Pending
+    }
+
+    /// Brings the waker of a waiter up to date that was linked a moment ago.
+    fn update(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
+        // SAFETY: the caller owns the node, whose slot was filled when it was linked (invariants 2 and 4).
+        if unsafe { node.payload().is_equal_to(waker) } {
+            // Whoever takes the node out wakes this very task.
+            return Poll::Pending;
+        }
+        let waker = waker.clone();
+        let locked = self.lock();
+        // Thread A may have taken the node out and be about to wake the older waker, whose task polls us no
+        // more. Only under the lock do we know that it has not.
+        let (poll, spare) = if node.is_linked() {
+            // SAFETY: we own the node and hold the lock; the node is linked (invariants 2 and 4).
+            (Poll::Pending, unsafe { node.payload().replace(waker) })
+        } else {
+            (Poll::Ready(()), waker)
+        };
+        drop(locked);
+        drop(spare);
+        poll
+    }
+
+    #[cold]
+    fn cancel_linked(&self, node: Pin<&WaiterNode>) {
+        let mut locked = self.lock();
+        // Thread A may have taken the node out since we last looked.
+        let waker = node.is_linked().then(|| {
+            // SAFETY: under the lock, a linked node is in the list.
+            unsafe { locked.unlink(NonNull::from(&*node)) }
+        });
+        drop(locked);
+        drop(waker);
+    }
+}
+
+// SAFETY: the numbers are those of the trait's documentation.
+// 1. Only a `try_claim` moves UNINIT to INITIALIZING, by a compare-and-swap that one caller wins. Only the
+//    holder of the claim moves on from there, in `settle`.
+// 2. READY is set by `settle` alone, with Release, directly or by unlocking. Every later change of the word
+//    is a read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY
+//    word synchronizes with `settle`.
+// 3. UNINIT is set by `settle` with Release, in the same two ways, and `try_claim` acquires.
+// 4. `poll_wait` and `cancel` leave the node unlinked when they say so; the last touch by another thread is
+//    the store of `linked`, which they acquire.
+unsafe impl Backend for Intrusive {
+    const UNINIT: Self = Self::starting_as(Snapshot::UNINIT);
+    const READY: Self = Self::starting_as(Snapshot::READY);
+
+    type Waiter = IntrusiveWaiter;
+
+    #[inline]
+    fn waiter(interest: Interest) -> IntrusiveWaiter {
+        IntrusiveWaiter {
+            node: Node::new(interest, WakerSlot::new()),
+        }
+    }
+
+    #[inline]
+    fn state(&self) -> State {
+        self.load().state()
+    }
+
+    #[inline(always)]
+    fn is_ready(&self) -> bool {
+        self.load().is_ready()
+    }
+
+    #[inline]
+    fn try_claim(&self) -> Result<(), State> {
+        // ORDERING: Acquire pairs with the Release in `settle`: the initializer before us has ended.
+        match self.exchange(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire) {
+            Ok(()) => Ok(()),
+            Err(found) if found.state() != State::Uninit => Err(found.state()),
+            Err(_) => self.try_claim_contended(),
+        }
+    }
+
+    #[inline]
+    unsafe fn publish(&self) {
+        self.settle(State::Ready);
+    }
+
+    #[inline]
+    unsafe fn release(&self) {
+        self.settle(State::Uninit);
+    }
+
+    unsafe fn poll_wait(&self, waiter: Pin<&IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let node = waiter.node();
+        if node.is_linked() {
+            self.update(node, cx.waker())
+        } else {
+            self.register(node, cx.waker())
+        }
+    }
+
+    #[inline]
+    unsafe fn cancel(&self, waiter: Pin<&IntrusiveWaiter>) {
+        let node = waiter.node();
+        if node.is_linked() {
+            self.cancel_linked(node);
+        }
+    }
+}
+
+impl Locked<'_> {
+    /// Takes a node out of the list, with its waker.
+    ///
+    /// # Safety
+    ///
+    /// The node is in the list. It must not be touched afterwards but by its owner.
+    unsafe fn unlink(&mut self, node: NonNull<WaiterNode>) -> Waker {
+        let take = |slot: &WakerSlot| {
+            // SAFETY: the waker of a linked node is initialized, and moves to who unlinks it (invariant 4).
+            unsafe { slot.read() }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.list.unlink(node, take) }
+    }
+
+    /// The oldest waiter that `outcome` concerns, among those that came no later than `newest`.
+    fn next_concerned(&self, outcome: State, newest: Option<u32>) -> Option<NonNull<WaiterNode>> {
+        if outcome == State::Ready {
+            // Nobody comes after READY.
+            return self.list.oldest();
+        }
+        let (claimant, ticket) = self.list.oldest_claimant()?;
+        newest
+            .is_some_and(|newest| !is_older(newest, ticket))
+            .then_some(claimant)
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let word = self.snapshot.unlocked(self.list.head());
+        // ORDERING: Release pairs with the Acquire in `lock_unless`, for the list, and with that in `load`
+        // and `try_claim`, for what `settle` publishes. A store is enough: nobody else writes (invariant 1).
+        self.word.store(word.into_word(), Ordering::Release);
+    }
+}
+
+impl IntrusiveWaiter {
+    #[inline]
+    fn node(self: Pin<&Self>) -> Pin<&WaiterNode> {
+        // SAFETY: the node is a field, which moves with the whole and is not handed out unpinned.
+        unsafe { self.map_unchecked(|waiter| &waiter.node) }
+    }
+}
+
+impl WakerSlot {
+    const fn new() -> Self {
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
+    /// # Safety
+    ///
+    /// The slot is empty, and only the caller uses it.
+    unsafe fn write(&self, waker: Waker) {
+        // SAFETY: the caller's promise.
+        self.0
+            .with_mut(|slot| unsafe { slot.cast::<Waker>().write(waker) });
+    }
+
+    /// Moves the waker out. The owner of the node may still compare it.
+    ///
+    /// # Safety
+    ///
+    /// The slot is filled, and the caller is the one to empty it, while nobody writes.
+    unsafe fn read(&self) -> Waker {
+        // SAFETY: the caller's promise.
+        self.0.with(|slot| unsafe { slot.cast::<Waker>().read() })
+    }
+
+    /// # Safety
+    ///
+    /// The slot is filled, and only the caller uses it.
+    unsafe fn replace(&self, waker: Waker) -> Waker {
+        // SAFETY: the caller's promise.
+        self.0
+            .with_mut(|slot| unsafe { slot.cast::<Waker>().replace(waker) })
+    }
+
+    /// Whether the waker wakes the same task as `other`. A waker that has been moved out still tells.
+    ///
+    /// # Safety
+    ///
+    /// The slot has been filled, and nobody writes.
+    unsafe fn is_equal_to(&self, other: &Waker) -> bool {
+        // SAFETY: the caller's promise. `will_wake` compares addresses and follows none of them.
+        self.0
+            .with(|slot| unsafe { &*slot.cast::<Waker>() }.will_wake(other))
+    }
+}
+
+impl fmt::Debug for Intrusive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Intrusive").field(&self.state()).finish()
+    }
+}
+
+impl fmt::Debug for IntrusiveWaiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrusiveWaiter")
+            .field("interest", &self.node.interest())
+            .field("is_waiting", &self.node.is_linked())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! The error of the methods that fill a cell without waiting.
+
+use core::fmt;
+
+/// Why a value could not be put into a cell, and the value itself.
+///
+/// Returned by [`OnceCell::set`](crate::OnceCell::set) and
+/// [`OnceCell::try_insert`](crate::OnceCell::try_insert). Nothing is lost: the value is inside, and
+/// [`into_inner`](Self::into_inner) gives it back.
+///
+/// # Examples
+///
+/// ```
+/// use oncelot::{OnceCell, SetError};
+///
+/// let cell = OnceCell::new_with(Some(1));
+/// assert_eq!(cell.set(2), Err(SetError::AlreadyInitializedError(2)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetError<T> {
+    /// The cell already holds a value.
+    AlreadyInitializedError(T),
+    /// An initializer is running. To wait for it, use [`OnceCell::insert`](crate::OnceCell::insert).
+    InitializingError(T),
+}
+
+impl<T> SetError<T> {
+    /// Whether the cell already held a value.
+    pub fn is_already_init_err(&self) -> bool {
+        matches!(self, Self::AlreadyInitializedError(_))
+    }
+
+    /// Whether an initializer was running.
+    pub fn is_initializing_err(&self) -> bool {
+        matches!(self, Self::InitializingError(_))
+    }
+
+    /// The value that could not be put into the cell.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::AlreadyInitializedError(value) | Self::InitializingError(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Display for SetError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyInitializedError(_) => "the cell already holds a value; read it with `get`",
+            Self::InitializingError(_) => {
+                "the cell is being initialized; wait for it with `insert`, `wait` or `get_or_init`"
+            }
+        })
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for SetError<T> {}

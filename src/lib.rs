@@ -1,0 +1,65 @@
+//! An asynchronous `OnceCell` for every executor: one word beside the value, no allocation, no runtime, no
+//! standard library.
+//!
+//! ```
+//! use oncelot::OnceCell;
+//!
+//! # struct Pool;
+//! # async fn connect() -> Result<Pool, std::io::Error> { Ok(Pool) }
+//! static POOL: OnceCell<Pool> = OnceCell::new();
+//!
+//! async fn pool() -> Result<&'static Pool, std::io::Error> {
+//!     POOL.get_or_try_init(connect).await
+//! }
+//! # futures_lite::future::block_on(pool()).unwrap();
+//! ```
+//!
+//! However many tasks ask at the same time, one of them runs the initializer, and the others wait for it. If
+//! it fails, panics or is cancelled, another one takes over. See [`OnceCell`] for all of it.
+//!
+//! # Features
+//!
+//! | feature | default | what it does |
+//! |---|---|---|
+//! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell |
+//!
+//! Features only add; none changes what the cells of another crate do.
+//!
+//! # Supported compilers
+//!
+//! Rust 1.85 and later. A higher version would be a minor release.
+
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(feature = "std", test, oncelot_loom))]
+extern crate std;
+
+#[cfg(not(target_has_atomic = "ptr"))]
+compile_error!("oncelot needs compare-and-swap on pointers, which this target does not have");
+
+mod sync;
+
+mod error;
+mod state;
+
+mod list;
+mod wake_batch;
+
+pub mod backend;
+
+mod reentrancy;
+mod slot;
+
+mod acquire;
+
+mod futures;
+mod once_cell;
+
+#[doc(inline)]
+pub use crate::backend::{Backend, Intrusive};
+pub use crate::{
+    error::SetError,
+    futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait},
+    once_cell::OnceCell,
+};

@@ -1,0 +1,459 @@
+//! The cell.
+
+use core::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+};
+
+use crate::{
+    backend::{Backend, Intrusive, State},
+    error::SetError,
+    futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait},
+    slot::Slot,
+};
+
+/// A cell that is written once and read by many, asynchronously.
+///
+/// The value is usually made by a future: [`get_or_init`](Self::get_or_init) and
+/// [`get_or_try_init`](Self::get_or_try_init) run one initializer, however many tasks ask at the same time,
+/// and give everybody a reference to its result. The cell works with every executor, needs no allocator, and
+/// is made by a `const` function, so that it can be a `static`.
+///
+/// # What happens when
+///
+/// | event | effect |
+/// |---|---|
+/// | the initializer yields a value | all waiters are woken, oldest first, and get the value |
+/// | it yields an error, panics, or is dropped | the cell is empty again, and every waiter that could initialize is woken; whoever is polled first is next |
+/// | a waiting future is dropped | it leaves nothing behind, and nobody's wakeup is lost |
+///
+/// Nothing is reserved for a waiter, so nobody ever waits for a task that is not being polled, except for the
+/// one that runs the initializer: **an initializer goes on only while its future is polled.** If a
+/// `select!` keeps that future in a branch that it no longer polls, without dropping it, everybody waits.
+///
+/// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
+/// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that
+/// the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task.
+///
+/// # Costs
+///
+/// The cell is one pointer larger than the value, up to alignment. With the default backend, access to a
+/// ready cell is one atomic load (Acquire), and an initialization that nobody waits for is two
+/// compare-and-swaps; [`Intrusive`] tells the rest. Nothing allocates.
+///
+/// # Examples
+///
+/// ```
+/// use oncelot::OnceCell;
+///
+/// async fn load() -> String {
+///     "configuration".to_owned()
+/// }
+///
+/// static CONFIG: OnceCell<String> = OnceCell::new();
+///
+/// # futures_lite::future::block_on(async {
+/// assert_eq!(CONFIG.get_or_init(load).await, "configuration");
+/// assert_eq!(CONFIG.get().unwrap(), "configuration");
+/// # });
+/// ```
+///
+/// `B` is the [`Backend`]: what keeps the state and the waiters.
+pub struct OnceCell<T, B: Backend = Intrusive> {
+    slot: Slot<T, B>,
+}
+
+/// Making a cell with the default backend.
+impl<T> OnceCell<T> {
+    /// Makes an empty cell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static NUMBER: oncelot::OnceCell<u32> = oncelot::OnceCell::new();
+    /// assert!(!NUMBER.initialized());
+    /// ```
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_backend()
+    }
+
+    /// The same as [`new`](Self::new), by the name that tokio gives it.
+    #[must_use]
+    pub const fn const_new() -> Self {
+        Self::with_backend()
+    }
+
+    /// Makes a cell that holds a value if one is given.
+    #[must_use]
+    pub fn new_with(value: Option<T>) -> Self {
+        match value {
+            Some(value) => Self::with_backend_and_value(value),
+            None => Self::with_backend(),
+        }
+    }
+
+    /// Makes a cell that holds `value`.
+    #[must_use]
+    pub const fn const_new_with(value: T) -> Self {
+        Self::with_backend_and_value(value)
+    }
+}
+
+/// Making a cell with any backend.
+impl<T, B: Backend> OnceCell<T, B> {
+    /// Makes an empty cell with the backend that its type names.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::{OnceCell, backend::Intrusive};
+    ///
+    /// static CELL: OnceCell<u32, Intrusive> = OnceCell::with_backend();
+    /// ```
+    #[must_use]
+    pub const fn with_backend() -> Self {
+        Self { slot: Slot::empty() }
+    }
+
+    /// Makes a cell that holds `value`, with the backend that its type names.
+    #[must_use]
+    pub const fn with_backend_and_value(value: T) -> Self {
+        Self {
+            slot: Slot::filled(value),
+        }
+    }
+}
+
+/// Looking.
+impl<T, B: Backend> OnceCell<T, B> {
+    /// Whether the cell holds a value.
+    #[inline]
+    pub fn initialized(&self) -> bool {
+        self.slot.is_ready()
+    }
+
+    /// The value, if there is one. Never waits: one load (Acquire).
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        self.slot.get()
+    }
+
+    /// The value, if there is one, for changing it. Needs no synchronization, as the cell is borrowed
+    /// exclusively.
+    #[inline]
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.slot.get_mut()
+    }
+
+    /// The value, without asking whether there is one.
+    ///
+    /// # Panics
+    ///
+    /// Debug builds panic if the cell is empty.
+    ///
+    /// # Safety
+    ///
+    /// The cell holds a value, and that it does happens before this call: this thread has seen
+    /// [`initialized`](Self::initialized) return true, say, or it was told by a thread that has.
+    #[inline]
+    pub unsafe fn get_unchecked(&self) -> &T {
+        debug_assert!(
+            self.slot.is_ready(),
+            "`OnceCell::get_unchecked` was called on an empty cell; use `get`"
+        );
+        // SAFETY: the caller's promise.
+        unsafe { self.slot.get_unchecked() }
+    }
+}
+
+/// Filling with a value.
+impl<T, B: Backend> OnceCell<T, B> {
+    /// Puts `value` into the cell if it is empty and nobody is initializing it. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SetError::AlreadyInitializedError`] if there is a value, [`SetError::InitializingError`] if an
+    /// initializer is running. Both hand `value` back.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a waker of a waiter does. The value is set all the same, and everybody is woken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = oncelot::OnceCell::new();
+    /// assert!(cell.set(1).is_ok());
+    /// assert_eq!(cell.set(2).unwrap_err().into_inner(), 2);
+    /// ```
+    #[inline]
+    pub fn set(&self, value: T) -> Result<(), SetError<T>> {
+        self.try_insert(value).map(drop)
+    }
+
+    /// The same as [`set`](Self::set), and gives the value in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    ///
+    /// # Panics
+    ///
+    /// As [`set`](Self::set).
+    #[inline]
+    pub fn try_insert(&self, value: T) -> Result<&T, SetError<T>> {
+        match self.slot.try_claim() {
+            Ok(claim) => Ok(claim.publish(value)),
+            Err(State::Ready) => Err(SetError::AlreadyInitializedError(value)),
+            Err(_) => Err(SetError::InitializingError(value)),
+        }
+    }
+
+    /// Puts `value` into the cell, after waiting for a running initializer to end.
+    ///
+    /// # Errors
+    ///
+    /// If there is a value, or there comes one from the initializer: a reference to that value, and `value`.
+    ///
+    /// # Panics
+    ///
+    /// As [`set`](Self::set).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it has completed, the cell is as if it had never been called, and
+    /// `value` is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let cell = oncelot::OnceCell::new();
+    /// assert_eq!(cell.insert(1).await, Ok(&1));
+    /// assert_eq!(cell.insert(2).await, Err((&1, 2)));
+    /// # });
+    /// ```
+    pub fn insert(&self, value: T) -> Insert<'_, T, B> {
+        Insert::new(&self.slot, value)
+    }
+}
+
+/// Filling by a future.
+impl<T, B: Backend> OnceCell<T, B> {
+    /// The value; if there is none, the one that `init` makes.
+    ///
+    /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is
+    /// running, this one waits for it, and takes its turn if it ends without a value; otherwise `init` is
+    /// dropped uncalled. If the value is there, nothing is registered anywhere.
+    ///
+    /// `init` may be an `async fn`, a closure that returns a future, or an async closure.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `init` or its future does: the cell is empty again, the waiters are woken, and one of them
+    /// initializes it. Panics if a waker of a waiter does, after everybody was woken. Debug builds with the
+    /// feature `std` panic if an initializer awaits its own cell.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped while it waits, it leaves nothing behind. If it is dropped while it runs the
+    /// initializer, the initializer is lost and the cell is empty again; the waiters are woken, and one of
+    /// them starts anew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let cell = oncelot::OnceCell::new();
+    /// let one = cell.get_or_init(async || 1).await;
+    /// let same = cell.get_or_init(async || unreachable!()).await;
+    /// assert!(std::ptr::eq(one, same));
+    /// # });
+    /// ```
+    #[inline]
+    pub fn get_or_init<F, Fut>(&self, init: F) -> GetOrInit<'_, T, F, Fut, B>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = T>,
+    {
+        GetOrInit::new(&self.slot, init)
+    }
+
+    /// The same as [`get_or_init`](Self::get_or_init), for an initializer that can fail.
+    ///
+    /// # Errors
+    ///
+    /// The error of `init`'s future, if this call ran it and it failed. The cell is empty again: the waiters
+    /// are woken, and one of them takes its turn with its own initializer. Errors of others are not seen.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_init`](Self::get_or_init).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_init`](Self::get_or_init).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let cell = oncelot::OnceCell::new();
+    /// assert_eq!(cell.get_or_try_init(async || Err("no route")).await, Err("no route"));
+    /// assert_eq!(cell.get_or_try_init(async || Ok::<_, &str>(1)).await, Ok(&1));
+    /// # });
+    /// ```
+    #[inline]
+    pub fn get_or_try_init<E, F, Fut>(&self, init: F) -> GetOrTryInit<'_, T, F, Fut, B>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        GetOrTryInit::new(&self.slot, init)
+    }
+
+    /// The value, for changing it; if there is none, the one that `init` makes.
+    ///
+    /// The cell is borrowed exclusively: there is nobody to wait for, and nothing to synchronize.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `init` or its future does. The cell stays empty and usable.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it has completed, the initializer is lost and the cell stays empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let mut cell = oncelot::OnceCell::new();
+    /// *cell.get_mut_or_init(async || 1).await += 1;
+    /// assert_eq!(cell.get(), Some(&2));
+    /// # });
+    /// ```
+    pub fn get_mut_or_init<F, Fut>(&mut self, init: F) -> GetMutOrInit<'_, T, F, Fut, B>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = T>,
+    {
+        GetMutOrInit::new(&mut self.slot, init)
+    }
+
+    /// The same as [`get_mut_or_init`](Self::get_mut_or_init), for an initializer that can fail.
+    ///
+    /// # Errors
+    ///
+    /// The error of `init`'s future. The cell stays empty and usable.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_mut_or_init`](Self::get_mut_or_init).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_mut_or_init`](Self::get_mut_or_init).
+    pub fn get_mut_or_try_init<E, F, Fut>(&mut self, init: F) -> GetMutOrTryInit<'_, T, F, Fut, B>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        GetMutOrTryInit::new(&mut self.slot, init)
+    }
+}
+
+/// Waiting.
+impl<T, B: Backend> OnceCell<T, B> {
+    /// Waits until the cell holds a value, without ever initializing it.
+    ///
+    /// Whoever waits like this is not woken when initializers fail, and does not make failures dearer.
+    ///
+    /// # Panics
+    ///
+    /// Debug builds with the feature `std` panic if the initializer of this cell awaits it.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, it leaves nothing behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures_lite::future;
+    /// # future::block_on(async {
+    /// let cell = oncelot::OnceCell::new();
+    /// let (seen, set) = future::zip(cell.wait(), async { cell.set(1) }).await;
+    /// assert_eq!((seen, set), (&1, Ok(())));
+    /// # });
+    /// ```
+    #[inline]
+    pub fn wait(&self) -> Wait<'_, T, B> {
+        Wait::new(&self.slot)
+    }
+}
+
+/// Owning.
+impl<T, B: Backend> OnceCell<T, B> {
+    /// Takes the value out, and leaves the cell as new.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut cell = oncelot::OnceCell::from(1);
+    /// assert_eq!(cell.take(), Some(1));
+    /// assert_eq!(cell.set(2), Ok(()));
+    /// ```
+    pub fn take(&mut self) -> Option<T> {
+        self.slot.take()
+    }
+
+    /// The value, if there is one.
+    pub fn into_inner(mut self) -> Option<T> {
+        self.slot.take()
+    }
+}
+
+impl<T, B: Backend> Default for OnceCell<T, B> {
+    fn default() -> Self {
+        Self::with_backend()
+    }
+}
+
+impl<T, B: Backend> From<T> for OnceCell<T, B> {
+    fn from(value: T) -> Self {
+        Self::with_backend_and_value(value)
+    }
+}
+
+/// The clone has the value, if there is one, and nothing of an initializer that is running.
+impl<T: Clone, B: Backend> Clone for OnceCell<T, B> {
+    fn clone(&self) -> Self {
+        self.get().cloned().map_or_else(Self::default, Self::from)
+    }
+}
+
+impl<T: PartialEq, B: Backend> PartialEq for OnceCell<T, B> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: Eq, B: Backend> Eq for OnceCell<T, B> {}
+
+impl<T: fmt::Debug, B: Backend> fmt::Debug for OnceCell<T, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tuple = f.debug_tuple("OnceCell");
+        match self.get() {
+            Some(value) => tuple.field(value),
+            None => tuple.field(&format_args!("<empty>")),
+        };
+        tuple.finish()
+    }
+}
+
+// A panic leaves the cell empty or ready, never in between; what it lets one see of a broken invariant it
+// lets one see through the value.
+impl<T: UnwindSafe, B: Backend> UnwindSafe for OnceCell<T, B> {}
+impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for OnceCell<T, B> {}

@@ -1,0 +1,151 @@
+//! The value beside its backend, and the claim: all unsafe access to the value is in here.
+
+use core::{mem, mem::MaybeUninit};
+
+use crate::{
+    backend::{Backend, State},
+    sync::UnsafeCell,
+};
+
+/// What a cell is made of.
+///
+/// The value is initialized if and only if the backend's state is READY. It is written by the holder of the
+/// claim, or by whoever has the slot exclusively; shared references to it exist from READY on.
+pub(crate) struct Slot<T, B: Backend> {
+    backend: B,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+// SAFETY: a slot that moves to another thread takes the value along (`T: Send`) and the backend.
+unsafe impl<T: Send, B: Backend + Send> Send for Slot<T, B> {}
+// SAFETY: through a shared slot, threads share the value (`T: Sync`) and the backend; and one thread may put
+// a value in that another takes out or drops, having the slot exclusively later (`T: Send`).
+unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for Slot<T, B> {}
+
+impl<T, B: Backend> Slot<T, B> {
+    pub(crate) const fn empty() -> Self {
+        Self {
+            backend: B::UNINIT,
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    pub(crate) const fn filled(value: T) -> Self {
+        Self {
+            backend: B::READY,
+            value: UnsafeCell::new(MaybeUninit::new(value)),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.backend.is_ready()
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<&T> {
+        if self.is_ready() {
+            // SAFETY: the state is READY.
+            Some(unsafe { self.get_unchecked() })
+        } else {
+            None
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The state is READY, and the caller has seen it, or knows of it from somebody who has.
+    #[inline(always)]
+    pub(crate) unsafe fn get_unchecked(&self) -> &T {
+        // SAFETY: from READY on the value is initialized and only read, as long as the slot is shared.
+        self.value.with(|value| unsafe { &*value.cast::<T>() })
+    }
+
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        if self.is_ready() {
+            // SAFETY: the state is READY, and the slot is ours alone.
+            Some(unsafe { self.value.get_mut().assume_init_mut() })
+        } else {
+            None
+        }
+    }
+
+    /// Takes the value out and starts the slot afresh, whatever state it was in.
+    ///
+    /// A future that was leaked can have left more than a value behind: a claim, or a registered waiter. Its
+    /// memory stays valid, as it is pinned, but the slot knows it no longer.
+    pub(crate) fn take(&mut self) -> Option<T> {
+        let was_ready = self.is_ready();
+        self.backend = B::UNINIT;
+        // SAFETY: the value was initialized. From now on it is not, as the state says.
+        was_ready.then(|| unsafe { self.value.get_mut().assume_init_read() })
+    }
+
+    /// Puts a value in where there was none.
+    pub(crate) fn fill(&mut self, value: T) -> &mut T {
+        debug_assert!(!self.is_ready());
+        let value = self.value.get_mut().write(value);
+        self.backend = B::READY;
+        value
+    }
+
+    /// Takes the claim.
+    ///
+    /// # Errors
+    ///
+    /// The state that was found instead, `Initializing` or `Ready`.
+    #[inline]
+    pub(crate) fn try_claim(&self) -> Result<Claim<'_, T, B>, State> {
+        self.backend.try_claim()?;
+        Ok(Claim { slot: self })
+    }
+}
+
+impl<T, B: Backend> Drop for Slot<T, B> {
+    fn drop(&mut self) {
+        if mem::needs_drop::<T>() && self.is_ready() {
+            // SAFETY: the value is initialized, and nobody uses it any more.
+            unsafe { self.value.get_mut().assume_init_drop() };
+        }
+    }
+}
+
+/// The right to initialize a slot. Dropping it is what failure, cancellation and panic have in common: the
+/// slot is empty again, and everybody who could initialize is woken.
+#[must_use]
+pub(crate) struct Claim<'a, T, B: Backend> {
+    slot: &'a Slot<T, B>,
+}
+
+impl<'a, T, B: Backend> Claim<'a, T, B> {
+    pub(crate) fn slot(&self) -> &'a Slot<T, B> {
+        self.slot
+    }
+
+    /// Puts the value in and wakes everybody.
+    #[inline]
+    pub(crate) fn publish(self, value: T) -> &'a T {
+        let slot = self.slot;
+        mem::forget(self);
+        // SAFETY: we have the claim, so that nobody else writes, and nobody reads before READY.
+        slot.value
+            .with_mut(|place| unsafe { place.write(MaybeUninit::new(value)) });
+        // SAFETY: we have the claim and give it up; the value is written.
+        unsafe { slot.backend.publish() };
+        // SAFETY: the state is READY.
+        unsafe { slot.get_unchecked() }
+    }
+}
+
+impl<T, B: Backend> Drop for Claim<'_, T, B> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: we have the claim and give it up.
+        unsafe { self.slot.backend.release() };
+    }
+}

@@ -1,0 +1,202 @@
+//! The state machine's word: bits, snapshot, transitions.
+//!
+//! One pointer-sized word holds everything that [`Intrusive`](crate::backend::Intrusive) shares between
+//! threads. Nodes are aligned to [`NODE_ALIGN`] bytes, which leaves three bits below their addresses:
+//!
+//! ```text
+//!   63                                3   2        1       0
+//!  +-----------------------------------+--------+-------+--------------+
+//!  | address of the first waiter       | LOCKED | READY | INITIALIZING |
+//!  +-----------------------------------+--------+-------+--------------+
+//!
+//!  UNINIT = neither READY nor INITIALIZING; READY and INITIALIZING exclude each other.
+//! ```
+//!
+//! This file is arithmetic on values: nothing here is shared, nothing is unsafe.
+
+use core::ptr;
+
+/// Where a cell stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// There is no value, and nobody is making one.
+    Uninit,
+    /// One initializer holds the claim and is making the value.
+    Initializing,
+    /// The value is there, and stays while the cell is shared.
+    Ready,
+}
+
+/// What a waiter waits for, and so which events must wake it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// It could initialize: it is woken by a value, and by a failed initializer.
+    Claim,
+    /// It wants the value and never initializes: it is woken by a value alone.
+    Value,
+}
+
+impl Interest {
+    /// Whether a waiter of this interest has nothing to wait for in `state`.
+    pub(crate) fn is_settled_by(self, state: State) -> bool {
+        match self {
+            Self::Claim => state != State::Initializing,
+            Self::Value => state == State::Ready,
+        }
+    }
+}
+
+/// The alignment that a node needs to leave the word's low bits free.
+pub(crate) const NODE_ALIGN: usize = 8;
+
+/// While set, one initializer holds the claim. Set by `claimed`, cleared by `settled`.
+const INITIALIZING: usize = 0b001;
+/// While set, the value is there. Set by `settled`, never cleared while the cell is shared.
+const READY: usize = 0b010;
+/// While set, one thread owns the list and nobody else changes the word. Set by `locked`, cleared by
+/// `unlocked` in the same call of the backend.
+const LOCKED: usize = 0b100;
+
+const STATE: usize = INITIALIZING | READY;
+const FLAGS: usize = STATE | LOCKED;
+
+const _: () = assert!(FLAGS < NODE_ALIGN);
+
+/// One value of the word, as it was when it was read.
+#[derive(Debug)]
+pub(crate) struct Snapshot<N>(*mut N);
+
+impl<N> Clone for Snapshot<N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N> Copy for Snapshot<N> {}
+
+impl<N> Snapshot<N> {
+    /// A fresh word: UNINIT, no waiters, unlocked.
+    pub(crate) const UNINIT: Self = Self(ptr::null_mut());
+    /// A fresh word: READY, no waiters, unlocked.
+    pub(crate) const READY: Self = Self(ptr::without_provenance_mut(READY));
+    /// The word of a running initializer without waiters: what `settled` most often starts from.
+    pub(crate) const CLAIMED: Self = Self(ptr::without_provenance_mut(INITIALIZING));
+
+    pub(crate) const fn from_word(word: *mut N) -> Self {
+        Self(word)
+    }
+
+    pub(crate) const fn into_word(self) -> *mut N {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_ready(self) -> bool {
+        self.0.addr() & READY != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_locked(self) -> bool {
+        self.0.addr() & LOCKED != 0
+    }
+
+    #[inline]
+    pub(crate) fn state(self) -> State {
+        match self.0.addr() & STATE {
+            0 => State::Uninit,
+            INITIALIZING => State::Initializing,
+            _ => State::Ready,
+        }
+    }
+
+    /// The first waiter, or null.
+    #[inline]
+    pub(crate) fn head(self) -> *mut N {
+        self.0.map_addr(|addr| addr & !FLAGS)
+    }
+
+    /// UNINIT to INITIALIZING; the waiters stay.
+    #[inline]
+    #[must_use]
+    pub(crate) fn claimed(self) -> Self {
+        debug_assert!(self.state() == State::Uninit && !self.is_locked());
+        Self(self.0.map_addr(|addr| addr | INITIALIZING))
+    }
+
+    /// INITIALIZING to `outcome`, READY or UNINIT; the waiters and the lock stay.
+    #[inline]
+    #[must_use]
+    pub(crate) fn settled(self, outcome: State) -> Self {
+        debug_assert!(self.state() == State::Initializing && outcome != State::Initializing);
+        let bits = if outcome == State::Ready { READY } else { 0 };
+        Self(self.0.map_addr(|addr| addr & !STATE | bits))
+    }
+
+    /// Takes the list lock; the state and the waiters stay.
+    #[inline]
+    #[must_use]
+    pub(crate) fn locked(self) -> Self {
+        debug_assert!(!self.is_locked());
+        Self(self.0.map_addr(|addr| addr | LOCKED))
+    }
+
+    /// Releases the list lock with `head` as the first waiter; the state stays.
+    #[inline]
+    #[must_use]
+    pub(crate) fn unlocked(self, head: *mut N) -> Self {
+        debug_assert!(self.is_locked() && head.addr() & FLAGS == 0);
+        Self(head.map_addr(|addr| addr | self.0.addr() & STATE))
+    }
+}
+
+#[cfg(all(test, not(oncelot_loom)))]
+mod tests {
+    use super::*;
+
+    #[repr(align(8))]
+    struct Node;
+
+    fn with_head(node: &mut Node) -> Snapshot<Node> {
+        Snapshot::<Node>::UNINIT.locked().unlocked(node)
+    }
+
+    #[test]
+    fn transitions_keep_the_waiters() {
+        let mut node = Node;
+        let head: *mut Node = &mut node;
+        let word = with_head(&mut node);
+        for word in [
+            word,
+            word.claimed(),
+            word.claimed().locked(),
+            word.claimed().settled(State::Ready),
+            word.claimed().locked().settled(State::Uninit),
+        ] {
+            assert_eq!(word.head(), head);
+        }
+    }
+
+    #[test]
+    fn unlocking_keeps_the_state() {
+        let word = Snapshot::<Node>::UNINIT.claimed().locked();
+        let word = word.unlocked(ptr::null_mut());
+        assert_eq!(word.state(), State::Initializing);
+        assert!(!word.is_locked());
+    }
+
+    #[test]
+    fn settling_keeps_the_lock() {
+        let word = Snapshot::<Node>::UNINIT.claimed().locked();
+        assert!(word.settled(State::Ready).is_locked());
+        assert!(word.settled(State::Ready).is_ready());
+        assert_eq!(word.settled(State::Uninit).state(), State::Uninit);
+    }
+
+    #[test]
+    fn fresh_words_are_what_their_names_say() {
+        assert_eq!(Snapshot::<Node>::UNINIT.state(), State::Uninit);
+        assert_eq!(Snapshot::<Node>::CLAIMED.state(), State::Initializing);
+        assert_eq!(Snapshot::<Node>::READY.state(), State::Ready);
+        assert!(Snapshot::<Node>::READY.head().is_null());
+    }
+}
