@@ -421,16 +421,21 @@ impl<T, B: Backend> Default for OnceCell<T, B> {
     }
 }
 
-impl<T, B: Backend> From<T> for OnceCell<T, B> {
+/// With the default backend, as only so `OnceCell::from(value)` tells the compiler which one is meant.
+/// [`OnceCell::with_backend_and_value`] is for the others.
+impl<T> From<T> for OnceCell<T> {
     fn from(value: T) -> Self {
-        Self::with_backend_and_value(value)
+        Self::const_new_with(value)
     }
 }
 
 /// The clone has the value, if there is one, and nothing of an initializer that is running.
 impl<T: Clone, B: Backend> Clone for OnceCell<T, B> {
     fn clone(&self) -> Self {
-        self.get().cloned().map_or_else(Self::default, Self::from)
+        match self.get() {
+            Some(value) => Self::with_backend_and_value(value.clone()),
+            None => Self::with_backend(),
+        }
     }
 }
 
