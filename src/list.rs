@@ -30,13 +30,13 @@
 use core::{marker::PhantomPinned, mem::MaybeUninit, pin::Pin, ptr, ptr::NonNull};
 
 use crate::{
-    state::{Interest, NODE_ALIGN},
+    state::Interest,
     sync::{AtomicBool, Ordering, UnsafeCell},
 };
 
 /// A place in the list, inside its owner's future.
 ///
-/// Aligned so that the word has room for its flags below a node's address.
+/// Aligned so that the word has room for its flags below the node's address.
 #[derive(Debug)]
 #[repr(align(8))]
 pub(crate) struct Node<P> {
@@ -49,8 +49,6 @@ pub(crate) struct Node<P> {
     linked: AtomicBool,
     _pinned: PhantomPinned,
 }
-
-const _: () = assert!(align_of::<Node<()>>() == NODE_ALIGN);
 
 #[derive(Debug)]
 struct Pointers<P> {

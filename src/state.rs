@@ -1,7 +1,7 @@
 //! The state machine's word: bits, snapshot, transitions.
 //!
 //! One pointer-sized word holds everything that [`Intrusive`](crate::backend::Intrusive) shares between
-//! threads. Nodes are aligned to [`NODE_ALIGN`] bytes, which leaves three bits below their addresses:
+//! threads. Nodes are aligned to eight bytes, which leaves three bits below their addresses:
 //!
 //! ```text
 //!   63                                3   2        1       0
@@ -46,9 +46,6 @@ impl Interest {
     }
 }
 
-/// The alignment that a node needs to leave the word's low bits free.
-pub(crate) const NODE_ALIGN: usize = 8;
-
 /// While set, one initializer holds the claim. Set by `claimed`, cleared by `settled`.
 const INITIALIZING: usize = 0b001;
 /// While set, the value is there. Set by `settled`, never cleared while the cell is shared.
@@ -58,9 +55,8 @@ const READY: usize = 0b010;
 const LOCKED: usize = 0b100;
 
 const STATE: usize = INITIALIZING | READY;
-const FLAGS: usize = STATE | LOCKED;
-
-const _: () = assert!(FLAGS < NODE_ALIGN);
+/// The bits that addresses of nodes must leave free.
+pub(crate) const FLAGS: usize = STATE | LOCKED;
 
 /// One value of the word, as it was when it was read.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ use core::{
 use super::{Backend, Interest, State};
 use crate::{
     list::{List, Node, is_older},
-    state::Snapshot,
+    state::{FLAGS, Snapshot},
     sync::{AtomicPtr, Backoff, Ordering, UnsafeCell},
     wake_batch::wake_in_batches,
 };
@@ -70,6 +70,8 @@ pub struct IntrusiveWaiter {
 }
 
 type WaiterNode = Node<WakerSlot>;
+
+const _: () = assert!(align_of::<WaiterNode>() > FLAGS);
 
 /// Who may touch it: invariants 2 and 4.
 struct WakerSlot(UnsafeCell<MaybeUninit<Waker>>);
