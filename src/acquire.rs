@@ -102,9 +102,7 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
 
     #[inline(never)]
     fn poll_wait(self: Pin<&mut Self>, slot: &Slot<T, B>, cx: &mut Context<'_>) -> Poll<()> {
-        if slot.backend().state() == State::Initializing {
-            reentrancy::assert_outside(slot.backend(), cx.waker());
-        }
+        reentrancy::assert_outside(slot.backend(), cx.waker());
         // SAFETY: the waiter is used with this backend alone, by us alone. It is unregistered by `finish` or
         // by dropping before it goes away, which pinning guarantees.
         unsafe { slot.backend().poll_wait(self.project().waiter.as_ref(), cx) }
