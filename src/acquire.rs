@@ -5,32 +5,19 @@ use core::{
     task::{Context, Poll},
 };
 
-use pin_project_lite::pin_project;
-
 use crate::{
     backend::{Backend, Interest, State},
     reentrancy,
     slot::{Claim, Slot},
 };
 
-pin_project! {
-    /// Waits for a slot, and leaves nothing behind when it is dropped.
-    pub(crate) struct Waiting<'a, T, B: Backend> {
-        // `None` once the waiting is over.
-        slot: Option<&'a Slot<T, B>>,
-        #[pin]
-        waiter: B::Waiter,
-    }
-
-    impl<T, B: Backend> PinnedDrop for Waiting<'_, T, B> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(slot) = this.slot {
-                // SAFETY: `poll_slow` registers the waiter with this backend alone.
-                unsafe { slot.backend().cancel(this.waiter.as_ref()) };
-            }
-        }
-    }
+/// Waits for a slot, and leaves nothing behind when it is dropped.
+///
+/// The waiter is pinned with the whole.
+pub(crate) struct Waiting<'a, T, B: Backend> {
+    /// `None` once the waiting is over.
+    slot: Option<&'a Slot<T, B>>,
+    waiter: B::Waiter,
 }
 
 /// How the waiting of a future that could initialize has ended.
@@ -50,23 +37,26 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
         }
     }
 
+    /// The value, if it is there by now; the waiting is then over.
+    #[inline(always)]
+    pub(crate) fn try_value(self: Pin<&mut Self>) -> Option<&'a T> {
+        let value = self.slot?.get()?;
+        self.finish();
+        Some(value)
+    }
+
     /// Waits until there is a value, or nobody is making one.
     ///
     /// # Panics
     ///
     /// Panics if it was `Ready` before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
-        self.poll_until(cx, |slot| {
-            if let Some(value) = slot.get() {
-                return Some(Acquired::Ready(value));
-            }
-            match slot.try_claim() {
-                Ok(claim) => Some(Acquired::Claimed(claim)),
-                // SAFETY: the backend has told that the state is READY.
-                Err(State::Ready) => Some(Acquired::Ready(unsafe { slot.get_unchecked() })),
-                Err(_) => None,
-            }
+        self.poll_until(cx, |slot| match slot.try_claim() {
+            Ok(claim) => Some(Acquired::Claimed(claim)),
+            // SAFETY: the backend has told that the state is READY.
+            Err(State::Ready) => Some(Acquired::Ready(unsafe { slot.get_unchecked() })),
+            Err(_) => None,
         })
     }
 
@@ -91,30 +81,51 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
         };
         loop {
             if let Some(result) = look(slot) {
-                self.as_mut().finish(slot);
+                self.as_mut().finish();
                 return Poll::Ready(result);
             }
-            if self.as_mut().poll_wait(slot, cx).is_pending() {
+            if self.as_ref().poll_wait(slot, cx).is_pending() {
                 return Poll::Pending;
             }
         }
     }
 
     #[inline(never)]
-    fn poll_wait(self: Pin<&mut Self>, slot: &Slot<T, B>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_wait(self: Pin<&Self>, slot: &Slot<T, B>, cx: &mut Context<'_>) -> Poll<()> {
         reentrancy::assert_outside(slot.backend(), cx.waker());
-        // SAFETY: the waiter is used with this backend alone, by us alone. It is unregistered by `finish` or
-        // by dropping before it goes away, which pinning guarantees.
-        unsafe { slot.backend().poll_wait(self.project().waiter.as_ref(), cx) }
+        // SAFETY: the waiter is used with this backend alone, by us alone, and pinning guarantees that `drop`
+        // runs before its memory is given up.
+        unsafe { slot.backend().poll_wait(self.waiter(), cx) }
     }
 
+    /// Ends the waiting: from here on, dropping does nothing.
+    #[inline(always)]
+    fn finish(self: Pin<&mut Self>) {
+        // SAFETY: nothing is moved.
+        unsafe { self.get_unchecked_mut() }.unregister();
+    }
+
+    #[inline(always)]
+    fn unregister(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            // SAFETY: the waiter is pinned, or was never registered and is about to be dropped.
+            let this = unsafe { Pin::new_unchecked(&*self) };
+            // SAFETY: as in `poll_wait`.
+            unsafe { slot.backend().cancel(this.waiter()) };
+        }
+    }
+
+    #[inline(always)]
+    fn waiter(self: Pin<&Self>) -> Pin<&B::Waiter> {
+        // SAFETY: the waiter is pinned with the whole: nothing moves it, or hands it out unpinned.
+        unsafe { self.map_unchecked(|this| &this.waiter) }
+    }
+}
+
+impl<T, B: Backend> Drop for Waiting<'_, T, B> {
     #[inline]
-    fn finish(self: Pin<&mut Self>, slot: &Slot<T, B>) {
-        let this = self.project();
-        // From here on dropping does nothing, should `cancel` panic.
-        *this.slot = None;
-        // SAFETY: as in `poll_wait`.
-        unsafe { slot.backend().cancel(this.waiter.as_ref()) };
+    fn drop(&mut self) {
+        self.unregister();
     }
 }
 

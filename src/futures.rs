@@ -2,12 +2,10 @@
 
 use core::{
     convert::Infallible,
-    fmt,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
-
-use pin_project_lite::pin_project;
 
 use crate::{
     acquire::{Acquired, Waiting, polled_after_completion},
@@ -16,25 +14,22 @@ use crate::{
     slot::{Claim, Slot},
 };
 
-pin_project! {
-    /// Waits for the claim, then runs the initializer and publishes what it yields.
-    #[project = InitProj]
-    #[project_replace = InitReplaced]
-    enum Init<'a, T, F, Fut, B: Backend> {
-        Waiting {
-            #[pin]
-            waiting: Waiting<'a, T, B>,
-            init: F,
-        },
-        // Dropped in this order: the claim is released when the initializer is gone.
-        Running {
-            #[pin]
-            future: Fut,
-            // In the hands of `poll` while the initializer is being polled, and so `None` if it panicked.
-            claim: Option<Claim<'a, T, B>>,
-        },
-        Done,
-    }
+/// Waits for the claim, then runs the initializer and publishes what it yields.
+///
+/// `waiting` and `future` are pinned with the whole. Assigning a stage drops the one before it in place.
+enum Init<'a, T, F, Fut, B: Backend> {
+    Waiting {
+        waiting: Waiting<'a, T, B>,
+        /// Taken when the claim is ours.
+        init: Option<F>,
+    },
+    /// Dropped in this order: the claim is released when the initializer is gone.
+    Running {
+        future: Fut,
+        /// In the hands of `poll` while the initializer is being polled; `None` for good if it panicked.
+        claim: Option<Claim<'a, T, B>>,
+    },
+    Done,
 }
 
 impl<'a, T, F, Fut, B: Backend> Init<'a, T, F, Fut, B>
@@ -46,53 +41,62 @@ where
     fn new(slot: &'a Slot<T, B>, init: F) -> Self {
         Self::Waiting {
             waiting: Waiting::new(slot, Interest::Claim),
-            init,
+            init: Some(init),
         }
     }
 
+    /// The path of every access to a ready cell: one look, and nothing else.
     #[inline]
     fn poll<E>(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
-        if let InitProj::Waiting { waiting, .. } = self.as_mut().project() {
-            match ready!(waiting.poll_acquire(cx)) {
-                Acquired::Ready(value) => {
-                    self.set(Self::Done);
-                    return Poll::Ready(Ok(value));
-                }
-                Acquired::Claimed(claim) => self.as_mut().start(claim, cx),
+        // SAFETY: `waiting` and `future` are only reached through a `Pin`, or dropped in place.
+        let this = unsafe { self.get_unchecked_mut() };
+        if let Self::Waiting { waiting, .. } = this {
+            // SAFETY: it is pinned with the whole.
+            if let Some(value) = unsafe { Pin::new_unchecked(waiting) }.try_value() {
+                *this = Self::Done;
+                return Poll::Ready(Ok(value));
             }
         }
-        self.poll_running(cx, into_result)
+        this.poll_slow(cx, into_result)
     }
 
-    /// Calls the closure. If it panics, the claim is released.
-    fn start(mut self: Pin<&mut Self>, claim: Claim<'a, T, B>, cx: &Context<'_>) {
-        let replaced = self.as_mut().project_replace(Self::Done);
-        let InitReplaced::Waiting { init, .. } = replaced else {
-            unreachable!("only a future that waits can get the claim")
-        };
-        let future = initializing(claim.slot().backend(), cx.waker(), init);
-        self.set(Self::Running {
-            future,
-            claim: Some(claim),
-        });
-    }
-
-    fn poll_running<E>(
-        mut self: Pin<&mut Self>,
+    /// `self` is pinned.
+    #[inline(never)]
+    fn poll_slow<E>(
+        &mut self,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
-        let InitProj::Running { future, claim: kept } = self.as_mut().project() else {
-            polled_after_completion()
-        };
         // Held here, the claim is released by whatever panics below.
-        let Some(claim) = kept.take() else {
-            polled_after_completion()
+        let claim = match self {
+            Self::Waiting { waiting, init } => {
+                // SAFETY: it is pinned with the whole.
+                match ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx)) {
+                    Acquired::Ready(value) => {
+                        *self = Self::Done;
+                        return Poll::Ready(Ok(value));
+                    }
+                    Acquired::Claimed(claim) => {
+                        let init = init.take().expect("taken with the claim");
+                        *self = Self::Done;
+                        let future = initializing(claim.slot().backend(), cx.waker(), init);
+                        *self = Self::Running { future, claim: None };
+                        claim
+                    }
+                }
+            }
+            Self::Running { claim, .. } => claim.take().unwrap_or_else(|| polled_after_completion()),
+            Self::Done => polled_after_completion(),
         };
+        let Self::Running { future, claim: kept } = self else {
+            unreachable!("whoever has the claim is running")
+        };
+        // SAFETY: it is pinned with the whole.
+        let future = unsafe { Pin::new_unchecked(future) };
         match initializing(claim.slot().backend(), cx.waker(), || future.poll(cx)) {
             Poll::Pending => {
                 *kept = Some(claim);
@@ -100,30 +104,27 @@ where
             }
             Poll::Ready(output) => {
                 // Drops the initializer before the value is published.
-                self.set(Self::Done);
+                *self = Self::Done;
                 Poll::Ready(into_result(output).map(|value| claim.publish(value)))
             }
         }
     }
 }
 
-pin_project! {
-    /// The same with the cell borrowed exclusively: nobody to wait for, nobody to tell.
-    #[project = InitMutProj]
-    #[project_replace = InitMutReplaced]
-    enum InitMut<'a, T, F, Fut, B: Backend> {
-        Unstarted {
-            slot: &'a mut Slot<T, B>,
-            init: F,
-        },
-        Running {
-            #[pin]
-            future: Fut,
-            // `None` while the initializer is being polled, and for good if it panicked.
-            slot: Option<&'a mut Slot<T, B>>,
-        },
-        Done,
-    }
+/// The same with the cell borrowed exclusively: nobody to wait for, nobody to tell.
+///
+/// `future` is pinned with the whole.
+enum InitMut<'a, T, F, Fut, B: Backend> {
+    Unstarted {
+        slot: &'a mut Slot<T, B>,
+        init: F,
+    },
+    Running {
+        future: Fut,
+        /// `None` while the initializer is being polled, and for good if it panicked.
+        slot: Option<&'a mut Slot<T, B>>,
+    },
+    Done,
 }
 
 impl<'a, T, F, Fut, B: Backend> InitMut<'a, T, F, Fut, B>
@@ -132,53 +133,57 @@ where
     Fut: Future,
 {
     fn poll<E>(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a mut T, E>> {
-        if let InitMutProj::Unstarted { slot, .. } = self.as_mut().project() {
-            let is_ready = slot.is_ready();
-            let replaced = self.as_mut().project_replace(Self::Done);
-            let InitMutReplaced::Unstarted { slot, init } = replaced else {
+        // SAFETY: `future` is only reached through a `Pin`, or dropped in place.
+        let this = unsafe { self.get_unchecked_mut() };
+        if let Self::Unstarted { .. } = this {
+            let Self::Unstarted { slot, init } = mem::replace(this, Self::Done) else {
                 unreachable!("the stage has just been looked at")
             };
-            if is_ready {
+            if slot.is_ready() {
                 return Poll::Ready(Ok(slot.get_mut().expect("a ready cell has a value")));
             }
             let future = init();
             let slot = Some(slot);
-            self.set(Self::Running { future, slot });
+            *this = Self::Running { future, slot };
         }
-        let InitMutProj::Running { future, slot: kept } = self.as_mut().project() else {
+        let Self::Running { future, slot: kept } = this else {
             polled_after_completion()
         };
-        let Some(slot) = kept.take() else {
-            polled_after_completion()
-        };
-        match future.poll(cx) {
+        let slot = kept.take().unwrap_or_else(|| polled_after_completion());
+        // SAFETY: it is pinned with the whole.
+        match unsafe { Pin::new_unchecked(future) }.poll(cx) {
             Poll::Pending => {
                 *kept = Some(slot);
                 Poll::Pending
             }
             Poll::Ready(output) => {
-                self.set(Self::Done);
+                *this = Self::Done;
                 Poll::Ready(into_result(output).map(|value| slot.fill(value)))
             }
         }
     }
 }
 
-pin_project! {
-    /// The future of [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
-    ///
-    /// # Panics
-    ///
-    /// Panics if it is polled after it has completed or panicked.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct GetOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
-        #[pin]
-        init: Init<'a, T, F, Fut, B>,
-    }
+/// Projects the pin of a future of this file to its field that is pinned with it.
+macro_rules! pinned {
+    ($this:expr, $field:ident) => {
+        // SAFETY: the field is only reached like this, or dropped in place.
+        unsafe { $this.map_unchecked_mut(|this| &mut this.$field) }
+    };
+}
+
+/// The future of [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
+///
+/// # Panics
+///
+/// Panics if it is polled after it has completed or panicked.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct GetOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
+    init: Init<'a, T, F, Fut, B>,
 }
 
 impl<'a, T, F, Fut, B: Backend> GetOrInit<'a, T, F, Fut, B>
@@ -203,21 +208,18 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        self.project().init.poll(cx, Ok).map(unwrap_infallible)
+        pinned!(self, init).poll(cx, Ok).map(unwrap_infallible)
     }
 }
 
-pin_project! {
-    /// The future of [`OnceCell::get_or_try_init`](crate::OnceCell::get_or_try_init).
-    ///
-    /// # Panics
-    ///
-    /// Panics if it is polled after it has completed or panicked.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct GetOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
-        #[pin]
-        init: Init<'a, T, F, Fut, B>,
-    }
+/// The future of [`OnceCell::get_or_try_init`](crate::OnceCell::get_or_try_init).
+///
+/// # Panics
+///
+/// Panics if it is polled after it has completed or panicked.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct GetOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
+    init: Init<'a, T, F, Fut, B>,
 }
 
 impl<'a, T, E, F, Fut, B: Backend> GetOrTryInit<'a, T, F, Fut, B>
@@ -242,21 +244,18 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
-        self.project().init.poll(cx, |result| result)
+        pinned!(self, init).poll(cx, |result| result)
     }
 }
 
-pin_project! {
-    /// The future of [`OnceCell::get_mut_or_init`](crate::OnceCell::get_mut_or_init).
-    ///
-    /// # Panics
-    ///
-    /// Panics if it is polled after it has completed or panicked.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct GetMutOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
-        #[pin]
-        init: InitMut<'a, T, F, Fut, B>,
-    }
+/// The future of [`OnceCell::get_mut_or_init`](crate::OnceCell::get_mut_or_init).
+///
+/// # Panics
+///
+/// Panics if it is polled after it has completed or panicked.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct GetMutOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
+    init: InitMut<'a, T, F, Fut, B>,
 }
 
 impl<'a, T, F, Fut, B: Backend> GetMutOrInit<'a, T, F, Fut, B> {
@@ -275,21 +274,18 @@ where
     type Output = &'a mut T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a mut T> {
-        self.project().init.poll(cx, Ok).map(unwrap_infallible)
+        pinned!(self, init).poll(cx, Ok).map(unwrap_infallible)
     }
 }
 
-pin_project! {
-    /// The future of [`OnceCell::get_mut_or_try_init`](crate::OnceCell::get_mut_or_try_init).
-    ///
-    /// # Panics
-    ///
-    /// Panics if it is polled after it has completed or panicked.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct GetMutOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
-        #[pin]
-        init: InitMut<'a, T, F, Fut, B>,
-    }
+/// The future of [`OnceCell::get_mut_or_try_init`](crate::OnceCell::get_mut_or_try_init).
+///
+/// # Panics
+///
+/// Panics if it is polled after it has completed or panicked.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct GetMutOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
+    init: InitMut<'a, T, F, Fut, B>,
 }
 
 impl<'a, T, F, Fut, B: Backend> GetMutOrTryInit<'a, T, F, Fut, B> {
@@ -308,23 +304,20 @@ where
     type Output = Result<&'a mut T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a mut T, E>> {
-        self.project().init.poll(cx, |result| result)
+        pinned!(self, init).poll(cx, |result| result)
     }
 }
 
-pin_project! {
-    /// The future of [`OnceCell::insert`](crate::OnceCell::insert).
-    ///
-    /// # Panics
-    ///
-    /// Panics if it is polled after it has completed.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct Insert<'a, T, B: Backend = Intrusive> {
-        #[pin]
-        waiting: Waiting<'a, T, B>,
-        // `None` once the future has completed.
-        value: Option<T>,
-    }
+/// The future of [`OnceCell::insert`](crate::OnceCell::insert).
+///
+/// # Panics
+///
+/// Panics if it is polled after it has completed.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Insert<'a, T, B: Backend = Intrusive> {
+    waiting: Waiting<'a, T, B>,
+    /// `None` once the future has completed.
+    value: Option<T>,
 }
 
 impl<'a, T, B: Backend> Insert<'a, T, B> {
@@ -339,10 +332,12 @@ impl<'a, T, B: Backend> Insert<'a, T, B> {
 impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     type Output = Result<&'a T, (&'a T, T)>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let acquired = ready!(this.waiting.poll_acquire(cx));
-        let value = this.value.take().expect("kept until completion");
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waiting = pinned!(self.as_mut(), waiting);
+        let acquired = ready!(waiting.poll_acquire(cx));
+        // SAFETY: the value is not pinned, and nothing else is moved.
+        let value = unsafe { self.get_unchecked_mut() }.value.take();
+        let value = value.expect("kept until completion");
         Poll::Ready(match acquired {
             Acquired::Ready(present) => Err((present, value)),
             Acquired::Claimed(claim) => Ok(claim.publish(value)),
@@ -350,17 +345,14 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     }
 }
 
-pin_project! {
-    /// The future of [`OnceCell::wait`](crate::OnceCell::wait).
-    ///
-    /// # Panics
-    ///
-    /// Panics if it is polled after it has completed.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct Wait<'a, T, B: Backend = Intrusive> {
-        #[pin]
-        waiting: Waiting<'a, T, B>,
-    }
+/// The future of [`OnceCell::wait`](crate::OnceCell::wait).
+///
+/// # Panics
+///
+/// Panics if it is polled after it has completed.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Wait<'a, T, B: Backend = Intrusive> {
+    waiting: Waiting<'a, T, B>,
 }
 
 impl<'a, T, B: Backend> Wait<'a, T, B> {
@@ -376,7 +368,7 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        self.project().waiting.poll_value(cx)
+        pinned!(self, waiting).poll_value(cx)
     }
 }
 

@@ -285,10 +285,14 @@ unsafe impl Backend for Intrusive {
 
     #[inline]
     fn try_claim(&self) -> Result<(), State> {
+        // Whoever comes to wait is spared a compare-and-swap that would fail.
+        let found = self.state();
+        if found != State::Uninit {
+            return Err(found);
+        }
         // ORDERING: Acquire pairs with the Release in `settle`: the initializer before us has ended.
         match self.exchange(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire) {
             Ok(()) => Ok(()),
-            Err(found) if found.state() != State::Uninit => Err(found.state()),
             Err(_) => self.try_claim_contended(),
         }
     }

@@ -1,0 +1,140 @@
+//! A figure: who is measured, how, and which bar we have set ourselves.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::rounds::{Effort, Sample, Samples, sample};
+
+/// A crate, and how to get its figure.
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) sample: Sample,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Unit {
+    /// Told by the compiler, or counted: the same in every run.
+    Exact,
+    /// Measured, and subject to noise.
+    Nanoseconds,
+}
+
+/// What our figure must not exceed.
+#[derive(Clone, Copy)]
+pub(crate) enum Bar {
+    Value(f64),
+    TimesBestPeer(f64),
+    Times(f64, &'static str),
+    /// As fast as this crate, as far as the measurement can tell.
+    EqualTo(&'static str),
+}
+
+impl Bar {
+    /// By how much two loops of the same instructions may differ: it matters where they lie.
+    const EQUAL: f64 = 1.05;
+
+    fn at_most(self) -> f64 {
+        match self {
+            Self::Value(value) => value,
+            Self::TimesBestPeer(ratio) | Self::Times(ratio, _) => ratio,
+            Self::EqualTo(_) => Self::EQUAL,
+        }
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => write!(f, "<= {value}"),
+            Self::TimesBestPeer(ratio) => write!(f, "<= {ratio} x best peer"),
+            Self::Times(ratio, name) => write!(f, "<= {ratio} x {name}"),
+            Self::EqualTo(name) => write!(f, "1.0 x {name}"),
+        }
+    }
+}
+
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    /// Ours is the first.
+    pub(crate) crates: Vec<Contender>,
+    /// The cost of what cannot be left out.
+    pub(crate) limit: Option<Sample>,
+    pub(crate) bar: Bar,
+}
+
+impl Figure {
+    pub(crate) fn measure(self, effort: Effort) -> Measured {
+        eprintln!("measuring: {}", self.name);
+        let once = Effort {
+            rounds: 1,
+            time: Duration::ZERO,
+        };
+        let effort = if self.unit == Unit::Exact { once } else { effort };
+        let crates = self.crates.iter().map(|contender| contender.sample);
+        let mut samples = sample(&Vec::from_iter(crates.chain(self.limit)), effort);
+        let limit = self.limit.and_then(|_| samples.pop());
+        Measured {
+            figure: self,
+            samples,
+            limit,
+        }
+    }
+}
+
+/// A figure with its samples.
+pub(crate) struct Measured {
+    pub(crate) figure: Figure,
+    /// In the order of the figure's crates.
+    samples: Vec<Samples>,
+    pub(crate) limit: Option<Samples>,
+}
+
+impl Measured {
+    pub(crate) fn of(&self, name: &str) -> Option<&Samples> {
+        let index = self
+            .figure
+            .crates
+            .iter()
+            .position(|contender| contender.name == name)?;
+        self.samples.get(index)
+    }
+
+    pub(crate) fn ours(&self) -> &Samples {
+        &self.samples[0]
+    }
+
+    /// The peer with the lowest median.
+    pub(crate) fn best_peer(&self) -> (&'static str, &Samples) {
+        let names = self.figure.crates.iter().map(|contender| contender.name);
+        let peers = names.zip(&self.samples).skip(1);
+        let best = peers.min_by(|(_, a), (_, b)| a.median().total_cmp(&b.median()));
+        best.expect("a figure has peers")
+    }
+
+    pub(crate) fn ratio_to(&self, peer: &Samples) -> f64 {
+        self.ours().ratios_to(peer).median()
+    }
+
+    /// What the bar is about: our value, or a ratio.
+    pub(crate) fn judged(&self) -> f64 {
+        match self.figure.bar {
+            Bar::Value(_) => self.ours().median(),
+            Bar::TimesBestPeer(_) => self.ratio_to(self.best_peer().1),
+            Bar::Times(_, name) | Bar::EqualTo(name) => {
+                self.ratio_to(self.of(name).expect("the bar names a peer of this figure"))
+            }
+        }
+    }
+
+    /// What could not be told is not held against us.
+    pub(crate) fn is_met(&self) -> bool {
+        let judged = self.judged();
+        judged.is_nan() || judged <= self.figure.bar.at_most()
+    }
+
+    /// Noise is no excuse here.
+    pub(crate) fn is_certainly_missed(&self) -> bool {
+        self.figure.unit == Unit::Exact && !self.is_met()
+    }
+}

@@ -1,0 +1,201 @@
+//! The cells of this crate and of its peers side by side: size, time, allocations.
+//!
+//! `cargo bench --bench peers` measures every figure for every crate in one process and prints one
+//! table. A crate's number is the median of its samples. A ratio is the median of the rounds' ratios;
+//! in a round, every crate takes a sample in its turn. Nanoseconds differ from processor to processor
+//! and from run to run; ratios should not, and what is counted must not: the run fails if a count is over
+//! its bar.
+//!
+//! The limit is the cost, in the same rounds, of what nobody can leave out.
+
+mod cells;
+mod environment;
+mod figure;
+mod meter;
+mod options;
+mod report;
+mod rounds;
+mod scenarios;
+mod tasks;
+
+use std::fs;
+use std::process::ExitCode;
+
+use cells::{Cell, NAMES, all_cells, async_cells};
+use environment::Resolved;
+use figure::{Bar, Figure, Measured, Unit};
+use options::{Options, USAGE};
+use report::Report;
+use scenarios::*;
+
+/// Calls in one sample: some ten microseconds of the shortest.
+const CALLS: usize = 20_000;
+
+const EIGHT: Crowd = Crowd {
+    cells: 32,
+    waiters: 8,
+};
+const HUNDRED: Crowd = Crowd {
+    cells: 3,
+    waiters: 100,
+};
+const TEN_THOUSAND: Crowd = Crowd {
+    cells: 1,
+    waiters: 10_000,
+};
+
+fn figures() -> Vec<Figure> {
+    let exact = |name, bar, crates| Figure {
+        name,
+        unit: Unit::Exact,
+        bar: Bar::Value(bar),
+        crates,
+        limit: None,
+    };
+    let timed = |name, bar, crates, limit| Figure {
+        name,
+        unit: Unit::Nanoseconds,
+        bar,
+        crates,
+        limit,
+    };
+    vec![
+        exact(
+            "bytes of `OnceCell<u64>` beyond the value",
+            8.0,
+            all_cells!(C => bytes_of_cell::<C, u64>() - size_of::<u64>() as f64),
+        ),
+        exact(
+            "bytes of `OnceCell<u8>`",
+            16.0,
+            all_cells!(C => bytes_of_cell::<C, u8>()),
+        ),
+        exact(
+            "bytes of the init future beyond an 8-byte initializer",
+            64.0,
+            async_cells!(C => bytes_of_init_future::<C>()),
+        ),
+        timed(
+            "`get`, ready (ns)",
+            Bar::EqualTo("std OnceLock"),
+            all_cells!(C => get_ready::<C>(CALLS).nanoseconds_each()),
+            None,
+        ),
+        timed(
+            "`get_or_init`, ready, one poll (ns)",
+            Bar::TimesBestPeer(0.5),
+            async_cells!(C => get_or_init_ready::<C>(CALLS).nanoseconds_each()),
+            Some(|| ready_limit(CALLS).nanoseconds_each()),
+        ),
+        timed(
+            "new + init + drop, uncontended (ns)",
+            Bar::TimesBestPeer(0.45),
+            async_cells!(C => init::<C>(CALLS).nanoseconds_each()),
+            Some(|| init_limit(CALLS).nanoseconds_each()),
+        ),
+        timed(
+            "failed init, uncontended (ns)",
+            Bar::TimesBestPeer(0.5),
+            async_cells!(C => failed_init::<C>(CALLS).nanoseconds_each()),
+            Some(|| init_limit(CALLS).nanoseconds_each()),
+        ),
+        timed(
+            "wait + wake + return, 8 waiters (ns each)",
+            Bar::TimesBestPeer(0.5),
+            async_cells!(C => wait_and_wake::<C>(EIGHT).nanoseconds_each()),
+            Some(|| wake_limit(EIGHT).nanoseconds_each()),
+        ),
+        timed(
+            "wait + wake + return, 100 waiters (ns each)",
+            Bar::TimesBestPeer(0.5),
+            async_cells!(C => wait_and_wake::<C>(HUNDRED).nanoseconds_each()),
+            Some(|| wake_limit(HUNDRED).nanoseconds_each()),
+        ),
+        timed(
+            "wait + wake + return, 10,000 waiters (ns each)",
+            Bar::TimesBestPeer(0.55),
+            async_cells!(C => wait_and_wake::<C>(TEN_THOUSAND).nanoseconds_each()),
+            Some(|| wake_limit(TEN_THOUSAND).nanoseconds_each()),
+        ),
+        timed(
+            "wait + cancel, 100 waiters, oldest first (ns each)",
+            Bar::TimesBestPeer(0.55),
+            async_cells!(C => wait_and_cancel::<C>(HUNDRED, First::Oldest).nanoseconds_each()),
+            Some(|| cancel_limit(HUNDRED).nanoseconds_each()),
+        ),
+        timed(
+            "wait + cancel, 100 waiters, newest first (ns each)",
+            Bar::TimesBestPeer(0.55),
+            async_cells!(C => wait_and_cancel::<C>(HUNDRED, First::Newest).nanoseconds_each()),
+            Some(|| cancel_limit(HUNDRED).nanoseconds_each()),
+        ),
+        timed(
+            "wait + cancel, 10,000 waiters, oldest first (ns each)",
+            Bar::TimesBestPeer(0.65),
+            async_cells!(C => wait_and_cancel::<C>(TEN_THOUSAND, First::Oldest).nanoseconds_each()),
+            Some(|| cancel_limit(TEN_THOUSAND).nanoseconds_each()),
+        ),
+        timed(
+            "wait + cancel, 10,000 waiters, newest first (ns each)",
+            Bar::TimesBestPeer(0.65),
+            async_cells!(C => wait_and_cancel::<C>(TEN_THOUSAND, First::Newest).nanoseconds_each()),
+            Some(|| cancel_limit(TEN_THOUSAND).nanoseconds_each()),
+        ),
+        exact(
+            "allocations, 100 waiters",
+            0.0,
+            async_cells!(C => wait_and_wake::<C>(Crowd { cells: 1, waiters: 100 }).allocations()),
+        ),
+        exact(
+            "allocations, uncontended init",
+            0.0,
+            async_cells!(C => init::<C>(1).allocations()),
+        ),
+        timed(
+            "1,000 tasks on one thread, every initializer pends once and fails (ns a task)",
+            Bar::Times(0.3, "async-once-cell"),
+            async_cells!(C => failing_tasks::<C>(1_000).nanoseconds_each()),
+            None,
+        ),
+        exact(
+            "crates brought in, its own among them",
+            1.0,
+            async_cells!(C => crates_brought_in(C::NAME)),
+        ),
+    ]
+}
+
+/// Not a number if that cannot be told.
+fn crates_brought_in(package: &str) -> f64 {
+    Resolved::from_name(package).map_or(f64::NAN, |resolved| resolved.crates as f64)
+}
+
+fn main() -> ExitCode {
+    let Some(options) = Options::parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+
+    let version = |name| Resolved::from_name(name).map(|package| package.version);
+    let wanted = figures()
+        .into_iter()
+        .filter(|figure| figure.name.contains(&options.filter));
+    let report = Report {
+        environment: environment::describe(),
+        crates: NAMES.map(|name| (name, version(name))).into(),
+        figures: wanted.map(|figure| figure.measure(options.effort)).collect(),
+    };
+    println!("{}\n\n{}", report.environment, report.markdown());
+
+    if let Some(path) = &options.json {
+        if let Err(error) = fs::write(path, report.json()) {
+            eprintln!("cannot write {}: {error}", path.display());
+            return ExitCode::from(2);
+        }
+    }
+    // A debug build may carry more than it promises, for its assertions.
+    let is_release = !cfg!(debug_assertions);
+    ExitCode::from(u8::from(
+        is_release && report.figures.iter().any(Measured::is_certainly_missed),
+    ))
+}

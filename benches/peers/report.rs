@@ -1,0 +1,153 @@
+//! The figures side by side, for people and for scripts.
+
+use crate::figure::{Measured, Unit};
+use crate::rounds::Samples;
+
+/// What is measured, and where.
+pub(crate) struct Report {
+    pub(crate) environment: String,
+    /// Name and version, where there is one. Ours is the first.
+    pub(crate) crates: Vec<(&'static str, Option<String>)>,
+    pub(crate) figures: Vec<Measured>,
+}
+
+impl Report {
+    /// A table in GitHub's markdown, a column for each crate.
+    pub(crate) fn markdown(&self) -> String {
+        let mut header = vec!["figure".to_owned()];
+        header.extend(self.crates.iter().map(|(name, version)| match version {
+            Some(version) => format!("{name} {version}"),
+            None => (*name).to_owned(),
+        }));
+        let ratio = format!("{} : best peer", self.crates[0].0);
+        header.extend([ratio, "bar".to_owned(), "limit".to_owned()]);
+
+        let mut rows = vec![header];
+        rows.extend(self.figures.iter().map(|measured| self.row(measured)));
+        lay_out(&rows)
+    }
+
+    fn row(&self, measured: &Measured) -> Vec<String> {
+        let cell = |samples: Option<&Samples>| {
+            samples.map_or(String::new(), |samples| {
+                number(samples.median(), measured.figure.unit)
+            })
+        };
+        let mut row = vec![measured.figure.name.to_owned()];
+        row.extend(self.crates.iter().map(|(name, _)| cell(measured.of(name))));
+        row.push(ratio_to_best_peer(measured));
+        row.push(verdict(measured));
+        row.push(cell(measured.limit.as_ref()));
+        row
+    }
+
+    /// The same for a program, with what tells the noise.
+    pub(crate) fn json(&self) -> String {
+        let versions = self.crates.iter().map(|(name, version)| {
+            let version = version
+                .as_ref()
+                .map_or("null".to_owned(), |version| quote(version));
+            (*name, version)
+        });
+        let figures = self.figures.iter().map(|measured| self.figure_json(measured));
+        let report = [
+            ("environment", quote(&self.environment)),
+            ("crates", object(versions)),
+            (
+                "figures",
+                format!("[\n{}\n]", Vec::from_iter(figures).join(",\n")),
+            ),
+        ];
+        object(report) + "\n"
+    }
+
+    fn figure_json(&self, measured: &Measured) -> String {
+        let crates = self.crates.iter().map(|(name, _)| (*name, measured.of(name)));
+        let samples = crates.chain([("limit", measured.limit.as_ref())]);
+        let values = samples.filter_map(|(name, samples)| {
+            let samples = samples?;
+            let quartiles = [1, 2, 3].map(|quarters| json_number(samples.quartile(quarters)));
+            Some((name, format!("[{}]", quartiles.join(", "))))
+        });
+        let unit = match measured.figure.unit {
+            Unit::Exact => "exact",
+            Unit::Nanoseconds => "ns",
+        };
+        let (best_peer, theirs) = measured.best_peer();
+        object([
+            ("name", quote(measured.figure.name)),
+            ("unit", quote(unit)),
+            ("quartiles", object(values)),
+            ("best_peer", quote(best_peer)),
+            ("ratio", json_number(measured.ratio_to(theirs))),
+            ("bar", quote(&measured.figure.bar.to_string())),
+            ("met", measured.is_met().to_string()),
+        ])
+    }
+}
+
+fn ratio_to_best_peer(measured: &Measured) -> String {
+    let (name, theirs) = measured.best_peer();
+    let ratio = measured.ratio_to(theirs);
+    // A peer's zero cannot be beaten, and is no measure.
+    if ratio.is_finite() {
+        format!("{ratio:.2} ({name})")
+    } else {
+        String::new()
+    }
+}
+
+fn verdict(measured: &Measured) -> String {
+    let judged = number(measured.judged(), measured.figure.unit);
+    let verdict = if measured.is_met() { "met" } else { "**missed**" };
+    format!("{}: {judged}, {verdict}", measured.figure.bar)
+}
+
+/// Three significant digits of what is measured, all of what is counted.
+fn number(value: f64, unit: Unit) -> String {
+    match unit {
+        _ if value.is_nan() => "?".to_owned(),
+        Unit::Exact => format!("{value}"),
+        Unit::Nanoseconds if value < 10.0 => format!("{value:.2}"),
+        Unit::Nanoseconds if value < 100.0 => format!("{value:.1}"),
+        Unit::Nanoseconds => format!("{value:.0}"),
+    }
+}
+
+/// Pads the columns, so that the table can be read as it is. The first row is the header.
+fn lay_out(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..rows[0].len()).map(width).collect();
+    let rule: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
+
+    let mut lines = rows.to_vec();
+    lines.insert(1, rule);
+    let line = |row: Vec<String>| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!(" {cell:<width$} |"));
+        format!("|{}\n", String::from_iter(cells))
+    };
+    lines.into_iter().map(line).collect()
+}
+
+fn object<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let fields = fields
+        .into_iter()
+        .map(|(name, value)| format!("{}: {value}", quote(name)));
+    format!("{{{}}}", Vec::from_iter(fields).join(", "))
+}
+
+/// Rust's own quoting, which is JSON's for the plain text that occurs here.
+fn quote(text: &str) -> String {
+    format!("{text:?}")
+}
+
+fn json_number(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value:.4}")
+    } else {
+        "null".to_owned()
+    }
+}

@@ -1,0 +1,15 @@
+//! What the cell promises, event by event, through its public interface.
+
+#[path = "../util/mod.rs"]
+mod util;
+
+mod cancellation;
+mod destructors;
+mod failure;
+mod own_cell;
+mod panicking_wakers;
+mod passive;
+mod polling;
+mod reentrant_wakers;
+mod setting;
+mod value;

@@ -1,0 +1,272 @@
+//! What a poll does in each state.
+
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use oncelot::OnceCell;
+
+use crate::util::{Gate, Hooked, Op, Task, Waiter, now, panic_of, poll, poll_with, start};
+
+#[test]
+fn first_poll_of_a_ready_cell_returns_the_value() {
+    let cell = OnceCell::from(1);
+    assert_eq!(now(cell.get_or_init(async || 2)), &1);
+    assert_eq!(now(cell.get_or_try_init(async || Ok::<_, ()>(2))), Ok(&1));
+    assert_eq!(now(cell.wait()), &1);
+    assert_eq!(now(cell.insert(2)), Err((&1, 2)));
+}
+
+#[test]
+fn first_poll_of_a_ready_cell_never_calls_the_initializer() {
+    let cell = OnceCell::from(1);
+    let called = Cell::new(false);
+    now(cell.get_or_init(|| {
+        called.set(true);
+        std::future::ready(2)
+    }));
+    now(cell.get_or_try_init(|| {
+        called.set(true);
+        std::future::ready(Ok::<_, ()>(2))
+    }))
+    .unwrap();
+    assert!(!called.get());
+}
+
+#[test]
+fn first_poll_of_a_ready_cell_registers_nothing() {
+    let cell = OnceCell::from(1);
+    let task = Hooked::new();
+    let waker = task.waker();
+    let mut init = Box::pin(cell.get_or_init(async || 2));
+    let mut wait = Box::pin(cell.wait());
+    let mut insert = Box::pin(cell.insert(2));
+    assert!(poll_with(&mut init, &waker).is_ready());
+    assert!(poll_with(&mut wait, &waker).is_ready());
+    assert!(poll_with(&mut insert, &waker).is_ready());
+    assert_eq!(task.count(Op::Clone), 0);
+}
+
+#[test]
+fn first_poll_of_an_empty_cell_claims() {
+    let cell = OnceCell::new();
+    let mut future = Box::pin(cell.get_or_init(std::future::pending));
+    assert!(poll(&mut future).is_pending());
+    assert!(cell.set(1).unwrap_err().is_initializing_err());
+}
+
+#[test]
+fn a_future_that_is_never_polled_claims_nothing() {
+    let cell = OnceCell::new();
+    let _future = cell.get_or_init(async || 1);
+    assert_eq!(cell.set(2), Ok(()));
+}
+
+#[test]
+fn the_closure_is_called_by_the_poll_that_claims() {
+    let cell = OnceCell::new();
+    let called = AtomicBool::new(false);
+    let (gate, mut running) = start(&cell);
+    let mut waiting = Box::pin(cell.get_or_init(|| {
+        called.store(true, Ordering::SeqCst);
+        std::future::ready(1)
+    }));
+    assert!(!called.load(Ordering::SeqCst), "by making the future");
+    assert!(poll(&mut waiting).is_pending());
+    assert!(!called.load(Ordering::SeqCst), "by a poll that waits");
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert!(!called.load(Ordering::SeqCst), "by the wake");
+    assert!(poll(&mut waiting).is_ready());
+    assert!(called.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_poll_during_initialization_registers_the_tasks_waker() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let waiters = [Waiter::claimant(&cell, 2), Waiter::passive(&cell)];
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(waiters.map(|waiter| waiter.wakes()), [1, 1]);
+}
+
+#[test]
+fn insert_registers_during_initialization() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let task = Task::new();
+    let mut insert = Box::pin(cell.insert(2));
+    assert!(poll_with(&mut insert, &task.waker()).is_pending());
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(task.wakes(), 1);
+    assert_eq!(now(insert), Ok(&2));
+}
+
+#[test]
+fn the_newest_waker_is_the_one_that_is_woken() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let [older, newer] = [Task::new(), Task::new()];
+    let mut waiting = Box::pin(cell.wait());
+    assert!(poll_with(&mut waiting, &older.waker()).is_pending());
+    assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
+    assert_eq!(older.wakers(), 0, "the older waker is dropped");
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!((older.wakes(), newer.wakes()), (0, 1));
+}
+
+#[test]
+fn a_waiter_keeps_its_place_when_its_waker_is_replaced() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let log = crate::util::Log::new();
+    let mut first = Box::pin(cell.wait());
+    let mut second = Box::pin(cell.get_or_init(async || 2));
+    assert!(poll_with(&mut first, &log.waker("first, older")).is_pending());
+    assert!(poll_with(&mut second, &log.waker("second")).is_pending());
+    assert!(poll_with(&mut first, &log.waker("first, newer")).is_pending());
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(log.take(), ["first, newer", "second"]);
+}
+
+#[test]
+fn polling_again_by_the_same_task_clones_no_waker() {
+    let cell = OnceCell::new();
+    let (_gate, _running) = start(&cell);
+    let task = Hooked::new();
+    let waker = task.waker();
+    let mut waiting = Box::pin(cell.get_or_init(async || 2));
+    for _ in 0..3 {
+        assert!(poll_with(&mut waiting, &waker).is_pending());
+    }
+    assert_eq!(task.count(Op::Clone), 1);
+}
+
+#[test]
+fn an_initialization_that_nobody_waits_for_clones_no_waker() {
+    let cell = OnceCell::new();
+    let task = Hooked::new();
+    let mut future = Box::pin(cell.get_or_init(async || 1));
+    assert!(poll_with(&mut future, &task.waker()).is_ready());
+    assert_eq!(task.count(Op::Clone), 0);
+}
+
+#[test]
+fn a_waiter_is_woken_once_an_event() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let mut waiter = Waiter::claimant(&cell, 2);
+    for _ in 0..3 {
+        assert!(waiter.poll().is_pending());
+    }
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(waiter.wakes(), 1);
+}
+
+#[test]
+fn the_initializer_is_polled_by_the_waker_of_the_poll() {
+    let cell = OnceCell::<u32>::new();
+    let task = Task::new();
+    let mut future = Box::pin(cell.get_or_init(|| {
+        std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+    }));
+    assert!(poll_with(&mut future, &task.waker()).is_pending());
+    assert_eq!(task.wakes(), 1);
+}
+
+#[track_caller]
+fn assert_refuses_another_poll<F: Future>(future: F) {
+    let mut future = Box::pin(future);
+    assert!(poll(&mut future).is_ready());
+    for _ in 0..2 {
+        let message = panic_of(|| poll(&mut future).is_ready());
+        assert!(message.contains("polled after it had completed"), "{message}");
+    }
+}
+
+#[test]
+fn a_poll_of_get_or_init_after_completion_panics() {
+    let cell = OnceCell::new();
+    assert_refuses_another_poll(cell.get_or_init(async || 1));
+    assert_refuses_another_poll(cell.get_or_init(async || 1));
+}
+
+#[test]
+fn a_poll_of_get_or_try_init_after_completion_panics() {
+    let cell = OnceCell::new();
+    assert_refuses_another_poll(cell.get_or_try_init(async || Err("failed")));
+    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
+    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
+}
+
+#[test]
+fn a_poll_of_wait_after_completion_panics() {
+    assert_refuses_another_poll(OnceCell::from(1).wait());
+}
+
+#[test]
+fn a_poll_of_insert_after_completion_panics() {
+    let cell = OnceCell::new();
+    assert_refuses_another_poll(cell.insert(1));
+    assert_refuses_another_poll(cell.insert(2));
+}
+
+#[test]
+fn a_poll_of_get_mut_or_init_after_completion_panics() {
+    let mut cell = OnceCell::new();
+    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
+    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
+}
+
+#[test]
+fn a_poll_of_get_mut_or_try_init_after_completion_panics() {
+    let mut cell = OnceCell::new();
+    assert_refuses_another_poll(cell.get_mut_or_try_init(async || Err("failed")));
+    assert_refuses_another_poll(cell.get_mut_or_try_init(async || Ok::<_, ()>(1)));
+}
+
+#[test]
+fn a_poll_after_waiting_and_completion_panics() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let mut waiting = Box::pin(cell.wait());
+    assert!(poll(&mut waiting).is_pending());
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert!(poll(&mut waiting).is_ready());
+    let message = panic_of(|| poll(&mut waiting).is_ready());
+    assert!(message.contains("polled after it had completed"), "{message}");
+}
+
+#[track_caller]
+fn assert_refuses_a_poll_after_a_panic<F: Future>(future: F) {
+    let mut future = Box::pin(future);
+    assert_eq!(panic_of(|| poll(&mut future).is_ready()), "first");
+    let message = panic_of(|| poll(&mut future).is_ready());
+    assert!(message.contains("or panicked"), "{message}");
+}
+
+#[test]
+fn a_poll_after_a_panic_in_the_closure_panics() {
+    let mut cell = OnceCell::new();
+    let closure = || -> Gate<u32> { panic!("first") };
+    assert_refuses_a_poll_after_a_panic(cell.get_or_init(closure));
+    assert_refuses_a_poll_after_a_panic(cell.get_mut_or_init(closure));
+}
+
+#[test]
+fn a_poll_after_a_panic_in_a_poll_panics() {
+    let mut cell = OnceCell::new();
+    let closure = || crate::util::Panicking("first");
+    assert_refuses_a_poll_after_a_panic(cell.get_or_init(closure));
+    assert_refuses_a_poll_after_a_panic(cell.get_mut_or_init(closure));
+}

@@ -1,0 +1,264 @@
+//! A waker uses the cell from its `wake`, `clone` or `drop`: no user code runs under a lock. Under a lock,
+//! these tests would hang.
+
+use std::{
+    sync::{Arc, Mutex},
+    task::{Poll, Waker},
+};
+
+use oncelot::OnceCell;
+
+use crate::util::{BoxFuture, Hooked, Op, Waiter, now, poll, poll_with, start};
+
+/// Does with the cell what can be done with it from anywhere.
+fn use_every_way(cell: &'static OnceCell<u32>) {
+    let _ = cell.get();
+    let _ = cell.set(100);
+    let mut futures: [BoxFuture<'_, ()>; 3] = [
+        Box::pin(async { drop(cell.get_or_try_init(async || Err(())).await) }),
+        Box::pin(async { drop(cell.insert(101).await) }),
+        Box::pin(async { drop(cell.wait().await) }),
+    ];
+    for future in &mut futures {
+        // Registers, if there is something to wait for; dropping it cancels.
+        let _ = poll(future);
+    }
+}
+
+/// A place for a future that a hook is to poll or to drop.
+type Shared<T> = Arc<Mutex<Option<BoxFuture<'static, T>>>>;
+
+fn shared<T>(future: impl Future<Output = T> + Send + 'static) -> Shared<T> {
+    Arc::new(Mutex::new(Some(Box::pin(future))))
+}
+
+fn poll_shared<T>(future: &Shared<T>, waker: &Waker) -> Poll<T> {
+    poll_with(future.lock().unwrap().as_mut().unwrap(), waker)
+}
+
+fn drop_shared<T>(future: &Shared<T>) {
+    let future = future.lock().unwrap().take();
+    drop(future);
+}
+
+#[test]
+fn wake_can_use_a_cell_that_has_become_ready() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (gate, mut running) = start(&CELL);
+    let task = Hooked::on(Op::Wake, || use_every_way(&CELL));
+    let mut waiters = [(); 20].map(|()| Box::pin(CELL.wait()));
+    for waiter in &mut waiters {
+        assert!(poll_with(waiter, &task.waker()).is_pending());
+    }
+    gate.open(Ok(1));
+    assert_eq!(poll(&mut running), Poll::Ready(Ok(&1)));
+    assert_eq!(task.count(Op::Wake), 20);
+}
+
+#[test]
+fn wake_can_use_a_cell_whose_initializer_has_failed() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (gate, mut running) = start(&CELL);
+    let task = Hooked::on(Op::Wake, || use_every_way(&CELL));
+    let mut waiters = [(); 20].map(|()| Box::pin(CELL.get_or_init(async || 2)));
+    for waiter in &mut waiters {
+        assert!(poll_with(waiter, &task.waker()).is_pending());
+    }
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(task.count(Op::Wake), 20);
+    assert_eq!(CELL.get(), Some(&100));
+}
+
+#[test]
+fn clone_can_use_the_cell() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (gate, mut running) = start(&CELL);
+    let task = Hooked::on(Op::Clone, || use_every_way(&CELL));
+    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
+    assert!(poll_with(&mut waiting, &task.waker()).is_pending(), "registers");
+    assert!(poll(&mut waiting).is_pending(), "replaces by another");
+    assert!(
+        poll_with(&mut waiting, &task.waker()).is_pending(),
+        "replaces by this one"
+    );
+    assert_eq!(task.count(Op::Clone), 2);
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(task.count(Op::Wake), 1);
+}
+
+#[test]
+fn drop_can_use_the_cell() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (_gate, _running) = start(&CELL);
+    let task = Hooked::on(Op::Drop, || use_every_way(&CELL));
+    let waker = task.waker();
+    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
+    assert!(poll_with(&mut waiting, &waker).is_pending());
+    assert!(poll(&mut waiting).is_pending());
+    assert_eq!(task.count(Op::Drop), 1, "dropped by the newer one");
+    assert!(poll_with(&mut waiting, &waker).is_pending());
+    drop(waiting);
+    assert_eq!(task.count(Op::Drop), 2, "dropped by the cancellation");
+}
+
+#[test]
+fn wake_can_initialize_the_cell_anew() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (gate, mut running) = start(&CELL);
+    let task = Hooked::on(Op::Wake, || assert_eq!(now(CELL.get_or_init(async || 3)), &3));
+    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
+    assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+    let mut behind = Waiter::claimant(&CELL, 4);
+    gate.open(Err("failed"));
+    assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
+    assert_eq!(behind.poll(), Poll::Ready(&3));
+}
+
+#[test]
+fn wake_can_poll_its_own_future() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (gate, mut running) = start(&CELL);
+    let waiting = shared(CELL.get_or_init(async || 2));
+    let task = Hooked::on(Op::Wake, {
+        let waiting = Arc::clone(&waiting);
+        move || assert_eq!(poll_shared(&waiting, Waker::noop()), Poll::Ready(&2))
+    });
+    assert!(poll_shared(&waiting, &task.waker()).is_pending());
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(CELL.get(), Some(&2));
+}
+
+#[test]
+fn wake_can_drop_its_own_future() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (gate, mut running) = start(&CELL);
+    let waiting = shared(CELL.wait());
+    let task = Hooked::on(Op::Wake, {
+        let waiting = Arc::clone(&waiting);
+        move || drop_shared(&waiting)
+    });
+    assert!(poll_shared(&waiting, &task.waker()).is_pending());
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert!(waiting.lock().unwrap().is_none());
+}
+
+/// Wakes are made in batches of 16: the last waiter that is cancelled is in the first batch or in a later one.
+#[test]
+fn wake_can_cancel_any_other_waiter() {
+    for cancelled in [1, 15, 16, 17, 39] {
+        for is_value in [true, false] {
+            let cell: &'static OnceCell<u32> = Box::leak(Box::new(OnceCell::new()));
+            let (gate, mut running) = start(cell);
+            let waiters: Vec<_> = (0..40).map(|_| shared(cell.get_or_init(async || 2))).collect();
+            let canceller = Hooked::on(Op::Wake, {
+                let victim = Arc::clone(&waiters[cancelled]);
+                move || drop_shared(&victim)
+            });
+            let tasks: Vec<_> = (0..40).map(|_| Hooked::new()).collect();
+            for (i, waiter) in waiters.iter().enumerate() {
+                let task = if i == 0 { &canceller } else { &tasks[i] };
+                assert!(poll_shared(waiter, &task.waker()).is_pending());
+            }
+            gate.open(if is_value { Ok(1) } else { Err("failed") });
+            assert!(poll(&mut running).is_ready());
+            for (i, task) in tasks.iter().enumerate().skip(1) {
+                // Whose waker had been taken out before is woken for nothing.
+                let expected = usize::from(i != cancelled || i < 16);
+                assert_eq!(
+                    task.count(Op::Wake),
+                    expected,
+                    "waiter {i}, {cancelled} cancelled"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn wake_can_register_anew_without_being_woken_again() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let (gate, mut running) = start(&CELL);
+    // Somebody claims at the first wake, so that everybody who is polled afterwards waits again.
+    let claims = shared(CELL.get_or_init(std::future::pending));
+    let first = Hooked::on(Op::Wake, {
+        let claims = Arc::clone(&claims);
+        move || assert!(poll_shared(&claims, Waker::noop()).is_pending())
+    });
+    let mut first_waiter = Box::pin(CELL.get_or_init(async || 2));
+    assert!(poll_with(&mut first_waiter, &first.waker()).is_pending());
+
+    let eager = shared(CELL.get_or_init(async || 3));
+    let eager_task = Hooked::on(Op::Wake, {
+        let eager = Arc::clone(&eager);
+        move || assert!(poll_shared(&eager, Waker::noop()).is_pending())
+    });
+    assert!(poll_shared(&eager, &eager_task.waker()).is_pending());
+    let others: Vec<_> = (0..40).map(|i| Waiter::claimant(&CELL, i)).collect();
+
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(eager_task.count(Op::Wake), 1);
+    assert!(others.iter().all(|waiter| waiter.wakes() == 1));
+}
+
+/// A waiter finds the initializer running, and its waker's clone ends that initializer: the registration must
+/// not wait for an event that is over.
+#[test]
+fn clone_can_cancel_the_initializer() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let running = shared(CELL.get_or_init(std::future::pending));
+    assert!(poll_shared(&running, Waker::noop()).is_pending());
+    let task = Hooked::on(Op::Clone, {
+        let running = Arc::clone(&running);
+        move || drop_shared(&running)
+    });
+    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
+    assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&2));
+}
+
+#[test]
+fn clone_can_set_the_value() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let task = Hooked::on(Op::Clone, || assert_eq!(CELL.set(1), Ok(())));
+    let mut waiting = Box::pin(CELL.wait());
+    assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&1));
+}
+
+/// The waiter is linked when its newer waker's clone wakes the older one: then the newer one must not be
+/// left behind unwoken.
+#[test]
+fn clone_of_a_newer_waker_can_end_the_waiting() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let running = shared(CELL.get_or_init(std::future::pending));
+    assert!(poll_shared(&running, Waker::noop()).is_pending());
+    let mut waiting = Waiter::claimant(&CELL, 2);
+    let newer = Hooked::on(Op::Clone, {
+        let running = Arc::clone(&running);
+        move || drop_shared(&running)
+    });
+    assert_eq!(poll_with(&mut waiting.future, &newer.waker()), Poll::Ready(&2));
+}
+
+#[test]
+fn drop_can_end_the_waiting_of_its_own_future() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let running = shared(CELL.get_or_init(std::future::pending));
+    assert!(poll_shared(&running, Waker::noop()).is_pending());
+    let older = Hooked::on(Op::Drop, {
+        let running = Arc::clone(&running);
+        move || drop_shared(&running)
+    });
+    let waker = older.waker();
+    let newer = Hooked::new();
+    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
+    assert!(poll_with(&mut waiting, &waker).is_pending());
+    // Drops the older waker, which cancels the initializer, which wakes the newer waker.
+    assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
+    assert_eq!(newer.count(Op::Wake), 1);
+    older.disarm();
+    assert_eq!(poll(&mut waiting), Poll::Ready(&2));
+}
