@@ -2,7 +2,7 @@
 
 use core::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use crate::{
@@ -15,8 +15,7 @@ use crate::{
 ///
 /// The waiter is pinned with the whole.
 pub(crate) struct Waiting<'a, T, B: Backend> {
-    /// `None` once the waiting is over.
-    slot: Option<&'a Slot<T, B>>,
+    slot: &'a Slot<T, B>,
     waiter: B::Waiter,
 }
 
@@ -32,26 +31,18 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
     #[inline]
     pub(crate) fn new(slot: &'a Slot<T, B>, interest: Interest) -> Self {
         Self {
-            slot: Some(slot),
+            slot,
             waiter: B::waiter(interest),
         }
     }
 
-    /// The value, if it is there by now; the waiting is then over.
-    #[inline(always)]
-    pub(crate) fn try_value(self: Pin<&mut Self>) -> Option<&'a T> {
-        let value = self.slot?.get()?;
-        self.finish();
-        Some(value)
+    pub(crate) fn slot(&self) -> &'a Slot<T, B> {
+        self.slot
     }
 
-    /// Waits until there is a value, or nobody is making one.
-    ///
-    /// # Panics
-    ///
-    /// Panics if it was `Ready` before.
+    /// Waits until there is a value, or nobody is making one. After `Ready`, drop the `Waiting`.
     #[inline(always)]
-    pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
+    pub(crate) fn poll_acquire(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
         self.poll_until(cx, |slot| match slot.try_claim() {
             Ok(claim) => Some(Acquired::Claimed(claim)),
             // SAFETY: the backend has told that the state is READY.
@@ -60,58 +51,39 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
         })
     }
 
-    /// Waits until there is a value.
-    ///
-    /// # Panics
-    ///
-    /// Panics if it was `Ready` before.
-    #[inline]
-    pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
+    /// Waits until there is a value. After `Ready`, drop the `Waiting`.
+    #[inline(always)]
+    pub(crate) fn poll_value(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
         self.poll_until(cx, Slot::get)
     }
 
     #[inline(always)]
     fn poll_until<R>(
-        mut self: Pin<&mut Self>,
+        self: Pin<&Self>,
         cx: &mut Context<'_>,
-        look: impl Fn(&'a Slot<T, B>) -> Option<R>,
+        look: fn(&'a Slot<T, B>) -> Option<R>,
     ) -> Poll<R> {
-        let Some(slot) = self.slot else {
-            polled_after_completion()
-        };
-        loop {
-            if let Some(result) = look(slot) {
-                self.as_mut().finish();
-                return Poll::Ready(result);
-            }
-            if self.as_ref().poll_wait(slot, cx).is_pending() {
-                return Poll::Pending;
-            }
+        match look(self.slot) {
+            Some(result) => Poll::Ready(result),
+            None => self.wait_until(cx, look),
         }
     }
 
+    #[cold]
     #[inline(never)]
-    fn poll_wait(self: Pin<&Self>, slot: &Slot<T, B>, cx: &mut Context<'_>) -> Poll<()> {
-        reentrancy::assert_outside(slot.backend(), cx.waker());
-        // SAFETY: the waiter is used with this backend alone, by us alone, and pinning guarantees that `drop`
-        // runs before its memory is given up.
-        unsafe { slot.backend().poll_wait(self.waiter(), cx) }
-    }
-
-    /// Ends the waiting: from here on, dropping does nothing.
-    #[inline(always)]
-    fn finish(self: Pin<&mut Self>) {
-        // SAFETY: nothing is moved.
-        unsafe { self.get_unchecked_mut() }.unregister();
-    }
-
-    #[inline(always)]
-    fn unregister(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            // SAFETY: the waiter is pinned, or was never registered and is about to be dropped.
-            let this = unsafe { Pin::new_unchecked(&*self) };
-            // SAFETY: as in `poll_wait`.
-            unsafe { slot.backend().cancel(this.waiter()) };
+    fn wait_until<R>(
+        self: Pin<&Self>,
+        cx: &mut Context<'_>,
+        look: fn(&'a Slot<T, B>) -> Option<R>,
+    ) -> Poll<R> {
+        reentrancy::assert_outside(self.slot.backend(), cx.waker());
+        loop {
+            // SAFETY: the waiter is used with this backend alone, by us alone, and pinning guarantees that
+            // `drop` runs before its memory is given up.
+            ready!(unsafe { self.slot.backend().poll_wait(self.waiter(), cx) });
+            if let Some(result) = look(self.slot) {
+                return Poll::Ready(result);
+            }
         }
     }
 
@@ -123,9 +95,12 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
 }
 
 impl<T, B: Backend> Drop for Waiting<'_, T, B> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.unregister();
+        // SAFETY: the waiter is pinned, or was never registered; and it is about to be dropped.
+        let this = unsafe { Pin::new_unchecked(&*self) };
+        // SAFETY: as in `wait_until`.
+        unsafe { this.slot.backend().cancel(this.waiter()) };
     }
 }
 

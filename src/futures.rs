@@ -45,8 +45,8 @@ where
         }
     }
 
-    /// The path of every access to a ready cell: one look, and nothing else.
-    #[inline]
+    /// Inlined into each of its callers, of which a future that is named nowhere else has but one.
+    #[inline(always)]
     fn poll<E>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -55,8 +55,8 @@ where
         // SAFETY: `waiting` and `future` are only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
         if let Self::Waiting { waiting, .. } = this {
-            // SAFETY: it is pinned with the whole.
-            if let Some(value) = unsafe { Pin::new_unchecked(waiting) }.try_value() {
+            // The path of every access to a ready cell: one look, and nothing else.
+            if let Some(value) = waiting.slot().get() {
                 *this = Self::Done;
                 return Poll::Ready(Ok(value));
             }
@@ -75,7 +75,7 @@ where
         let claim = match self {
             Self::Waiting { waiting, init } => {
                 // SAFETY: it is pinned with the whole.
-                match ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx)) {
+                match ready!(unsafe { Pin::new_unchecked(&*waiting) }.poll_acquire(cx)) {
                     Acquired::Ready(value) => {
                         *self = Self::Done;
                         return Poll::Ready(Ok(value));
@@ -206,7 +206,7 @@ where
 {
     type Output = &'a T;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
         pinned!(self, init).poll(cx, Ok).map(unwrap_infallible)
     }
@@ -242,7 +242,7 @@ where
 {
     type Output = Result<&'a T, E>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
         pinned!(self, init).poll(cx, |result| result)
     }
@@ -315,15 +315,16 @@ where
 /// Panics if it is polled after it has completed.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Insert<'a, T, B: Backend = Intrusive> {
-    waiting: Waiting<'a, T, B>,
     /// `None` once the future has completed.
+    waiting: Option<Waiting<'a, T, B>>,
+    /// Taken on completion.
     value: Option<T>,
 }
 
 impl<'a, T, B: Backend> Insert<'a, T, B> {
     pub(crate) fn new(slot: &'a Slot<T, B>, value: T) -> Self {
         Self {
-            waiting: Waiting::new(slot, Interest::Claim),
+            waiting: Some(Waiting::new(slot, Interest::Claim)),
             value: Some(value),
         }
     }
@@ -333,8 +334,8 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     type Output = Result<&'a T, (&'a T, T)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let waiting = pinned!(self.as_mut(), waiting);
-        let acquired = ready!(waiting.poll_acquire(cx));
+        let acquired = ready!(poll_to_end(pinned!(self.as_mut(), waiting), |waiting| waiting
+            .poll_acquire(cx)));
         // SAFETY: the value is not pinned, and nothing else is moved.
         let value = unsafe { self.get_unchecked_mut() }.value.take();
         let value = value.expect("kept until completion");
@@ -352,13 +353,14 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 /// Panics if it is polled after it has completed.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Wait<'a, T, B: Backend = Intrusive> {
-    waiting: Waiting<'a, T, B>,
+    /// `None` once the future has completed.
+    waiting: Option<Waiting<'a, T, B>>,
 }
 
 impl<'a, T, B: Backend> Wait<'a, T, B> {
     pub(crate) fn new(slot: &'a Slot<T, B>) -> Self {
         Self {
-            waiting: Waiting::new(slot, Interest::Value),
+            waiting: Some(Waiting::new(slot, Interest::Value)),
         }
     }
 }
@@ -368,8 +370,22 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        pinned!(self, waiting).poll_value(cx)
+        poll_to_end(pinned!(self, waiting), |waiting| waiting.poll_value(cx))
     }
+}
+
+/// Polls a `Waiting` that is left only once.
+#[inline]
+fn poll_to_end<'a, T, B: Backend, R>(
+    mut waiting: Pin<&mut Option<Waiting<'a, T, B>>>,
+    poll: impl FnOnce(Pin<&Waiting<'a, T, B>>) -> Poll<R>,
+) -> Poll<R> {
+    let result = match waiting.as_ref().as_pin_ref() {
+        Some(waiting) => ready!(poll(waiting)),
+        None => polled_after_completion(),
+    };
+    waiting.set(None);
+    Poll::Ready(result)
 }
 
 fn unwrap_infallible<T>(result: Result<T, Infallible>) -> T {

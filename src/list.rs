@@ -43,8 +43,8 @@ pub(crate) struct Node<P> {
     /// First written by `push`, so that making a node costs no more than `linked`.
     pointers: UnsafeCell<MaybeUninit<Pointers<P>>>,
     payload: P,
-    /// Wraps; see [`is_older`].
-    ticket: UnsafeCell<u32>,
+    /// Written by `push` too. Wraps; see [`is_older`].
+    ticket: UnsafeCell<MaybeUninit<u32>>,
     interest: Interest,
     linked: AtomicBool,
     _pinned: PhantomPinned,
@@ -63,7 +63,7 @@ impl<P> Node<P> {
         Self {
             pointers: UnsafeCell::new(MaybeUninit::uninit()),
             payload,
-            ticket: UnsafeCell::new(0),
+            ticket: UnsafeCell::new(MaybeUninit::uninit()),
             interest,
             linked: AtomicBool::new(false),
             _pinned: PhantomPinned,
@@ -117,7 +117,8 @@ impl<P> List<P> {
         let lane = node.interest;
         let ticket = self.newest_ticket().map_or(0, |t| t.wrapping_add(1));
         // SAFETY: only the node's owner could touch the ticket of an unlinked node, and it has called us.
-        node.ticket.with_mut(|t| unsafe { *t = ticket });
+        node.ticket
+            .with_mut(|t| unsafe { t.write(MaybeUninit::new(ticket)) });
         // ORDERING: Relaxed: others find the node through the list, whose lock publishes it.
         node.linked.store(true, Ordering::Relaxed);
 
@@ -216,8 +217,8 @@ impl<P> List<P> {
     fn ticket(&self, node: NonNull<Node<P>>) -> u32 {
         // SAFETY: the list leads to valid nodes only.
         let node = unsafe { node.as_ref() };
-        // SAFETY: we own the list, and with it the tickets of its nodes.
-        node.ticket.with(|ticket| unsafe { *ticket })
+        // SAFETY: we own the list, and with it the tickets of its nodes, which `push` has written.
+        node.ticket.with(|ticket| unsafe { *ticket.cast() })
     }
 
     fn prev(&self, node: NonNull<Node<P>>) -> NonNull<Node<P>> {

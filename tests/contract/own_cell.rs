@@ -97,13 +97,6 @@ fn in_the_closure_is_found() {
 }
 
 #[test]
-fn is_not_found_where_it_is_caught_too_late() {
-    // The value is there at the first look: nobody waits, nothing is wrong.
-    let cell = OnceCell::from(1);
-    assert_eq!(now(cell.get_or_init(async || *cell.wait().await)), &1);
-}
-
-#[test]
 #[cfg(all(debug_assertions, feature = "std"))]
 fn leaves_the_cell_usable_when_found() {
     let cell = OnceCell::new();

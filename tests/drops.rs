@@ -1,0 +1,389 @@
+//! Whatever happens, everything is dropped once: the value, the closure, its future, the error, the wakers.
+
+mod util;
+
+use std::{future::pending, task::Poll};
+
+use oncelot::OnceCell;
+use util::{Counted, Drops, Gate, OnDrop, Task, With, now, panic_of, poll, poll_with, start};
+
+/// The parts of one initialization, counted apart.
+#[derive(Default)]
+struct Parts {
+    closure: Drops,
+    future: Drops,
+    value: Drops,
+}
+
+impl Parts {
+    /// A closure that makes a future that yields a value when the gate opens.
+    fn init(&self, gate: &Gate<()>) -> impl FnOnce() -> util::BoxFuture<'static, Counted> + Send + use<> {
+        let [closure, future] = [self.closure.counted(), self.future.counted()];
+        let value = self.value.clone();
+        let gate = gate.clone();
+        move || {
+            drop(closure);
+            Box::pin(With::new(
+                Box::pin(async move {
+                    gate.await;
+                    value.counted()
+                }),
+                future,
+            ))
+        }
+    }
+
+    #[track_caller]
+    fn assert_dropped(&self, closure: usize, future: usize, value: usize) {
+        assert_eq!(
+            (self.closure.count(), self.future.count(), self.value.count()),
+            (closure, future, value),
+            "drops of closure, future, value"
+        );
+    }
+}
+
+#[test]
+fn a_ready_cell_drops_its_value() {
+    let drops = Drops::new();
+    drop(OnceCell::from(drops.counted()));
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_cell_drops_a_value_that_was_set() {
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    assert!(cell.set(drops.counted()).is_ok());
+    assert_eq!(drops.count(), 0);
+    drop(cell);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn an_empty_cell_drops_nothing() {
+    drop(OnceCell::<Counted>::new());
+    let cell = OnceCell::<Counted>::new();
+    let (_gate, running) = start(&cell);
+    drop(running);
+    drop(cell);
+}
+
+#[test]
+fn take_gives_the_only_value_away() {
+    let drops = Drops::new();
+    let mut cell = OnceCell::from(drops.counted());
+    let value = cell.take();
+    drop(cell);
+    assert_eq!(drops.count(), 0);
+    drop(value);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn into_inner_gives_the_only_value_away() {
+    let drops = Drops::new();
+    let value = OnceCell::from(drops.counted()).into_inner();
+    assert_eq!(drops.count(), 0);
+    drop(value);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_cell_that_was_emptied_and_filled_drops_both_values() {
+    let drops = Drops::new();
+    let mut cell = OnceCell::from(drops.counted());
+    drop(cell.take());
+    assert!(cell.set(drops.counted()).is_ok());
+    drop(cell);
+    assert_eq!(drops.count(), 2);
+}
+
+#[test]
+fn a_rejected_set_drops_its_value_with_the_error() {
+    let [present, rejected] = [Drops::new(), Drops::new()];
+    let cell = OnceCell::from(present.counted());
+    let error = cell.set(rejected.counted()).unwrap_err();
+    assert_eq!(rejected.count(), 0);
+    drop(error);
+    assert_eq!((present.count(), rejected.count()), (0, 1));
+}
+
+#[test]
+fn a_rejected_insert_gives_its_value_back() {
+    let [present, rejected] = [Drops::new(), Drops::new()];
+    let cell = OnceCell::from(present.counted());
+    let (_, value) = now(cell.insert(rejected.counted())).unwrap_err();
+    assert_eq!(rejected.count(), 0);
+    drop(value);
+    assert_eq!((present.count(), rejected.count()), (0, 1));
+}
+
+#[test]
+fn a_completed_insert_drops_nothing() {
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    assert!(now(cell.insert(drops.counted())).is_ok());
+    assert_eq!(drops.count(), 0);
+    drop(cell);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_cancelled_insert_drops_its_value() {
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    drop(cell.insert(drops.counted()));
+    assert_eq!(drops.count(), 1, "never polled");
+    let (_gate, _running) = start(&cell);
+    let mut insert = Box::pin(cell.insert(drops.counted()));
+    assert!(poll(&mut insert).is_pending());
+    drop(insert);
+    assert_eq!(drops.count(), 2, "while waiting");
+}
+
+#[test]
+fn a_completed_initialization_drops_closure_and_future_and_keeps_the_value() {
+    let parts = Parts::default();
+    let gate = Gate::new();
+    let cell = OnceCell::new();
+    let mut running = Box::pin(cell.get_or_init(parts.init(&gate)));
+    gate.open(());
+    assert!(poll(&mut running).is_ready());
+    parts.assert_dropped(1, 1, 0);
+    drop(running);
+    parts.assert_dropped(1, 1, 0);
+    drop(cell);
+    parts.assert_dropped(1, 1, 1);
+}
+
+#[test]
+fn an_uncalled_closure_is_dropped_when_the_value_is_found() {
+    let parts = Parts::default();
+    let cell = OnceCell::from(Drops::new().counted());
+    let mut future = Box::pin(cell.get_or_init(parts.init(&Gate::new())));
+    assert!(poll(&mut future).is_ready());
+    // Both are still inside the closure.
+    parts.assert_dropped(1, 1, 0);
+    drop(future);
+    parts.assert_dropped(1, 1, 0);
+}
+
+#[test]
+fn a_future_that_was_never_polled_drops_its_closure() {
+    let parts = Parts::default();
+    let cell = OnceCell::new();
+    drop(cell.get_or_init(parts.init(&Gate::new())));
+    parts.assert_dropped(1, 1, 0);
+    assert!(!cell.initialized());
+}
+
+#[test]
+fn a_waiter_cancelled_while_it_waits_drops_its_closure() {
+    let parts = Parts::default();
+    let cell = OnceCell::new();
+    let (_gate, _running) = start(&cell);
+    let mut waiting = Box::pin(cell.get_or_init(parts.init(&Gate::new())));
+    assert!(poll(&mut waiting).is_pending());
+    parts.assert_dropped(0, 0, 0);
+    drop(waiting);
+    parts.assert_dropped(1, 1, 0);
+}
+
+#[test]
+fn a_waiter_cancelled_after_its_wake_drops_its_closure() {
+    let parts = Parts::default();
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let mut waiting = Box::pin(cell.get_or_init(parts.init(&Gate::new())));
+    assert!(poll(&mut waiting).is_pending());
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    drop(waiting);
+    parts.assert_dropped(1, 1, 0);
+}
+
+#[test]
+fn a_cancelled_initialization_drops_its_future() {
+    let parts = Parts::default();
+    let cell = OnceCell::new();
+    let mut running = Box::pin(cell.get_or_init(parts.init(&Gate::new())));
+    assert!(poll(&mut running).is_pending());
+    parts.assert_dropped(1, 0, 0);
+    drop(running);
+    parts.assert_dropped(1, 1, 0);
+}
+
+#[test]
+fn a_panicked_closure_is_dropped() {
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    let captured = drops.counted();
+    let mut future = Box::pin(cell.get_or_init(move || -> Gate<Counted> {
+        panic!("with {captured:?} inside");
+    }));
+    panic_of(|| poll(&mut future).is_ready());
+    assert_eq!(drops.count(), 1);
+    drop(future);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_panicked_future_is_dropped_with_the_future_around_it() {
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    let init = With::new(util::Panicking("in the poll"), drops.counted());
+    let mut future = Box::pin(cell.get_or_init(|| init));
+    panic_of(|| poll(&mut future).is_ready());
+    assert_eq!(drops.count(), 0);
+    drop(future);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_panicked_initialization_leaves_no_value_to_drop() {
+    let cell = OnceCell::<Counted>::new();
+    panic_of(|| now(cell.get_or_init(|| -> Gate<Counted> { panic!("in the closure") })));
+    drop(cell);
+}
+
+#[test]
+fn a_value_is_dropped_when_the_futures_destructor_panics_before_it_is_in_the_cell() {
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    let gate = Gate::new();
+    gate.open(drops.counted());
+    let init = With::new(gate, OnDrop(|| panic!("in the destructor")));
+    panic_of(|| now(cell.get_or_init(|| init)));
+    assert_eq!(drops.count(), 1);
+    drop(cell);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn an_error_is_given_away_undropped() {
+    let drops = Drops::new();
+    let cell = OnceCell::<Counted>::new();
+    let error = now(cell.get_or_try_init(async || Err(drops.counted()))).unwrap_err();
+    assert_eq!(drops.count(), 0);
+    drop(error);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn the_clone_of_a_cell_drops_its_own_value() {
+    #[derive(Debug)]
+    struct Cloned(Counted, Drops);
+    impl Clone for Cloned {
+        fn clone(&self) -> Self {
+            Self(self.1.counted(), self.1.clone())
+        }
+    }
+
+    let drops = Drops::new();
+    let cell = OnceCell::from(Cloned(drops.counted(), drops.clone()));
+    let clone = cell.clone();
+    drop(cell);
+    assert_eq!(drops.count(), 1);
+    assert_eq!(clone.get().unwrap().0.look(), 7);
+    drop(clone);
+    assert_eq!(drops.count(), 2);
+}
+
+#[test]
+fn an_exclusive_initialization_drops_closure_and_future_and_keeps_the_value() {
+    let parts = Parts::default();
+    let gate = Gate::new();
+    gate.open(());
+    let mut cell = OnceCell::new();
+    assert_eq!(now(cell.get_mut_or_init(parts.init(&gate))).look(), 7);
+    parts.assert_dropped(1, 1, 0);
+    drop(cell);
+    parts.assert_dropped(1, 1, 1);
+}
+
+#[test]
+fn a_cancelled_exclusive_initialization_drops_its_future() {
+    let parts = Parts::default();
+    let mut cell = OnceCell::new();
+    let mut running = Box::pin(cell.get_mut_or_init(parts.init(&Gate::new())));
+    assert!(poll(&mut running).is_pending());
+    drop(running);
+    parts.assert_dropped(1, 1, 0);
+    drop(cell.get_mut_or_init(parts.init(&Gate::new())));
+    parts.assert_dropped(2, 2, 0);
+    assert!(cell.take().is_none());
+}
+
+#[test]
+fn a_woken_waiter_has_no_waker_left() {
+    for is_value in [true, false] {
+        let cell = OnceCell::new();
+        let (gate, mut running) = start(&cell);
+        let task = Task::new();
+        let mut waiting = Box::pin(cell.get_or_init(async || 2));
+        assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+        assert_eq!(task.wakers(), 1);
+        gate.open(if is_value { Ok(1) } else { Err("failed") });
+        assert!(poll(&mut running).is_ready());
+        assert_eq!(task.wakers(), 0);
+    }
+}
+
+#[test]
+fn a_replaced_waker_is_dropped() {
+    let cell = OnceCell::<u32>::new();
+    let [older, newer] = [Task::new(), Task::new()];
+    let mut waiting = Box::pin(cell.wait());
+    assert!(poll_with(&mut waiting, &older.waker()).is_pending());
+    assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
+    assert_eq!((older.wakers(), newer.wakers()), (0, 1));
+}
+
+#[test]
+fn a_cancelled_waiters_waker_is_dropped() {
+    let cell = OnceCell::<u32>::new();
+    let task = Task::new();
+    let mut waiting = Box::pin(cell.wait());
+    assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+    drop(waiting);
+    assert_eq!(task.wakers(), 0);
+}
+
+/// The waiter finds the value by itself, before the wake has reached it.
+#[test]
+fn the_waker_of_a_waiter_that_completes_while_registered_is_dropped() {
+    use std::sync::Mutex;
+    use util::{BoxFuture, Hooked, Op};
+
+    static CELL: OnceCell<u32> = OnceCell::new();
+    static LAST: Mutex<Option<BoxFuture<'static, &u32>>> = Mutex::new(None);
+
+    let (gate, mut running) = start(&CELL);
+    let first = Hooked::on(Op::Wake, || {
+        let mut last = LAST.lock().unwrap();
+        assert_eq!(poll(last.as_mut().unwrap()), Poll::Ready(&1));
+    });
+    let mut first_waiter = Box::pin(CELL.wait());
+    assert!(poll_with(&mut first_waiter, &first.waker()).is_pending());
+    let _rest_of_the_batch: Vec<_> = (0..15).map(|_| util::Waiter::passive(&CELL)).collect();
+    let task = Task::new();
+    let mut last: BoxFuture<'static, _> = Box::pin(CELL.wait());
+    assert!(poll_with(&mut last, &task.waker()).is_pending());
+    *LAST.lock().unwrap() = Some(last);
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(first.count(Op::Wake), 1);
+    assert_eq!((task.wakes(), task.wakers()), (0, 0));
+}
+
+#[test]
+fn a_never_ending_initializer_is_dropped_with_its_future() {
+    let drops = Drops::new();
+    let cell = OnceCell::<u32>::new();
+    let init = With::new(pending(), drops.counted());
+    let mut running = Box::pin(cell.get_or_init(|| init));
+    assert!(poll(&mut running).is_pending());
+    drop(running);
+    assert_eq!(drops.count(), 1);
+}

@@ -1,0 +1,350 @@
+//! What has gone wrong in cells, locks and queues like this one, and must not go wrong here.
+//!
+//! One test for each story; where the claim is part of the contract, or needs another tool, the test stands
+//! there:
+//!
+//! | rule | where |
+//! |---|---|
+//! | 1 a wake proves nothing | here |
+//! | 2 claim acquires, rollback releases | loom: two failed initializers in a row |
+//! | 3 READY is published with Release and seen with Acquire | loom: a value seen is a value written |
+//! | 4 `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_with_its_value_send_and_sync_only` |
+//! | 5 the state changes before user code runs | here |
+//! | 6 a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `panicked_*`; `contract/destructors.rs` |
+//! | 7 the value is dropped, in every path | `drops.rs` |
+//! | 8 drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
+//! | 9 no user code under a lock | `contract/reentrant_wakers.rs` |
+//! | 10 a panicking waker strands nobody | `contract/panicking_wakers.rs` |
+//! | 11 wakers are taken out in small batches | here; loom: waiters cancelled during a drain |
+//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri over all of these |
+//! | 13 the state is looked at again under the lock | here; loom: registering against publishing |
+//! | 14 a wakeup is never one waiter's own | here |
+//! | 15 decisions are made under the lock | `contract/reentrant_wakers.rs`: `clone_can_*`; loom: registering against releasing |
+//! | 16 explicit states | here |
+//! | 17 `take` resets the whole word | here; `contract/cancellation.rs`: `take_*` |
+//! | 18 a destructor that panics in mid-transition | `contract/destructors.rs` |
+//! | 19 nothing is reserved for a waiter | here |
+//! | 20 everybody whom an event concerns is woken | here |
+//! | 21 cancelling unlinks | here |
+//! | 22 registering takes the same time behind any number of waiters | here |
+//! | 23 what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
+//! | 24 an initializer that awaits its own cell is told so | `contract/own_cell.rs` |
+//! | 25 the newest waker replaces the older | here |
+//! | 26 passive waiters do not make failures dearer | here |
+//! | 27 the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
+
+mod util;
+
+use std::{
+    cell::Cell,
+    future::{pending, poll_fn},
+    sync::{Arc, Mutex},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use oncelot::OnceCell;
+use util::{
+    BoxFuture, Counted, Drops, Gate, Hooked, Op, Task, Waiter, now, panic_of, poll, poll_with, start,
+};
+
+/// once_cell #295: a thread took its wake for "ready" and read uninitialized memory, as another thread had
+/// claimed in between and its initializer had failed too.
+#[test]
+fn rule_01_a_wake_is_not_taken_for_ready() {
+    let cell = OnceCell::new();
+    let (first_gate, mut first) = start(&cell);
+    let mut woken = Waiter::claimant(&cell, 1);
+    first_gate.open(Err("the first"));
+    assert!(poll(&mut first).is_ready());
+    assert_eq!(woken.wakes(), 1);
+
+    let (second_gate, mut second) = start(&cell);
+    assert!(woken.poll().is_pending(), "somebody else has claimed in between");
+    second_gate.open(Err("the second"));
+    assert!(poll(&mut second).is_ready());
+    assert_eq!(woken.wakes(), 2, "and it is registered again");
+    assert_eq!(woken.poll(), Poll::Ready(&1));
+}
+
+/// once_cell #62, embassy's OnceLock: an initializer re-entered the cell and set a value that was lent out,
+/// and then its own value took the same place.
+#[test]
+fn rule_05_an_initializer_that_sets_its_own_cell_overwrites_nothing() {
+    let cell = OnceCell::new();
+    let value = now(cell.get_or_init(|| {
+        let in_closure = cell.set(1);
+        let cell = &cell;
+        async move {
+            assert!(in_closure.unwrap_err().is_initializing_err());
+            assert!(cell.try_insert(2).unwrap_err().is_initializing_err());
+            3
+        }
+    }));
+    assert_eq!(value, &3);
+}
+
+/// RUSTSEC-2019-0017 (once_cell), embassy's LazyLock: a panic left a closure to be called a second time.
+#[test]
+fn rule_06_a_closure_that_panicked_is_neither_called_nor_dropped_again() {
+    let cell = OnceCell::new();
+    let [calls, drops] = [Cell::new(0), Cell::new(0)];
+    let guard = util::OnDrop(|| drops.set(drops.get() + 1));
+    let mut future = Box::pin(cell.get_or_init(|| -> Gate<u32> {
+        let _guard = guard;
+        calls.set(calls.get() + 1);
+        panic!("in the closure")
+    }));
+    panic_of(|| poll(&mut future).is_ready());
+    panic_of(|| poll(&mut future).is_ready());
+    drop(future);
+    assert_eq!((calls.get(), drops.get()), (1, 1));
+}
+
+/// tokio #2340: a list was split off, and woken outside the lock while its nodes were being freed.
+#[test]
+fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
+    for fails in [true, false] {
+        let cell: &'static OnceCell<u32> = Box::leak(Box::new(OnceCell::new()));
+        let (gate, mut running) = start(cell);
+        let all: Arc<Mutex<Vec<BoxFuture<'static, &u32>>>> = Arc::default();
+        let frees_all = Hooked::on(Op::Wake, {
+            let all = Arc::clone(&all);
+            move || {
+                let freed = std::mem::take(&mut *all.lock().unwrap());
+                drop(freed);
+            }
+        });
+        let tasks: Vec<_> = (0..100).map(|_| Hooked::new()).collect();
+        for (i, task) in tasks.iter().enumerate() {
+            let task = if i == 3 { &frees_all } else { task };
+            let mut waiter: BoxFuture<'static, _> = Box::pin(cell.get_or_init(async || 2));
+            assert!(poll_with(&mut waiter, &task.waker()).is_pending());
+            all.lock().unwrap().push(waiter);
+        }
+        gate.open(if fails { Err("failed") } else { Ok(1) });
+        assert!(poll(&mut running).is_ready());
+        let woken: usize = tasks.iter().map(|task| task.count(Op::Wake)).sum();
+        assert_eq!(
+            woken, 15,
+            "the rest of the batch, and nobody who was freed in the list"
+        );
+    }
+}
+
+/// maitake #449, #453, #456: a poll that came by itself was taken for the wake, and the fix lost wakeups.
+#[test]
+fn rule_13_a_poll_without_a_wake_changes_nothing() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let mut waiters = [Waiter::claimant(&cell, 2), Waiter::passive(&cell)];
+    for _ in 0..3 {
+        assert!(waiters.iter_mut().all(|waiter| waiter.poll().is_pending()));
+    }
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(waiters.map(|waiter| waiter.wakes()), [1, 1]);
+}
+
+/// tokio #3652, embassy #6964: the woken waiter was dropped before it was polled, and the wakeup with it.
+#[test]
+fn rule_14_dropping_a_woken_waiter_loses_no_wakeup() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let mut waiters: Vec<_> = (0..20).map(|i| Waiter::claimant(&cell, i)).collect();
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    let mut last = waiters.pop().unwrap();
+    drop(waiters);
+    assert_eq!(last.wakes(), 1);
+    assert_eq!(last.poll(), Poll::Ready(&19));
+}
+
+/// mea #93: an initializer was cancelled, and the cell took what was not there for a value.
+#[test]
+fn rule_16_a_cancelled_initializer_leaves_an_empty_cell() {
+    let mut cell = OnceCell::<Counted>::new();
+    let mut running = Box::pin(cell.get_or_init(pending));
+    assert!(poll(&mut running).is_pending());
+    drop(running);
+    assert!(!cell.initialized());
+    assert!(cell.get().is_none());
+    assert!(cell.get_mut().is_none());
+    assert!(cell.take().is_none());
+}
+
+/// async-once-cell 65219fa: `take` left a part of the state behind, so that the next initialization went
+/// wrong.
+#[test]
+fn rule_17_a_cell_is_as_new_after_take() {
+    let drops = Drops::new();
+    let mut cell = OnceCell::new();
+    for round in 1..=3 {
+        let (gate, mut running) = start(&cell);
+        let mut waiting = Box::pin(cell.wait());
+        assert!(poll(&mut waiting).is_pending());
+        gate.open(Ok(drops.counted()));
+        assert!(poll(&mut running).is_ready());
+        assert!(poll(&mut waiting).is_ready());
+        drop((running, waiting));
+        assert_eq!(cell.take().unwrap().look(), 7);
+        assert!(!cell.initialized());
+        assert!(cell.get().is_none());
+        assert!(cell.take().is_none());
+        assert_eq!(drops.count(), round);
+    }
+    assert!(cell.set(drops.counted()).is_ok());
+}
+
+/// tokio #6450, RFD 609, "futurelock": a task holds a waiter in a branch of a `select!` that it polls no
+/// more, and waits for the same cell in the handler of the other branch. In tokio and asyncband the turn was
+/// handed to the waiter that nobody polls, and the handler waited for it.
+#[test]
+fn rule_19_the_futurelock_program_completes() {
+    let cell = OnceCell::new();
+    let timer = Gate::new();
+    let (gate, mut running) = start(&cell);
+
+    let mut program = Box::pin(async {
+        let mut branch = Box::pin(cell.get_or_init(async || 1));
+        let mut timeout = timer.clone();
+        // select! { value = &mut branch => …, () = timeout => handler }
+        poll_fn(|cx| match branch.as_mut().poll(cx) {
+            Poll::Ready(_) => panic!("the initializer is still running"),
+            Poll::Pending => std::pin::Pin::new(&mut timeout).poll(cx),
+        })
+        .await;
+        // The handler, while `branch` is alive and asleep.
+        let value = *cell.get_or_init(async || 2).await;
+        drop(branch);
+        value
+    });
+    let task = Task::new();
+    assert!(poll_with(&mut program, &task.waker()).is_pending());
+    timer.open(());
+    assert!(poll_with(&mut program, &task.waker()).is_pending());
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert!(task.wakes() > 0);
+    assert_eq!(poll_with(&mut program, &task.waker()), Poll::Ready(2));
+}
+
+/// async-lock, asyncband: the waiters form a chain in which each wakes the next one, so that everybody behind
+/// a waiter that is not polled stays asleep, after a failure or even after success.
+#[test]
+fn rule_20_nobody_sleeps_behind_a_waiter_that_is_not_polled() {
+    for fails in [true, false] {
+        let cell = OnceCell::new();
+        let (gate, mut running) = start(&cell);
+        let _never_polled_again = Waiter::claimant(&cell, 0);
+        let mut behind: Vec<_> = (1..50).map(|i| Waiter::claimant(&cell, i)).collect();
+        gate.open(if fails { Err("failed") } else { Ok(77) });
+        assert!(poll(&mut running).is_ready());
+        assert!(behind.iter().all(|waiter| waiter.wakes() == 1));
+        let value = if fails { 49 } else { 77 };
+        assert!(
+            behind
+                .iter_mut()
+                .rev()
+                .all(|waiter| waiter.poll() == Poll::Ready(&value))
+        );
+    }
+}
+
+/// async-once-cell: the wakers of cancelled waiters pile up until the initializer ends.
+#[test]
+fn rule_21_a_cancelled_waiter_leaves_no_waker_behind() {
+    let cell = OnceCell::<u32>::new();
+    let (_gate, _running) = start(&cell);
+    let task = Task::new();
+    for _ in 0..1000 {
+        let mut waiting = Box::pin(cell.wait());
+        assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+        assert_eq!(task.wakers(), 1);
+        drop(waiting);
+        assert_eq!(task.wakers(), 0);
+    }
+}
+
+/// How many waiters stand in the way of what is timed below. With a cost for each of them it takes about a
+/// thousand times longer; the tests allow for a factor of twenty, and for luck.
+const CROWD: usize = 50_000;
+
+/// The shortest time out of several that `work` took.
+fn quickest(mut work: impl FnMut()) -> Duration {
+    (0..10)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        })
+        .min()
+        .unwrap()
+}
+
+fn crowd(cell: &OnceCell<u32>, is_claimant: bool) -> Vec<BoxFuture<'_, &u32>> {
+    (0..CROWD)
+        .map(|_| {
+            let mut waiter = util::claimant_or_passive(cell, is_claimant, 0);
+            assert!(poll(&mut waiter).is_pending());
+            waiter
+        })
+        .collect()
+}
+
+/// async-once-cell: registering scans the wakers of all others.
+#[test]
+#[cfg_attr(miri, ignore = "takes the time")]
+fn rule_22_registering_and_cancelling_cost_the_same_behind_any_crowd() {
+    let cell = OnceCell::<u32>::new();
+    let (_gate, _running) = start(&cell);
+    let register_and_cancel = || {
+        for is_claimant in [true, false].repeat(50) {
+            let mut waiter = util::claimant_or_passive(&cell, is_claimant, 0);
+            assert!(poll(&mut waiter).is_pending());
+        }
+    };
+    let alone = quickest(register_and_cancel);
+    let _claimants = crowd(&cell, true);
+    let _passive = crowd(&cell, false);
+    let crowded = quickest(register_and_cancel);
+    assert!(crowded < alone * 20, "{alone:?} alone, {crowded:?} in the crowd");
+}
+
+/// async-once-cell: a waiter that had moved to another task was woken through the waker of the old one.
+#[test]
+fn rule_25_a_waiter_that_moved_is_woken_in_its_new_task() {
+    for is_claimant in [true, false] {
+        let cell = OnceCell::new();
+        let (gate, mut running) = start(&cell);
+        let tasks = [(); 3].map(|()| Task::new());
+        let mut waiting = util::claimant_or_passive(&cell, is_claimant, 2);
+        for task in &tasks {
+            assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+        }
+        gate.open(Ok(1));
+        assert!(poll(&mut running).is_ready());
+        assert_eq!(tasks.map(|task| task.wakes()), [0, 0, 1]);
+    }
+}
+
+/// The review of tokio #7161: with one list for all, each failed initialization has to walk over the passive
+/// waiters.
+#[test]
+#[cfg_attr(miri, ignore = "takes the time")]
+fn rule_26_a_failure_costs_the_same_behind_any_crowd_of_passive_waiters() {
+    let cell = OnceCell::<u32>::new();
+    let fail = || {
+        for _ in 0..50 {
+            let (gate, mut running) = start(&cell);
+            let claimant = Waiter::claimant(&cell, 0);
+            gate.open(Err("failed"));
+            assert!(poll(&mut running).is_ready());
+            assert_eq!(claimant.wakes(), 1);
+        }
+    };
+    let alone = quickest(fail);
+    let _passive = crowd(&cell, false);
+    let crowded = quickest(fail);
+    assert!(crowded < alone * 20, "{alone:?} alone, {crowded:?} in the crowd");
+}
