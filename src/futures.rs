@@ -45,7 +45,9 @@ where
         }
     }
 
-    /// Inlined into each of its callers, of which a future that is named nowhere else has but one.
+    /// Inlined, as each initializer has a type of its own, and so its future is mostly polled in one place.
+    /// What is common is in here: a look at a ready cell, or the claim of an empty one and the first poll of
+    /// its initializer. The rest is in `poll_slow`.
     #[inline(always)]
     fn poll<E>(
         self: Pin<&mut Self>,
@@ -55,10 +57,13 @@ where
         // SAFETY: `waiting` and `future` are only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
         if let Self::Waiting { waiting, .. } = this {
-            // The path of every access to a ready cell: one look, and nothing else.
-            if let Some(value) = waiting.slot().get() {
+            let slot = waiting.slot();
+            if let Some(value) = slot.get() {
                 *this = Self::Done;
                 return Poll::Ready(Ok(value));
+            }
+            if let Ok(claim) = slot.try_claim() {
+                return this.start(claim, cx, into_result);
             }
         }
         this.poll_slow(cx, into_result)
@@ -71,27 +76,51 @@ where
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
-        // Held here, the claim is released by whatever panics below.
-        let claim = match self {
-            Self::Waiting { waiting, init } => {
+        match self {
+            Self::Waiting { waiting, .. } => {
                 // SAFETY: it is pinned with the whole.
                 match ready!(unsafe { Pin::new_unchecked(&*waiting) }.poll_acquire(cx)) {
                     Acquired::Ready(value) => {
                         *self = Self::Done;
-                        return Poll::Ready(Ok(value));
+                        Poll::Ready(Ok(value))
                     }
-                    Acquired::Claimed(claim) => {
-                        let init = init.take().expect("taken with the claim");
-                        *self = Self::Done;
-                        let future = initializing(claim.slot().backend(), cx.waker(), init);
-                        *self = Self::Running { future, claim: None };
-                        claim
-                    }
+                    Acquired::Claimed(claim) => self.start(claim, cx, into_result),
                 }
             }
-            Self::Running { claim, .. } => claim.take().unwrap_or_else(|| polled_after_completion()),
+            Self::Running { claim, .. } => {
+                let claim = claim.take().unwrap_or_else(|| polled_after_completion());
+                self.run(claim, cx, into_result)
+            }
             Self::Done => polled_after_completion(),
+        }
+    }
+
+    /// Calls the closure. `self` is pinned.
+    #[inline(always)]
+    fn start<E>(
+        &mut self,
+        claim: Claim<'a, T, B>,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
+    ) -> Poll<Result<&'a T, E>> {
+        let Self::Waiting { init, .. } = self else {
+            unreachable!("only who waits gets the claim")
         };
+        let init = init.take().expect("taken with the claim");
+        *self = Self::Done;
+        let future = initializing(claim.slot().backend(), cx.waker(), init);
+        *self = Self::Running { future, claim: None };
+        self.run(claim, cx, into_result)
+    }
+
+    /// Polls the initializer. `self` is pinned.
+    #[inline(always)]
+    fn run<E>(
+        &mut self,
+        claim: Claim<'a, T, B>,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
+    ) -> Poll<Result<&'a T, E>> {
         let Self::Running { future, claim: kept } = self else {
             unreachable!("whoever has the claim is running")
         };
