@@ -6,9 +6,9 @@ use core::{
 };
 
 use crate::{
-    backend::{Backend, Interest, State},
+    backend::{Backend, Interest},
     reentrancy,
-    slot::{Claim, Slot},
+    slot::{Acquired, Slot},
 };
 
 /// Waits for a slot, and leaves nothing behind when it is dropped.
@@ -17,14 +17,6 @@ use crate::{
 pub(crate) struct Waiting<'a, T, B: Backend> {
     slot: &'a Slot<T, B>,
     waiter: B::Waiter,
-}
-
-/// How the waiting of a future that could initialize has ended.
-pub(crate) enum Acquired<'a, T, B: Backend> {
-    /// The value is there.
-    Ready(&'a T),
-    /// It is ours to make.
-    Claimed(Claim<'a, T, B>),
 }
 
 impl<'a, T, B: Backend> Waiting<'a, T, B> {
@@ -41,40 +33,34 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
     }
 
     /// Waits until there is a value, or nobody is making one. After `Ready`, drop the `Waiting`.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn poll_acquire(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
-        self.poll_until(cx, |slot| match slot.try_claim() {
-            Ok(claim) => Some(Acquired::Claimed(claim)),
-            // SAFETY: the backend has told that the state is READY.
-            Err(State::Ready) => Some(Acquired::Ready(unsafe { slot.get_unchecked() })),
-            Err(_) => None,
-        })
-    }
-
-    /// Waits until there is a value. After `Ready`, drop the `Waiting`.
-    #[inline(always)]
-    pub(crate) fn poll_value(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        self.poll_until(cx, Slot::get)
-    }
-
-    #[inline(always)]
-    fn poll_until<R>(
-        self: Pin<&Self>,
-        cx: &mut Context<'_>,
-        look: fn(&'a Slot<T, B>) -> Option<R>,
-    ) -> Poll<R> {
-        match look(self.slot) {
-            Some(result) => Poll::Ready(result),
-            None => self.wait_until(cx, look),
+        match self.slot.acquire() {
+            Some(acquired) => Poll::Ready(acquired),
+            None => self.wait_to_acquire(cx),
         }
     }
 
-    #[cold]
-    #[inline(never)]
+    /// The same for a caller who has just seen that an initializer is at work.
+    #[inline(always)]
+    pub(crate) fn wait_to_acquire(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
+        self.wait_until(cx, Slot::acquire)
+    }
+
+    /// Waits until there is a value. After `Ready`, drop the `Waiting`.
+    #[inline]
+    pub(crate) fn poll_value(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
+        match self.slot.get() {
+            Some(value) => Poll::Ready(value),
+            None => self.wait_until(cx, Slot::get),
+        }
+    }
+
+    #[inline(always)]
     fn wait_until<R>(
         self: Pin<&Self>,
         cx: &mut Context<'_>,
-        look: fn(&'a Slot<T, B>) -> Option<R>,
+        look: impl Fn(&'a Slot<T, B>) -> Option<R>,
     ) -> Poll<R> {
         reentrancy::assert_outside(self.slot.backend(), cx.waker());
         loop {

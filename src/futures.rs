@@ -8,10 +8,10 @@ use core::{
 };
 
 use crate::{
-    acquire::{Acquired, Waiting, polled_after_completion},
+    acquire::{Waiting, polled_after_completion},
     backend::{Backend, Interest, Intrusive},
     reentrancy::initializing,
-    slot::{Claim, Slot},
+    slot::{Acquired, Claim, Slot},
 };
 
 /// Waits for the claim, then runs the initializer and publishes what it yields.
@@ -79,7 +79,7 @@ where
         match self {
             Self::Waiting { waiting, .. } => {
                 // SAFETY: it is pinned with the whole.
-                match ready!(unsafe { Pin::new_unchecked(&*waiting) }.poll_acquire(cx)) {
+                match ready!(unsafe { Pin::new_unchecked(&*waiting) }.wait_to_acquire(cx)) {
                     Acquired::Ready(value) => {
                         *self = Self::Done;
                         Poll::Ready(Ok(value))

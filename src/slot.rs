@@ -94,6 +94,17 @@ impl<T, B: Backend> Slot<T, B> {
         value
     }
 
+    /// The value, or the claim; neither while an initializer is at work.
+    #[inline]
+    pub(crate) fn acquire(&self) -> Option<Acquired<'_, T, B>> {
+        match self.try_claim() {
+            Ok(claim) => Some(Acquired::Claimed(claim)),
+            // SAFETY: the backend has told that the state is READY.
+            Err(State::Ready) => Some(Acquired::Ready(unsafe { self.get_unchecked() })),
+            Err(_) => None,
+        }
+    }
+
     /// Takes the claim.
     ///
     /// # Errors
@@ -113,6 +124,14 @@ impl<T, B: Backend> Drop for Slot<T, B> {
             unsafe { self.value.get_mut().assume_init_drop() };
         }
     }
+}
+
+/// What a slot has for somebody who could initialize it.
+pub(crate) enum Acquired<'a, T, B: Backend> {
+    /// The value is there.
+    Ready(&'a T),
+    /// It is ours to make.
+    Claimed(Claim<'a, T, B>),
 }
 
 /// The right to initialize a slot. Dropping it is what failure, cancellation and panic have in common: the

@@ -22,6 +22,7 @@ impl Backoff {
     const SPINS: u32 = if cfg!(oncelot_loom) { 0 } else { 6 };
 
     #[cold]
+    #[inline(never)]
     pub(crate) fn snooze(&mut self) {
         if self.rounds < Self::SPINS {
             for _ in 0..1 << self.rounds {

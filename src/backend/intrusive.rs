@@ -119,12 +119,12 @@ impl Intrusive {
         }
     }
 
-    /// Takes the list lock, or gives up as soon as the state is one that `unless` names.
-    fn lock_unless(&self, unless: impl Fn(State) -> bool) -> Option<Locked<'_>> {
+    /// Takes the list lock, or gives up as soon as `unless` says so of the word.
+    fn lock_unless(&self, unless: impl Fn(Snapshot<WaiterNode>) -> bool) -> Option<Locked<'_>> {
         let mut backoff = Backoff::default();
         let mut current = self.load();
         loop {
-            if unless(current.state()) {
+            if unless(current) {
                 return None;
             }
             if current.is_locked() {
@@ -148,7 +148,7 @@ impl Intrusive {
     }
 
     fn lock(&self) -> Locked<'_> {
-        self.lock_unless(|_| false).expect("no state stops this caller")
+        self.lock_unless(|_| false).expect("nothing stops this caller")
     }
 
     #[cold]
@@ -203,10 +203,11 @@ impl Intrusive {
     }
 
     /// Registers a waiter that is not linked.
+    #[inline]
     fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         let waker = waker.clone();
         let interest = node.interest();
-        let Some(mut locked) = self.lock_unless(|state| interest.is_settled_by(state)) else {
+        let Some(mut locked) = self.lock_unless(|word| word.settles(interest)) else {
             return Poll::Ready(());
         };
         // SAFETY: the node is not linked, so that its slot is empty and its owner's alone (invariant 4).
@@ -217,6 +218,7 @@ impl Intrusive {
     }
 
     /// Brings the waker of a waiter up to date that was linked a moment ago.
+    #[inline(never)]
     fn update(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         // SAFETY: the caller owns the node, whose slot was filled when it was linked (invariants 2 and 4).
         if unsafe { node.payload().is_equal_to(waker) } {
