@@ -77,7 +77,17 @@ mod plain {
 mod modelled {
     use std::sync::OnceLock;
 
-    pub(crate) use loom::{sync::atomic::Ordering, thread::yield_now};
+    pub(crate) use loom::sync::atomic::Ordering;
+
+    /// Lets the holder of the list lock go on.
+    ///
+    /// To meet the lock and wait has no effect, so all that can follow also follows when this thread comes
+    /// a little later, and is explored there. Exploring it here as well would never end: two threads that
+    /// wait can yield to each other for ever.
+    pub(crate) fn yield_now() {
+        loom::skip_branch();
+        loom::thread::yield_now();
+    }
 
     #[derive(Debug)]
     pub(crate) struct AtomicPtr<T> {
@@ -122,10 +132,19 @@ mod modelled {
         }
     }
 
+    impl<T> Drop for AtomicPtr<T> {
+        fn drop(&mut self) {
+            if let Some(modelled) = self.modelled.get_mut() {
+                give_up(|| modelled.with_mut(|_| ()));
+            }
+        }
+    }
+
+    /// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.
     #[derive(Debug)]
     pub(crate) struct AtomicBool {
         initial: bool,
-        modelled: OnceLock<loom::sync::atomic::AtomicBool>,
+        modelled: OnceLock<loom::sync::atomic::AtomicU8>,
     }
 
     impl AtomicBool {
@@ -136,17 +155,25 @@ mod modelled {
             }
         }
 
-        fn modelled(&self) -> &loom::sync::atomic::AtomicBool {
+        fn modelled(&self) -> &loom::sync::atomic::AtomicU8 {
             self.modelled
-                .get_or_init(|| loom::sync::atomic::AtomicBool::new(self.initial))
+                .get_or_init(|| loom::sync::atomic::AtomicU8::new(self.initial.into()))
         }
 
         pub(crate) fn load(&self, order: Ordering) -> bool {
-            self.modelled().load(order)
+            self.modelled().load(order) != 0
         }
 
         pub(crate) fn store(&self, value: bool, order: Ordering) {
-            self.modelled().store(value, order);
+            self.modelled().store(value.into(), order);
+        }
+    }
+
+    impl Drop for AtomicBool {
+        fn drop(&mut self) {
+            if let Some(modelled) = self.modelled.get_mut() {
+                give_up(|| modelled.with_mut(|_| ()));
+            }
         }
     }
 
@@ -183,6 +210,22 @@ mod modelled {
         pub(crate) fn get_mut(&mut self) -> &mut T {
             self.shadow().with_mut(|_| ());
             self.value.get_mut()
+        }
+    }
+
+    impl<T> Drop for UnsafeCell<T> {
+        fn drop(&mut self) {
+            if let Some(shadow) = self.shadow.get() {
+                give_up(|| shadow.with_mut(|_| ()));
+            }
+        }
+    }
+
+    /// Memory that is given up is written by whoever gets it next: whatever other threads did with it has to
+    /// happen before. `write` has loom check that, unless the model has failed already.
+    fn give_up(write: impl FnOnce()) {
+        if !std::thread::panicking() {
+            write();
         }
     }
 }
