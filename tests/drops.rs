@@ -2,7 +2,7 @@
 
 mod util;
 
-use std::{future::pending, task::Poll};
+use std::task::Poll;
 
 use oncelot::OnceCell;
 use util::{Counted, Drops, Gate, OnDrop, Task, With, now, panic_of, poll, poll_with, start};
@@ -340,16 +340,6 @@ fn a_replaced_waker_is_dropped() {
     assert_eq!((older.wakers(), newer.wakers()), (0, 1));
 }
 
-#[test]
-fn a_cancelled_waiters_waker_is_dropped() {
-    let cell = OnceCell::<u32>::new();
-    let task = Task::new();
-    let mut waiting = Box::pin(cell.wait());
-    assert!(poll_with(&mut waiting, &task.waker()).is_pending());
-    drop(waiting);
-    assert_eq!(task.wakers(), 0);
-}
-
 /// The waiter finds the value by itself, before the wake has reached it.
 #[test]
 fn the_waker_of_a_waiter_that_completes_while_registered_is_dropped() {
@@ -375,15 +365,4 @@ fn the_waker_of_a_waiter_that_completes_while_registered_is_dropped() {
     assert!(poll(&mut running).is_ready());
     assert_eq!(first.count(Op::Wake), 1);
     assert_eq!((task.wakes(), task.wakers()), (0, 0));
-}
-
-#[test]
-fn a_never_ending_initializer_is_dropped_with_its_future() {
-    let drops = Drops::new();
-    let cell = OnceCell::<u32>::new();
-    let init = With::new(pending(), drops.counted());
-    let mut running = Box::pin(cell.get_or_init(|| init));
-    assert!(poll(&mut running).is_pending());
-    drop(running);
-    assert_eq!(drops.count(), 1);
 }

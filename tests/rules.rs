@@ -5,21 +5,21 @@
 //!
 //! | rule | where |
 //! |---|---|
-//! | 1 a wake proves nothing | here |
-//! | 2 claim acquires, rollback releases | loom: two failed initializers in a row |
-//! | 3 READY is published with Release and seen with Acquire | loom: a value seen is a value written |
-//! | 4 `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_with_its_value_send_and_sync_only` |
+//! | 1 a wake proves nothing | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
+//! | 2 claim acquires, rollback releases | `loom/claim.rs`: `failed_initializers_do_not_race` |
+//! | 3 READY is published with Release and seen with Acquire | `loom/publish.rs`: `who_sees_ready_sees_the_value` |
+//! | 4 `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_*` |
 //! | 5 the state changes before user code runs | here |
 //! | 6 a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `panicked_*`; `contract/destructors.rs` |
 //! | 7 the value is dropped, in every path | `drops.rs` |
 //! | 8 drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
 //! | 9 no user code under a lock | `contract/reentrant_wakers.rs` |
 //! | 10 a panicking waker strands nobody | `contract/panicking_wakers.rs` |
-//! | 11 wakers are taken out in small batches | here; loom: waiters cancelled during a drain |
-//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri over all of these |
-//! | 13 the state is looked at again under the lock | here; loom: registering against publishing |
+//! | 11 wakers are taken out in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
+//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri, for what it is run on |
+//! | 13 the state is looked at again under the lock | here; `loom/wake.rs`: `a_spurious_poll_*` |
 //! | 14 a wakeup is never one waiter's own | here |
-//! | 15 decisions are made under the lock | `contract/reentrant_wakers.rs`: `clone_can_*`; loom: registering against releasing |
+//! | 15 decisions are made under the lock | `contract/reentrant_wakers.rs`: `clone_can_*`; `loom/publish.rs`: `*_registers_against_*` |
 //! | 16 explicit states | here |
 //! | 17 `take` resets the whole word | here; `contract/cancellation.rs`: `take_*` |
 //! | 18 a destructor that panics in mid-transition | `contract/destructors.rs` |
@@ -29,7 +29,7 @@
 //! | 22 registering takes the same time behind any number of waiters | here |
 //! | 23 what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
 //! | 24 an initializer that awaits its own cell is told so | `contract/own_cell.rs` |
-//! | 25 the newest waker replaces the older | here |
+//! | 25 the newest waker replaces the older | `contract/polling.rs`: `the_newest_waker_is_the_one_that_is_woken` |
 //! | 26 passive waiters do not make failures dearer | here |
 //! | 27 the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 
@@ -105,7 +105,7 @@ fn rule_06_a_closure_that_panicked_is_neither_called_nor_dropped_again() {
 #[test]
 fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
     for fails in [true, false] {
-        let cell: &'static OnceCell<u32> = Box::leak(Box::new(OnceCell::new()));
+        let cell = util::static_cell();
         let (gate, mut running) = start(cell);
         let all: Arc<Mutex<Vec<BoxFuture<'static, &u32>>>> = Arc::default();
         let frees_all = Hooked::on(Op::Wake, {
@@ -309,23 +309,6 @@ fn rule_22_registering_and_cancelling_cost_the_same_behind_any_crowd() {
     let _passive = crowd(&cell, false);
     let crowded = quickest(register_and_cancel);
     assert!(crowded < alone * 20, "{alone:?} alone, {crowded:?} in the crowd");
-}
-
-/// async-once-cell: a waiter that had moved to another task was woken through the waker of the old one.
-#[test]
-fn rule_25_a_waiter_that_moved_is_woken_in_its_new_task() {
-    for is_claimant in [true, false] {
-        let cell = OnceCell::new();
-        let (gate, mut running) = start(&cell);
-        let tasks = [(); 3].map(|()| Task::new());
-        let mut waiting = util::claimant_or_passive(&cell, is_claimant, 2);
-        for task in &tasks {
-            assert!(poll_with(&mut waiting, &task.waker()).is_pending());
-        }
-        gate.open(Ok(1));
-        assert!(poll(&mut running).is_ready());
-        assert_eq!(tasks.map(|task| task.wakes()), [0, 0, 1]);
-    }
 }
 
 /// The review of tokio #7161: with one list for all, each failed initialization has to walk over the passive

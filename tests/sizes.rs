@@ -57,12 +57,12 @@ fn an_initialization_takes_its_closure_beside() {
     let number = std::hint::black_box(1_u64);
     let init = move || ready(number);
     assert_eq!(size_of_val(&init), WORD);
-    assert_eq!(size_of_val(&cell.get_or_init(init)), 7 * WORD);
+    assert_eq!(size_of_val(&cell.get_or_init(init)), 8 * WORD);
 
     let cell = OnceCell::new();
     let try_init = move || ready(Ok::<_, u64>(number));
     assert_eq!(size_of_val(&try_init), WORD);
-    assert_eq!(size_of_val(&cell.get_or_try_init(try_init)), 7 * WORD);
+    assert_eq!(size_of_val(&cell.get_or_try_init(try_init)), 8 * WORD);
 }
 
 #[test]

@@ -143,20 +143,6 @@ fn a_cancelled_insert_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_waiter_that_is_dropped_after_its_wake_takes_nobodys_turn_away() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let first = Waiter::claimant(&cell, 1);
-    let mut second = Waiter::claimant(&cell, 2);
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(first.wakes(), 1);
-    drop(first);
-    assert_eq!(second.wakes(), 1);
-    assert_eq!(second.poll(), Poll::Ready(&2));
-}
-
-#[test]
 fn a_waiter_can_take_over_and_be_cancelled_in_turn() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);

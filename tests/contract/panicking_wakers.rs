@@ -4,7 +4,7 @@ use std::{sync::Arc, task::Poll};
 
 use oncelot::OnceCell;
 
-use crate::util::{BoxFuture, Gate, Hooked, Op, Waiter, now, panic_of, poll, poll_with, start};
+use crate::util::{BoxFuture, Hooked, Op, Waiter, now, panic_of, poll, poll_with, start};
 
 /// How a cell came to wake its waiters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -114,7 +114,7 @@ fn all_wakers_may_panic() {
 #[cfg(feature = "std")]
 fn a_waker_that_panics_while_the_thread_unwinds_is_survived() {
     let cell = OnceCell::new();
-    let gate = Gate::new();
+    let gate = crate::util::Gate::new();
     let mut running = Box::pin(cell.get_or_init({
         let gate = gate.clone();
         async move || -> u32 { panic!("{}", gate.await) }

@@ -7,7 +7,10 @@ use std::{
 
 use oncelot::OnceCell;
 
-use crate::util::{Gate, Hooked, Op, Task, Waiter, now, panic_of, poll, poll_with, start};
+use crate::util::{
+    Gate, Hooked, Log, Op, Panicking, Task, Waiter, claimant_or_passive, now, panic_of, poll, poll_with,
+    start,
+};
 
 #[test]
 fn first_poll_of_a_ready_cell_returns_the_value() {
@@ -107,23 +110,25 @@ fn insert_registers_during_initialization() {
 
 #[test]
 fn the_newest_waker_is_the_one_that_is_woken() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let [older, newer] = [Task::new(), Task::new()];
-    let mut waiting = Box::pin(cell.wait());
-    assert!(poll_with(&mut waiting, &older.waker()).is_pending());
-    assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
-    assert_eq!(older.wakers(), 0, "the older waker is dropped");
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!((older.wakes(), newer.wakes()), (0, 1));
+    for is_claimant in [true, false] {
+        let cell = OnceCell::new();
+        let (gate, mut running) = start(&cell);
+        let tasks = [(); 3].map(|()| Task::new());
+        let mut waiting = claimant_or_passive(&cell, is_claimant, 2);
+        for task in &tasks {
+            assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+        }
+        gate.open(Ok(1));
+        assert!(poll(&mut running).is_ready());
+        assert_eq!(tasks.map(|task| task.wakes()), [0, 0, 1]);
+    }
 }
 
 #[test]
 fn a_waiter_keeps_its_place_when_its_waker_is_replaced() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
-    let log = crate::util::Log::new();
+    let log = Log::new();
     let mut first = Box::pin(cell.wait());
     let mut second = Box::pin(cell.get_or_init(async || 2));
     assert!(poll_with(&mut first, &log.waker("first, older")).is_pending());
@@ -154,19 +159,6 @@ fn an_initialization_that_nobody_waits_for_clones_no_waker() {
     let mut future = Box::pin(cell.get_or_init(async || 1));
     assert!(poll_with(&mut future, &task.waker()).is_ready());
     assert_eq!(task.count(Op::Clone), 0);
-}
-
-#[test]
-fn a_waiter_is_woken_once_an_event() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut waiter = Waiter::claimant(&cell, 2);
-    for _ in 0..3 {
-        assert!(waiter.poll().is_pending());
-    }
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(waiter.wakes(), 1);
 }
 
 #[test]
@@ -266,7 +258,7 @@ fn a_poll_after_a_panic_in_the_closure_panics() {
 #[test]
 fn a_poll_after_a_panic_in_a_poll_panics() {
     let mut cell = OnceCell::new();
-    let closure = || crate::util::Panicking("first");
+    let closure = || Panicking("first");
     assert_refuses_a_poll_after_a_panic(cell.get_or_init(closure));
     assert_refuses_a_poll_after_a_panic(cell.get_mut_or_init(closure));
 }

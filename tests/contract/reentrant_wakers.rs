@@ -8,7 +8,7 @@ use std::{
 
 use oncelot::OnceCell;
 
-use crate::util::{BoxFuture, Hooked, Op, Waiter, now, poll, poll_with, start};
+use crate::util::{BoxFuture, Hooked, Op, Task, Waiter, now, poll, poll_with, start, static_cell};
 
 /// Does with the cell what can be done with it from anywhere.
 fn use_every_way(cell: &'static OnceCell<u32>) {
@@ -146,12 +146,12 @@ fn wake_can_drop_its_own_future() {
     assert!(waiting.lock().unwrap().is_none());
 }
 
-/// Wakes are made in batches of 16: the last waiter that is cancelled is in the first batch or in a later one.
+/// Wakes are made in batches of 16: the waiter that is cancelled is in the first batch or in a later one.
 #[test]
 fn wake_can_cancel_any_other_waiter() {
     for cancelled in [1, 15, 16, 17, 39] {
         for is_value in [true, false] {
-            let cell: &'static OnceCell<u32> = Box::leak(Box::new(OnceCell::new()));
+            let cell = static_cell();
             let (gate, mut running) = start(cell);
             let waiters: Vec<_> = (0..40).map(|_| shared(cell.get_or_init(async || 2))).collect();
             let canceller = Hooked::on(Op::Wake, {
@@ -192,16 +192,17 @@ fn wake_can_register_anew_without_being_woken_again() {
     assert!(poll_with(&mut first_waiter, &first.waker()).is_pending());
 
     let eager = shared(CELL.get_or_init(async || 3));
+    let again = Task::new();
     let eager_task = Hooked::on(Op::Wake, {
-        let eager = Arc::clone(&eager);
-        move || assert!(poll_shared(&eager, Waker::noop()).is_pending())
+        let (eager, again) = (Arc::clone(&eager), again.waker());
+        move || assert!(poll_shared(&eager, &again).is_pending())
     });
     assert!(poll_shared(&eager, &eager_task.waker()).is_pending());
     let others: Vec<_> = (0..40).map(|i| Waiter::claimant(&CELL, i)).collect();
 
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
-    assert_eq!(eager_task.count(Op::Wake), 1);
+    assert_eq!((eager_task.count(Op::Wake), again.wakes()), (1, 0));
     assert!(others.iter().all(|waiter| waiter.wakes() == 1));
 }
 
@@ -241,6 +242,30 @@ fn clone_of_a_newer_waker_can_end_the_waiting() {
         move || drop_shared(&running)
     });
     assert_eq!(poll_with(&mut waiting.future, &newer.waker()), Poll::Ready(&2));
+}
+
+/// The same, and somebody else has claimed by then: the end of a wait promises no value, and no turn.
+#[test]
+fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let first = shared(CELL.get_or_init(std::future::pending));
+    let second = shared(CELL.get_or_init(std::future::pending));
+    assert!(poll_shared(&first, Waker::noop()).is_pending());
+    let mut waiting = Waiter::claimant(&CELL, 3);
+    let newer = Hooked::on(Op::Clone, {
+        let (first, second) = (Arc::clone(&first), Arc::clone(&second));
+        move || {
+            if first.lock().unwrap().is_some() {
+                drop_shared(&first);
+                assert!(poll_shared(&second, Waker::noop()).is_pending());
+            }
+        }
+    });
+    let waker = newer.waker();
+    assert!(poll_with(&mut waiting.future, &waker).is_pending());
+    drop_shared(&second);
+    assert_eq!(newer.count(Op::Wake), 1);
+    assert_eq!(poll_with(&mut waiting.future, &waker), Poll::Ready(&3));
 }
 
 #[test]

@@ -59,12 +59,26 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Never drops the future, and keeps its memory where a leak checker finds it.
+/// What was leaked on purpose: kept where a leak checker finds it.
+static LEAKED: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
+
+fn leak_box<T>(leaked: Box<T>) -> *mut T {
+    let leaked = Box::into_raw(leaked);
+    (LEAKED.lock().unwrap_or_else(PoisonError::into_inner)).push(AtomicPtr::new(leaked.cast()));
+    leaked
+}
+
+/// Never drops the future.
 pub(crate) fn leak<F>(future: Pin<Box<F>>) {
-    static LEAKED: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
     // SAFETY: the future is never touched again, so it is never moved.
-    let future = Box::into_raw(unsafe { Pin::into_inner_unchecked(future) });
-    (LEAKED.lock().unwrap_or_else(PoisonError::into_inner)).push(AtomicPtr::new(future.cast()));
+    leak_box(unsafe { Pin::into_inner_unchecked(future) });
+}
+
+/// A cell like those in a `static`, where one test needs several.
+pub(crate) fn static_cell() -> &'static OnceCell<u32> {
+    let cell = leak_box(Box::new(OnceCell::new()));
+    // SAFETY: nobody drops it or borrows it exclusively.
+    unsafe { &*cell }
 }
 
 /// A task that counts its wakes.
@@ -114,14 +128,15 @@ pub(crate) struct Hooked {
     counts: [AtomicUsize; 4],
 }
 
-impl Hooked {
-    const VTABLE: RawWakerVTable = RawWakerVTable::new(
-        Self::clone_raw,
-        Self::wake_raw,
-        Self::wake_by_ref_raw,
-        Self::drop_raw,
-    );
+/// A `static`, as a constant may have several addresses, and wakers are told apart by them.
+static HOOKED: RawWakerVTable = RawWakerVTable::new(
+    Hooked::clone_raw,
+    Hooked::wake_raw,
+    Hooked::wake_by_ref_raw,
+    Hooked::drop_raw,
+);
 
+impl Hooked {
     /// Runs `hook` each time that `op` is done to a waker, until it is disarmed.
     pub(crate) fn on(op: Op, hook: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
@@ -148,7 +163,7 @@ impl Hooked {
         let data = Arc::into_raw(Arc::clone(self)).cast();
         // SAFETY: the functions below take `data` for an `Arc<Self>` that the waker owns, and `Self` is
         // `Send` and `Sync`.
-        unsafe { Waker::new(data, &Self::VTABLE) }
+        unsafe { Waker::new(data, &HOOKED) }
     }
 
     /// No hook runs from now on, and nothing is counted.
@@ -171,7 +186,7 @@ impl Hooked {
         // SAFETY: `waker` made the pointer, and the waker keeps its share.
         let task = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Self>()) });
         task.run(Op::Clone);
-        RawWaker::new(Arc::into_raw(Arc::clone(&task)).cast(), &Self::VTABLE)
+        RawWaker::new(Arc::into_raw(Arc::clone(&task)).cast(), &HOOKED)
     }
 
     unsafe fn wake_raw(data: *const ()) {
@@ -351,13 +366,13 @@ impl Drop for Counted {
     }
 }
 
+/// What opens to end an initializer with a value or an error.
+pub(crate) type ResultGate<T> = Gate<Result<T, &'static str>>;
+
 /// Starts an initializer that ends when its gate is opened.
 pub(crate) fn start<T: Send + Sync>(
     cell: &OnceCell<T>,
-) -> (
-    Gate<Result<T, &'static str>>,
-    BoxFuture<'_, Result<&T, &'static str>>,
-) {
+) -> (ResultGate<T>, BoxFuture<'_, Result<&T, &'static str>>) {
     let gate = Gate::new();
     let mut running: BoxFuture<'_, _> = Box::pin(cell.get_or_try_init({
         let gate = gate.clone();

@@ -1,0 +1,257 @@
+//! Which of `Send`, `Sync`, `Unpin`, `UnwindSafe` and `RefUnwindSafe` the types have, and which not.
+
+use std::{
+    cell::{Cell, UnsafeCell},
+    future::Ready,
+    marker::{PhantomData, PhantomPinned},
+    panic::{RefUnwindSafe, UnwindSafe},
+    rc::Rc,
+    sync::MutexGuard,
+};
+
+use oncelot::{
+    Backend, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Intrusive, OnceCell, SetError,
+    Wait, backend::IntrusiveWaiter,
+};
+
+/// Whether a type without generic parameters has a trait.
+///
+/// An inherent constant is preferred to one of a trait, where its bounds hold.
+macro_rules! is {
+    ($trait:ident: $type:ty) => {{
+        struct Probe<T>(PhantomData<T>);
+        #[allow(dead_code, reason = "used where the trait is not there")]
+        trait Otherwise {
+            const HAS_TRAIT: bool = false;
+        }
+        impl<T> Otherwise for Probe<T> {}
+        #[allow(dead_code, reason = "used where the trait is there")]
+        impl<T: $trait> Probe<T> {
+            const HAS_TRAIT: bool = true;
+        }
+        <Probe<$type>>::HAS_TRAIT
+    }};
+}
+
+/// Neither `Send` nor `Sync`.
+type Neither = Rc<()>;
+/// `Send` and not `Sync`.
+type SendOnly = Cell<u32>;
+/// `Sync` and not `Send`.
+type SyncOnly = MutexGuard<'static, u32>;
+
+#[test]
+fn the_probe_tells_yes_and_no() {
+    assert!(is!(Send: u32));
+    assert!(is!(Sync: u32));
+    assert!(!is!(Send: Neither) && !is!(Sync: Neither));
+    assert!(is!(Send: SendOnly) && !is!(Sync: SendOnly));
+    assert!(!is!(Send: SyncOnly) && is!(Sync: SyncOnly));
+}
+
+// The cell.
+
+#[test]
+fn the_cell_is_send_with_its_value() {
+    assert!(is!(Send: OnceCell<u32>));
+    assert!(is!(Send: OnceCell<SendOnly>));
+    assert!(!is!(Send: OnceCell<SyncOnly>));
+    assert!(!is!(Send: OnceCell<Neither>));
+}
+
+/// A value that one thread puts in, another may take out: so `Sync` needs `Send` as well.
+#[test]
+fn the_cell_is_sync_with_its_value_send_and_sync_only() {
+    assert!(is!(Sync: OnceCell<u32>));
+    assert!(!is!(Sync: OnceCell<SendOnly>));
+    assert!(!is!(Sync: OnceCell<SyncOnly>));
+    assert!(!is!(Sync: OnceCell<Neither>));
+}
+
+#[test]
+fn the_cell_is_unpin_with_its_value() {
+    assert!(is!(Unpin: OnceCell<u32>));
+    assert!(!is!(Unpin: OnceCell<PhantomPinned>));
+}
+
+/// A panicking initializer leaves the cell empty, never broken: as safe as the value itself.
+#[test]
+fn the_cell_is_unwind_safe_with_its_value() {
+    assert!(is!(UnwindSafe: OnceCell<u32>));
+    assert!(!is!(UnwindSafe: OnceCell<&'static UnsafeCell<u32>>));
+}
+
+#[test]
+fn the_cell_is_ref_unwind_safe_with_its_value() {
+    assert!(is!(RefUnwindSafe: OnceCell<u32>));
+    assert!(!is!(RefUnwindSafe: OnceCell<UnsafeCell<u32>>));
+    assert!(!is!(RefUnwindSafe: OnceCell<&'static mut u32>));
+}
+
+#[test]
+fn the_default_backend_is_send_and_sync() {
+    assert!(is!(Send: Intrusive) && is!(Sync: Intrusive));
+    assert!(is!(Send: IntrusiveWaiter) && is!(Sync: IntrusiveWaiter));
+}
+
+#[test]
+fn the_error_is_send_and_sync_with_its_value() {
+    assert!(is!(Send: SetError<u32>) && is!(Sync: SetError<u32>));
+    assert!(!is!(Send: SetError<Neither>));
+}
+
+// The futures.
+
+/// A closure that is `Send` or not.
+#[derive(Clone, Copy)]
+struct Closure<M>(PhantomData<M>);
+/// A future that is `Send` or not.
+#[allow(dead_code, reason = "only its traits are asked for")]
+struct Inner<M>(PhantomData<M>);
+
+type InitOf<T, F, Fut> = GetOrInit<'static, T, Closure<F>, Inner<Fut>>;
+type TryInitOf<T, F, Fut> = GetOrTryInit<'static, T, Closure<F>, Inner<Fut>>;
+type MutInitOf<T, F, Fut> = GetMutOrInit<'static, T, Closure<F>, Inner<Fut>>;
+type MutTryInitOf<T, F, Fut> = GetMutOrTryInit<'static, T, Closure<F>, Inner<Fut>>;
+
+#[test]
+fn a_future_is_send_with_all_of_its_parts() {
+    assert!(is!(Send: InitOf<u32, u32, u32>));
+    assert!(is!(Send: TryInitOf<u32, u32, u32>));
+    assert!(is!(Send: MutInitOf<u32, u32, u32>));
+    assert!(is!(Send: MutTryInitOf<u32, u32, u32>));
+    assert!(is!(Send: Wait<'static, u32>));
+    assert!(is!(Send: Insert<'static, u32>));
+}
+
+#[test]
+fn a_future_is_send_with_all_of_its_parts_only() {
+    assert!(!is!(Send: InitOf<u32, Neither, u32>), "the closure");
+    assert!(!is!(Send: InitOf<u32, u32, Neither>), "the future");
+    assert!(!is!(Send: InitOf<SendOnly, u32, u32>), "the value is shared");
+    assert!(
+        !is!(Send: InitOf<SyncOnly, u32, u32>),
+        "the value is made on this thread"
+    );
+    assert!(!is!(Send: TryInitOf<u32, Neither, u32>));
+    assert!(!is!(Send: TryInitOf<u32, u32, Neither>));
+    assert!(!is!(Send: TryInitOf<SendOnly, u32, u32>));
+    assert!(!is!(Send: TryInitOf<SyncOnly, u32, u32>));
+    assert!(!is!(Send: MutInitOf<u32, Neither, u32>));
+    assert!(!is!(Send: MutInitOf<u32, u32, Neither>));
+    assert!(!is!(Send: MutTryInitOf<SyncOnly, u32, u32>));
+    assert!(!is!(Send: Wait<'static, SendOnly>));
+    assert!(!is!(Send: Wait<'static, SyncOnly>));
+    assert!(!is!(Send: Insert<'static, SendOnly>));
+    assert!(!is!(Send: Insert<'static, SyncOnly>));
+}
+
+/// Nobody else refers to a cell that is borrowed exclusively, so its value need not be `Sync`.
+#[test]
+fn an_exclusive_future_is_send_with_a_value_that_is_not_sync() {
+    assert!(is!(Send: MutInitOf<SendOnly, u32, u32>));
+    assert!(is!(Send: MutTryInitOf<SendOnly, u32, u32>));
+}
+
+#[test]
+fn a_future_is_sync_with_all_of_its_parts() {
+    assert!(is!(Sync: InitOf<u32, u32, u32>));
+    assert!(is!(Sync: Wait<'static, u32>));
+    assert!(is!(Sync: Insert<'static, u32>));
+    assert!(!is!(Sync: InitOf<u32, Cell<u32>, u32>));
+    assert!(!is!(Sync: InitOf<u32, u32, Cell<u32>>));
+    assert!(!is!(Sync: Wait<'static, SendOnly>));
+    assert!(!is!(Sync: Insert<'static, SendOnly>));
+}
+
+/// Other threads hold pointers into a waiting future.
+#[test]
+fn a_waiting_future_is_not_unpin() {
+    assert!(!is!(Unpin: IntrusiveWaiter));
+    assert!(!is!(Unpin: InitOf<u32, u32, u32>));
+    assert!(!is!(Unpin: TryInitOf<u32, u32, u32>));
+    assert!(!is!(Unpin: Wait<'static, u32>));
+    assert!(!is!(Unpin: Insert<'static, u32>));
+}
+
+#[test]
+fn an_exclusive_future_is_unpin_with_its_initializer() {
+    assert!(is!(Unpin: MutInitOf<u32, u32, u32>));
+    assert!(is!(Unpin: MutTryInitOf<u32, u32, u32>));
+    assert!(!is!(Unpin: MutInitOf<u32, u32, PhantomPinned>));
+    assert!(!is!(Unpin: MutTryInitOf<u32, u32, PhantomPinned>));
+}
+
+// In generic code: these need only compile.
+
+fn assert_send<T: Send>(_: &T) {}
+fn assert_sync<T: Sync>(_: &T) {}
+
+#[allow(dead_code, reason = "compiling is the test")]
+fn generic_code_can_prove_that_the_futures_are_send<T, E, F, Fut, G, Gut>(
+    mut cell: OnceCell<T>,
+    init: impl Fn() -> F,
+    try_init: impl Fn() -> G,
+    value: T,
+) where
+    T: Send + Sync,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = T> + Send,
+    G: FnOnce() -> Gut + Send,
+    Gut: Future<Output = Result<T, E>> + Send,
+{
+    assert_send(&cell.get_or_init(init()));
+    assert_send(&cell.get_or_try_init(try_init()));
+    assert_send(&cell.wait());
+    assert_send(&cell.insert(value));
+    assert_send(&cell.get_mut_or_init(init()));
+    assert_send(&cell.get_mut_or_try_init(try_init()));
+}
+
+#[allow(dead_code, reason = "compiling is the test")]
+fn generic_code_can_do_so_with_any_backend<T, B, F, Fut>(cell: &OnceCell<T, B>, init: F)
+where
+    T: Send + Sync,
+    B: Backend<Waiter: Send> + Sync,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = T> + Send,
+{
+    assert_send(&cell.get_or_init(init));
+    assert_send(&cell.wait());
+}
+
+#[allow(dead_code, reason = "compiling is the test")]
+fn generic_code_can_name_the_futures<'a, T, F, Fut>(
+    cell: &'a OnceCell<T>,
+    init: F,
+) -> GetOrInit<'a, T, F, Fut>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = T>,
+{
+    cell.get_or_init(init)
+}
+
+#[allow(dead_code, reason = "compiling is the test")]
+fn generic_code_can_share_the_cell<T: Send + Sync>(cell: OnceCell<T>) {
+    assert_send(&cell);
+    assert_sync(&cell);
+    assert_sync(&cell.wait());
+}
+
+/// A future may be taken for one with a shorter borrow of the cell.
+#[allow(dead_code, reason = "compiling is the test")]
+fn the_initializing_future_is_covariant_in_the_borrow_of_the_cell<'short, 'long: 'short, F>(
+    init: GetOrInit<'long, u32, F, Ready<u32>>,
+) -> GetOrInit<'short, u32, F, Ready<u32>> {
+    init
+}
+
+/// A future may be taken for one with a shorter borrow of the cell.
+#[allow(dead_code, reason = "compiling is the test")]
+fn the_waiting_futures_are_covariant_in_the_borrow_of_the_cell<'short, 'long: 'short>(
+    wait: Wait<'long, u32>,
+    insert: Insert<'long, u32>,
+) -> (Wait<'short, u32>, Insert<'short, u32>) {
+    (wait, insert)
+}

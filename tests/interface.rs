@@ -1,0 +1,587 @@
+//! The whole public interface, as its users write it.
+
+mod util;
+
+use std::{
+    collections::hash_map::RandomState,
+    future::ready,
+    sync::{
+        Mutex,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use futures_lite::future::block_on;
+use oncelot::{
+    OnceCell, SetError,
+    backend::{Backend, Interest, Intrusive, State},
+};
+use util::{is_same, now, poll, start};
+
+// Making.
+
+#[test]
+fn new_makes_an_empty_cell() {
+    assert_eq!(OnceCell::<u32>::new().get(), None);
+}
+
+#[test]
+fn const_new_makes_an_empty_cell() {
+    static EMPTY: OnceCell<u32> = OnceCell::const_new();
+    assert_eq!(EMPTY.get(), None);
+}
+
+#[test]
+fn new_with_takes_an_option() {
+    assert_eq!(OnceCell::new_with(Some(1)).get(), Some(&1));
+    assert_eq!(OnceCell::<u32>::new_with(None).get(), None);
+}
+
+#[test]
+fn const_new_with_makes_a_ready_cell() {
+    static READY: OnceCell<&str> = OnceCell::const_new_with("ready");
+    assert_eq!(READY.get(), Some(&"ready"));
+}
+
+#[test]
+fn with_backend_makes_an_empty_cell_of_that_backend() {
+    static CELL: OnceCell<u32, Intrusive> = OnceCell::with_backend();
+    assert!(!CELL.initialized());
+}
+
+#[test]
+fn with_backend_and_value_makes_a_ready_cell_of_that_backend() {
+    static CELL: OnceCell<u32, Intrusive> = OnceCell::with_backend_and_value(1);
+    assert_eq!(CELL.get(), Some(&1));
+}
+
+#[test]
+fn default_is_empty_and_needs_no_default_value() {
+    struct NoDefault;
+    assert!(!OnceCell::<NoDefault>::default().initialized());
+}
+
+#[test]
+fn from_a_value_is_ready() {
+    assert_eq!(OnceCell::from(1).get(), Some(&1));
+}
+
+// Looking.
+
+#[test]
+fn initialized_tells_whether_there_is_a_value() {
+    let cell = OnceCell::new();
+    assert!(!cell.initialized());
+    let (gate, mut running) = start(&cell);
+    assert!(!cell.initialized(), "while initializing");
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert!(cell.initialized());
+}
+
+#[test]
+fn get_waits_for_nobody() {
+    let cell = OnceCell::new();
+    assert_eq!(cell.get(), None);
+    let (gate, mut running) = start(&cell);
+    assert_eq!(cell.get(), None, "while initializing");
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(cell.get(), Some(&1));
+}
+
+#[test]
+fn get_mut_changes_the_value() {
+    let mut cell = OnceCell::new();
+    assert_eq!(cell.get_mut(), None);
+    assert_eq!(cell.set(1), Ok(()));
+    *cell.get_mut().unwrap() = 2;
+    assert_eq!(cell.get(), Some(&2));
+}
+
+#[test]
+fn get_unchecked_gives_the_value() {
+    let cell = OnceCell::from(1);
+    // SAFETY: the cell was made with a value.
+    assert_eq!(unsafe { cell.get_unchecked() }, &1);
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "`OnceCell::get_unchecked` was called on an empty cell")]
+fn get_unchecked_of_an_empty_cell_panics_in_debug_builds() {
+    let cell = OnceCell::<u32>::new();
+    // SAFETY: broken on purpose: debug builds panic before anything is read.
+    let _ = unsafe { cell.get_unchecked() };
+}
+
+// Filling.
+
+#[test]
+fn set_fills_an_empty_cell() {
+    let cell = OnceCell::new();
+    assert_eq!(cell.set(1), Ok(()));
+    assert_eq!(cell.get(), Some(&1));
+}
+
+#[test]
+fn try_insert_gives_the_value_in_its_place() {
+    let cell = OnceCell::new();
+    let value = cell.try_insert(1).unwrap();
+    assert!(is_same(value, cell.get().unwrap()));
+}
+
+#[test]
+fn insert_fills_an_empty_cell() {
+    let cell = OnceCell::new();
+    let value = block_on(cell.insert(1)).unwrap();
+    assert!(is_same(value, cell.get().unwrap()));
+}
+
+#[test]
+fn insert_gives_the_present_value_and_its_own_back() {
+    let cell = OnceCell::from(1);
+    assert_eq!(block_on(cell.insert(2)), Err((&1, 2)));
+}
+
+#[test]
+fn insert_waits_for_an_initializer_that_yields_a_value() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let mut insert = Box::pin(cell.insert(2));
+    assert!(poll(&mut insert).is_pending());
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(poll(&mut insert), Poll::Ready(Err((&1, 2))));
+}
+
+#[test]
+fn insert_waits_for_an_initializer_that_fails() {
+    let cell = OnceCell::new();
+    let (gate, mut running) = start(&cell);
+    let mut insert = Box::pin(cell.insert(2));
+    assert!(poll(&mut insert).is_pending());
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(poll(&mut insert), Poll::Ready(Ok(&2)));
+}
+
+// Filling by a future.
+
+async fn one() -> u32 {
+    1
+}
+
+async fn try_one() -> Result<u32, String> {
+    Ok(1)
+}
+
+#[test]
+fn get_or_init_takes_an_async_fn() {
+    assert_eq!(block_on(OnceCell::new().get_or_init(one)), &1);
+}
+
+#[test]
+fn get_or_init_takes_a_closure_that_returns_a_future() {
+    assert_eq!(block_on(OnceCell::new().get_or_init(|| async { 1 })), &1);
+    assert_eq!(block_on(OnceCell::new().get_or_init(|| ready(1))), &1);
+}
+
+#[test]
+fn get_or_init_takes_an_async_closure() {
+    let owned = String::from("owned");
+    assert_eq!(block_on(OnceCell::new().get_or_init(async || 1)), &1);
+    assert_eq!(
+        block_on(OnceCell::new().get_or_init(async move || owned)),
+        "owned"
+    );
+}
+
+#[test]
+fn get_or_init_takes_an_initializer_that_borrows() {
+    let text = String::from("borrowed");
+    let cell = OnceCell::new();
+    assert_eq!(block_on(cell.get_or_init(async || text.as_str())), &"borrowed");
+}
+
+#[test]
+fn get_or_init_takes_a_boxed_future() {
+    let cell = OnceCell::new();
+    let init = || -> util::BoxFuture<'_, u32> { Box::pin(one()) };
+    assert_eq!(block_on(cell.get_or_init(init)), &1);
+}
+
+#[test]
+fn get_or_try_init_takes_an_async_fn() {
+    assert_eq!(block_on(OnceCell::new().get_or_try_init(try_one)), Ok(&1));
+}
+
+#[test]
+fn get_or_try_init_takes_an_async_closure_with_a_question_mark() {
+    let parse = async |text: &str| -> Result<u32, std::num::ParseIntError> {
+        let cell = OnceCell::new();
+        let value = cell
+            .get_or_try_init(async || Ok(text.parse::<u32>()? + 1))
+            .await?;
+        Ok(*value)
+    };
+    assert_eq!(block_on(parse("1")), Ok(2));
+    assert!(block_on(parse("one")).is_err());
+}
+
+#[test]
+fn get_or_try_init_works_with_a_static() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let value: Result<&'static u32, String> = block_on(CELL.get_or_try_init(try_one));
+    assert_eq!(value, Ok(&1));
+    assert!(is_same(block_on(CELL.get_or_init(one)), value.unwrap()));
+}
+
+#[test]
+fn an_error_may_differ_from_call_to_call() {
+    let cell = OnceCell::<u32>::new();
+    assert_eq!(block_on(cell.get_or_try_init(async || Err(1_u8))), Err(1));
+    assert_eq!(block_on(cell.get_or_try_init(async || Err("text"))), Err("text"));
+}
+
+#[test]
+fn get_mut_or_init_initializes_and_lends_for_changing() {
+    let mut cell = OnceCell::new();
+    *block_on(cell.get_mut_or_init(one)) += 1;
+    assert_eq!(block_on(cell.get_mut_or_init(async || unreachable!())), &mut 2);
+}
+
+#[test]
+fn get_mut_or_init_waits_for_its_initializer() {
+    let mut cell = OnceCell::new();
+    let gate = util::Gate::new();
+    let mut running = Box::pin(cell.get_mut_or_init(|| gate.clone()));
+    assert!(poll(&mut running).is_pending());
+    gate.open(1);
+    assert_eq!(poll(&mut running), Poll::Ready(&mut 1));
+}
+
+#[test]
+fn get_mut_or_init_calls_its_closure_at_the_first_poll() {
+    let mut cell = OnceCell::<u32>::new();
+    drop(cell.get_mut_or_init(|| -> std::future::Pending<u32> { panic!("never polled") }));
+    assert_eq!(cell.get(), None);
+}
+
+#[test]
+fn get_mut_or_try_init_leaves_the_cell_empty_on_an_error() {
+    let mut cell = OnceCell::new();
+    assert_eq!(
+        block_on(cell.get_mut_or_try_init(async || Err("failed"))),
+        Err("failed")
+    );
+    assert_eq!(cell.get(), None);
+    *block_on(cell.get_mut_or_try_init(try_one)).unwrap() += 1;
+    assert_eq!(cell.get(), Some(&2));
+}
+
+#[test]
+fn get_mut_or_init_leaves_the_cell_empty_on_a_panic() {
+    let mut cell = OnceCell::new();
+    util::panic_of(|| now(cell.get_mut_or_init(|| util::Panicking("in the poll"))));
+    assert_eq!(cell.get(), None);
+    assert_eq!(cell.set(1), Ok(()));
+}
+
+// Waiting.
+
+#[test]
+fn wait_gives_the_value_in_its_place() {
+    let cell = OnceCell::from(1);
+    assert!(is_same(block_on(cell.wait()), cell.get().unwrap()));
+}
+
+// Owning.
+
+#[test]
+fn take_leaves_the_cell_empty() {
+    let mut cell = OnceCell::from(1);
+    assert_eq!(cell.take(), Some(1));
+    assert_eq!(cell.take(), None);
+    assert_eq!(cell.set(2), Ok(()));
+}
+
+#[test]
+fn into_inner_gives_the_value() {
+    assert_eq!(OnceCell::from(1).into_inner(), Some(1));
+    assert_eq!(OnceCell::<u32>::new().into_inner(), None);
+}
+
+// Traits.
+
+#[test]
+fn a_clone_has_its_own_value() {
+    let cell = OnceCell::from(String::from("value"));
+    let clone = cell.clone();
+    assert_eq!(clone.get(), cell.get());
+    assert!(!is_same(clone.get().unwrap(), cell.get().unwrap()));
+    assert_eq!(OnceCell::<u32>::new().clone().get(), None);
+}
+
+#[test]
+fn a_clone_knows_nothing_of_a_running_initializer() {
+    let cell = OnceCell::new();
+    let (_gate, _running) = start(&cell);
+    assert_eq!(cell.clone().set(1), Ok(()));
+}
+
+#[test]
+fn debug_shows_the_value() {
+    assert_eq!(format!("{:?}", OnceCell::from("value")), r#"OnceCell("value")"#);
+    assert_eq!(format!("{:?}", OnceCell::<u32>::new()), "OnceCell(<empty>)");
+}
+
+#[test]
+fn debug_of_a_future_tells_its_name() {
+    let cell = OnceCell::<u32>::new();
+    assert!(format!("{:?}", cell.get_or_init(one)).starts_with("GetOrInit"));
+    assert!(format!("{:?}", cell.get_or_try_init(try_one)).starts_with("GetOrTryInit"));
+    assert!(format!("{:?}", cell.wait()).starts_with("Wait"));
+    assert!(format!("{:?}", cell.insert(1)).starts_with("Insert"));
+    let mut cell = cell;
+    assert!(format!("{:?}", cell.get_mut_or_init(one)).starts_with("GetMutOrInit"));
+    assert!(format!("{:?}", cell.get_mut_or_try_init(try_one)).starts_with("GetMutOrTryInit"));
+}
+
+#[test]
+fn cells_are_equal_if_their_values_are() {
+    assert_eq!(OnceCell::from(1), OnceCell::from(1));
+    assert_ne!(OnceCell::from(1), OnceCell::from(2));
+    assert_ne!(OnceCell::from(1), OnceCell::new());
+    assert_eq!(OnceCell::<u32>::new(), OnceCell::new());
+}
+
+#[test]
+fn a_cell_is_eq_if_its_value_is() {
+    fn assert_eq_trait<T: Eq>() {}
+    assert_eq_trait::<OnceCell<String>>();
+}
+
+// The error.
+
+#[test]
+fn set_error_tells_its_kinds_apart() {
+    let already = SetError::AlreadyInitializedError(1);
+    assert!(already.is_already_init_err() && !already.is_initializing_err());
+    let initializing = SetError::InitializingError(1);
+    assert!(initializing.is_initializing_err() && !initializing.is_already_init_err());
+    assert_ne!(already, initializing);
+}
+
+#[test]
+fn set_error_gives_the_value_back() {
+    assert_eq!(SetError::AlreadyInitializedError("value").into_inner(), "value");
+    assert_eq!(SetError::InitializingError("value").into_inner(), "value");
+}
+
+#[test]
+fn set_error_is_an_error_that_tells_its_reason() {
+    fn boxed(error: SetError<u32>) -> Box<dyn std::error::Error> {
+        Box::new(error)
+    }
+    let already = boxed(SetError::AlreadyInitializedError(1)).to_string();
+    assert!(already.contains("already holds a value"), "{already}");
+    let initializing = boxed(SetError::InitializingError(1)).to_string();
+    assert!(initializing.contains("being initialized"), "{initializing}");
+}
+
+#[test]
+fn set_error_can_be_displayed_without_a_value_that_can_be_debugged() {
+    struct Opaque;
+    assert!(!SetError::InitializingError(Opaque).to_string().is_empty());
+}
+
+#[test]
+fn set_error_is_clone_eq_and_debug() {
+    let error = SetError::InitializingError(String::from("value"));
+    assert_eq!(error.clone(), error);
+    assert_eq!(format!("{error:?}"), r#"InitializingError("value")"#);
+}
+
+// Owners of other types.
+
+#[test]
+fn a_cell_can_hold_what_has_no_size() {
+    let cell = OnceCell::new();
+    assert_eq!(block_on(cell.get_or_init(async || ())), &());
+}
+
+#[test]
+fn a_cell_can_hold_what_is_not_send() {
+    let cell = OnceCell::new();
+    let value = block_on(cell.get_or_init(async || std::rc::Rc::new(1)));
+    assert_eq!(**value, 1);
+}
+
+#[test]
+fn a_cell_can_hold_what_has_no_traits() {
+    let cell = OnceCell::<RandomState>::new();
+    assert!(cell.set(RandomState::new()).is_ok());
+    let _: &RandomState = now(cell.wait());
+}
+
+// A backend from outside.
+
+/// Three states in a byte, and a vector of wakers behind a mutex.
+#[derive(Debug)]
+struct Outside {
+    state: AtomicU8,
+    waiting: Mutex<Vec<(usize, Interest, Waker)>>,
+}
+
+/// A number in the vector; 0 before there is one.
+#[derive(Debug)]
+struct Ticket {
+    interest: Interest,
+    number: AtomicUsize,
+}
+
+impl Outside {
+    const fn starting_as(state: State) -> Self {
+        Self {
+            state: AtomicU8::new(state as u8),
+            waiting: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn settle(&self, outcome: State) {
+        let mut waiting = self.waiting.lock().unwrap();
+        // Under the lock, so that nobody registers for what is over.
+        self.state.store(outcome as u8, Ordering::Release);
+        let (woken, rest) = (waiting.drain(..)).partition::<Vec<_>, _>(|(_, interest, _)| {
+            outcome == State::Ready || *interest == Interest::Claim
+        });
+        *waiting = rest;
+        drop(waiting);
+        for (_, _, waker) in woken {
+            waker.wake();
+        }
+    }
+}
+
+// SAFETY:
+// 1. `try_claim` is a compare-and-swap that one caller wins, and only `settle` moves on from INITIALIZING.
+// 2. `settle` stores READY with Release, and every look at the state acquires.
+// 3. `settle` stores UNINIT with Release, and `try_claim` acquires.
+// 4. The vector refers to no waiter: it knows their numbers.
+unsafe impl Backend for Outside {
+    const UNINIT: Self = Self::starting_as(State::Uninit);
+    const READY: Self = Self::starting_as(State::Ready);
+
+    type Waiter = Ticket;
+
+    fn waiter(interest: Interest) -> Ticket {
+        Ticket {
+            interest,
+            number: AtomicUsize::new(0),
+        }
+    }
+
+    fn state(&self) -> State {
+        [State::Uninit, State::Initializing, State::Ready][usize::from(self.state.load(Ordering::Acquire))]
+    }
+
+    fn try_claim(&self) -> Result<(), State> {
+        let [uninit, initializing] = [State::Uninit, State::Initializing].map(|state| state as u8);
+        match (self.state).compare_exchange(uninit, initializing, Ordering::Acquire, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(found) if found == initializing => Err(State::Initializing),
+            Err(_) => Err(State::Ready),
+        }
+    }
+
+    unsafe fn publish(&self) {
+        self.settle(State::Ready);
+    }
+
+    unsafe fn release(&self) {
+        self.settle(State::Uninit);
+    }
+
+    unsafe fn poll_wait(&self, waiter: std::pin::Pin<&Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        static NUMBERS: AtomicUsize = AtomicUsize::new(1);
+
+        let waker = cx.waker().clone();
+        // SAFETY: the caller's promise.
+        unsafe { self.cancel(waiter) };
+        let mut waiting = self.waiting.lock().unwrap();
+        let is_settled = match waiter.interest {
+            Interest::Claim => self.state() != State::Initializing,
+            Interest::Value => self.state() == State::Ready,
+        };
+        if is_settled {
+            return Poll::Ready(());
+        }
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        waiter.number.store(number, Ordering::Relaxed);
+        waiting.push((number, waiter.interest, waker));
+        Poll::Pending
+    }
+
+    unsafe fn cancel(&self, waiter: std::pin::Pin<&Ticket>) {
+        let number = waiter.number.swap(0, Ordering::Relaxed);
+        if number != 0 {
+            let mut waiting = self.waiting.lock().unwrap();
+            let place = waiting.iter().position(|(other, _, _)| *other == number);
+            let removed = place.map(|place| waiting.remove(place));
+            drop(waiting);
+            drop(removed);
+        }
+    }
+}
+
+#[test]
+fn a_backend_from_outside_initializes() {
+    static CELL: OnceCell<u32, Outside> = OnceCell::with_backend();
+    assert!(!CELL.initialized());
+    assert_eq!(block_on(CELL.get_or_init(one)), &1);
+    assert_eq!(CELL.set(2), Err(SetError::AlreadyInitializedError(2)));
+    assert_eq!(block_on(CELL.wait()), &1);
+}
+
+#[test]
+fn a_backend_from_outside_starts_ready() {
+    static CELL: OnceCell<u32, Outside> = OnceCell::with_backend_and_value(1);
+    assert_eq!(CELL.get(), Some(&1));
+}
+
+#[test]
+fn a_backend_from_outside_wakes_its_waiters() {
+    let cell = OnceCell::<u32, Outside>::default();
+    let gate = util::Gate::new();
+    let mut running = Box::pin(cell.get_or_try_init(|| gate.clone()));
+    assert!(poll(&mut running).is_pending());
+    assert_eq!(cell.set(2), Err(SetError::InitializingError(2)));
+
+    let tasks = [(); 3].map(|()| util::Task::new());
+    let mut claimant = Box::pin(cell.get_or_init(async || 3));
+    let mut passive = Box::pin(cell.wait());
+    let mut cancelled = Box::pin(cell.insert(4));
+    assert!(util::poll_with(&mut claimant, &tasks[0].waker()).is_pending());
+    assert!(util::poll_with(&mut passive, &tasks[1].waker()).is_pending());
+    assert!(util::poll_with(&mut cancelled, &tasks[2].waker()).is_pending());
+    drop(cancelled);
+
+    gate.open(Err("failed"));
+    assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
+    assert_eq!(tasks.each_ref().map(|task| task.wakes()), [1, 0, 0]);
+    assert_eq!(poll(&mut claimant), Poll::Ready(&3));
+    assert_eq!(tasks.each_ref().map(|task| task.wakes()), [1, 1, 0]);
+    assert_eq!(poll(&mut passive), Poll::Ready(&3));
+}
+
+#[test]
+fn a_backend_from_outside_is_reset_by_take() {
+    let mut cell = OnceCell::<u32, Outside>::with_backend_and_value(1);
+    assert_eq!(cell.take(), Some(1));
+    assert_eq!(*now(cell.get_mut_or_init(one)), 1);
+    assert_eq!(cell.clone().into_inner(), Some(1));
+    assert_eq!(cell, OnceCell::with_backend_and_value(1));
+    assert_eq!(format!("{cell:?}"), "OnceCell(1)");
+}
