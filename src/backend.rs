@@ -128,12 +128,12 @@ pub unsafe trait Backend: Sized {
     /// A waiter that `Pending` left registered is used with the same backend again, and only the owner's
     /// thread calls `poll_wait` and `cancel` with it, one call at a time. Before its memory is given up or
     /// moved, it is unregistered by a `Ready` or by `cancel`.
-    unsafe fn poll_wait(&self, waiter: Pin<&Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
+    unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Makes sure that `waiter` is not registered. For a waiter that never was, this should be cheap.
     ///
     /// # Safety
     ///
     /// As for [`poll_wait`](Self::poll_wait).
-    unsafe fn cancel(&self, waiter: Pin<&Self::Waiter>);
+    unsafe fn cancel(&self, waiter: Pin<&mut Self::Waiter>);
 }

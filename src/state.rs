@@ -68,11 +68,11 @@ impl<N> Snapshot<N> {
     /// The word of a running initializer without waiters: what `settled` most often starts from.
     pub(crate) const CLAIMED: Self = Self(ptr::without_provenance_mut(INITIALIZING));
 
-    pub(crate) const fn from_word(word: *mut N) -> Self {
-        Self(word)
+    pub(crate) const fn from_raw(raw: *mut N) -> Self {
+        Self(raw)
     }
 
-    pub(crate) const fn into_word(self) -> *mut N {
+    pub(crate) const fn into_raw(self) -> *mut N {
         self.0
     }
 
@@ -135,12 +135,20 @@ impl<N> Snapshot<N> {
         Self(self.0.map_addr(|addr| addr | LOCKED))
     }
 
-    /// Releases the list lock with `head` as the first waiter; the state stays.
+    /// Releases the list lock; the state and the waiters stay.
     #[inline]
     #[must_use]
-    pub(crate) fn unlocked(self, head: *mut N) -> Self {
-        debug_assert!(self.is_locked() && head.addr() & FLAGS == 0);
-        Self(head.map_addr(|addr| addr | self.0.addr() & STATE))
+    pub(crate) fn unlocked(self) -> Self {
+        debug_assert!(self.is_locked());
+        Self(self.0.map_addr(|addr| addr & !LOCKED))
+    }
+
+    /// Puts `head` in the place of the first waiter; the state and the lock stay.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_head(self, head: *mut N) -> Self {
+        debug_assert!(head.addr() & FLAGS == 0);
+        Self(head.map_addr(|addr| addr | self.0.addr() & FLAGS))
     }
 }
 
@@ -152,7 +160,7 @@ mod tests {
     struct Node;
 
     fn with_head(node: &mut Node) -> Snapshot<Node> {
-        Snapshot::<Node>::UNINIT.locked().unlocked(node)
+        Snapshot::<Node>::UNINIT.with_head(node)
     }
 
     #[test]
@@ -174,7 +182,7 @@ mod tests {
     #[test]
     fn unlocking_keeps_the_state() {
         let word = Snapshot::<Node>::UNINIT.claimed().locked();
-        let word = word.unlocked(ptr::null_mut());
+        let word = word.unlocked();
         assert_eq!(word.state(), State::Initializing);
         assert!(!word.is_locked());
     }

@@ -1,4 +1,4 @@
-//! The one switch between the primitives of `core` and those of `loom`.
+//! The one switch between the primitives of `core`, `portable-atomic` and `loom`.
 //!
 //! Everything else in the crate is written against the names below, so that loom explores the code that
 //! ships and not a copy of it.
@@ -9,40 +9,20 @@ pub(crate) use self::plain::*;
 #[cfg(oncelot_loom)]
 pub(crate) use self::modelled::*;
 
-/// Passes the time until another thread has released the list lock.
-///
-/// The holder runs no user code and a bounded number of steps, so it is either at work on another core or
-/// was descheduled in mid-step. A few spins cover the first case; with `std`, yielding covers the second.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    rounds: u32,
-}
-
-impl Backoff {
-    const SPINS: u32 = if cfg!(oncelot_loom) { 0 } else { 6 };
-
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn snooze(&mut self) {
-        if self.rounds < Self::SPINS {
-            for _ in 0..1 << self.rounds {
-                core::hint::spin_loop();
-            }
-            self.rounds += 1;
-        } else {
-            yield_now();
-        }
-    }
-}
-
 #[cfg(not(oncelot_loom))]
 mod plain {
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+    pub(crate) use core::sync::atomic::Ordering;
 
-    #[cfg(feature = "std")]
+    #[cfg(not(feature = "portable-atomic"))]
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr};
+
+    #[cfg(feature = "portable-atomic")]
+    pub(crate) use portable_atomic::{AtomicBool, AtomicPtr};
+
+    #[cfg(all(feature = "std", not(feature = "critical-section")))]
     pub(crate) use std::thread::yield_now;
 
-    #[cfg(not(feature = "std"))]
+    #[cfg(not(any(feature = "std", feature = "critical-section")))]
     pub(crate) use core::hint::spin_loop as yield_now;
 
     /// `core`'s `UnsafeCell`, reached through closures as loom's is.
