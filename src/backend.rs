@@ -5,9 +5,19 @@ use core::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "atomic-waker")]
+pub use self::atomic_waker::{AtomicWaker, AtomicWakerWaiter};
+#[cfg(feature = "event-listener")]
+pub use self::event_listener::{EventListener, EventListenerWaiter};
 pub use self::intrusive::{Intrusive, IntrusiveWaiter};
 pub use crate::state::{Interest, State};
 
+#[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
+mod atomic_state;
+#[cfg(feature = "atomic-waker")]
+mod atomic_waker;
+#[cfg(feature = "event-listener")]
+mod event_listener;
 mod intrusive;
 
 /// The state of a cell and the tasks that wait for it, without the value.

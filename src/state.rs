@@ -36,6 +36,18 @@ pub enum Interest {
     Value,
 }
 
+impl Interest {
+    /// Whether a waiter of this interest has nothing to wait for in `state`.
+    #[inline]
+    #[must_use]
+    pub const fn is_settled_by(self, state: State) -> bool {
+        match self {
+            Self::Claim => !matches!(state, State::Initializing),
+            Self::Value => matches!(state, State::Ready),
+        }
+    }
+}
+
 /// While set, one initializer holds the claim. Set by `claimed`, cleared by `settled`.
 const INITIALIZING: usize = 0b001;
 /// While set, the value is there. Set by `settled`, never cleared while the cell is shared.
@@ -92,15 +104,6 @@ impl<N> Snapshot<N> {
             0 => State::Uninit,
             INITIALIZING => State::Initializing,
             _ => State::Ready,
-        }
-    }
-
-    /// Whether a waiter of this interest has nothing to wait for.
-    #[inline]
-    pub(crate) fn settles(self, interest: Interest) -> bool {
-        match interest {
-            Interest::Claim => self.0.addr() & INITIALIZING == 0,
-            Interest::Value => self.is_ready(),
         }
     }
 

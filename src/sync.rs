@@ -13,9 +13,19 @@ pub(crate) use self::modelled::*;
 mod plain {
     pub(crate) use core::sync::atomic::Ordering;
 
+    #[cfg(all(
+        any(feature = "atomic-waker", feature = "event-listener"),
+        not(feature = "portable-atomic")
+    ))]
+    pub(crate) use core::sync::atomic::AtomicU8;
     #[cfg(not(feature = "portable-atomic"))]
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr};
 
+    #[cfg(all(
+        any(feature = "atomic-waker", feature = "event-listener"),
+        feature = "portable-atomic"
+    ))]
+    pub(crate) use portable_atomic::AtomicU8;
     #[cfg(feature = "portable-atomic")]
     pub(crate) use portable_atomic::{AtomicBool, AtomicPtr};
 
@@ -59,76 +69,62 @@ mod modelled {
 
     pub(crate) use loom::{sync::atomic::Ordering, thread::yield_now};
 
-    #[derive(Debug)]
-    pub(crate) struct AtomicPtr<T> {
-        initial: *mut T,
-        modelled: OnceLock<loom::sync::atomic::AtomicPtr<T>>,
-    }
-
-    // SAFETY: the same as for `core`'s `AtomicPtr`: the pointer is only stored, never followed.
-    unsafe impl<T> Send for AtomicPtr<T> {}
-    // SAFETY: as above.
-    unsafe impl<T> Sync for AtomicPtr<T> {}
-
-    impl<T> AtomicPtr<T> {
-        pub(crate) const fn new(initial: *mut T) -> Self {
-            Self {
-                initial,
-                modelled: OnceLock::new(),
+    macro_rules! modelled_atomic {
+        ($name:ident $(<$T:ident>)?, $value:ty) => {
+            #[derive(Debug)]
+            pub(crate) struct $name $(<$T>)? {
+                initial: $value,
+                modelled: OnceLock<loom::sync::atomic::$name $(<$T>)?>,
             }
-        }
 
-        fn modelled(&self) -> &loom::sync::atomic::AtomicPtr<T> {
-            self.modelled
-                .get_or_init(|| loom::sync::atomic::AtomicPtr::new(self.initial))
-        }
+            // SAFETY: the same as for `core`'s atomics: a pointer is only stored, never followed.
+            unsafe impl $(<$T>)? Send for $name $(<$T>)? {}
+            // SAFETY: as above.
+            unsafe impl $(<$T>)? Sync for $name $(<$T>)? {}
 
-        pub(crate) fn load(&self, order: Ordering) -> *mut T {
-            self.modelled().load(order)
-        }
+            impl $(<$T>)? $name $(<$T>)? {
+                pub(crate) const fn new(initial: $value) -> Self {
+                    Self {
+                        initial,
+                        modelled: OnceLock::new(),
+                    }
+                }
 
-        pub(crate) fn store(&self, value: *mut T, order: Ordering) {
-            self.modelled().store(value, order);
-        }
+                fn modelled(&self) -> &loom::sync::atomic::$name $(<$T>)? {
+                    (self.modelled).get_or_init(|| loom::sync::atomic::$name::new(self.initial))
+                }
 
-        pub(crate) fn compare_exchange(
-            &self,
-            current: *mut T,
-            new: *mut T,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<*mut T, *mut T> {
-            self.modelled().compare_exchange(current, new, success, failure)
-        }
-    }
+                pub(crate) fn load(&self, order: Ordering) -> $value {
+                    self.modelled().load(order)
+                }
 
-    #[derive(Debug)]
-    pub(crate) struct AtomicBool {
-        initial: bool,
-        modelled: OnceLock<loom::sync::atomic::AtomicBool>,
-    }
+                pub(crate) fn store(&self, value: $value, order: Ordering) {
+                    self.modelled().store(value, order);
+                }
 
-    impl AtomicBool {
-        pub(crate) const fn new(initial: bool) -> Self {
-            Self {
-                initial,
-                modelled: OnceLock::new(),
+                #[allow(dead_code, reason = "not every type is exchanged")]
+                pub(crate) fn compare_exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    (self.modelled()).compare_exchange(current, new, success, failure)
+                }
+
+                #[allow(dead_code, reason = "not every type is swapped")]
+                pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                    self.modelled().swap(value, order)
+                }
             }
-        }
-
-        fn modelled(&self) -> &loom::sync::atomic::AtomicBool {
-            self.modelled
-                .get_or_init(|| loom::sync::atomic::AtomicBool::new(self.initial))
-        }
-
-        pub(crate) fn load(&self, order: Ordering) -> bool {
-            self.modelled().load(order)
-        }
-
-        pub(crate) fn store(&self, value: bool, order: Ordering) {
-            self.modelled().store(value, order);
-        }
+        };
     }
+
+    modelled_atomic!(AtomicPtr<T>, *mut T);
+    modelled_atomic!(AtomicBool, bool);
+    #[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
+    modelled_atomic!(AtomicU8, u8);
 
     /// The value stands in `core`'s cell; loom watches a shadow of it for races.
     #[derive(Debug)]

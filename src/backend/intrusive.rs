@@ -160,7 +160,7 @@ impl Intrusive {
     fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         let waker = waker.clone();
         let interest = node.interest();
-        let Some(mut locked) = self.lock_unless(|word| word.settles(interest)) else {
+        let Some(mut locked) = self.lock_unless(|word| interest.is_settled_by(word.state())) else {
             return Poll::Ready(());
         };
         // SAFETY: the node is not linked, so that its slot is empty and its owner's alone (invariant 4).
