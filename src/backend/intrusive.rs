@@ -9,8 +9,8 @@
 //! |---|---|---|---|
 //! | UNINIT, unlocked | INITIALIZING | `try_claim` | Acquire: after the `release` before it |
 //! | INITIALIZING, no waiters | READY or UNINIT | `settle` | Release |
-//! | any, unlocked | LOCKED | `lock` | Acquire: after the unlocking before it |
-//! | LOCKED | unlocked; if the holder has the claim, READY or UNINIT | `Locked::unlock` | Release |
+//! | any, unlocked | LOCKED | `lock_unless` | Acquire: after the unlocking before it |
+//! | LOCKED | unlocked; in `settle_and_wake` READY or UNINIT | the drop of `Locked` | Release |
 //!
 //! # Invariants
 //!
@@ -38,7 +38,7 @@ use core::{
 
 use super::{Backend, Interest, State};
 use crate::{
-    list::{List, Node, is_older},
+    list::{List, Node, Ticket},
     state::{FLAGS, Snapshot},
     sync::{Ordering, UnsafeCell},
     wake_batch::wake_in_batches,
@@ -65,7 +65,7 @@ pub struct Intrusive {
     word: Word<WaiterNode>,
 }
 
-/// The place of a waiting future in the list of [`Intrusive`]: five words.
+/// The place of a waiting future in the list of [`Intrusive`]: six words, 48 bytes, or 32 bytes on a 32-bit machine.
 pub struct IntrusiveWaiter {
     node: WaiterNode,
 }
@@ -303,15 +303,13 @@ impl Locked<'_> {
     }
 
     /// The oldest waiter that `outcome` concerns, among those that came no later than `newest`.
-    fn next_concerned(&self, outcome: State, newest: Option<u32>) -> Option<NonNull<WaiterNode>> {
+    fn next_concerned(&self, outcome: State, newest: Option<Ticket>) -> Option<NonNull<WaiterNode>> {
         if outcome == State::Ready {
             // Nobody comes after READY.
             return self.list.oldest();
         }
         let (claimant, ticket) = self.list.oldest_claimant()?;
-        newest
-            .is_some_and(|newest| !is_older(newest, ticket))
-            .then_some(claimant)
+        (Some(ticket) <= newest).then_some(claimant)
     }
 }
 
