@@ -67,7 +67,17 @@ mod plain {
 mod modelled {
     use std::sync::OnceLock;
 
-    pub(crate) use loom::{sync::atomic::Ordering, thread::yield_now};
+    pub(crate) use loom::sync::atomic::Ordering;
+
+    /// Lets the holder of the list lock go on.
+    ///
+    /// To meet the lock and wait has no effect, so all that can follow also follows when this thread comes
+    /// a little later, and is explored there. Exploring it here as well would never end: two threads that
+    /// wait can yield to each other for ever.
+    pub(crate) fn yield_now() {
+        loom::skip_branch();
+        loom::thread::yield_now();
+    }
 
     macro_rules! modelled_atomic {
         ($name:ident $(<$T:ident>)?, $value:ty) => {
@@ -118,13 +128,42 @@ mod modelled {
                     self.modelled().swap(value, order)
                 }
             }
+
+            impl $(<$T>)? Drop for $name $(<$T>)? {
+                fn drop(&mut self) {
+                    if let Some(modelled) = self.modelled.get_mut() {
+                        give_up(|| modelled.with_mut(|_| ()));
+                    }
+                }
+            }
         };
     }
 
     modelled_atomic!(AtomicPtr<T>, *mut T);
-    modelled_atomic!(AtomicBool, bool);
-    #[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
     modelled_atomic!(AtomicU8, u8);
+
+    /// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.
+    #[derive(Debug)]
+    pub(crate) struct AtomicBool(AtomicU8);
+
+    impl AtomicBool {
+        pub(crate) const fn new(initial: bool) -> Self {
+            Self(AtomicU8::new(initial as u8))
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> bool {
+            self.0.load(order) != 0
+        }
+
+        pub(crate) fn store(&self, value: bool, order: Ordering) {
+            self.0.store(value.into(), order);
+        }
+
+        #[allow(dead_code, reason = "for backends that features add")]
+        pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
+            self.0.swap(value.into(), order) != 0
+        }
+    }
 
     /// The value stands in `core`'s cell; loom watches a shadow of it for races.
     #[derive(Debug)]
@@ -159,6 +198,22 @@ mod modelled {
         pub(crate) fn get_mut(&mut self) -> &mut T {
             self.shadow().with_mut(|_| ());
             self.value.get_mut()
+        }
+    }
+
+    impl<T> Drop for UnsafeCell<T> {
+        fn drop(&mut self) {
+            if let Some(shadow) = self.shadow.get() {
+                give_up(|| shadow.with_mut(|_| ()));
+            }
+        }
+    }
+
+    /// Memory that is given up is written by whoever gets it next: whatever other threads did with it has to
+    /// happen before. `write` has loom check that, unless the model has failed already.
+    fn give_up(write: impl FnOnce()) {
+        if !std::thread::panicking() {
+            write();
         }
     }
 }

@@ -1,0 +1,141 @@
+//! Futures dropped while they wait, against everything that goes on around them.
+
+use loom::thread;
+
+use crate::support::{Failed, bounded};
+
+/// A waiter that is dropped during a publication leaves nothing behind, and its neighbour is woken.
+///
+/// Worrying: B has seen itself linked, and A takes it out of the list before B locks; or B sees itself out
+/// of the list and goes away while A is still at its node.
+#[test]
+fn cancel_against_publication() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let left = stage.waiting(stage.get_or_init(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Ok(1));
+        assert_eq!(left.run(), 1);
+        cancel.join().unwrap();
+    });
+}
+
+/// The same with the older one left, and passive.
+#[test]
+fn cancel_against_publication_behind_a_passive_waiter() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let left = stage.waiting(stage.cell.wait());
+        let gone = stage.waiting(stage.cell.wait());
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Ok(1));
+        assert_eq!(*left.run(), 1);
+        cancel.join().unwrap();
+    });
+}
+
+/// A waiter that is dropped during a failure takes nobody's turn away.
+///
+/// Worrying: the wakeup goes to B, who is no more, and C sleeps for ever.
+#[test]
+fn cancel_against_failure() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let left = stage.waiting(stage.get_or_init(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        let left = thread::spawn(|| left.run());
+        claim.end(Err(Failed));
+        cancel.join().unwrap();
+        assert_eq!(left.join().unwrap(), 3);
+    });
+}
+
+/// A waiter that is dropped after it has been woken takes nobody's turn away.
+///
+/// Worrying: B is woken by the failure and dropped instead of polled, while C still sleeps.
+#[test]
+fn a_woken_waiter_is_cancelled() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let mut woken = stage.waiting(stage.get_or_fail());
+        let left = stage.waiting(stage.get_or_init(3));
+        let other = thread::spawn(move || {
+            let _ = woken.poll();
+            woken.cancel();
+        });
+        claim.cancel();
+        assert_eq!(left.run(), 3);
+        other.join().unwrap();
+    });
+}
+
+/// Neighbours in the list can be dropped at once, and the one before them is still found.
+///
+/// Worrying: A and B redirect each other's pointers.
+#[test]
+fn cancel_against_cancel_behind_a_waiter() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let left = stage.waiting(stage.get_or_init(2));
+        let gone = [3, 4].map(|value| stage.waiting(stage.get_or_init(value)));
+        let cancels = gone.map(|task| thread::spawn(|| task.cancel()));
+        for cancel in cancels {
+            cancel.join().unwrap();
+        }
+        claim.end(Ok(1));
+        assert_eq!(left.wakes(), 1);
+        assert_eq!(left.run(), 1);
+    });
+}
+
+/// The same with waiters on both sides, and others behind whom a passive one stands.
+#[test]
+fn cancel_against_cancel_between_waiters() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let first = stage.waiting(stage.get_or_init(2));
+        let gone = [3, 4].map(|value| stage.waiting(stage.get_or_init(value)));
+        let last = stage.waiting(stage.get_or_init(5));
+        let passive = stage.waiting(stage.cell.wait());
+        let cancels = gone.map(|task| thread::spawn(|| task.cancel()));
+        for cancel in cancels {
+            cancel.join().unwrap();
+        }
+        claim.end(Ok(1));
+        assert_eq!([first.wakes(), last.wakes(), passive.wakes()], [1; 3]);
+    });
+}
+
+/// The same while the value is published.
+#[test]
+fn cancel_against_cancel_against_publication() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let left = stage.waiting(stage.get_or_init(2));
+        let gone = [3, 4].map(|value| stage.waiting(stage.get_or_init(value)));
+        let cancels = gone.map(|task| thread::spawn(|| task.cancel()));
+        claim.end(Ok(1));
+        for cancel in cancels {
+            cancel.join().unwrap();
+        }
+        assert_eq!(left.wakes(), 1);
+    });
+}
+
+/// Whoever registers while another waiter is dropped stays in the list.
+///
+/// Worrying: B links itself to A's node, which A is taking out.
+#[test]
+fn cancel_against_registration() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let cancel = thread::spawn(|| gone.cancel());
+        let registered = stage.waiting(stage.get_or_init(3));
+        cancel.join().unwrap();
+        claim.end(Ok(1));
+        assert_eq!(registered.wakes(), 1);
+    });
+}

@@ -1,0 +1,152 @@
+//! Who initializes, and what the others get.
+
+use loom::thread;
+
+use crate::support::{Failed, bounded, exhaustive};
+
+/// Claimants that come together get the same value, and one initializer runs.
+///
+/// Worrying: both see UNINIT; the second one's claim fails, finds READY, and reads the value without having
+/// loaded the word once more.
+#[test]
+fn two_claimants_get_the_value_of_one() {
+    bounded(3, |stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        let mine = stage.run(stage.get_or_init(2));
+        assert_eq!(mine, other.join().unwrap());
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// The same with three.
+#[test]
+fn three_claimants_get_the_value_of_one() {
+    bounded(1, |stage| {
+        let others = [1, 2].map(|value| thread::spawn(move || stage.run(stage.get_or_init(value))));
+        let mine = stage.run(stage.get_or_init(3));
+        for other in others {
+            assert_eq!(mine, other.join().unwrap());
+        }
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// When an initializer fails, its error is its own, and another claimant takes over.
+///
+/// Worrying: the failure falls between the other's look at the state and its registration.
+#[test]
+fn after_a_failure_the_other_claimant_takes_over() {
+    bounded(3, |stage| {
+        let failing = thread::spawn(|| stage.run(stage.get_or_fail()));
+        assert_eq!(stage.run(stage.get_or_init(1)), 1);
+        let runs = match failing.join().unwrap() {
+            Err(Failed) => 2,
+            Ok(1) => 1,
+            Ok(value) => panic!("nobody has made {value}"),
+        };
+        assert_eq!(stage.runs(), runs);
+    });
+}
+
+/// Initializers that fail one after the other do not race, though nothing but the cell orders them.
+///
+/// Worrying: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
+#[test]
+fn failed_initializers_do_not_race() {
+    bounded(3, |stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
+        assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
+        assert_eq!(other.join().unwrap(), Err(Failed));
+        assert_eq!(stage.runs(), 2);
+        assert!(!stage.cell.initialized());
+    });
+}
+
+/// The same when a passive waiter stands in the list, so that nobody finds the word as he expects it.
+///
+/// Worrying: A rolls back under the list lock, and B, having met the lock, claims by the slow path.
+#[test]
+fn failed_initializers_do_not_race_around_a_waiter() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let passive = stage.waiting(stage.cell.wait());
+        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
+        claim.end(Err(Failed));
+        assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
+        assert_eq!(other.join().unwrap(), Err(Failed));
+        assert_eq!(stage.runs(), 3);
+        assert_eq!(passive.wakes(), 0);
+    });
+}
+
+/// `set` and `get_or_init` agree on who of them has made the value.
+#[test]
+fn set_and_get_or_init_agree() {
+    exhaustive(|stage| {
+        let set = thread::spawn(|| stage.cell.set(1));
+        let value = stage.run(stage.get_or_init(2));
+        match set.join().unwrap() {
+            Ok(()) => assert_eq!((value, stage.runs()), (1, 0)),
+            Err(error) => {
+                assert_eq!((value, stage.runs()), (2, 1));
+                assert_eq!(error.into_inner(), 1);
+            }
+        }
+    });
+}
+
+/// `set` and `insert` agree when a passive waiter stands in the list, so that nobody finds the word as he
+/// expects it.
+///
+/// Worrying: B has seen UNINIT by the slow path; its claim fails, finds READY, and reads the value without
+/// having loaded the word once more.
+#[test]
+fn set_and_insert_agree_around_a_waiter() {
+    exhaustive(|stage| {
+        let passive = stage.waiting(stage.cell.wait());
+        let set = thread::spawn(|| stage.cell.set(1));
+        match stage.run(stage.cell.insert(2)) {
+            Ok(value) => assert_eq!((*value, set.join().unwrap().is_err()), (2, true)),
+            Err(values) => assert_eq!((values, set.join().unwrap()), ((&1, 2), Ok(()))),
+        }
+        assert_eq!(passive.wakes(), 1);
+    });
+}
+
+/// Of two `set`s one wins, and the loser can read the value at once if he was told that it is there.
+#[test]
+fn of_two_sets_one_wins() {
+    exhaustive(|stage| {
+        let other = thread::spawn(|| stage.cell.set(1));
+        let mine = stage.cell.set(2);
+        if mine.is_err_and(|error| error.is_already_init_err()) {
+            // SAFETY: the cell has said that it holds a value.
+            assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
+        }
+        let winner = if mine.is_ok() { 2 } else { 1 };
+        assert_eq!(other.join().unwrap().is_ok(), mine.is_err());
+        assert_eq!(stage.cell.get(), Some(&winner));
+    });
+}
+
+/// `insert` waits out an initializer that fails, and then puts its value in.
+#[test]
+fn insert_follows_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let insert = thread::spawn(|| stage.run(stage.cell.insert(1)));
+        claim.end(Err(Failed));
+        assert_eq!(insert.join().unwrap(), Ok(&1));
+    });
+}
+
+/// `insert` waits out an initializer that succeeds, and gives its value back.
+#[test]
+fn insert_gives_way_to_a_value() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let insert = thread::spawn(|| stage.run(stage.cell.insert(1)));
+        claim.end(Ok(2));
+        assert_eq!(insert.join().unwrap(), Err((&2, 1)));
+    });
+}

@@ -1,0 +1,21 @@
+//! Models of the cell, explored by loom: in each, two or three threads do what one claim is about, in every
+//! order (or in every one with a bounded number of preemptions) and with every value that the orderings of
+//! the code allow a load to see.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg oncelot_loom" cargo test --release --test loom
+//! ```
+//!
+//! What loom notices in every model: unsynchronized access to the value, to a node or to what initializers
+//! work on; a node that goes away while another thread is at it; a task that sleeps for ever. A wake-up that
+//! is lost is reported as a deadlock and ends the process.
+
+#![cfg(oncelot_loom)]
+
+mod support;
+
+mod cancel;
+mod claim;
+mod drain;
+mod publish;
+mod wake;

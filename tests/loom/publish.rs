@@ -1,0 +1,114 @@
+//! The end of an initializer against those who come to wait for it.
+
+use loom::thread;
+
+use crate::support::{Failed, bounded, exhaustive};
+
+/// Who sees READY sees the value.
+///
+/// Worrying: A publishes READY before the write of the value is visible to B.
+#[test]
+fn who_sees_ready_sees_the_value() {
+    exhaustive(|stage| {
+        let set = thread::spawn(|| stage.cell.set(1));
+        if let Some(value) = stage.cell.get() {
+            assert_eq!(*value, 1);
+        }
+        assert_eq!(set.join().unwrap(), Ok(()));
+        assert_eq!(stage.cell.get(), Some(&1));
+    });
+}
+
+/// The same when READY is published under the list lock, and when waiters unlock the word afterwards.
+///
+/// Worrying: the READY that C sees was stored by B, who unlocked the list after A's publication.
+#[test]
+fn who_sees_ready_sees_the_value_around_waiters() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let [gone, left] = [(), ()].map(|()| stage.waiting(stage.cell.wait()));
+        let cancel = thread::spawn(|| gone.cancel());
+        let look = thread::spawn(|| stage.cell.get().copied());
+        claim.end(Ok(1));
+        cancel.join().unwrap();
+        assert!(matches!(look.join().unwrap(), None | Some(1)));
+        assert_eq!(left.wakes(), 1);
+    });
+}
+
+/// A claimant that registers while the value is being published gets it.
+///
+/// Worrying: A finds INITIALIZING; B publishes and finds no waiters; A registers and sleeps.
+#[test]
+fn a_claimant_registers_against_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.get_or_init(2)));
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}
+
+/// The same for a passive waiter.
+#[test]
+fn a_passive_waiter_registers_against_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}
+
+/// A claimant that registers while the initializer is failing takes over.
+///
+/// Worrying: A finds INITIALIZING; B rolls back and finds no waiters; A registers and sleeps.
+#[test]
+fn a_claimant_registers_against_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        claim.end(Err(Failed));
+        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.runs(), 2);
+    });
+}
+
+/// The same when the initializer's future is dropped.
+#[test]
+fn a_claimant_registers_against_a_cancelled_initializer() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        claim.cancel();
+        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// `wait` gets the value of a `set`, though no initializer was at work when it came.
+///
+/// Worrying: A registers while the cell is empty, and B claims and publishes past the waiter.
+#[test]
+fn wait_gets_what_is_set() {
+    exhaustive(|stage| {
+        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
+        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}
+
+/// Two waiters that register together against the publication both get the value.
+///
+/// Worrying: A and B push themselves onto the list that each saw without the other.
+#[test]
+fn two_waiters_register_against_a_publication() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let claimant = thread::spawn(|| stage.run(stage.get_or_init(2)));
+        let passive = thread::spawn(|| *stage.run(stage.cell.wait()));
+        claim.end(Ok(1));
+        assert_eq!(claimant.join().unwrap(), 1);
+        assert_eq!(passive.join().unwrap(), 1);
+    });
+}

@@ -1,0 +1,285 @@
+//! The stage that every model plays on, and the tasks that play.
+
+use std::{
+    future::poll_fn,
+    panic::resume_unwind,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use loom::{cell::UnsafeCell, model::Builder, sync::Notify};
+use oncelot::OnceCell;
+
+/// Why an initializer yields no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failed;
+
+/// What initializers yield.
+pub(crate) type Outcome = Result<u32, Failed>;
+
+/// Plays in every order.
+pub(crate) fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    explore(Builder::new(), play);
+}
+
+/// Plays in every order in which no more than `preemptions` times a thread is stopped that could go on.
+/// `LOOM_MAX_PREEMPTIONS` changes the number.
+pub(crate) fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound.get_or_insert(preemptions);
+    explore(builder, play);
+}
+
+fn explore(builder: Builder, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    builder.check(move || {
+        let stage = Box::into_raw(Box::new(Stage::new()));
+        // SAFETY: the stage lives until this closure ends, which the threads of the play do not outlive.
+        play(unsafe { &*stage });
+        // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
+        unsafe { Box::from_raw(stage) }.close();
+    });
+}
+
+/// A cell, and what has to be looked after around it.
+pub(crate) struct Stage {
+    pub(crate) cell: OnceCell<u32>,
+    /// What initializers work on: how many did so. Nothing but the cell keeps them from racing.
+    bench: UnsafeCell<usize>,
+    /// Everything that tasks have been woken by.
+    alarms: Mutex<Vec<Arc<Alarm>>>,
+}
+
+// SAFETY: the bench is used by those who hold the claim of the cell; that they are ordered is a claim of the
+// models, which loom checks.
+unsafe impl Sync for Stage {}
+
+impl Stage {
+    fn new() -> Self {
+        let cell = OnceCell::new();
+        // Has loom's atomic made here, before everything that the threads do.
+        assert!(!cell.initialized());
+        Self {
+            cell,
+            bench: UnsafeCell::new(0),
+            alarms: Mutex::default(),
+        }
+    }
+
+    /// A task that has not been polled.
+    pub(crate) fn task<F: Future>(&'static self, future: F) -> Task<F> {
+        Task {
+            stage: self,
+            future: Box::pin(future),
+            alarm: Alarm::new(self, false),
+        }
+    }
+
+    /// A task that is waiting, registered with the cell.
+    pub(crate) fn waiting<F: Future>(&'static self, future: F) -> Task<F> {
+        let mut task = self.task(future);
+        assert!(task.poll().is_pending(), "there is nothing to wait for");
+        task
+    }
+
+    /// A waiting task whose waker panics.
+    pub(crate) fn waiting_explosively<F: Future>(&'static self, future: F) -> Task<F> {
+        let mut task = self.task(future);
+        task.alarm = Alarm::new(self, true);
+        assert!(task.poll().is_pending(), "there is nothing to wait for");
+        task
+    }
+
+    /// Runs `future` as a task of its own, asleep whenever it has nothing to do.
+    pub(crate) fn run<F: Future>(&'static self, future: F) -> F::Output {
+        self.task(future).run()
+    }
+
+    /// What an initializer does that ends at once.
+    pub(crate) async fn initialize(&self, outcome: Outcome) -> Outcome {
+        self.work();
+        outcome
+    }
+
+    /// The value; if there is none, `value` by an initializer of ours.
+    pub(crate) async fn get_or_init(&self, value: u32) -> u32 {
+        *self
+            .cell
+            .get_or_init(async || {
+                self.work();
+                value
+            })
+            .await
+    }
+
+    /// The value; if there is none, the end of an initializer of ours that fails.
+    pub(crate) async fn get_or_fail(&self) -> Outcome {
+        let fail = || self.initialize(Err(Failed));
+        self.cell.get_or_try_init(fail).await.copied()
+    }
+
+    /// Takes the claim for an initializer that goes on until it is told how to end.
+    pub(crate) fn claim(&'static self) -> Claimed {
+        self.try_claim().expect("the cell is empty")
+    }
+
+    /// The same if nobody else is initializing.
+    pub(crate) fn try_claim(&'static self) -> Option<Claimed> {
+        let director = Arc::new(Director::default());
+        let directed = director.clone();
+        let mut initializing: Pin<Box<Initializing>> = Box::pin(self.cell.get_or_try_init(move || {
+            directed.has_claim.store(true, SeqCst);
+            poll_fn(move |_| match directed.outcome.lock().unwrap().take() {
+                Some(outcome) => {
+                    self.work();
+                    Poll::Ready(outcome)
+                }
+                None => Poll::Pending,
+            })
+        }));
+        let _ = initializing.as_mut().poll(&mut unwoken());
+        director.has_claim.load(SeqCst).then_some(Claimed {
+            initializing,
+            director,
+        })
+    }
+
+    fn work(&self) {
+        // SAFETY: we are the initializer at work.
+        self.bench.with_mut(|runs| unsafe { *runs += 1 });
+    }
+
+    /// How many initializers have come to their end. For the end of a play.
+    pub(crate) fn runs(&self) -> usize {
+        // SAFETY: no initializer is at work.
+        self.bench.with(|runs| unsafe { *runs })
+    }
+
+    fn close(self) {
+        for alarm in self.alarms.into_inner().unwrap() {
+            assert_eq!(Arc::strong_count(&alarm), 1, "a waker was left behind");
+            alarm.is_retired.store(true, SeqCst);
+        }
+    }
+}
+
+type Initializing = dyn Future<Output = Result<&'static u32, Failed>> + Send;
+
+/// What tells an initializer how to end.
+#[derive(Default)]
+struct Director {
+    has_claim: AtomicBool,
+    outcome: Mutex<Option<Outcome>>,
+}
+
+/// The claim of the cell, in the hands of a play. Dropping it cancels the initializer.
+pub(crate) struct Claimed {
+    initializing: Pin<Box<Initializing>>,
+    director: Arc<Director>,
+}
+
+impl Claimed {
+    /// Ends the initializer.
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        *self.director.outcome.lock().unwrap() = Some(outcome);
+        let ended = self.initializing.as_mut().poll(&mut unwoken());
+        assert_eq!(ended.map_ok(|value| *value), Poll::Ready(outcome));
+    }
+
+    pub(crate) fn cancel(self) {}
+}
+
+fn unwoken() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+/// A future with what wakes it.
+pub(crate) struct Task<F> {
+    stage: &'static Stage,
+    future: Pin<Box<F>>,
+    alarm: Arc<Alarm>,
+}
+
+impl<F: Future> Task<F> {
+    /// Polls once, called for or not.
+    pub(crate) fn poll(&mut self) -> Poll<F::Output> {
+        let waker = Alarm::waker(&self.alarm);
+        self.future.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+
+    /// Sleeps until it is woken, polls, and so on until the future has completed.
+    ///
+    /// loom's `Notify` wakes once without a reason, which the cell has to put up with.
+    pub(crate) fn run(mut self) -> F::Output {
+        loop {
+            if let Poll::Ready(output) = self.poll() {
+                return output;
+            }
+            self.alarm.notify.wait();
+        }
+    }
+
+    /// Moves to where another waker wakes it. The earlier one is of no use from now on.
+    pub(crate) fn migrate(mut self) -> Self {
+        self.alarm = Alarm::new(self.stage, false);
+        self
+    }
+
+    /// How often its present waker was woken.
+    pub(crate) fn wakes(&self) -> usize {
+        self.alarm.wakes.load(SeqCst)
+    }
+
+    pub(crate) fn cancel(self) {}
+}
+
+/// What a waker wakes. The play keeps count outside of loom, so that the counting orders nothing.
+struct Alarm {
+    notify: Notify,
+    wakes: AtomicUsize,
+    is_explosive: bool,
+    is_retired: AtomicBool,
+}
+
+impl Alarm {
+    fn new(stage: &Stage, is_explosive: bool) -> Arc<Self> {
+        let alarm = Arc::new(Self {
+            notify: Notify::new(),
+            wakes: AtomicUsize::new(0),
+            is_explosive,
+            is_retired: AtomicBool::new(false),
+        });
+        stage.alarms.lock().unwrap().push(alarm.clone());
+        alarm
+    }
+
+    /// A waker that is equal to its clones. One made of an `Arc` need not be: the two may come from different
+    /// copies of the same functions.
+    fn waker(self: &Arc<Self>) -> Waker {
+        let waker = Waker::from(self.clone()).clone();
+        assert!(waker.will_wake(&waker.clone()));
+        waker
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wakes.fetch_add(1, SeqCst);
+        if self.is_explosive {
+            resume_unwind(Box::new(Failed));
+        }
+        self.notify.notify();
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        assert!(
+            self.is_retired.load(SeqCst) || std::thread::panicking(),
+            "a waker was dropped twice"
+        );
+    }
+}
