@@ -34,7 +34,7 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
 
     /// Waits until there is a value, or nobody is making one. After `Ready`, drop the `Waiting`.
     #[inline]
-    pub(crate) fn poll_acquire(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
+    pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
         match self.slot.acquire() {
             Some(acquired) => Poll::Ready(acquired),
             None => self.wait_to_acquire(cx),
@@ -43,13 +43,13 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
 
     /// The same for a caller who has just seen that an initializer is at work.
     #[inline(always)]
-    pub(crate) fn wait_to_acquire(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
+    pub(crate) fn wait_to_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
         self.wait_until(cx, Slot::acquire)
     }
 
     /// Waits until there is a value. After `Ready`, drop the `Waiting`.
     #[inline]
-    pub(crate) fn poll_value(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
+    pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
         match self.slot.get() {
             Some(value) => Poll::Ready(value),
             None => self.wait_until(cx, Slot::get),
@@ -58,25 +58,26 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
 
     #[inline(always)]
     fn wait_until<R>(
-        self: Pin<&Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         look: impl Fn(&'a Slot<T, B>) -> Option<R>,
     ) -> Poll<R> {
-        reentrancy::assert_outside(self.slot.backend(), cx.waker());
+        let slot = self.slot;
+        reentrancy::assert_outside(slot.backend(), cx.waker());
         loop {
             // SAFETY: the waiter is used with this backend alone, by us alone, and pinning guarantees that
             // `drop` runs before its memory is given up.
-            ready!(unsafe { self.slot.backend().poll_wait(self.waiter(), cx) });
-            if let Some(result) = look(self.slot) {
+            ready!(unsafe { slot.backend().poll_wait(self.as_mut().waiter(), cx) });
+            if let Some(result) = look(slot) {
                 return Poll::Ready(result);
             }
         }
     }
 
     #[inline(always)]
-    fn waiter(self: Pin<&Self>) -> Pin<&B::Waiter> {
+    fn waiter(self: Pin<&mut Self>) -> Pin<&mut B::Waiter> {
         // SAFETY: the waiter is pinned with the whole: nothing moves it, or hands it out unpinned.
-        unsafe { self.map_unchecked(|this| &this.waiter) }
+        unsafe { self.map_unchecked_mut(|this| &mut this.waiter) }
     }
 }
 
@@ -84,9 +85,10 @@ impl<T, B: Backend> Drop for Waiting<'_, T, B> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the waiter is pinned, or was never registered; and it is about to be dropped.
-        let this = unsafe { Pin::new_unchecked(&*self) };
+        let this = unsafe { Pin::new_unchecked(self) };
+        let backend = this.slot.backend();
         // SAFETY: as in `wait_until`.
-        unsafe { this.slot.backend().cancel(this.waiter()) };
+        unsafe { backend.cancel(this.waiter()) };
     }
 }
 

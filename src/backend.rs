@@ -5,9 +5,19 @@ use core::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "atomic-waker")]
+pub use self::atomic_waker::{AtomicWaker, AtomicWakerWaiter};
+#[cfg(feature = "event-listener")]
+pub use self::event_listener::{EventListener, EventListenerWaiter};
 pub use self::intrusive::{Intrusive, IntrusiveWaiter};
 pub use crate::state::{Interest, State};
 
+#[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
+mod atomic_state;
+#[cfg(feature = "atomic-waker")]
+mod atomic_waker;
+#[cfg(feature = "event-listener")]
+mod event_listener;
 mod intrusive;
 
 /// The state of a cell and the tasks that wait for it, without the value.
@@ -128,12 +138,12 @@ pub unsafe trait Backend: Sized {
     /// A waiter that `Pending` left registered is used with the same backend again, and only the owner's
     /// thread calls `poll_wait` and `cancel` with it, one call at a time. Before its memory is given up or
     /// moved, it is unregistered by a `Ready` or by `cancel`.
-    unsafe fn poll_wait(&self, waiter: Pin<&Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
+    unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Makes sure that `waiter` is not registered. For a waiter that never was, this should be cheap.
     ///
     /// # Safety
     ///
     /// As for [`poll_wait`](Self::poll_wait).
-    unsafe fn cancel(&self, waiter: Pin<&Self::Waiter>);
+    unsafe fn cancel(&self, waiter: Pin<&mut Self::Waiter>);
 }

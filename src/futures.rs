@@ -79,7 +79,7 @@ where
         match self {
             Self::Waiting { waiting, .. } => {
                 // SAFETY: it is pinned with the whole.
-                match ready!(unsafe { Pin::new_unchecked(&*waiting) }.wait_to_acquire(cx)) {
+                match ready!(unsafe { Pin::new_unchecked(waiting) }.wait_to_acquire(cx)) {
                     Acquired::Ready(value) => {
                         *self = Self::Done;
                         Poll::Ready(Ok(value))
@@ -407,9 +407,9 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
 #[inline]
 fn poll_to_end<'a, T, B: Backend, R>(
     mut waiting: Pin<&mut Option<Waiting<'a, T, B>>>,
-    poll: impl FnOnce(Pin<&Waiting<'a, T, B>>) -> Poll<R>,
+    poll: impl FnOnce(Pin<&mut Waiting<'a, T, B>>) -> Poll<R>,
 ) -> Poll<R> {
-    let result = match waiting.as_ref().as_pin_ref() {
+    let result = match waiting.as_mut().as_pin_mut() {
         Some(waiting) => ready!(poll(waiting)),
         None => polled_after_completion(),
     };

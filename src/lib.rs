@@ -35,9 +35,6 @@
 #[cfg(any(feature = "std", test, oncelot_loom))]
 extern crate std;
 
-#[cfg(not(target_has_atomic = "ptr"))]
-compile_error!("oncelot needs compare-and-swap on pointers, which this target does not have");
-
 mod sync;
 
 mod error;
@@ -45,6 +42,7 @@ mod state;
 
 mod list;
 mod wake_batch;
+mod word;
 
 pub mod backend;
 

@@ -36,6 +36,18 @@ pub enum Interest {
     Value,
 }
 
+impl Interest {
+    /// Whether a waiter of this interest has nothing to wait for in `state`.
+    #[inline]
+    #[must_use]
+    pub const fn is_settled_by(self, state: State) -> bool {
+        match self {
+            Self::Claim => !matches!(state, State::Initializing),
+            Self::Value => matches!(state, State::Ready),
+        }
+    }
+}
+
 /// While set, one initializer holds the claim. Set by `claimed`, cleared by `settled`.
 const INITIALIZING: usize = 0b001;
 /// While set, the value is there. Set by `settled`, never cleared while the cell is shared.
@@ -68,11 +80,11 @@ impl<N> Snapshot<N> {
     /// The word of a running initializer without waiters: what `settled` most often starts from.
     pub(crate) const CLAIMED: Self = Self(ptr::without_provenance_mut(INITIALIZING));
 
-    pub(crate) const fn from_word(word: *mut N) -> Self {
-        Self(word)
+    pub(crate) const fn from_raw(raw: *mut N) -> Self {
+        Self(raw)
     }
 
-    pub(crate) const fn into_word(self) -> *mut N {
+    pub(crate) const fn into_raw(self) -> *mut N {
         self.0
     }
 
@@ -92,15 +104,6 @@ impl<N> Snapshot<N> {
             0 => State::Uninit,
             INITIALIZING => State::Initializing,
             _ => State::Ready,
-        }
-    }
-
-    /// Whether a waiter of this interest has nothing to wait for.
-    #[inline]
-    pub(crate) fn settles(self, interest: Interest) -> bool {
-        match interest {
-            Interest::Claim => self.0.addr() & INITIALIZING == 0,
-            Interest::Value => self.is_ready(),
         }
     }
 
@@ -135,12 +138,20 @@ impl<N> Snapshot<N> {
         Self(self.0.map_addr(|addr| addr | LOCKED))
     }
 
-    /// Releases the list lock with `head` as the first waiter; the state stays.
+    /// Releases the list lock; the state and the waiters stay.
     #[inline]
     #[must_use]
-    pub(crate) fn unlocked(self, head: *mut N) -> Self {
-        debug_assert!(self.is_locked() && head.addr() & FLAGS == 0);
-        Self(head.map_addr(|addr| addr | self.0.addr() & STATE))
+    pub(crate) fn unlocked(self) -> Self {
+        debug_assert!(self.is_locked());
+        Self(self.0.map_addr(|addr| addr & !LOCKED))
+    }
+
+    /// Puts `head` in the place of the first waiter; the state and the lock stay.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_head(self, head: *mut N) -> Self {
+        debug_assert!(head.addr() & FLAGS == 0);
+        Self(head.map_addr(|addr| addr | self.0.addr() & FLAGS))
     }
 }
 
@@ -152,7 +163,7 @@ mod tests {
     struct Node;
 
     fn with_head(node: &mut Node) -> Snapshot<Node> {
-        Snapshot::<Node>::UNINIT.locked().unlocked(node)
+        Snapshot::<Node>::UNINIT.with_head(node)
     }
 
     #[test]
@@ -174,7 +185,7 @@ mod tests {
     #[test]
     fn unlocking_keeps_the_state() {
         let word = Snapshot::<Node>::UNINIT.claimed().locked();
-        let word = word.unlocked(ptr::null_mut());
+        let word = word.unlocked();
         assert_eq!(word.state(), State::Initializing);
         assert!(!word.is_locked());
     }

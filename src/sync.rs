@@ -1,4 +1,4 @@
-//! The one switch between the primitives of `core` and those of `loom`.
+//! The one switch between the primitives of `core`, `portable-atomic` and `loom`.
 //!
 //! Everything else in the crate is written against the names below, so that loom explores the code that
 //! ships and not a copy of it.
@@ -9,40 +9,30 @@ pub(crate) use self::plain::*;
 #[cfg(oncelot_loom)]
 pub(crate) use self::modelled::*;
 
-/// Passes the time until another thread has released the list lock.
-///
-/// The holder runs no user code and a bounded number of steps, so it is either at work on another core or
-/// was descheduled in mid-step. A few spins cover the first case; with `std`, yielding covers the second.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    rounds: u32,
-}
-
-impl Backoff {
-    const SPINS: u32 = if cfg!(oncelot_loom) { 0 } else { 6 };
-
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn snooze(&mut self) {
-        if self.rounds < Self::SPINS {
-            for _ in 0..1 << self.rounds {
-                core::hint::spin_loop();
-            }
-            self.rounds += 1;
-        } else {
-            yield_now();
-        }
-    }
-}
-
 #[cfg(not(oncelot_loom))]
 mod plain {
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+    pub(crate) use core::sync::atomic::Ordering;
 
-    #[cfg(feature = "std")]
+    #[cfg(all(
+        any(feature = "atomic-waker", feature = "event-listener"),
+        not(feature = "portable-atomic")
+    ))]
+    pub(crate) use core::sync::atomic::AtomicU8;
+    #[cfg(not(feature = "portable-atomic"))]
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr};
+
+    #[cfg(all(
+        any(feature = "atomic-waker", feature = "event-listener"),
+        feature = "portable-atomic"
+    ))]
+    pub(crate) use portable_atomic::AtomicU8;
+    #[cfg(feature = "portable-atomic")]
+    pub(crate) use portable_atomic::{AtomicBool, AtomicPtr};
+
+    #[cfg(all(feature = "std", not(feature = "critical-section")))]
     pub(crate) use std::thread::yield_now;
 
-    #[cfg(not(feature = "std"))]
+    #[cfg(not(any(feature = "std", feature = "critical-section")))]
     pub(crate) use core::hint::spin_loop as yield_now;
 
     /// `core`'s `UnsafeCell`, reached through closures as loom's is.
@@ -89,91 +79,89 @@ mod modelled {
         loom::thread::yield_now();
     }
 
-    #[derive(Debug)]
-    pub(crate) struct AtomicPtr<T> {
-        initial: *mut T,
-        modelled: OnceLock<loom::sync::atomic::AtomicPtr<T>>,
-    }
-
-    // SAFETY: the same as for `core`'s `AtomicPtr`: the pointer is only stored, never followed.
-    unsafe impl<T> Send for AtomicPtr<T> {}
-    // SAFETY: as above.
-    unsafe impl<T> Sync for AtomicPtr<T> {}
-
-    impl<T> AtomicPtr<T> {
-        pub(crate) const fn new(initial: *mut T) -> Self {
-            Self {
-                initial,
-                modelled: OnceLock::new(),
+    macro_rules! modelled_atomic {
+        ($name:ident $(<$T:ident>)?, $value:ty) => {
+            #[derive(Debug)]
+            pub(crate) struct $name $(<$T>)? {
+                initial: $value,
+                modelled: OnceLock<loom::sync::atomic::$name $(<$T>)?>,
             }
-        }
 
-        fn modelled(&self) -> &loom::sync::atomic::AtomicPtr<T> {
-            self.modelled
-                .get_or_init(|| loom::sync::atomic::AtomicPtr::new(self.initial))
-        }
+            // SAFETY: the same as for `core`'s atomics: a pointer is only stored, never followed.
+            unsafe impl $(<$T>)? Send for $name $(<$T>)? {}
+            // SAFETY: as above.
+            unsafe impl $(<$T>)? Sync for $name $(<$T>)? {}
 
-        pub(crate) fn load(&self, order: Ordering) -> *mut T {
-            self.modelled().load(order)
-        }
+            impl $(<$T>)? $name $(<$T>)? {
+                pub(crate) const fn new(initial: $value) -> Self {
+                    Self {
+                        initial,
+                        modelled: OnceLock::new(),
+                    }
+                }
 
-        pub(crate) fn store(&self, value: *mut T, order: Ordering) {
-            self.modelled().store(value, order);
-        }
+                fn modelled(&self) -> &loom::sync::atomic::$name $(<$T>)? {
+                    (self.modelled).get_or_init(|| loom::sync::atomic::$name::new(self.initial))
+                }
 
-        pub(crate) fn compare_exchange(
-            &self,
-            current: *mut T,
-            new: *mut T,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<*mut T, *mut T> {
-            self.modelled().compare_exchange(current, new, success, failure)
-        }
-    }
+                pub(crate) fn load(&self, order: Ordering) -> $value {
+                    self.modelled().load(order)
+                }
 
-    impl<T> Drop for AtomicPtr<T> {
-        fn drop(&mut self) {
-            if let Some(modelled) = self.modelled.get_mut() {
-                give_up(|| modelled.with_mut(|_| ()));
+                pub(crate) fn store(&self, value: $value, order: Ordering) {
+                    self.modelled().store(value, order);
+                }
+
+                #[allow(dead_code, reason = "not every type is exchanged")]
+                pub(crate) fn compare_exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    (self.modelled()).compare_exchange(current, new, success, failure)
+                }
+
+                #[allow(dead_code, reason = "not every type is swapped")]
+                pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                    self.modelled().swap(value, order)
+                }
             }
-        }
+
+            impl $(<$T>)? Drop for $name $(<$T>)? {
+                fn drop(&mut self) {
+                    if let Some(modelled) = self.modelled.get_mut() {
+                        give_up(|| modelled.with_mut(|_| ()));
+                    }
+                }
+            }
+        };
     }
+
+    modelled_atomic!(AtomicPtr<T>, *mut T);
+    modelled_atomic!(AtomicU8, u8);
 
     /// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.
     #[derive(Debug)]
-    pub(crate) struct AtomicBool {
-        initial: bool,
-        modelled: OnceLock<loom::sync::atomic::AtomicU8>,
-    }
+    pub(crate) struct AtomicBool(AtomicU8);
 
     impl AtomicBool {
         pub(crate) const fn new(initial: bool) -> Self {
-            Self {
-                initial,
-                modelled: OnceLock::new(),
-            }
-        }
-
-        fn modelled(&self) -> &loom::sync::atomic::AtomicU8 {
-            self.modelled
-                .get_or_init(|| loom::sync::atomic::AtomicU8::new(self.initial.into()))
+            Self(AtomicU8::new(initial as u8))
         }
 
         pub(crate) fn load(&self, order: Ordering) -> bool {
-            self.modelled().load(order) != 0
+            self.0.load(order) != 0
         }
 
         pub(crate) fn store(&self, value: bool, order: Ordering) {
-            self.modelled().store(value.into(), order);
+            self.0.store(value.into(), order);
         }
-    }
 
-    impl Drop for AtomicBool {
-        fn drop(&mut self) {
-            if let Some(modelled) = self.modelled.get_mut() {
-                give_up(|| modelled.with_mut(|_| ()));
-            }
+        #[allow(dead_code, reason = "for backends that features add")]
+        pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
+            self.0.swap(value.into(), order) != 0
         }
     }
 
