@@ -216,6 +216,7 @@ impl<P> List<P> {
     }
 
     fn ticket(&self, node: NonNull<Node<P>>) -> Ticket {
+        count_step();
         // SAFETY: the list leads to valid nodes only.
         let node = unsafe { node.as_ref() };
         // SAFETY: we own the list, and with it the tickets of its nodes, which `push` has written.
@@ -231,6 +232,7 @@ impl<P> List<P> {
     }
 
     fn with_pointers<R>(&self, node: NonNull<Node<P>>, look: impl FnOnce(&Pointers<P>) -> R) -> R {
+        count_step();
         // SAFETY: the list leads to valid nodes only.
         let node = unsafe { node.as_ref() };
         // SAFETY: we own the list, and with it the pointers of its nodes, which `init` has written.
@@ -246,6 +248,7 @@ impl<P> List<P> {
     }
 
     fn change_pointers(&mut self, node: NonNull<Node<P>>, change: impl FnOnce(&mut Pointers<P>)) {
+        count_step();
         // SAFETY: the list leads to valid nodes only.
         let node = unsafe { node.as_ref() };
         // SAFETY: we own the list, and with it the pointers of its nodes, which `init` has written.
@@ -261,8 +264,15 @@ impl<P> List<P> {
     }
 }
 
+#[cfg(not(all(test, not(oncelot_loom))))]
+fn count_step() {}
+
+#[cfg(all(test, not(oncelot_loom)))]
+use tests::count_step;
+
 #[cfg(all(test, not(oncelot_loom)))]
 mod tests {
+    use core::cell::Cell;
     use std::{boxed::Box, vec::Vec};
 
     use super::*;
@@ -386,5 +396,63 @@ mod tests {
         // SAFETY: the node has just been unlinked.
         unsafe { list.push(nodes[0].as_ref()) };
         assert_eq!(drain(list), [1, 0]);
+    }
+
+    std::thread_local! {
+        static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Counts the looks at nodes, and their changes.
+    pub(super) fn count_step() {
+        STEPS.set(STEPS.get() + 1);
+    }
+
+    fn steps_of<R>(work: impl FnOnce() -> R) -> usize {
+        STEPS.set(0);
+        work();
+        STEPS.get()
+    }
+
+    fn crowd(of_each: u32) -> Vec<TestNode> {
+        (0..of_each)
+            .flat_map(|i| [claimant(2 * i), passive(2 * i + 1)])
+            .collect()
+    }
+
+    /// async-once-cell: registering scans the wakers of all others.
+    #[test]
+    fn rule_22_registering_and_cancelling_take_as_many_steps_in_any_crowd() {
+        let steps_in = |crowd: &[TestNode]| {
+            let mut list = list_of(&crowd.iter().collect::<Vec<_>>());
+            let inner = &crowd[crowd.len() / 2 | 1];
+            [claimant(0), passive(1)].map(|node| {
+                // SAFETY: the node is new.
+                let push = steps_of(|| unsafe { list.push(node.as_ref()) });
+                let unlink_last = steps_of(|| unlink(&mut list, &node));
+                let unlink_inner = steps_of(|| unlink(&mut list, inner));
+                // SAFETY: the node was just unlinked.
+                unsafe { list.push(inner.as_ref()) };
+                [push, unlink_last, unlink_inner]
+            })
+        };
+        let few = steps_in(&crowd(3));
+        assert!(few.as_flattened().iter().all(|steps| *steps > 0));
+        assert_eq!(steps_in(&crowd(3000)), few);
+    }
+
+    /// The review of tokio #7161: with one list for all, each failed initialization has to walk over the
+    /// passive waiters.
+    #[test]
+    fn rule_26_a_failure_takes_as_many_steps_beside_any_crowd_of_passive_waiters() {
+        let steps_beside = |passives: u32| {
+            let nodes: Vec<_> = (0..passives).map(passive).chain([claimant(passives)]).collect();
+            let mut list = list_of(&nodes.iter().collect::<Vec<_>>());
+            steps_of(|| {
+                assert!(list.newest_ticket().is_some());
+                assert_eq!(drain_claimants(&mut list), [passives]);
+            })
+        };
+        assert!(steps_beside(1) > 0);
+        assert_eq!(steps_beside(3000), steps_beside(1));
     }
 }

@@ -439,7 +439,7 @@ struct Outside {
 #[derive(Debug)]
 struct Ticket {
     interest: Interest,
-    number: AtomicUsize,
+    number: usize,
 }
 
 impl Outside {
@@ -477,10 +477,7 @@ unsafe impl Backend for Outside {
     type Waiter = Ticket;
 
     fn waiter(interest: Interest) -> Ticket {
-        Ticket {
-            interest,
-            number: AtomicUsize::new(0),
-        }
+        Ticket { interest, number: 0 }
     }
 
     fn state(&self) -> State {
@@ -504,12 +501,12 @@ unsafe impl Backend for Outside {
         self.settle(State::Uninit);
     }
 
-    unsafe fn poll_wait(&self, waiter: std::pin::Pin<&Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+    unsafe fn poll_wait(&self, mut waiter: std::pin::Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
         static NUMBERS: AtomicUsize = AtomicUsize::new(1);
 
         let waker = cx.waker().clone();
         // SAFETY: the caller's promise.
-        unsafe { self.cancel(waiter) };
+        unsafe { self.cancel(waiter.as_mut()) };
         let mut waiting = self.waiting.lock().unwrap();
         let is_settled = match waiter.interest {
             Interest::Claim => self.state() != State::Initializing,
@@ -519,13 +516,13 @@ unsafe impl Backend for Outside {
             return Poll::Ready(());
         }
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        waiter.number.store(number, Ordering::Relaxed);
+        waiter.number = number;
         waiting.push((number, waiter.interest, waker));
         Poll::Pending
     }
 
-    unsafe fn cancel(&self, waiter: std::pin::Pin<&Ticket>) {
-        let number = waiter.number.swap(0, Ordering::Relaxed);
+    unsafe fn cancel(&self, mut waiter: std::pin::Pin<&mut Ticket>) {
+        let number = std::mem::take(&mut waiter.number);
         if number != 0 {
             let mut waiting = self.waiting.lock().unwrap();
             let place = waiting.iter().position(|(other, _, _)| *other == number);

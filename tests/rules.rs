@@ -26,11 +26,11 @@
 //! | 19 nothing is reserved for a waiter | here |
 //! | 20 everybody whom an event concerns is woken | here |
 //! | 21 cancelling unlinks | here |
-//! | 22 registering takes the same time behind any number of waiters | here |
+//! | 22 registering takes as many steps behind any number of waiters | `src/list.rs`: `rule_22_*` |
 //! | 23 what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
 //! | 24 an initializer that awaits its own cell is told so | `contract/own_cell.rs` |
 //! | 25 the newest waker replaces the older | `contract/polling.rs`: `the_newest_waker_is_the_one_that_is_woken` |
-//! | 26 passive waiters do not make failures dearer | here |
+//! | 26 passive waiters do not make failures dearer | `src/list.rs`: `rule_26_*` |
 //! | 27 the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 
 mod util;
@@ -40,7 +40,6 @@ use std::{
     future::{pending, poll_fn},
     sync::{Arc, Mutex},
     task::Poll,
-    time::{Duration, Instant},
 };
 
 use oncelot::OnceCell;
@@ -264,70 +263,4 @@ fn rule_21_a_cancelled_waiter_leaves_no_waker_behind() {
         drop(waiting);
         assert_eq!(task.wakers(), 0);
     }
-}
-
-/// How many waiters stand in the way of what is timed below. With a cost for each of them it takes about a
-/// thousand times longer; the tests allow for a factor of twenty, and for luck.
-const CROWD: usize = 50_000;
-
-/// The shortest time out of several that `work` took.
-fn quickest(mut work: impl FnMut()) -> Duration {
-    (0..10)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed()
-        })
-        .min()
-        .unwrap()
-}
-
-fn crowd(cell: &OnceCell<u32>, is_claimant: bool) -> Vec<BoxFuture<'_, &u32>> {
-    (0..CROWD)
-        .map(|_| {
-            let mut waiter = util::claimant_or_passive(cell, is_claimant, 0);
-            assert!(poll(&mut waiter).is_pending());
-            waiter
-        })
-        .collect()
-}
-
-/// async-once-cell: registering scans the wakers of all others.
-#[test]
-#[cfg_attr(miri, ignore = "takes the time")]
-fn rule_22_registering_and_cancelling_cost_the_same_behind_any_crowd() {
-    let cell = OnceCell::<u32>::new();
-    let (_gate, _running) = start(&cell);
-    let register_and_cancel = || {
-        for is_claimant in [true, false].repeat(50) {
-            let mut waiter = util::claimant_or_passive(&cell, is_claimant, 0);
-            assert!(poll(&mut waiter).is_pending());
-        }
-    };
-    let alone = quickest(register_and_cancel);
-    let _claimants = crowd(&cell, true);
-    let _passive = crowd(&cell, false);
-    let crowded = quickest(register_and_cancel);
-    assert!(crowded < alone * 20, "{alone:?} alone, {crowded:?} in the crowd");
-}
-
-/// The review of tokio #7161: with one list for all, each failed initialization has to walk over the passive
-/// waiters.
-#[test]
-#[cfg_attr(miri, ignore = "takes the time")]
-fn rule_26_a_failure_costs_the_same_behind_any_crowd_of_passive_waiters() {
-    let cell = OnceCell::<u32>::new();
-    let fail = || {
-        for _ in 0..50 {
-            let (gate, mut running) = start(&cell);
-            let claimant = Waiter::claimant(&cell, 0);
-            gate.open(Err("failed"));
-            assert!(poll(&mut running).is_ready());
-            assert_eq!(claimant.wakes(), 1);
-        }
-    };
-    let alone = quickest(fail);
-    let _passive = crowd(&cell, false);
-    let crowded = quickest(fail);
-    assert!(crowded < alone * 20, "{alone:?} alone, {crowded:?} in the crowd");
 }
