@@ -29,10 +29,10 @@
 //!
 //! Rust 1.85 and later. A higher version would be a minor release.
 
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "std", test, oncelot_loom))]
+#[cfg(all(feature = "std", not(test)))]
 extern crate std;
 
 mod sync;
@@ -61,3 +61,8 @@ pub use crate::{
     futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait},
     once_cell::OnceCell,
 };
+
+// A part of the crate, and not a test beside it, so that loom is a dependency of the tests alone.
+#[cfg(all(test, oncelot_loom))]
+#[path = "../tests/loom/mod.rs"]
+mod loom_models;

@@ -273,7 +273,6 @@ use tests::count_step;
 #[cfg(all(test, not(oncelot_loom)))]
 mod tests {
     use core::cell::Cell;
-    use std::{boxed::Box, vec::Vec};
 
     use super::*;
 
@@ -424,7 +423,7 @@ mod tests {
     fn rule_22_registering_and_cancelling_take_as_many_steps_in_any_crowd() {
         let steps_in = |crowd: &[TestNode]| {
             let mut list = list_of(&crowd.iter().collect::<Vec<_>>());
-            let inner = &crowd[crowd.len() / 2 | 1];
+            let inner = &crowd[(crowd.len() / 2) | 1];
             [claimant(0), passive(1)].map(|node| {
                 // SAFETY: the node is new.
                 let push = steps_of(|| unsafe { list.push(node.as_ref()) });

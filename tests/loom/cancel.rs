@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use crate::support::{Failed, bounded};
+use super::support::{Failed, bounded};
 
 /// A waiter that is dropped during a publication leaves nothing behind, and its neighbour is woken.
 ///

@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use crate::support::{Failed, bounded, exhaustive};
+use super::support::{Failed, bounded, exhaustive};
 
 /// Claimants that come together get the same value, and one initializer runs.
 ///

@@ -4,7 +4,7 @@
 
 use loom::thread;
 
-use crate::support::{Failed, bounded};
+use super::support::{Failed, bounded};
 
 /// A failure wakes every waiter that could initialize: none depends on another one being polled.
 ///

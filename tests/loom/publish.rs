@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use crate::support::{Failed, bounded, exhaustive};
+use super::support::{Failed, bounded, exhaustive};
 
 /// Who sees READY sees the value.
 ///

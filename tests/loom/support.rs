@@ -11,8 +11,8 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use crate::OnceCell;
 use loom::{cell::UnsafeCell, model::Builder, sync::Notify};
-use oncelot::OnceCell;
 
 /// Why an initializer yields no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

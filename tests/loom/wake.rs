@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use loom::thread;
 
-use crate::support::{Failed, bounded, exhaustive};
+use super::support::{Failed, bounded, exhaustive};
 
 /// A waiter that has moved to another task is woken there, or finds the value.
 ///

@@ -3,14 +3,12 @@
 //! the code allow a load to see.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg oncelot_loom" cargo test --release --test loom
+//! RUSTFLAGS="--cfg oncelot_loom" cargo test --release --lib
 //! ```
 //!
 //! What loom notices in every model: unsynchronized access to the value, to a node or to what initializers
 //! work on; a node that goes away while another thread is at it; a task that sleeps for ever. A wake-up that
 //! is lost is reported as a deadlock and ends the process.
-
-#![cfg(oncelot_loom)]
 
 mod support;
 
