@@ -52,15 +52,25 @@ mod slot;
 mod acquire;
 
 mod futures;
+mod lazy;
 mod once_cell;
+mod static_lazy;
 
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive};
 pub use crate::{
     error::SetError,
     futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait},
+    lazy::{GetLazy, Lazy},
     once_cell::OnceCell,
+    static_lazy::{GetStatic, StaticLazy},
 };
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::static_lazy::{Align, Alignment, align_of_future, size_of_future};
+}
 
 // A part of the crate, and not a test beside it, so that loom is a dependency of the tests alone.
 #[cfg(all(test, oncelot_loom))]

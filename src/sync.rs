@@ -19,15 +19,10 @@ mod plain {
     ))]
     pub(crate) use core::sync::atomic::AtomicU8;
     #[cfg(not(feature = "portable-atomic"))]
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
 
-    #[cfg(all(
-        any(feature = "atomic-waker", feature = "event-listener"),
-        feature = "portable-atomic"
-    ))]
-    pub(crate) use portable_atomic::AtomicU8;
     #[cfg(feature = "portable-atomic")]
-    pub(crate) use portable_atomic::{AtomicBool, AtomicPtr};
+    pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
 
     #[cfg(all(feature = "std", not(feature = "critical-section")))]
     pub(crate) use std::thread::yield_now;

@@ -22,6 +22,8 @@ use crate::{
 #[cfg_attr(not(feature = "critical-section"), path = "word/lock_bit.rs")]
 mod exclusion;
 
+pub(crate) use self::exclusion::exchange_byte;
+
 /// The shared word. It has the address of a list's first node, of type `N`.
 pub(crate) struct Word<N> {
     raw: AtomicPtr<N>,

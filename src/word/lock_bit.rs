@@ -3,7 +3,7 @@
 use super::{Owned, Word};
 use crate::{
     state::Snapshot,
-    sync::{Ordering, yield_now},
+    sync::{AtomicU8, Ordering, yield_now},
 };
 
 #[cfg(not(any(oncelot_loom, feature = "portable-atomic", target_has_atomic = "ptr")))]
@@ -29,6 +29,15 @@ pub(super) struct Exclusion;
 
 impl Exclusion {
     pub(super) fn end(&mut self) {}
+}
+
+/// Changes a byte from `current` to `new`, seeing and showing what was done before; or tells what it is instead.
+pub(crate) fn exchange_byte(byte: &AtomicU8, current: u8, new: u8) -> Result<(), u8> {
+    // ORDERING: AcqRel, as the users of bytes hand something on in both directions.
+    match byte.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Ok(()),
+        Err(found) => Err(found),
+    }
 }
 
 impl<N> Word<N> {
