@@ -351,13 +351,14 @@ impl Drop for Counted {
     }
 }
 
-/// Starts an initializer that ends when its gate is opened.
-pub(crate) fn start<T: Send + Sync>(
-    cell: &OnceCell<T>,
-) -> (
+/// What ends an initializer, and the future that runs it.
+pub(crate) type Started<'a, T> = (
     Gate<Result<T, &'static str>>,
-    BoxFuture<'_, Result<&T, &'static str>>,
-) {
+    BoxFuture<'a, Result<&'a T, &'static str>>,
+);
+
+/// Starts an initializer that ends when its gate is opened.
+pub(crate) fn start<T: Send + Sync>(cell: &OnceCell<T>) -> Started<'_, T> {
     let gate = Gate::new();
     let mut running: BoxFuture<'_, _> = Box::pin(cell.get_or_try_init({
         let gate = gate.clone();
