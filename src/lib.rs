@@ -59,6 +59,9 @@ mod acquire;
 mod futures;
 mod once_cell;
 
+#[cfg(all(feature = "testing", not(oncelot_loom)))]
+pub mod testing;
+
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive};
 pub use crate::{
