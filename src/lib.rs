@@ -22,8 +22,13 @@
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell |
+//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
+//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
+//! | `event-listener` | | the backend [`EventListener`](backend::EventListener) |
+//! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
+//! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Features only add; none changes what the cells of another crate do.
+//! Without features there are no dependencies. Features only add; none changes what the cells of another crate do.
 //!
 //! # Supported compilers
 //!
@@ -55,6 +60,9 @@ mod futures;
 mod lazy;
 mod once_cell;
 mod static_lazy;
+
+#[cfg(all(feature = "testing", not(oncelot_loom)))]
+pub mod testing;
 
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive};

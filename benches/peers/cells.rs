@@ -1,34 +1,8 @@
-//! The crates side by side, behind one interface that adds nothing to what they do.
-//!
-//! Every method returns the crate's own future, unwrapped: its size and its polls are the crate's.
+//! The crates side by side, behind one interface.
 
 use std::future::Future;
 
-/// A crate's once-cell, as far as synchronous users see it.
-pub(crate) trait Cell {
-    /// The name of its package, if it has one.
-    const NAME: &'static str;
-
-    type Of<T>;
-
-    fn new() -> Self::Of<u64>;
-    fn filled(value: u64) -> Self::Of<u64>;
-    fn get(cell: &Self::Of<u64>) -> Option<&u64>;
-}
-
-/// A once-cell that a future can fill.
-pub(crate) trait AsyncCell: Cell {
-    fn get_or_init<'a, I>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
-    where
-        I: Future<Output = u64> + 'a;
-
-    fn get_or_try_init<'a, I, E>(
-        cell: &'a Self::Of<u64>,
-        init: I,
-    ) -> impl Future<Output = Result<&'a u64, E>>
-    where
-        I: Future<Output = Result<u64, E>> + 'a;
-}
+use crate::common::cell::{AsyncCell, Cell};
 
 macro_rules! cell {
     ($marker:ident, $name:literal, $($cell:ident)::+) => {
@@ -122,7 +96,7 @@ macro_rules! async_cells {
 macro_rules! samples {
     ($cell:ident => $sample:expr; $($marker:ident),+) => {
         vec![$($crate::figure::Contender {
-            name: <$crate::cells::$marker as $crate::cells::Cell>::NAME,
+            name: <$crate::cells::$marker as $crate::common::cell::Cell>::NAME,
             sample: || {
                 type $cell = $crate::cells::$marker;
                 $sample

@@ -1,22 +1,14 @@
 //! A figure: who is measured, how, and which bar we have set ourselves.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::rounds::{Effort, Sample, Samples, sample};
+use crate::common::rounds::{Effort, Sample, Samples, sample};
+use crate::common::table::Unit;
 
 /// A crate, and how to get its figure.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) sample: Sample,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Unit {
-    /// Told by the compiler, or counted: the same in every run.
-    Exact,
-    /// Measured, and subject to noise.
-    Nanoseconds,
 }
 
 /// What our figure must not exceed.
@@ -66,11 +58,7 @@ pub(crate) struct Figure {
 impl Figure {
     pub(crate) fn measure(self, effort: Effort) -> Measured {
         eprintln!("measuring: {}", self.name);
-        let once = Effort {
-            rounds: 1,
-            time: Duration::ZERO,
-        };
-        let effort = if self.unit == Unit::Exact { once } else { effort };
+        let effort = self.unit.effort(effort);
         let crates = self.crates.iter().map(|contender| contender.sample);
         let mut samples = sample(&Vec::from_iter(crates.chain(self.limit)), effort);
         let limit = self.limit.and_then(|_| samples.pop());

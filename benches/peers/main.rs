@@ -8,25 +8,25 @@
 //!
 //! The limit is the cost, in the same rounds, of what nobody can leave out.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod cells;
-mod environment;
 mod figure;
-mod meter;
 mod options;
 mod report;
-mod rounds;
-mod scenarios;
-mod tasks;
 
 use std::fs;
 use std::process::ExitCode;
 
-use cells::{Cell, NAMES, all_cells, async_cells};
-use environment::Resolved;
-use figure::{Bar, Figure, Measured, Unit};
+use cells::{NAMES, all_cells, async_cells};
+use common::cell::Cell;
+use common::environment::{self, Resolved};
+use common::scenarios::*;
+use common::table::Unit;
+use figure::{Bar, Figure, Measured};
 use options::{Options, USAGE};
 use report::Report;
-use scenarios::*;
 
 /// Calls in one sample: some ten microseconds of the shortest.
 const CALLS: usize = 20_000;

@@ -1,9 +1,8 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::rounds::Effort;
+use crate::common::rounds::Effort;
 
 pub(crate) const USAGE: &str = "\
 usage: cargo bench --bench peers -- [--quick | --test] [--json PATH] [FIGURE]
@@ -20,19 +19,6 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    const FULL: Effort = Effort {
-        rounds: 15,
-        time: Duration::from_secs(5),
-    };
-    const QUICK: Effort = Effort {
-        rounds: 3,
-        time: Duration::from_millis(250),
-    };
-    const TEST: Effort = Effort {
-        rounds: 1,
-        time: Duration::ZERO,
-    };
-
     /// `None` if there is something that we do not know.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Option<Self> {
         let mut is_bench = false;
@@ -43,15 +29,15 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--bench" => is_bench = true,
-                "--quick" => effort = Some(Self::QUICK),
-                "--test" => effort = Some(Self::TEST),
+                "--quick" => effort = Some(Effort::QUICK),
+                "--test" => effort = Some(Effort::ONCE),
                 "--json" => json = Some(arguments.next()?.into()),
                 unknown if unknown.starts_with('-') => return None,
                 figure => filter = figure.to_owned(),
             }
         }
         // `cargo bench` says `--bench`; `cargo test` does not.
-        let effort = effort.unwrap_or(if is_bench { Self::FULL } else { Self::TEST });
+        let effort = effort.unwrap_or(if is_bench { Effort::FULL } else { Effort::ONCE });
         Some(Self { effort, json, filter })
     }
 }

@@ -1,7 +1,8 @@
 //! The figures side by side, for people and for scripts.
 
-use crate::figure::{Measured, Unit};
-use crate::rounds::Samples;
+use crate::common::rounds::Samples;
+use crate::common::table::{Unit, lay_out, number};
+use crate::figure::Measured;
 
 /// What is measured, and where.
 pub(crate) struct Report {
@@ -101,35 +102,6 @@ fn verdict(measured: &Measured) -> String {
     let judged = number(measured.judged(), measured.figure.unit);
     let verdict = if measured.is_met() { "met" } else { "**missed**" };
     format!("{}: {judged}, {verdict}", measured.figure.bar)
-}
-
-/// Three significant digits of what is measured, all of what is counted.
-fn number(value: f64, unit: Unit) -> String {
-    match unit {
-        _ if value.is_nan() => "?".to_owned(),
-        Unit::Exact => format!("{value}"),
-        Unit::Nanoseconds if value < 10.0 => format!("{value:.2}"),
-        Unit::Nanoseconds if value < 100.0 => format!("{value:.1}"),
-        Unit::Nanoseconds => format!("{value:.0}"),
-    }
-}
-
-/// Pads the columns, so that the table can be read as it is. The first row is the header.
-fn lay_out(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..rows[0].len()).map(width).collect();
-    let rule: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
-
-    let mut lines = rows.to_vec();
-    lines.insert(1, rule);
-    let line = |row: Vec<String>| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!(" {cell:<width$} |"));
-        format!("|{}\n", String::from_iter(cells))
-    };
-    lines.into_iter().map(line).collect()
 }
 
 fn object<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {

@@ -7,19 +7,22 @@ use core::{
     task::{Context, Poll, ready},
 };
 
-use event_listener::Event;
+use event_listener::{Event, Listener};
 
 use super::{Backend, Interest, State, atomic_state::AtomicState};
+use crate::sync::{AtomicU8, Ordering};
 
 /// A backend that waits through [`event_listener::Event`].
 ///
 /// It keeps the contract of [`Backend`] as far as that crate does. What differs from
 /// [`Intrusive`](super::Intrusive):
 ///
-/// - Every waiter is an allocation, and so is the first wait on a cell. The crate needs `alloc`.
+/// - Every waiter is an allocation. Of each kind, claimant and passive, the first one of a cell is two. An
+///   initialization that nobody waits for allocates nothing. The crate needs `alloc`.
 /// - The cell is three words larger than its value.
-/// - Wakers are cloned, woken and dropped under that crate's own lock: one that calls back into the cell from
-///   there deadlocks, and one that panics may leave others asleep.
+/// - Wakers are cloned, woken and replaced under that crate's own lock: one that calls back into the cell
+///   from there deadlocks. One that panics when it is cloned or woken may leave others asleep, or make later
+///   calls panic.
 /// - Claimants and passive waiters stand in two queues; each is woken oldest first, claimants before the
 ///   passive.
 /// - Without the feature `std`, that crate falls back to an allocation for a waiter that meets its lock held.
@@ -30,7 +33,15 @@ pub struct EventListener {
     state: AtomicState,
     claimants: Event,
     passive: Event,
+    /// UNUSED until the first claimant is in its queue, and USED for good from then on. An event that nobody
+    /// has waited for would allocate if it were notified.
+    claimants_use: AtomicU8,
+    /// The same of passive waiters.
+    passive_use: AtomicU8,
 }
+
+const UNUSED: u8 = 0;
+const USED: u8 = 1;
 
 /// The place of a waiting future in the queue of [`EventListener`].
 pub struct EventListenerWaiter {
@@ -44,13 +55,47 @@ impl EventListener {
             state,
             claimants: Event::new(),
             passive: Event::new(),
+            claimants_use: AtomicU8::new(UNUSED),
+            passive_use: AtomicU8::new(UNUSED),
         }
     }
 
-    fn event(&self, interest: Interest) -> &Event {
+    fn queue(&self, interest: Interest) -> (&Event, &AtomicU8) {
         match interest {
-            Interest::Claim => &self.claimants,
-            Interest::Value => &self.passive,
+            Interest::Claim => (&self.claimants, &self.claimants_use),
+            Interest::Value => (&self.passive, &self.passive_use),
+        }
+    }
+
+    /// Queues up. The caller looks at the state afterwards: whoever settles it from here on notifies.
+    fn listen(&self, interest: Interest) -> event_listener::EventListener {
+        let (event, usage) = self.queue(interest);
+        let listener = event.listen();
+        // ORDERING: Release pairs with the Acquire in `notify`, which finds the listener in the queue.
+        // Acquire pairs with the Release there: if it came too early to see us, we see the settled state.
+        usage.swap(USED, Ordering::AcqRel);
+        listener
+    }
+
+    /// Wakes all of this interest, after the state was settled.
+    fn notify(&self, interest: Interest) {
+        let (event, usage) = self.queue(interest);
+        // Not a load: each `swap` in `listen` comes before this in the order of changes, and is seen here,
+        // or after it, and sees this.
+        // ORDERING: both pair with `listen`.
+        let unused = usage.compare_exchange(UNUSED, UNUSED, Ordering::AcqRel, Ordering::Acquire);
+        if unused.is_err() {
+            event.notify(usize::MAX);
+        }
+    }
+}
+
+impl EventListenerWaiter {
+    /// Leaves the queue. Every notification goes to all who wait, so that there is none to pass on; a
+    /// listener that is merely dropped would pass its own on, to somebody who came later.
+    fn leave(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            listener.discard();
         }
     }
 }
@@ -83,32 +128,29 @@ unsafe impl Backend for EventListener {
 
     unsafe fn publish(&self) {
         self.state.settle(State::Ready);
-        self.claimants.notify(usize::MAX);
-        self.passive.notify(usize::MAX);
+        self.notify(Interest::Claim);
+        self.notify(Interest::Value);
     }
 
     unsafe fn release(&self) {
         self.state.settle(State::Uninit);
-        self.claimants.notify(usize::MAX);
+        self.notify(Interest::Claim);
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut EventListenerWaiter>, cx: &mut Context<'_>) -> Poll<()> {
         let waiter = waiter.get_mut();
         let interest = waiter.interest;
-        let listener = waiter
-            .listener
-            .get_or_insert_with(|| self.event(interest).listen());
-        // Only now, as whoever settles the state from here on notifies the listener.
+        let listener = (waiter.listener).get_or_insert_with(|| self.listen(interest));
         if !interest.is_settled_by(self.state()) {
             ready!(Pin::new(listener).poll(cx));
         }
-        waiter.listener = None;
+        waiter.leave();
         Poll::Ready(())
     }
 
     #[inline]
     unsafe fn cancel(&self, waiter: Pin<&mut EventListenerWaiter>) {
-        waiter.get_mut().listener = None;
+        waiter.get_mut().leave();
     }
 }
 

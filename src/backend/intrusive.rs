@@ -55,12 +55,18 @@ use crate::{
 /// | waking | one compare-and-swap and one store for each 16 waiters, beside the wakes |
 /// | cancelling | one compare-and-swap and one store, beside the waker's drop |
 ///
-/// Starting to wait and cancelling take the same time however many others wait.
+/// Starting to wait and cancelling take the same time however many others wait. With the feature
+/// `critical-section`, each compare-and-swap is a load and a store in a critical section.
 ///
-/// The waiter list is guarded by one bit of the word. The bit is held for a bounded number of steps, in which
-/// no user code runs. A thread that meets it spins, and with the feature `std` soon yields. Without `std`
-/// it only spins: **do not share a cell between a task and an interrupt handler**, or between threads of
-/// different priorities on one core, as the handler would spin for the lock of the code it interrupts.
+/// # Interrupts and priorities
+///
+/// With the feature `critical-section`, an interrupt handler may do with a cell what a task may.
+///
+/// Otherwise the waiter list is guarded by one bit of the word, which is held for a bounded number of steps, in
+/// which no user code runs. A thread that meets it spins, and with the feature `std` soon yields. Without `std` it
+/// only spins: **do not change a cell in an interrupt handler**, nor share it between threads of different
+/// priorities on one core, as the handler would spin for the lock of the code that it interrupts. Looking at a
+/// cell, by [`get`](crate::OnceCell::get) and the like, is always possible.
 pub struct Intrusive {
     word: Word<WaiterNode>,
 }

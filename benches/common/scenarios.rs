@@ -1,4 +1,4 @@
-//! What is measured, written once for every crate, and its limits: what cannot be left out.
+//! What is measured, written once for every cell, and its limits: what cannot be left out.
 
 use std::future::{Future, ready};
 use std::hint::black_box;
@@ -6,9 +6,9 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use crate::cells::{AsyncCell, Cell};
-use crate::meter::Cost;
-use crate::tasks::{Boxed, CountedTask, Failed, Gate, PendThenFail, QueuedTask, VALUE};
+use super::cell::{AsyncCell, Cell};
+use super::meter::Cost;
+use super::tasks::{Boxed, CountedTask, Failed, Gate, PendThenFail, QueuedTask, VALUE};
 
 pub(crate) fn bytes_of_cell<C: Cell, T>() -> f64 {
     size_of::<C::Of<T>>() as f64

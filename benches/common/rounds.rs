@@ -13,6 +13,22 @@ pub(crate) struct Effort {
     pub(crate) time: Duration,
 }
 
+impl Effort {
+    pub(crate) const FULL: Self = Self {
+        rounds: 15,
+        time: Duration::from_secs(5),
+    };
+    pub(crate) const QUICK: Self = Self {
+        rounds: 3,
+        time: Duration::from_millis(250),
+    };
+    /// To see that it runs, or for what is the same each time.
+    pub(crate) const ONCE: Self = Self {
+        rounds: 1,
+        time: Duration::ZERO,
+    };
+}
+
 /// Samples every contender once a round, so that noise hits all of them alike, and returns each
 /// one's samples by round.
 pub(crate) fn sample(contenders: &[Sample], effort: Effort) -> Vec<Samples> {

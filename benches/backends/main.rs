@@ -1,0 +1,171 @@
+//! The backends of this crate: size, time, allocations.
+//!
+//! `cargo bench --bench backends --features atomic-waker,event-listener` measures every figure for every
+//! backend in one process and prints a table for each. A number is the median of its samples; in a round,
+//! every backend takes a sample in its turn.
+//!
+//! With `AtomicWaker`, a waiter that comes wakes the one before it. Here no task is polled before there is a
+//! value; on an executor, two of them would go on waking each other until then.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use common::cell::{AsyncCell, Cell};
+use common::environment;
+use common::rounds::{Effort, Sample, sample};
+use common::scenarios::*;
+use common::table::{Unit, lay_out, number};
+use oncelot::OnceCell;
+use oncelot::backend::{AtomicWaker, EventListener, Intrusive};
+
+const USAGE: &str = "\
+usage: cargo bench --bench backends --features atomic-waker,event-listener -- [--quick | --test]
+
+  --quick  a rough answer in a few seconds
+  --test   run everything once, to see that it runs";
+
+/// Calls in one sample: some ten microseconds of the shortest.
+const CALLS: usize = 20_000;
+
+const ONE: Crowd = Crowd {
+    cells: 256,
+    waiters: 1,
+};
+const EIGHT: Crowd = Crowd {
+    cells: 32,
+    waiters: 8,
+};
+const HUNDRED: Crowd = Crowd {
+    cells: 3,
+    waiters: 100,
+};
+
+/// `OnceCell` on a backend.
+macro_rules! on {
+    ($marker:ident, $backend:ident) => {
+        struct $marker;
+
+        impl Cell for $marker {
+            const NAME: &'static str = stringify!($backend);
+
+            type Of<T> = OnceCell<T, $backend>;
+
+            fn new() -> Self::Of<u64> {
+                OnceCell::with_backend()
+            }
+
+            fn filled(value: u64) -> Self::Of<u64> {
+                OnceCell::with_backend_and_value(value)
+            }
+
+            fn get(cell: &Self::Of<u64>) -> Option<&u64> {
+                cell.get()
+            }
+        }
+
+        impl AsyncCell for $marker {
+            fn get_or_init<'a, I>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
+            where
+                I: Future<Output = u64> + 'a,
+            {
+                cell.get_or_init(move || init)
+            }
+
+            fn get_or_try_init<'a, I, E>(
+                cell: &'a Self::Of<u64>,
+                init: I,
+            ) -> impl Future<Output = Result<&'a u64, E>>
+            where
+                I: Future<Output = Result<u64, E>> + 'a,
+            {
+                cell.get_or_try_init(move || init)
+            }
+        }
+    };
+}
+
+on!(OnIntrusive, Intrusive);
+on!(OnEventListener, EventListener);
+on!(OnAtomicWaker, AtomicWaker);
+
+/// Its name, its unit, and how to get it.
+type Figure = (&'static str, Unit, Sample);
+
+/// The figures of one backend; those of all stand in the same order.
+fn figures<C: AsyncCell>() -> Vec<Figure> {
+    let exact = |name, sample: Sample| (name, Unit::Exact, sample);
+    let timed = |name, sample: Sample| (name, Unit::Nanoseconds, sample);
+    vec![
+        exact("bytes of `OnceCell<u64>`", || bytes_of_cell::<C, u64>()),
+        exact("bytes of the init future beyond an 8-byte initializer", || {
+            bytes_of_init_future::<C>()
+        }),
+        exact("allocations, 1 waiter", || allocations_of_waiting::<C>(1)),
+        exact("allocations, 100 waiters", || allocations_of_waiting::<C>(100)),
+        timed("`get_or_init`, ready, one poll (ns)", || {
+            get_or_init_ready::<C>(CALLS).nanoseconds_each()
+        }),
+        timed("new + init + drop, uncontended (ns)", || {
+            init::<C>(CALLS).nanoseconds_each()
+        }),
+        timed("wait + wake + return, 1 waiter (ns)", || {
+            wait_and_wake::<C>(ONE).nanoseconds_each()
+        }),
+        timed("wait + wake + return, 8 waiters (ns each)", || {
+            wait_and_wake::<C>(EIGHT).nanoseconds_each()
+        }),
+        timed("wait + wake + return, 100 waiters (ns each)", || {
+            wait_and_wake::<C>(HUNDRED).nanoseconds_each()
+        }),
+    ]
+}
+
+fn allocations_of_waiting<C: AsyncCell>(waiters: usize) -> f64 {
+    wait_and_wake::<C>(Crowd { cells: 1, waiters }).allocations()
+}
+
+/// `None` if there is something that we do not know.
+fn parse(arguments: impl IntoIterator<Item = String>) -> Option<Effort> {
+    // `cargo bench` says `--bench`; `cargo test` does not.
+    let mut effort = Effort::ONCE;
+    for argument in arguments {
+        effort = match argument.as_str() {
+            "--bench" => Effort::FULL,
+            "--quick" => Effort::QUICK,
+            "--test" => Effort::ONCE,
+            _ => return None,
+        };
+    }
+    Some(effort)
+}
+
+fn main() -> ExitCode {
+    let Some(effort) = parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let backends = [
+        (OnIntrusive::NAME, figures::<OnIntrusive>()),
+        (OnEventListener::NAME, figures::<OnEventListener>()),
+        (OnAtomicWaker::NAME, figures::<OnAtomicWaker>()),
+    ];
+    let mut tables = backends
+        .each_ref()
+        .map(|(name, _)| vec![["figure", name].map(str::to_owned).to_vec()]);
+    for (index, (name, unit, _)) in backends[0].1.iter().enumerate() {
+        eprintln!("measuring: {name}");
+        let contenders = backends.each_ref().map(|(_, figures)| figures[index].2);
+        let samples = sample(&contenders, unit.effort(effort));
+        for (table, samples) in tables.iter_mut().zip(samples) {
+            table.push(vec![(*name).to_owned(), number(samples.median(), *unit)]);
+        }
+    }
+    println!("{}\n", environment::describe());
+    for table in tables {
+        println!("{}", lay_out(&table));
+    }
+    ExitCode::SUCCESS
+}

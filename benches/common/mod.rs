@@ -1,0 +1,11 @@
+//! What the benches share: what is measured, how, and how it is told.
+
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
+pub(crate) mod cell;
+pub(crate) mod environment;
+pub(crate) mod meter;
+pub(crate) mod rounds;
+pub(crate) mod scenarios;
+pub(crate) mod table;
+pub(crate) mod tasks;

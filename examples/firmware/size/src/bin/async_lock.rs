@@ -1,0 +1,11 @@
+//! The cell of async-lock.
+
+#![no_std]
+#![no_main]
+
+use async_lock::OnceCell;
+use oncelot_firmware_size::{make, two_tasks};
+
+static CELL: OnceCell<u32> = OnceCell::new();
+
+two_tasks!(CELL.get_or_init(make).await);

@@ -1,0 +1,22 @@
+//! Four embassy tasks play the story.
+
+#![no_std]
+#![no_main]
+
+use embassy_executor::Spawner;
+use oncelot_firmware_example::{story, succeed};
+
+#[embassy_executor::main]
+async fn main(spawner: Spawner) {
+    for role in 0..story::ROLES {
+        spawner.spawn(play(role).unwrap());
+    }
+}
+
+#[embassy_executor::task(pool_size = 4)]
+async fn play(role: u32) {
+    story::play(role).await;
+    if role == 0 {
+        succeed();
+    }
+}

@@ -1,0 +1,147 @@
+//! What the tasks do while the interrupt handler uses their cell.
+
+use core::{
+    future::{Future, pending},
+    pin::pin,
+    ptr,
+    task::{Context, Poll, Waker},
+};
+
+use embassy_futures::{select::select, yield_now};
+use oncelot::OnceCell;
+
+use crate::{
+    handler::{Account, BROUGHT, Errand},
+    pace::turns,
+    tracked::{Tracked, alive},
+};
+
+/// What one task does.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    Waits,
+    /// Waits as one task and goes on waiting as another one, as a future does that moves between executors.
+    Moves,
+    Initializes,
+    Inserts,
+    /// Its initializer ends with an error.
+    Fails,
+    /// Is cancelled while it waits for the value.
+    StopsWaiting,
+    /// Is cancelled while it initializes, or waits to.
+    StopsInitializing,
+}
+
+pub struct Contest {
+    pub parts: [Part; 3],
+    pub errand: Errand,
+}
+
+/// In each of them somebody fills the cell, however it goes.
+pub const CONTESTS: [Contest; 9] = {
+    use Errand::*;
+    use Part::*;
+    [
+        contest([Waits, Waits, StopsWaiting], Set),
+        contest([Waits, StopsWaiting, Waits], TryInsert),
+        contest([StopsWaiting, Moves, Waits], Set),
+        contest([Initializes, Initializes, Moves], Set),
+        contest([StopsInitializing, Inserts, Waits], TryInsert),
+        contest([Fails, Inserts, StopsWaiting], Set),
+        contest([Initializes, StopsInitializing, Waits], Visit),
+        contest([Fails, StopsWaiting, Inserts], Visit),
+        contest([StopsInitializing, StopsInitializing, Initializes], Visit),
+    ]
+};
+
+const fn contest(parts: [Part; 3], errand: Errand) -> Contest {
+    Contest { parts, errand }
+}
+
+impl Part {
+    /// Ends when this task is done with the cell.
+    pub async fn play(self, cell: &OnceCell<Tracked>) {
+        let value = match self {
+            Self::Waits => cell.wait().await,
+            Self::Moves => moving(cell.wait()).await,
+            Self::Initializes => cell.get_or_init(make).await,
+            Self::Inserts => match cell.insert(Tracked::new(2)).await {
+                Ok(value) | Err((value, _)) => value,
+            },
+            Self::Fails => {
+                let fail = async || {
+                    let _held = make().await;
+                    Err(())
+                };
+                let _ = cell.get_or_try_init(fail).await;
+                return;
+            }
+            Self::StopsWaiting => {
+                select(cell.wait(), turns(2)).await;
+                return;
+            }
+            Self::StopsInitializing => {
+                let never_end = async || {
+                    let _held = make().await;
+                    pending::<Tracked>().await
+                };
+                select(cell.get_or_init(never_end), turns(3)).await;
+                return;
+            }
+        };
+        assert!(
+            cell.get().is_some_and(|now| ptr::eq(value, now)),
+            "{self:?} saw a value that is not the cell's"
+        );
+    }
+}
+
+/// Polls with a waker that wakes nobody, and from the next turn on with the task's own.
+async fn moving<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => {
+            yield_now().await;
+            future.await
+        }
+    }
+}
+
+async fn make() -> Tracked {
+    yield_now().await;
+    Tracked::new(1)
+}
+
+/// Checks what is left when all tasks are done, and drops the cell.
+///
+/// # Panics
+///
+/// Panics if what the handler saw was not so.
+pub fn check(cell: &mut OnceCell<Tracked>, account: Account, errand: Errand) {
+    let value = cell.take().expect("somebody has filled the cell");
+    assert!(
+        (1..=2).contains(&value.value()) || value.value() == BROUGHT,
+        "no such value"
+    );
+    if let Some(found) = account.found {
+        assert_eq!(
+            found,
+            value.value(),
+            "the handler found a value that was not to stay"
+        );
+    }
+    assert!(
+        !account.is_accepted || account.found.is_some(),
+        "the cell took a value and is empty"
+    );
+    if errand != Errand::Visit {
+        assert_eq!(
+            account.is_accepted,
+            value.value() == BROUGHT,
+            "the handler was told otherwise"
+        );
+    }
+    drop(value);
+    assert_eq!(alive(), 0, "every value is dropped");
+}

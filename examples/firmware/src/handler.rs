@@ -1,0 +1,135 @@
+//! The interrupt handler: it runs one errand at a time, to the cell that the tasks are using.
+
+use core::{
+    cell::Cell,
+    future::Future,
+    pin::pin,
+    ptr,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Waker},
+};
+
+use critical_section::Mutex;
+use embassy_futures::yield_now;
+use oncelot::{OnceCell, SetError};
+
+use crate::{board, tracked::Tracked};
+
+/// The value that the handler brings.
+pub const BROUGHT: u32 = 7;
+
+/// How long the tasks may take after the handler has come, in ticks of the timer: a hundred times what they need.
+const PATIENCE: u32 = 1_000_000;
+
+/// What the handler does with the cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    Set,
+    TryInsert,
+    /// Starts to wait and to initialize, and gives both up.
+    Visit,
+}
+
+/// What the handler has seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Account {
+    /// Whether the cell took the value that the handler brought.
+    pub is_accepted: bool,
+    /// What the handler found in the cell before it left.
+    pub found: Option<u32>,
+    /// Whether it came when all tasks were asleep or done.
+    pub was_at_rest: bool,
+}
+
+type Order = (Errand, &'static OnceCell<Tracked>);
+
+/// Taken by the handler when it comes.
+static ORDER: Mutex<Cell<Option<Order>>> = Mutex::new(Cell::new(None));
+/// Put here by the handler before it leaves.
+static ACCOUNT: Mutex<Cell<Option<Account>>> = Mutex::new(Cell::new(None));
+static AT_REST: AtomicBool = AtomicBool::new(false);
+
+/// Lends what tasks and the handler share to all of them.
+///
+/// # Safety
+///
+/// Nobody uses the reference when `shared` is gone.
+pub unsafe fn lend<T>(shared: &T) -> &'static T {
+    // SAFETY: the caller's promise.
+    unsafe { &*ptr::from_ref(shared) }
+}
+
+/// Sends the handler to `cell`: it comes after `ticks` of the timer.
+pub fn send(errand: Errand, cell: &'static OnceCell<Tracked>, ticks: u32) {
+    critical_section::with(|cs| ORDER.borrow(cs).set(Some((errand, cell))));
+    board::start_timer(ticks);
+}
+
+/// Whether the handler has come.
+pub fn has_come() -> bool {
+    critical_section::with(|cs| ACCOUNT.borrow(cs).get()).is_some()
+}
+
+/// Stops the timer, has the handler forget the cell, and tells what it has seen.
+pub fn recall() -> Option<Account> {
+    board::stop_timer();
+    critical_section::with(|cs| {
+        ORDER.borrow(cs).set(None);
+        ACCOUNT.borrow(cs).take()
+    })
+}
+
+/// Tells the handler whether all tasks are asleep or done.
+pub fn set_at_rest(at_rest: bool) {
+    AT_REST.store(at_rest, Ordering::Relaxed);
+}
+
+/// The timer's interrupt.
+///
+/// # Panics
+///
+/// Panics if the handler has been here already, and the tasks have still not come to their end.
+pub(crate) fn on_timer() {
+    board::stop_timer();
+    let Some((errand, cell)) = critical_section::with(|cs| ORDER.borrow(cs).take()) else {
+        panic!("{PATIENCE} ticks after the handler came, somebody is still asleep: a wakeup was lost");
+    };
+    let account = Account {
+        is_accepted: errand.run(cell),
+        found: cell.get().map(Tracked::value),
+        was_at_rest: AT_REST.load(Ordering::Relaxed),
+    };
+    critical_section::with(|cs| ACCOUNT.borrow(cs).set(Some(account)));
+    board::start_timer(PATIENCE);
+}
+
+impl Errand {
+    /// Tells whether the cell took the value that the handler brings.
+    fn run(self, cell: &OnceCell<Tracked>) -> bool {
+        match self {
+            Self::Set => match cell.set(Tracked::new(BROUGHT)) {
+                Ok(()) => true,
+                Err(SetError::AlreadyInitializedError(_)) => {
+                    assert!(cell.get().is_some(), "the cell is said to be full");
+                    false
+                }
+                Err(SetError::InitializingError(_)) => {
+                    assert!(cell.get().is_none(), "the cell is said to be empty");
+                    false
+                }
+            },
+            Self::TryInsert => cell.try_insert(Tracked::new(BROUGHT)).is_ok(),
+            Self::Visit => {
+                let mut waiting = pin!(cell.wait());
+                let mut claiming = pin!(cell.get_or_init(async || {
+                    yield_now().await;
+                    Tracked::new(BROUGHT)
+                }));
+                let mut cx = Context::from_waker(Waker::noop());
+                let _ = waiting.as_mut().poll(&mut cx);
+                let _ = claiming.as_mut().poll(&mut cx);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What the programs in `bin` have in common.
+//!
+//! | program | executor | what it shows |
+//! |---|---|---|
+//! | `tasks` | embassy | tasks wait for `static` cells; some are cancelled, some fail, others take over |
+//! | `tasks_by_hand` | [`executor`] | the same |
+//! | `interrupt` | [`executor`] | an interrupt handler uses the cell of a few tasks, after every instruction in turn |
+//! | `interrupt_tasks` | embassy | the same, waking the executor from its sleep |
+
+#![no_std]
+
+pub mod board;
+pub mod executor;
+pub mod pace;
+pub mod story;
+pub mod tracked;
+
+#[cfg(feature = "critical-section")]
+pub mod contest;
+#[cfg(feature = "critical-section")]
+pub mod handler;
+
+/// Prints what has been checked.
+#[macro_export]
+macro_rules! report {
+    ($($text:tt)*) => { ::semihosting::println!($($text)*) };
+}
+
+/// Ends the program, and tells QEMU that all is well. A panic tells it otherwise.
+pub fn succeed() -> ! {
+    semihosting::process::exit(0)
+}

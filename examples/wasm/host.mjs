@@ -1,0 +1,33 @@
+// Runs the module whose path is given. Fails if it fails, and if nothing is left to happen before it has succeeded.
+import { readFileSync } from "node:fs";
+
+let hasSucceeded = false;
+const decoder = new TextDecoder();
+const text = (start, length) => decoder.decode(new Uint8Array(module.memory.buffer, start, length));
+
+const host = {
+  report: (start, length) => console.log(`  ${text(start, length)}`),
+  fail: (start, length) => {
+    console.error(text(start, length));
+    process.exit(1);
+  },
+  succeed: () => (hasSucceeded = true),
+  schedule: () => queueMicrotask(module.run_tasks),
+  timer: (id, milliseconds) => {
+    const promise = new Promise((keep, reject) =>
+      setTimeout(() => (milliseconds > 0 ? keep(milliseconds) : reject()), milliseconds),
+    );
+    promise.then((value) => module.settle(id, value, true), () => module.settle(id, 0, false));
+  },
+};
+
+process.on("exit", (status) => {
+  if (status === 0 && !hasSucceeded) {
+    console.error("nothing is left to happen, and somebody is still asleep");
+    process.exitCode = 1;
+  }
+});
+
+const { instance } = await WebAssembly.instantiate(readFileSync(process.argv[2]), { host });
+const module = instance.exports;
+module.start();

@@ -1,0 +1,238 @@
+//! A conformance suite: what [`Backend`](crate::Backend) asks of an implementation, as tests.
+//!
+//! [`conformance_tests!`](crate::conformance_tests) makes a `#[test]` of every property, so that the runner
+//! names those that fail:
+//!
+//! ```
+//! # /*
+//! #[cfg(test)]
+//! mod conformance {
+//!     oncelot::conformance_tests!(crate::MyBackend);
+//! }
+//! # */
+//! # mod conformance { oncelot::conformance_tests!(oncelot::backend::Intrusive); }
+//! ```
+//!
+//! A property is a plain function. It panics if the backend does not keep it, and the message names the rule
+//! in the documentation of `Backend`.
+//!
+//! | module | properties | exceptions |
+//! |---|---|---|
+//! | [`soundness`] | the state machine and rules 1 to 4 | none: cells would be unsound |
+//! | [`liveness`] | rule 5 | none: tasks would hang |
+//! | [`cells`] | what users see of a cell | none |
+//! | [`optional`] | rules 6 to 8, and what the methods promise beside | one by one, if documented |
+//!
+//! Exceptions are named, and each name is checked to be one of [`optional`]:
+//!
+//! ```
+//! # mod conformance {
+//! oncelot::conformance_tests!(
+//!     oncelot::backend::Intrusive,
+//!     except [wakers_may_reenter_when_woken, waiters_are_woken_oldest_first]
+//! );
+//! # }
+//! ```
+//!
+//! # What it can and cannot find
+//!
+//! No property waits for anybody, on a thread or in a task: what would hang an executor is found by counting
+//! wakes, and fails. Only a backend that blocks in its own calls can hang, as one does that runs wakers under
+//! a lock; the runner tells the name of the test. No property depends on how long anything takes.
+//!
+//! The properties with threads race for a bounded number of steps. They find what happens often; what happens
+//! rarely, and orderings that the processor at hand does not need, take Miri, a thread sanitizer, or a model
+//! checker. Under Miri they race for fewer rounds.
+
+pub mod cells;
+pub mod liveness;
+pub mod optional;
+pub mod soundness;
+
+mod claim;
+mod jobs;
+mod leak;
+mod rule;
+mod task;
+mod threads;
+mod waiter;
+
+/// Tests a backend: makes a `#[test]` of every property in [`testing`](crate::testing).
+///
+/// It takes the type of the backend, and the properties of [`optional`](crate::testing::optional) that are
+/// not tested, as the backend is documented not to keep them. For several backends, call it in several
+/// modules.
+///
+/// The backend is `Send`, `Sync` and `'static`, and its [`Waiter`](crate::Backend::Waiter) is `Send`. For one
+/// that is not, call the properties that do not ask for it.
+///
+/// # Examples
+///
+/// ```
+/// mod intrusive {
+///     oncelot::conformance_tests!(oncelot::backend::Intrusive);
+/// }
+/// ```
+///
+/// Soundness has no exceptions:
+///
+/// ```compile_fail
+/// oncelot::conformance_tests!(oncelot::backend::Intrusive, except [publishing_is_final]);
+/// ```
+#[macro_export]
+macro_rules! conformance_tests {
+    ($backend:ty $(, except [$($exception:ident),* $(,)?])? $(,)?) => {
+        // An exception is the name of an optional property.
+        $($(const _: fn() = $crate::testing::optional::$exception::<$backend>;)*)?
+        $crate::__oncelot_properties! {
+            ($crate::__oncelot_tests) [$backend] [$($($exception)*)?]
+        }
+    };
+}
+
+/// Hands the names of all properties to a macro, after the other tokens that are given.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __oncelot_properties {
+    (($($macro:tt)*) $($given:tt)*) => {
+        $($macro)*! {
+            $($given)*
+            mandatory {
+                soundness::uninit_is_uninit
+                soundness::ready_is_ready
+                soundness::a_claim_excludes_others
+                soundness::publishing_is_final
+                soundness::releasing_makes_room_for_the_next_claim
+                soundness::threads_never_share_a_claim
+                soundness::threads_see_what_was_released
+                soundness::threads_see_what_was_published
+                soundness::a_claim_may_change_threads
+                soundness::a_cancelled_waiter_is_not_touched
+                soundness::a_settled_waiter_is_not_touched
+                soundness::threads_do_not_touch_a_cancelled_waiter
+                soundness::leaked_waiters_may_outlive_the_backend
+
+                liveness::a_value_wakes_every_waiter
+                liveness::a_failure_wakes_every_claimant
+                liveness::nobody_waits_for_what_has_happened
+                liveness::waiting_comes_to_rest
+                liveness::spurious_polls_are_harmless
+                liveness::the_newest_waker_is_woken
+                liveness::cancelling_loses_nobodys_wakeup
+                liveness::cancelling_the_woken_loses_nobodys_wakeup
+                liveness::a_wake_reserves_nothing
+                liveness::a_waiter_can_wait_again
+                liveness::cancelling_is_idempotent
+                liveness::passive_waiters_outlast_failures
+                liveness::threads_lose_no_wakeup
+                liveness::threads_leave_no_claimant_asleep
+
+                cells::a_cell_is_set_once
+                cells::one_initializer_runs
+                cells::an_error_passes_the_turn_on
+                cells::a_panic_passes_the_turn_on
+                cells::a_dropped_initializer_passes_the_turn_on
+                cells::whoever_is_polled_first_is_next
+                cells::inserting_waits_its_turn
+                cells::waiting_gets_the_value_and_never_makes_it
+                cells::a_ready_cell_registers_nobody
+                cells::a_cell_starts_afresh_after_take
+                cells::threads_fill_a_cell_once
+                cells::threads_take_their_turns
+            }
+            optional {
+                claimants_are_woken_oldest_first
+                waiters_are_woken_oldest_first
+
+                registering_wakes_nobody
+                cancelling_wakes_nobody
+                failures_do_not_touch_passive_waiters
+
+                cancelling_drops_the_waker
+                moving_to_another_task_drops_the_waker
+                a_waiter_keeps_one_waker
+                waking_drops_the_waker
+                dropping_the_backend_drops_all_wakers
+
+                wakers_may_look_at_the_state
+                wakers_may_reenter_when_woken
+                wakers_may_reenter_when_cloned
+                wakers_may_settle_the_state_when_cloned
+                wakers_may_reenter_when_dropped
+
+                wakers_may_panic_when_woken
+                wakers_may_panic_when_cloned
+                wakers_may_panic_when_dropped
+            }
+        }
+    };
+}
+
+/// The tests of [`conformance_tests!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __oncelot_tests {
+    (
+        [$backend:ty] $exceptions:tt
+        mandatory { $($module:ident::$property:ident)* }
+        optional { $($optional:ident)* }
+    ) => {
+        $(
+            #[test]
+            fn $property() {
+                $crate::testing::$module::$property::<$backend>();
+            }
+        )*
+        $($crate::__oncelot_optional_test!([$backend] $exceptions $optional);)*
+    };
+}
+
+/// One test of [`conformance_tests!`], unless it is among the exceptions.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __oncelot_optional_test {
+    ([$backend:ty] [$($exception:ident)*] $property:ident) => {
+        // The first arm that matches is taken: an exception's, which makes nothing.
+        macro_rules! __oncelot_unless_excepted {
+            $(($exception) => {};)*
+            ($property) => {
+                #[test]
+                fn $property() {
+                    $crate::testing::optional::$property::<$backend>();
+                }
+            };
+        }
+        __oncelot_unless_excepted!($property);
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    macro_rules! names {
+        (mandatory { $($module:ident::$mandatory:ident)* } optional { $($optional:ident)* }) => {
+            Vec::from([$(stringify!($mandatory),)* $(stringify!($optional)),*])
+        };
+    }
+
+    #[test]
+    fn no_property_is_forgotten() {
+        let sources = [
+            include_str!("testing/soundness.rs"),
+            include_str!("testing/liveness.rs"),
+            include_str!("testing/cells.rs"),
+            include_str!("testing/optional/order.rs"),
+            include_str!("testing/optional/quiet.rs"),
+            include_str!("testing/optional/tidy.rs"),
+            include_str!("testing/optional/reentrancy.rs"),
+            include_str!("testing/optional/panics.rs"),
+        ];
+        let written: Vec<_> = sources
+            .iter()
+            .flat_map(|source| source.lines())
+            .filter_map(|line| line.strip_prefix("pub fn ")?.split('<').next())
+            .collect();
+        assert_eq!(crate::__oncelot_properties! { (names) }, written);
+    }
+}

@@ -1,0 +1,398 @@
+//! What users see: the contract of [`OnceCell`] on top of a backend. No backend is excepted from this.
+
+use std::{
+    boxed::Box,
+    cell::{Cell, OnceCell as StdOnceCell},
+    future::{pending, poll_fn},
+    pin::Pin,
+    ptr, slice,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+    vec::Vec,
+};
+
+use super::{
+    jobs::{Job, panics, run, yield_now},
+    rule::require,
+    threads::{ROUNDS, race},
+};
+use crate::{
+    SetError,
+    backend::{Backend, Interest},
+    once_cell::OnceCell,
+};
+
+type AnyFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// How many futures wait for a cell beside the one that initializes it.
+const WAITERS: [usize; 3] = [1, 2, 17];
+
+/// `set`, `try_insert`, `get`, `take` and `into_inner` of a cell that nobody waits for.
+pub fn a_cell_is_set_once<B: Backend>() {
+    let mut cell = OnceCell::<u32, B>::with_backend();
+    require!(cell.get().is_none(), StateMachine, "a new cell has a value");
+    for value in [1, 2] {
+        require!(
+            cell.set(value) == Ok(()),
+            StateMachine,
+            "`set` fails on an empty cell"
+        );
+        require!(
+            cell.get() == Some(&value),
+            Publication,
+            "`get` does not return what was set"
+        );
+        require!(
+            cell.try_insert(3) == Err(SetError::AlreadyInitializedError(3)),
+            Publication,
+            "`try_insert` does not tell that there is a value"
+        );
+        require!(
+            cell.take() == Some(value),
+            Publication,
+            "`take` does not return what was set"
+        );
+        require!(
+            cell.get().is_none(),
+            StateMachine,
+            "a cell has its value after `take`"
+        );
+    }
+    let cell = OnceCell::<u32, B>::with_backend_and_value(4);
+    require!(
+        cell.get() == Some(&4) && cell.into_inner() == Some(4),
+        Publication,
+        "a cell that was made with a value does not have it"
+    );
+}
+
+/// Of many initializers one runs, and all get its value.
+pub fn one_initializer_runs<B: Backend>() {
+    for count in WAITERS {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let calls = Cell::new(0);
+        let mut jobs: Vec<_> = (0..=count)
+            .map(|_| {
+                Job::started(cell.get_or_init(|| {
+                    calls.set(calls.get() + 1);
+                    async {
+                        yield_now().await;
+                        1
+                    }
+                }))
+            })
+            .collect();
+        require!(
+            cell.set(2) == Err(SetError::InitializingError(2)),
+            Exclusion,
+            "`set` does not tell that an initializer is running"
+        );
+        run(&mut jobs);
+        require!(
+            calls.get() == 1,
+            Exclusion,
+            "{} initializers were called, and none has failed",
+            calls.get()
+        );
+        require_all_done(&jobs);
+        let value = cell.get();
+        require!(
+            (jobs.iter()).all(|job| job.output().zip(value).is_some_and(|(a, b)| ptr::eq(*a, b))),
+            Publication,
+            "not everybody got the value of the cell"
+        );
+    }
+}
+
+/// How an initializer ends without a value.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    Error,
+    Panic,
+    Drop,
+}
+
+/// After an initializer has failed the others take their turns, until one succeeds.
+pub fn an_error_passes_the_turn_on<B: Backend>() {
+    the_turn_is_passed_on::<B>(Failure::Error);
+}
+
+/// The same after an initializer has panicked: there is no poisoning.
+pub fn a_panic_passes_the_turn_on<B: Backend>() {
+    the_turn_is_passed_on::<B>(Failure::Panic);
+}
+
+/// The same after a future was dropped that was running its initializer.
+pub fn a_dropped_initializer_passes_the_turn_on<B: Backend>() {
+    the_turn_is_passed_on::<B>(Failure::Drop);
+}
+
+fn the_turn_is_passed_on<B: Backend>(failure: Failure) {
+    for count in WAITERS {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let must_end = Cell::new(false);
+        let mut first = Job::started(cell.get_or_try_init(|| {
+            poll_fn(|_| match (must_end.get(), failure) {
+                (false, _) => Poll::Pending,
+                (true, Failure::Panic) => panic!("this panic is part of the test"),
+                (true, _) => Poll::Ready(Err("failed")),
+            })
+        }));
+        let successes = Cell::new(0);
+        let turns = Cell::new(0);
+        let mut jobs: Vec<_> = (0..count)
+            .map(|index| {
+                let (successes, turns) = (&successes, &turns);
+                Job::started(cell.get_or_try_init(async move || {
+                    turns.set(turns.get() + 1);
+                    yield_now().await;
+                    if index + 1 < count && turns.get() + 1 < count {
+                        return Err("failed again");
+                    }
+                    successes.set(successes.get() + 1);
+                    Ok(1)
+                }))
+            })
+            .collect();
+        let mut passive = [(); 2].map(|()| Job::started(cell.wait()));
+        must_end.set(true);
+        match failure {
+            Failure::Error => {
+                first.poll();
+                require!(
+                    first.output() == Some(&Err("failed")),
+                    StateMachine,
+                    "the error of the initializer did not go to its caller"
+                );
+            }
+            Failure::Panic => {
+                let panicked = panics(|| first.poll());
+                require!(
+                    panicked,
+                    StateMachine,
+                    "the panic of the initializer did not go to its caller"
+                );
+            }
+            Failure::Drop => first.abort(),
+        }
+        run(&mut jobs);
+        require_all_done(&jobs);
+        run(&mut passive);
+        require_all_done(&passive);
+        require!(
+            successes.get() == 1,
+            Exclusion,
+            "{} initializers have succeeded",
+            successes.get()
+        );
+    }
+}
+
+/// Nothing is reserved for the oldest waiter: whoever is polled first after a failure initializes, though
+/// nobody else is ever polled again.
+pub fn whoever_is_polled_first_is_next<B: Backend>() {
+    for next in 0..5 {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let mut first = Job::started(cell.get_or_try_init(pending::<Result<u32, ()>>));
+        let mut jobs: Vec<_> = (0..5)
+            .map(|index: u32| Job::started(cell.get_or_try_init(async move || Ok::<_, ()>(index))))
+            .collect();
+        let mut passive = Job::started(cell.wait());
+        first.abort();
+        run(&mut jobs[next..=next]);
+        require!(
+            jobs[next].output() == Some(&Ok(&(next as u32))),
+            NoLostWakeup,
+            "waiter {next} of 5 was the only one to be polled after a failure, and did not initialize"
+        );
+        run(slice::from_mut(&mut passive));
+        require!(
+            passive.is_done(),
+            NoLostWakeup,
+            "a passive waiter depends on waiters that are not polled"
+        );
+    }
+}
+
+/// `insert` waits for a running initializer to end, and takes its turn if it fails.
+pub fn inserting_waits_its_turn<B: Backend>() {
+    for succeeds in [false, true] {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let result = StdOnceCell::new();
+        let mut first =
+            Job::started(cell.get_or_try_init(|| {
+                poll_fn(|_| result.get().map_or(Poll::Pending, |end| Poll::Ready(*end)))
+            }));
+        let mut inserting = [Job::started(cell.insert(2))];
+        require!(
+            !inserting[0].is_done(),
+            Exclusion,
+            "`insert` did not wait for the initializer"
+        );
+        let _ = result.set(if succeeds { Ok(1) } else { Err(()) });
+        first.poll();
+        run(&mut inserting);
+        let expected = if succeeds { Err((&1, 2)) } else { Ok(&2) };
+        require!(
+            inserting[0].output() == Some(&expected),
+            NoLostWakeup,
+            "`insert` ended with {:?}, and not with {expected:?}",
+            inserting[0].output()
+        );
+    }
+}
+
+/// `wait` never initializes; it gets the value of `set`, after whatever has failed before.
+pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
+    let cell = OnceCell::<u32, B>::with_backend();
+    let mut waiting: Vec<_> = (0..17).map(|_| Job::started(cell.wait())).collect();
+    for _ in 0..3 {
+        Job::started(cell.get_or_try_init(async || Err(()))).abort();
+        Job::started(cell.get_or_try_init(pending::<Result<u32, ()>>)).abort();
+        waiting
+            .iter_mut()
+            .filter(|job| job.is_queued())
+            .for_each(Job::poll);
+        require!(
+            !waiting.iter().any(Job::is_done),
+            Publication,
+            "`wait` ended before there was a value"
+        );
+    }
+    require!(
+        cell.set(1) == Ok(()),
+        StateMachine,
+        "`set` fails on a cell that is only waited for"
+    );
+    run(&mut waiting);
+    require_all_done(&waiting);
+}
+
+/// Futures that come to a ready cell are done at their first poll, and leave no waker behind.
+pub fn a_ready_cell_registers_nobody<B: Backend>() {
+    let cell = OnceCell::<u32, B>::with_backend_and_value(1);
+    let futures: [AnyFuture<'_, u32>; 3] = [
+        Box::pin(async { *cell.get_or_init(async || 2).await }),
+        Box::pin(async { cell.insert(2).await.map_or_else(|(present, _)| *present, |_| 2) }),
+        Box::pin(async { *cell.wait().await }),
+    ];
+    for future in futures {
+        let job = Job::started(future);
+        require!(
+            job.output() == Some(&1),
+            Publication,
+            "a future waits for a ready cell, or gives another value"
+        );
+        require!(
+            job.task().wakers() == 0,
+            NothingLeftBehind,
+            "a waker was left in a ready cell"
+        );
+    }
+}
+
+/// After `take` a cell is as new, even if futures were leaked that waited for it, or were initializing it.
+pub fn a_cell_starts_afresh_after_take<B: Backend>() {
+    for interest in [Interest::Claim, Interest::Value] {
+        let mut cell = OnceCell::<u32, B>::with_backend();
+        let future: AnyFuture<'_, &u32> = Box::pin(cell.get_or_init(pending));
+        Job::started(future).leak();
+        let future: AnyFuture<'_, &u32> = match interest {
+            Interest::Claim => Box::pin(cell.get_or_init(async || 2)),
+            Interest::Value => Box::pin(cell.wait()),
+        };
+        Job::started(future).leak();
+        require!(
+            cell.take().is_none(),
+            Publication,
+            "`take` found a value that nobody made"
+        );
+        let mut jobs: Vec<_> = (0..3)
+            .map(|_| {
+                Job::started(cell.get_or_init(async || {
+                    yield_now().await;
+                    3
+                }))
+            })
+            .collect();
+        run(&mut jobs);
+        require_all_done(&jobs);
+    }
+}
+
+/// Tasks on several threads get one value, from one initializer.
+pub fn threads_fill_a_cell_once<B: Backend<Waiter: Send> + Sync>() {
+    let cells: Vec<_> = (0..ROUNDS)
+        .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
+        .collect();
+    let jobs = race(ROUNDS, |round, thread| {
+        let (cell, calls) = &cells[round];
+        run_for_a_while(|| {
+            Job::started(cell.get_or_init(async move || {
+                calls.fetch_add(1, Ordering::Relaxed);
+                for _ in 0..round % 3 {
+                    yield_now().await;
+                }
+                thread
+            }))
+        })
+    });
+    for (jobs, (_, calls)) in jobs.into_iter().zip(&cells) {
+        let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
+        run(&mut jobs);
+        require_all_done(&jobs);
+        require!(
+            calls.load(Ordering::Relaxed) == 1,
+            Exclusion,
+            "several threads have run an initializer, and none has failed"
+        );
+    }
+}
+
+/// Tasks on several threads whose initializers fail take their turns until each of them has failed.
+pub fn threads_take_their_turns<B: Backend<Waiter: Send> + Sync>() {
+    let cells: Vec<_> = (0..ROUNDS)
+        .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
+        .collect();
+    let jobs = race(ROUNDS, |round, _| {
+        let (cell, running) = &cells[round];
+        run_for_a_while(|| {
+            Job::started(cell.get_or_try_init(async move || {
+                let others = running.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+                running.fetch_sub(1, Ordering::Relaxed);
+                Err::<usize, _>(others)
+            }))
+        })
+    });
+    for jobs in jobs {
+        let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
+        run(&mut jobs);
+        require_all_done(&jobs);
+        require!(
+            jobs.iter().all(|job| job.output() == Some(&Err(0))),
+            Exclusion,
+            "two initializers ran at the same time"
+        );
+    }
+}
+
+/// Starts some jobs, and polls whoever is woken, though not to the end.
+fn run_for_a_while<F: Future>(start: impl Fn() -> Job<F>) -> Vec<Job<F>> {
+    let mut jobs: Vec<_> = (0..3).map(|_| start()).collect();
+    for _ in 0..10 {
+        jobs.iter_mut().filter(|job| job.is_queued()).for_each(Job::poll);
+    }
+    jobs
+}
+
+#[track_caller]
+fn require_all_done<F: Future>(jobs: &[Job<F>]) {
+    let asleep = jobs.iter().filter(|job| !job.is_done()).count();
+    require!(
+        asleep == 0,
+        NoLostWakeup,
+        "{asleep} of {} futures sleep on, and nobody is initializing",
+        jobs.len()
+    );
+}

@@ -1,0 +1,340 @@
+//! Rule 5 of [`Backend`]: no wakeup is lost. No backend is excepted from this.
+//!
+//! "Woken" means: woken since the waiter was polled last. A backend may wake a waiter too early, whose task
+//! then polls it, and may let it wait anew.
+
+use std::vec::Vec;
+
+use super::{
+    claim::{Claim, OUTCOMES},
+    rule::require,
+    task::Task,
+    threads::{ROUNDS, dawdle, race},
+    waiter::{
+        CHOICES, CROWDS, MIXTURES, Waiter, cause, crowd, mixed, only_claimants, only_passive, remove_where,
+        require_woken,
+    },
+};
+use crate::backend::{Backend, Interest, State};
+
+/// [`publish`](Backend::publish) wakes every waiter, and each of them then finds out by itself: none depends
+/// on another one being polled.
+pub fn a_value_wakes_every_waiter<B: Backend>() {
+    for count in CROWDS {
+        for interest_of in MIXTURES {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, count, interest_of);
+            claim.publish();
+            require_woken(&waiters, State::Ready, "and nobody was polled since");
+            for waiter in waiters.iter_mut().rev() {
+                require!(
+                    waiter.finds_out(),
+                    NoLostWakeup,
+                    "a woken waiter slept on after `publish`"
+                );
+            }
+        }
+    }
+}
+
+/// [`release`](Backend::release) wakes every waiter that could initialize.
+pub fn a_failure_wakes_every_claimant<B: Backend>() {
+    for count in CROWDS {
+        for interest_of in [only_claimants, mixed] {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, count, interest_of);
+            claim.release();
+            require_woken(&waiters, State::Uninit, "and nobody was polled since");
+            for waiter in waiters.iter_mut().rev() {
+                require!(
+                    waiter.interest == Interest::Value || waiter.finds_out(),
+                    NoLostWakeup,
+                    "a woken claimant slept on after `release`"
+                );
+            }
+        }
+    }
+}
+
+/// A waiter that comes when the state has settled already does not sleep.
+pub fn nobody_waits_for_what_has_happened<B: Backend>() {
+    for (outcome, interest) in [
+        (State::Ready, Interest::Claim),
+        (State::Ready, Interest::Value),
+        (State::Uninit, Interest::Claim),
+    ] {
+        let backend = B::UNINIT;
+        let mut early = Waiter::new(&backend, interest);
+        let claim = Claim::take(&backend);
+        let mut asleep = Waiter::asleep(&backend, interest);
+        claim.settle(outcome);
+        for (waiter, which) in [
+            (&mut early, "that was made before"),
+            (&mut asleep, "that slept before"),
+            (&mut Waiter::new(&backend, interest), "that came afterwards"),
+        ] {
+            require!(
+                waiter.finds_out(),
+                NoLostWakeup,
+                "a waiter with `Interest::{interest:?}` {which} sleeps though {}",
+                cause(outcome)
+            );
+        }
+    }
+}
+
+/// A waiter that has something to wait for comes to rest: `poll_wait` does not return `Ready` for ever.
+pub fn waiting_comes_to_rest<B: Backend>() {
+    let backend = B::UNINIT;
+    Waiter::asleep(&backend, Interest::Value);
+    let claim = Claim::take(&backend);
+    let _waiters = crowd(&backend, 17, mixed);
+    claim.release();
+    Waiter::asleep(&backend, Interest::Value);
+    let _claim = Claim::take(&backend);
+    let _waiters = crowd(&backend, 17, mixed);
+}
+
+/// A waiter that is polled again and again is woken like any other.
+pub fn spurious_polls_are_harmless<B: Backend>() {
+    for outcome in OUTCOMES {
+        let backend = B::UNINIT;
+        let claim = Claim::take(&backend);
+        let mut waiters = crowd(&backend, 5, mixed);
+        for _ in 0..4 {
+            waiters.iter_mut().for_each(Waiter::sleep);
+            waiters[2].sleep();
+        }
+        claim.settle(outcome);
+        require_woken(&waiters, outcome, "after spurious polls");
+    }
+}
+
+/// A waiter that is polled by another task is woken by the waker of that one.
+pub fn the_newest_waker_is_woken<B: Backend>() {
+    for outcome in OUTCOMES {
+        for position in 0..5 {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, 5, only_claimants);
+            let first_task = waiters[position].task().clone();
+            for task in [Task::new(), first_task, Task::new()] {
+                waiters[position].move_to(&task);
+                waiters[position].sleep();
+            }
+            claim.settle(outcome);
+            require_woken(&waiters, outcome, "after one was polled by other tasks");
+        }
+    }
+}
+
+/// Whoever is cancelled, first, last or in the middle: all others are woken.
+pub fn cancelling_loses_nobodys_wakeup<B: Backend>() {
+    for count in CROWDS {
+        for is_chosen in CHOICES {
+            for outcome in OUTCOMES {
+                let backend = B::UNINIT;
+                let claim = Claim::take(&backend);
+                let mut waiters = crowd(&backend, count, mixed);
+                drop(remove_where(&mut waiters, |index| is_chosen(index, count)));
+                claim.settle(outcome);
+                require_woken(&waiters, outcome, "after others were cancelled");
+            }
+        }
+    }
+}
+
+/// Nobody's wakeup is lost with a waiter that is woken and then cancelled, as a wakeup is never one waiter's
+/// own.
+pub fn cancelling_the_woken_loses_nobodys_wakeup<B: Backend>() {
+    for is_chosen in CHOICES {
+        let backend = B::UNINIT;
+        let claim = Claim::take(&backend);
+        let mut waiters = crowd(&backend, 17, only_claimants);
+        claim.release();
+        drop(remove_where(&mut waiters, |index| is_chosen(index, 17)));
+        require_woken(&waiters, State::Uninit, "after other woken ones were cancelled");
+        for waiter in &mut waiters {
+            require!(
+                waiter.finds_out(),
+                NoLostWakeup,
+                "a claimant sleeps on in UNINIT after other woken ones were cancelled"
+            );
+        }
+
+        // And with one who is woken by a failure, and cancelled in the midst of the next attempt.
+        let claim = Claim::take(&backend);
+        let mut waiters = crowd(&backend, 17, only_claimants);
+        claim.release();
+        let claim = Claim::take(&backend);
+        let later = crowd(&backend, 3, mixed);
+        drop(remove_where(&mut waiters, |index| is_chosen(index, 17)));
+        waiters.iter_mut().for_each(Waiter::sleep);
+        claim.publish();
+        require_woken(&waiters, State::Ready, "after it had been woken in vain");
+        require_woken(&later, State::Ready, "after older waiters were cancelled");
+    }
+}
+
+/// A woken claimant reserves nothing: newcomers get the claim, and whoever is polled first finds that there
+/// is nothing to wait for.
+pub fn a_wake_reserves_nothing<B: Backend>() {
+    for first in 0..5 {
+        let backend = B::UNINIT;
+        let claim = Claim::take(&backend);
+        let mut waiters = crowd(&backend, 5, only_claimants);
+        claim.release();
+        // A newcomer.
+        Claim::take(&backend).release();
+        require!(
+            waiters[first].finds_out(),
+            NoLostWakeup,
+            "claimant {first} of 5 sleeps on in UNINIT: it waits for one that was woken too and is not polled"
+        );
+        Claim::take(&backend).publish();
+        for waiter in &mut waiters {
+            require!(
+                waiter.finds_out(),
+                NoLostWakeup,
+                "a claimant that was woken twice sleeps on after `publish`"
+            );
+        }
+    }
+}
+
+/// A waiter that was woken in vain, or settled, or cancelled can wait again.
+pub fn a_waiter_can_wait_again<B: Backend>() {
+    let backend = B::UNINIT;
+    let mut woken_in_vain = Waiter::new(&backend, Interest::Claim);
+    let mut settled = Waiter::new(&backend, Interest::Claim);
+    let mut cancelled = Waiter::new(&backend, Interest::Claim);
+    let passive = &mut Waiter::new(&backend, Interest::Value);
+    for _ in 0..3 {
+        let claim = Claim::take(&backend);
+        for waiter in [&mut woken_in_vain, &mut settled, &mut cancelled, &mut *passive] {
+            waiter.sleep();
+        }
+        cancelled.cancel();
+        claim.release();
+        require!(
+            settled.finds_out(),
+            NoLostWakeup,
+            "a claimant sleeps on in UNINIT"
+        );
+    }
+    let claim = Claim::take(&backend);
+    let mut waiters = Vec::from([woken_in_vain, settled, cancelled]);
+    waiters.iter_mut().for_each(Waiter::sleep);
+    passive.sleep();
+    claim.publish();
+    require_woken(&waiters, State::Ready, "after it had waited before");
+    require!(
+        passive.is_woken(),
+        NoLostWakeup,
+        "a passive waiter was not woken by `publish` after it had waited before"
+    );
+}
+
+/// Cancelling a waiter that is not registered, or cancelling it twice, does nothing.
+pub fn cancelling_is_idempotent<B: Backend>() {
+    let backend = B::UNINIT;
+    let claim = Claim::take(&backend);
+    let waiters = crowd(&backend, 3, mixed);
+    for interest in [Interest::Claim, Interest::Value] {
+        let mut waiter = Waiter::new(&backend, interest);
+        waiter.cancel();
+        waiter.sleep();
+        waiter.cancel();
+        waiter.cancel();
+    }
+    claim.publish();
+    require_woken(&waiters, State::Ready, "after another one was cancelled twice");
+}
+
+/// Failures neither lose a passive waiter nor settle what it waits for.
+pub fn passive_waiters_outlast_failures<B: Backend>() {
+    for count in CROWDS {
+        let backend = B::UNINIT;
+        let mut waiters = crowd(&backend, count, only_passive);
+        for attempt in 0..3 {
+            let claim = Claim::take(&backend);
+            let claimants = crowd(&backend, attempt, only_claimants);
+            claim.release();
+            require_woken(&claimants, State::Uninit, "beside passive waiters");
+            // As their tasks would.
+            let woken = waiters.iter_mut().filter(|waiter| waiter.is_woken());
+            woken.for_each(Waiter::sleep);
+        }
+        Claim::take(&backend).publish();
+        require_woken(&waiters, State::Ready, "after three failures");
+    }
+}
+
+/// Threads that register, move to other tasks and cancel, while another one settles the state: everybody who
+/// is asleep afterwards is woken.
+pub fn threads_lose_no_wakeup<B: Backend<Waiter: Send> + Sync>() {
+    let backends: Vec<_> = (0..ROUNDS).map(|_| B::UNINIT).collect();
+    backends.iter().for_each(|backend| Claim::take(backend).forget());
+    let outcome_of = |round| OUTCOMES[round % 2];
+    let asleep = race(ROUNDS, |round, thread| {
+        let backend = &backends[round];
+        dawdle(round * (2 * thread + 1) % 97);
+        if thread == 0 {
+            // SAFETY: the claim was forgotten above.
+            unsafe { Claim::assume(backend) }.settle(outcome_of(round));
+            return Vec::new();
+        }
+        let mut asleep = Vec::new();
+        for index in 0..6 {
+            let mut waiter = Waiter::new(backend, mixed(index));
+            let mut is_asleep = waiter.poll().is_pending();
+            if index % 2 == 1 && is_asleep {
+                waiter.move_to(&Task::new());
+                is_asleep = waiter.poll().is_pending();
+            }
+            if index % 4 == 2 {
+                waiter.cancel();
+            } else if is_asleep {
+                asleep.push(waiter);
+            }
+        }
+        asleep
+    });
+    for (round, asleep) in asleep.into_iter().enumerate() {
+        for waiters in asleep {
+            require_woken(&waiters, outcome_of(round), "on another thread");
+        }
+    }
+}
+
+/// Threads that take the claim, give it back and wait for each other, again and again: when nobody has the
+/// claim any more, no claimant is asleep.
+pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
+    let backends: Vec<_> = (0..ROUNDS).map(|_| B::UNINIT).collect();
+    let asleep = race(ROUNDS, |round, thread| {
+        let backend = &backends[round];
+        let mut waiter = Waiter::new(backend, Interest::Claim);
+        let mut is_asleep = false;
+        for step in 0..20 {
+            if is_asleep && !waiter.is_woken() {
+                dawdle(1);
+                continue;
+            }
+            is_asleep = false;
+            match Claim::try_take(backend) {
+                Ok(claim) => {
+                    dawdle((round + step * thread) % 31);
+                    claim.release();
+                }
+                Err(_) => is_asleep = waiter.poll().is_pending(),
+            }
+        }
+        is_asleep.then_some(waiter)
+    });
+    for asleep in asleep {
+        let asleep: Vec<_> = asleep.into_iter().flatten().collect();
+        require_woken(&asleep, State::Uninit, "for the last time, on another thread");
+    }
+}

@@ -1,0 +1,176 @@
+//! Rule 6: wakers may panic.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+    vec::Vec,
+};
+
+use crate::{
+    backend::{Backend, Interest, State},
+    testing::{
+        claim::{Claim, OUTCOMES},
+        jobs::panics,
+        rule::require,
+        task::{Op, Task},
+        waiter::{Waiter, cause, crowd, mixed, only_claimants, require_woken},
+    },
+};
+
+/// What the wakers panic with, to tell it from the panics of a failed property.
+struct OfAWaker;
+
+fn panicking_on(op: Op) -> Arc<Task> {
+    Task::on(op, || std::panic::panic_any(OfAWaker))
+}
+
+/// Whether a waker's panic came out of `call`. Other panics go on.
+fn lets_a_panic_out<R>(call: impl FnOnce() -> R) -> bool {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(_) => false,
+        Err(payload) if payload.is::<OfAWaker>() => true,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// If wakers panic when they are woken, all others are woken, the state is settled, and the panic propagates.
+pub fn wakers_may_panic_when_woken<B: Backend>() {
+    let choices: [fn(usize) -> bool; 4] = [
+        |index| index == 0,
+        |index| index == 19,
+        |index| index % 7 == 3,
+        |_| true,
+    ];
+    for outcome in OUTCOMES {
+        for is_chosen in choices {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut a_panic_is_out = false;
+            let mut waiters = Vec::new();
+            let mut tasks = Vec::new();
+            for index in 0..20 {
+                let task = if is_chosen(index) {
+                    panicking_on(Op::Wake)
+                } else {
+                    Task::new()
+                };
+                task.arm();
+                tasks.push(Arc::clone(&task));
+                let mut waiter = Waiter::of_task(&backend, mixed(index), &task);
+                // A backend that wakes others here lets their panics out here: this poll has failed, and its
+                // task with it.
+                if lets_a_panic_out(|| waiter.sleep()) {
+                    a_panic_is_out = true;
+                    lets_a_panic_out(|| drop(waiter));
+                } else {
+                    waiters.push(waiter);
+                }
+            }
+            a_panic_is_out |= lets_a_panic_out(|| claim.settle(outcome));
+            let has_panicked = tasks.iter().any(|task| task.runs() > 0);
+            require!(
+                a_panic_is_out || !has_panicked,
+                NoUserCodeUnderALock,
+                "wakers panicked when {}, and the panic did not propagate",
+                cause(outcome)
+            );
+            require_woken(&waiters, outcome, "and wakers panicked");
+            tasks.iter().for_each(|task| task.disarm());
+            require_usable(&backend, outcome, "wakers have panicked when woken");
+        }
+    }
+}
+
+/// If a waker panics when it is cloned, the panic propagates, and nobody else stays asleep.
+pub fn wakers_may_panic_when_cloned<B: Backend>() {
+    for outcome in OUTCOMES {
+        for is_new in [true, false] {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, 4, only_claimants);
+            let mut waiter = Waiter::new(&backend, Interest::Claim);
+            if !is_new {
+                waiter.sleep();
+            }
+            let task = panicking_on(Op::Clone);
+            waiter.move_to(&task);
+            let is_out = lets_a_panic_out(|| task.armed(|| waiter.poll()));
+            require!(
+                is_out || task.runs() == 0,
+                NoUserCodeUnderALock,
+                "a waker panicked when it was cloned, and the panic did not propagate"
+            );
+            drop(waiter);
+            waiters.extend(crowd(&backend, 4, only_claimants));
+            claim.settle(outcome);
+            require_woken(
+                &waiters,
+                outcome,
+                "after the waker of another one panicked when cloned",
+            );
+            require_usable(&backend, outcome, "a waker has panicked when cloned");
+        }
+    }
+}
+
+/// If a waker panics when it is dropped, the panic propagates, and nobody else stays asleep.
+pub fn wakers_may_panic_when_dropped<B: Backend>() {
+    for outcome in OUTCOMES {
+        for is_cancelled in [true, false] {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, 4, only_claimants);
+            let task = panicking_on(Op::Drop);
+            let mut waiter = Waiter::of_task(&backend, Interest::Claim, &task);
+            waiter.sleep();
+            waiters.extend(crowd(&backend, 2, only_claimants));
+            let is_out = lets_a_panic_out(|| {
+                if is_cancelled {
+                    task.armed(|| drop(waiter));
+                } else {
+                    waiter.move_to(&Task::new());
+                    task.armed(|| waiter.sleep());
+                }
+            });
+            require!(
+                is_out || task.runs() == 0,
+                NoUserCodeUnderALock,
+                "a waker panicked when it was dropped, and the panic did not propagate"
+            );
+            waiters.extend(crowd(&backend, 2, only_claimants));
+            claim.settle(outcome);
+            require_woken(
+                &waiters,
+                outcome,
+                "after the waker of another one panicked when dropped",
+            );
+            require_usable(&backend, outcome, "a waker has panicked when dropped");
+        }
+    }
+}
+
+/// Checks that `backend` is in `state` and goes on working.
+#[track_caller]
+fn require_usable<B: Backend>(backend: &B, state: State, after: &str) {
+    let found = backend.state();
+    require!(
+        found == state,
+        NoUserCodeUnderALock,
+        "the state is {found:?} and not {state:?} after {after}"
+    );
+    if state == State::Ready {
+        return;
+    }
+    let mut broke = None;
+    let works = !panics(|| {
+        let claim = Claim::take(backend);
+        let waiters = crowd(backend, 3, mixed);
+        claim.publish();
+        broke = Some(!waiters.iter().all(Waiter::is_woken));
+    });
+    require!(
+        works && broke == Some(false),
+        NoUserCodeUnderALock,
+        "the backend does not go on working after {after}"
+    );
+}

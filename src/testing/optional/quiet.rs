@@ -1,0 +1,116 @@
+//! Nobody is woken in vain.
+
+use std::{format, vec::Vec};
+
+use crate::{
+    backend::Backend,
+    testing::{
+        claim::Claim,
+        rule::require,
+        task::{Op, Task},
+        waiter::{
+            CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, only_passive, remove_where,
+        },
+    },
+};
+
+/// Waiters that come, are polled again or move to another task wake neither themselves nor others.
+pub fn registering_wakes_nobody<B: Backend>() {
+    for interest_of in MIXTURES {
+        let backend = B::UNINIT;
+        let _claim = Claim::take(&backend);
+        let mut waiters = crowd(&backend, 5, interest_of);
+        require_asleep(&waiters, "when others registered");
+        waiters.iter_mut().rev().for_each(Waiter::sleep);
+        require_asleep(&waiters, "when others were polled again");
+        let older: Vec<_> = waiters.iter().map(|waiter| waiter.task().clone()).collect();
+        for waiter in &mut waiters {
+            waiter.move_to(&Task::new());
+            waiter.sleep();
+        }
+        require_asleep(&waiters, "when others moved to another task");
+        require!(
+            older.iter().all(|task| task.wakes() == 0),
+            Quiet,
+            "the task was woken that a waiter had moved away from"
+        );
+    }
+}
+
+/// A cancelled waiter wakes neither itself nor others, even if it was woken before.
+pub fn cancelling_wakes_nobody<B: Backend>() {
+    for is_chosen in CHOICES {
+        let backend = B::UNINIT;
+        let claim = Claim::take(&backend);
+        let mut waiters = crowd(&backend, 5, mixed);
+        let cancelled = remove_where(&mut waiters, |index| is_chosen(index, 5));
+        let tasks: Vec<_> = cancelled.iter().map(|waiter| waiter.task().clone()).collect();
+        drop(cancelled);
+        require_asleep(&waiters, "when others were cancelled");
+        require!(
+            tasks.iter().all(|task| task.wakes() == 0),
+            Quiet,
+            "a task was woken by its cancelling"
+        );
+        drop(waiters);
+        claim.release();
+
+        // Those who were woken by a failure are cancelled during the next attempt.
+        let claim = Claim::take(&backend);
+        let mut woken = crowd(&backend, 5, only_claimants);
+        claim.release();
+        let _claim = Claim::take(&backend);
+        let waiters = crowd(&backend, 5, mixed);
+        drop(remove_where(&mut woken, |index| is_chosen(index, 5)));
+        woken.iter_mut().for_each(Waiter::sleep);
+        require_asleep(&waiters, "when others were cancelled that had been woken before");
+    }
+}
+
+/// [`release`](Backend::release) neither wakes a passive waiter nor touches its waker (rule 8).
+pub fn failures_do_not_touch_passive_waiters<B: Backend>() {
+    for count in CROWDS {
+        let backend = B::UNINIT;
+        let tasks: Vec<_> = [Op::Clone, Op::Wake, Op::Drop]
+            .into_iter()
+            .cycle()
+            .take(count.max(3))
+            .map(|op| Task::on(op, || ()))
+            .collect();
+        let waiters: Vec<_> = tasks
+            .iter()
+            .map(|task| {
+                let mut waiter = Waiter::of_task(&backend, only_passive(0), task);
+                waiter.sleep();
+                waiter
+            })
+            .collect();
+        let claim = Claim::take(&backend);
+        let _claimants = crowd(&backend, 3, only_claimants);
+        tasks.iter().for_each(|task| task.arm());
+        claim.release();
+        for task in &tasks {
+            task.disarm();
+            require!(
+                task.runs() == 0 && task.wakes() == 0,
+                CheapRelease,
+                "`release` woke a passive waiter, or cloned or dropped its waker"
+            );
+        }
+        drop(waiters);
+    }
+}
+
+#[track_caller]
+fn require_asleep<B: Backend>(waiters: &[Waiter<'_, B>], when: &str) {
+    let woken: Vec<_> = (waiters.iter().enumerate())
+        .filter(|(_, waiter)| waiter.is_woken())
+        .map(|(index, waiter)| format!("{index} ({:?})", waiter.interest))
+        .collect();
+    require!(
+        woken.is_empty(),
+        Quiet,
+        "of {} waiters these were woken {when}, in INITIALIZING: {woken:?}",
+        waiters.len()
+    );
+}

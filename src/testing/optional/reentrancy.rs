@@ -1,0 +1,177 @@
+//! Rule 6: wakers may call the backend. A backend that runs them under a lock hangs here, or panics.
+
+use std::{
+    sync::{Arc, Mutex},
+    vec::Vec,
+};
+
+use crate::{
+    backend::{Backend, Interest, State},
+    testing::{
+        claim::{Claim, OUTCOMES},
+        rule::require,
+        task::{Op, Task},
+        waiter::{Waiter, cause, crowd, mixed, only_claimants, require_woken},
+    },
+};
+
+/// Does with the backend what can be done with it from anywhere.
+fn use_every_way<B: Backend>(backend: &B) {
+    let _ = backend.is_ready();
+    if let Ok(claim) = Claim::try_take(backend) {
+        claim.release();
+    }
+    for interest in [Interest::Claim, Interest::Value] {
+        // Dropping it cancels.
+        let _ = Waiter::new(backend, interest).poll();
+    }
+}
+
+/// Whoever is woken finds the state settled, even if it looks at once.
+pub fn wakers_may_look_at_the_state<B: Backend + Send + Sync + 'static>() {
+    for outcome in OUTCOMES {
+        let backend = Arc::new(B::UNINIT);
+        let claim = Claim::take(&*backend);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let waiters: Vec<_> = (0..20)
+            .map(|index| {
+                let task = Task::on(Op::Wake, {
+                    let (backend, seen) = (Arc::clone(&backend), Arc::clone(&seen));
+                    move || {
+                        let state = (backend.state(), backend.is_ready());
+                        seen.lock().unwrap().push(state);
+                    }
+                });
+                let mut waiter = Waiter::of_task(&*backend, mixed(index), &task);
+                waiter.sleep();
+                waiter
+            })
+            .collect();
+        waiters.iter().for_each(|waiter| waiter.task().arm());
+        claim.settle(outcome);
+        for seen in &*seen.lock().unwrap() {
+            require!(
+                *seen == (outcome, outcome == State::Ready),
+                NoLostWakeup,
+                "a waker that was woken when {} found `state` and `is_ready` to be {seen:?}",
+                cause(outcome)
+            );
+        }
+    }
+}
+
+/// A waker that is woken may use the backend in every way.
+pub fn wakers_may_reenter_when_woken<B: Backend + Send + Sync + 'static>() {
+    for outcome in OUTCOMES {
+        let backend = Arc::new(B::UNINIT);
+        let claim = Claim::take(&*backend);
+        let waiters: Vec<_> = (0..20)
+            .map(|index| {
+                let task = Task::on(Op::Wake, {
+                    let backend = Arc::clone(&backend);
+                    move || use_every_way(&*backend)
+                });
+                task.arm();
+                let mut waiter = Waiter::of_task(&*backend, mixed(index), &task);
+                waiter.sleep();
+                waiter
+            })
+            .collect();
+        claim.settle(outcome);
+        require_woken(&waiters, outcome, "and every waker used the backend");
+        require!(
+            backend.state() == outcome,
+            StateMachine,
+            "wakers have used the backend, and the state is {:?} and not {outcome:?}",
+            backend.state()
+        );
+    }
+}
+
+/// A waker that is cloned may use the backend in every way.
+pub fn wakers_may_reenter_when_cloned<B: Backend + Send + Sync + 'static>() {
+    for outcome in OUTCOMES {
+        let backend = Arc::new(B::UNINIT);
+        let claim = Claim::take(&*backend);
+        let mut waiters = crowd(&*backend, 3, only_claimants);
+        let task = Task::on(Op::Clone, {
+            let backend = Arc::clone(&backend);
+            move || use_every_way(&*backend)
+        });
+        for index in [1, 2] {
+            waiters[index].move_to(&task);
+            task.armed(|| waiters[index].sleep());
+        }
+        let mut newcomer = Waiter::of_task(&*backend, Interest::Claim, &task);
+        task.armed(|| newcomer.sleep());
+        waiters.push(newcomer);
+        claim.settle(outcome);
+        require_woken(&waiters, outcome, "after wakers had used the backend when cloned");
+    }
+}
+
+/// A waker that settles the state while it is being cloned does not fall asleep.
+pub fn wakers_may_settle_the_state_when_cloned<B: Backend + Send + Sync + 'static>() {
+    for outcome in OUTCOMES {
+        for is_new in [true, false] {
+            let backend = Arc::new(B::UNINIT);
+            Claim::take(&*backend).forget();
+            let mut others = crowd(&*backend, 2, only_claimants);
+            let mut waiter = Waiter::new(&*backend, Interest::Claim);
+            if !is_new {
+                waiter.sleep();
+            }
+            let forgotten = Mutex::new(true);
+            let task = Task::on(Op::Clone, {
+                let backend = Arc::clone(&backend);
+                move || {
+                    if std::mem::take(&mut *forgotten.lock().unwrap()) {
+                        // SAFETY: the claim was forgotten above, and nobody else takes it up.
+                        unsafe { Claim::assume(&*backend) }.settle(outcome);
+                    }
+                }
+            });
+            waiter.move_to(&task);
+            let is_asleep = task.armed(|| waiter.poll().is_pending() && !waiter.is_woken());
+            require!(
+                !is_asleep || task.runs() == 0,
+                NoLostWakeup,
+                "a waiter fell asleep though {} while its waker was being cloned",
+                cause(outcome)
+            );
+            if task.runs() > 0 {
+                require_woken(&others, outcome, "by the waker of another one");
+            }
+            others.clear();
+        }
+    }
+}
+
+/// A waker that is dropped may use the backend in every way.
+pub fn wakers_may_reenter_when_dropped<B: Backend + Send + Sync + 'static>() {
+    for outcome in OUTCOMES {
+        for interest in [Interest::Claim, Interest::Value] {
+            let backend = Arc::new(B::UNINIT);
+            let claim = Claim::take(&*backend);
+            let task = Task::on(Op::Drop, {
+                let backend = Arc::clone(&backend);
+                move || use_every_way(&*backend)
+            });
+            let mut cancelled = Waiter::of_task(&*backend, interest, &task);
+            cancelled.sleep();
+            let mut moved = Waiter::of_task(&*backend, interest, &task);
+            moved.sleep();
+            let waiters = crowd(&*backend, 3, mixed);
+            moved.move_to(&Task::new());
+            task.armed(|| moved.sleep());
+            task.armed(|| drop(cancelled));
+            claim.settle(outcome);
+            require_woken(
+                &waiters,
+                outcome,
+                "after wakers had used the backend when dropped",
+            );
+            require_woken(&[moved], outcome, "after its earlier waker had used the backend");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Rule 7: nothing is left behind.
+
+use crate::{
+    backend::{Backend, Interest},
+    testing::{
+        claim::{Claim, OUTCOMES},
+        rule::require,
+        task::Task,
+        waiter::{CHOICES, CROWDS, Waiter, crowd, mixed, remove_where},
+    },
+};
+use std::vec::Vec;
+
+/// After [`cancel`](Backend::cancel) the waker is dropped, wherever the waiter stood.
+pub fn cancelling_drops_the_waker<B: Backend>() {
+    for count in CROWDS {
+        for is_chosen in CHOICES {
+            let backend = B::UNINIT;
+            let _claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, count, mixed);
+            for waiter in remove_where(&mut waiters, |index| is_chosen(index, count)) {
+                let task = waiter.task().clone();
+                drop(waiter);
+                require!(
+                    task.wakers() == 0,
+                    NothingLeftBehind,
+                    "a cancelled waiter of {count} has left its waker behind"
+                );
+            }
+        }
+    }
+}
+
+/// A waiter that has moved to another task has left no waker of the earlier one behind.
+pub fn moving_to_another_task_drops_the_waker<B: Backend>() {
+    for interest in [Interest::Claim, Interest::Value] {
+        let backend = B::UNINIT;
+        let _claim = Claim::take(&backend);
+        let mut waiter = Waiter::new(&backend, interest);
+        for _ in 0..3 {
+            waiter.sleep();
+            let older = waiter.task().clone();
+            waiter.move_to(&Task::new());
+            waiter.sleep();
+            require!(
+                older.wakers() == 0,
+                NothingLeftBehind,
+                "the waker was kept of the task that a waiter had moved away from"
+            );
+        }
+    }
+}
+
+/// A waiter keeps no more than one waker, however often it is polled.
+pub fn a_waiter_keeps_one_waker<B: Backend>() {
+    for interest in [Interest::Claim, Interest::Value] {
+        let backend = B::UNINIT;
+        let _claim = Claim::take(&backend);
+        let mut waiter = Waiter::new(&backend, interest);
+        for _ in 0..5 {
+            waiter.sleep();
+        }
+        require!(
+            waiter.task().wakers() <= 1,
+            NothingLeftBehind,
+            "a waiter that was polled five times keeps {} wakers",
+            waiter.task().wakers()
+        );
+    }
+}
+
+/// Who was woken, and has been polled since, has no waker left.
+pub fn waking_drops_the_waker<B: Backend>() {
+    for outcome in OUTCOMES {
+        let backend = B::UNINIT;
+        let claim = Claim::take(&backend);
+        let mut waiters = crowd(&backend, 17, mixed);
+        claim.settle(outcome);
+        waiters.retain_mut(|waiter| waiter.interest.is_settled_by(outcome));
+        let found_out: Vec<_> = waiters.iter_mut().map(Waiter::finds_out).collect();
+        for (waiter, found_out) in waiters.iter().zip(found_out) {
+            require!(
+                found_out && waiter.task().wakers() == 0,
+                NothingLeftBehind,
+                "the waker was kept of a waiter that has nothing to wait for any more"
+            );
+        }
+    }
+}
+
+/// A backend that is dropped keeps no waker of waiters that were cancelled before.
+pub fn dropping_the_backend_drops_all_wakers<B: Backend>() {
+    let backend = B::UNINIT;
+    Claim::take(&backend).forget();
+    let waiters = crowd(&backend, 17, mixed);
+    let tasks: Vec<_> = waiters.iter().map(|waiter| waiter.task().clone()).collect();
+    drop(waiters);
+    drop(backend);
+    require!(
+        tasks.iter().all(|task| task.wakers() == 0),
+        NothingLeftBehind,
+        "a waker has outlived the backend"
+    );
+}

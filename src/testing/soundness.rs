@@ -1,0 +1,330 @@
+//! The state machine and rules 1 to 4 of [`Backend`]: what cells hand out references on. No backend is
+//! excepted from these.
+//!
+//! Orderings that are too weak show on few processors: run these properties under Miri or a thread sanitizer
+//! too, which see every access that races.
+
+use std::{
+    boxed::Box,
+    mem,
+    panic::resume_unwind,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    vec::Vec,
+};
+
+use super::{
+    claim::{Claim, OUTCOMES},
+    rule::{Rule, broken, require},
+    threads::{ROUNDS, THREADS, Unsynchronized, dawdle, race},
+    waiter::{CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, remove_where},
+};
+use crate::backend::{Backend, Interest, State};
+
+/// A backend that begins as [`UNINIT`](Backend::UNINIT) is UNINIT, and gives the claim away.
+pub fn uninit_is_uninit<B: Backend>() {
+    let backend = B::UNINIT;
+    require_state(&backend, State::Uninit, "in the beginning");
+    Claim::take(&backend).release();
+}
+
+/// A backend that begins as [`READY`](Backend::READY) is READY for good, and keeps nobody waiting.
+pub fn ready_is_ready<B: Backend>() {
+    let backend = B::READY;
+    for _ in 0..2 {
+        require_state(&backend, State::Ready, "though it began as `READY`");
+        require_claim_refused(&backend, State::Ready);
+    }
+    for interest in [Interest::Claim, Interest::Value] {
+        require!(
+            Waiter::new(&backend, interest).finds_out(),
+            Publication,
+            "a waiter with `Interest::{interest:?}` waits for a backend that began as `READY`"
+        );
+    }
+}
+
+/// While somebody has the claim, nobody else gets it, and the state is INITIALIZING (rule 1).
+pub fn a_claim_excludes_others<B: Backend>() {
+    let backend = B::UNINIT;
+    let claim = Claim::take(&backend);
+    let waiters = crowd(&backend, 4, mixed);
+    for _ in 0..3 {
+        require_state(&backend, State::Initializing, "while somebody has the claim");
+        require_claim_refused(&backend, State::Initializing);
+    }
+    drop(waiters);
+    require_claim_refused(&backend, State::Initializing);
+    claim.release();
+}
+
+/// After [`publish`](Backend::publish) the state is READY for good (rule 2).
+pub fn publishing_is_final<B: Backend>() {
+    for waiters in [0, 1, 17] {
+        let backend = B::UNINIT;
+        let claim = Claim::take(&backend);
+        let waiters = crowd(&backend, waiters, mixed);
+        claim.publish();
+        for _ in 0..2 {
+            require_state(&backend, State::Ready, "after `publish`");
+            require_claim_refused(&backend, State::Ready);
+        }
+        drop(waiters);
+        require_state(&backend, State::Ready, "after `publish`");
+    }
+}
+
+/// After [`release`](Backend::release) the state is UNINIT, and somebody else gets the claim.
+pub fn releasing_makes_room_for_the_next_claim<B: Backend>() {
+    let backend = B::UNINIT;
+    for waiters in [0, 1, 17, 0] {
+        let claim = Claim::take(&backend);
+        let waiters = crowd(&backend, waiters, mixed);
+        claim.release();
+        require_state(&backend, State::Uninit, "after `release`");
+        drop(waiters);
+    }
+    Claim::take(&backend).publish();
+    require_state(&backend, State::Ready, "after `publish`");
+}
+
+/// Threads that race for the claim get it one at a time (rule 1).
+pub fn threads_never_share_a_claim<B: Backend + Sync>() {
+    let backend = B::UNINIT;
+    let holders = AtomicUsize::new(0);
+    race(ROUNDS, |round, _| {
+        for step in 0..10 {
+            let Ok(claim) = Claim::try_take(&backend) else {
+                continue;
+            };
+            let others = holders.fetch_add(1, Ordering::Relaxed);
+            dawdle((round + step) % 7);
+            require!(
+                others == 0,
+                Exclusion,
+                "two threads had the claim at the same time"
+            );
+            require_state(&backend, State::Initializing, "while a thread has the claim");
+            holders.fetch_sub(1, Ordering::Relaxed);
+            claim.release();
+        }
+    });
+    require_state(&backend, State::Uninit, "after every claim was released");
+}
+
+/// Whoever gets the claim sees what was done before it was released (rule 3).
+pub fn threads_see_what_was_released<B: Backend + Sync>() {
+    let backend = B::UNINIT;
+    let count = Unsynchronized::new(0_usize);
+    let claims = race(ROUNDS, |round, _| {
+        let attempts = (0..10).filter(|step| {
+            let Ok(claim) = Claim::try_take(&backend) else {
+                return false;
+            };
+            // SAFETY: whoever has the claim is alone.
+            let prev = unsafe { count.get() };
+            dawdle((round + step) % 7);
+            // SAFETY: as above.
+            unsafe { count.set(prev + 1) };
+            claim.release();
+            true
+        });
+        attempts.count()
+    });
+    // SAFETY: the threads have ended.
+    let count = unsafe { count.get() };
+    let claims: usize = claims.into_iter().flatten().sum();
+    require!(
+        count == claims,
+        Succession,
+        "what {claims} holders of the claim have counted one after the other is {count}"
+    );
+}
+
+/// Whoever learns that the state is READY sees what was done before it was published (rule 2).
+pub fn threads_see_what_was_published<B: Backend + Sync>() {
+    const WHOLE: [usize; 8] = [7; 8];
+
+    let (backends, _) = claimed::<B>();
+    let values: Vec<_> = backends.iter().map(|_| Unsynchronized::new([0; 8])).collect();
+    race(ROUNDS, |round, thread| {
+        let backend = &backends[round];
+        if thread == 0 {
+            dawdle(round % 50);
+            // SAFETY: nobody reads before the state is READY.
+            unsafe { values[round].set(WHOLE) };
+            // SAFETY: the claim was forgotten.
+            unsafe { Claim::assume(backend) }.publish();
+            return;
+        }
+        // In one way only, so that no other way helps it out.
+        let sees_ready = || match (round + thread) % 3 {
+            0 => backend.is_ready(),
+            1 => backend.state() == State::Ready,
+            _ => matches!(Claim::try_take(backend), Err(State::Ready)),
+        };
+        if (0..200).any(|_| sees_ready()) {
+            // SAFETY: nobody writes after the state has become READY.
+            let seen = unsafe { values[round].get() };
+            require!(
+                seen == WHOLE,
+                Publication,
+                "a thread saw READY, and of the value {seen:?}"
+            );
+        }
+    });
+    for backend in &backends {
+        require_state(backend, State::Ready, "after another thread has published");
+    }
+}
+
+/// A claim may end on another thread than the one that took it.
+pub fn a_claim_may_change_threads<B: Backend + Sync>() {
+    let backend = B::UNINIT;
+    for outcome in [State::Uninit, State::Ready] {
+        Claim::take(&backend).forget();
+        let backend = &backend;
+        // SAFETY: the claim was forgotten.
+        let settle = || unsafe { Claim::assume(backend) }.settle(outcome);
+        thread::scope(|scope| scope.spawn(settle).join()).unwrap_or_else(|payload| resume_unwind(payload));
+        require_state(backend, outcome, "after another thread has ended the claim");
+    }
+}
+
+/// After [`cancel`](Backend::cancel) nobody touches the waiter (rule 4).
+pub fn a_cancelled_waiter_is_not_touched<B: Backend>() {
+    for count in CROWDS {
+        for is_chosen in CHOICES {
+            for outcome in OUTCOMES {
+                let backend = B::UNINIT;
+                let claim = Claim::take(&backend);
+                let mut waiters = crowd(&backend, count, mixed);
+                let cancelled = remove_where(&mut waiters, |index| is_chosen(index, count));
+                let remains: Vec<_> = cancelled.into_iter().map(Waiter::into_remains).collect();
+                waiters.extend(crowd(&backend, 2, mixed));
+                waiters.iter_mut().for_each(Waiter::sleep);
+                claim.settle(outcome);
+                drop(waiters);
+                for remains in &remains {
+                    remains.require_untouched("after `cancel` had returned");
+                }
+            }
+        }
+    }
+}
+
+/// After [`poll_wait`](Backend::poll_wait) has returned `Ready` nobody touches the waiter (rule 4).
+pub fn a_settled_waiter_is_not_touched<B: Backend>() {
+    for interest_of in MIXTURES {
+        let backend = B::UNINIT;
+        let claim = Claim::take(&backend);
+        let waiters = crowd(&backend, 17, interest_of);
+        claim.publish();
+        let mut remains = Vec::new();
+        for mut waiter in waiters {
+            require!(
+                waiter.finds_out(),
+                NoLostWakeup,
+                "a waiter slept on after `publish`"
+            );
+            remains.push(waiter.into_remains());
+        }
+        drop(backend);
+        for remains in &remains {
+            remains.require_untouched("after `poll_wait` had returned `Ready`");
+        }
+    }
+}
+
+/// Threads that settle the state do not touch the waiters that are being cancelled by others (rule 4).
+pub fn threads_do_not_touch_a_cancelled_waiter<B: Backend<Waiter: Send> + Sync>() {
+    let (backends, outcomes) = claimed::<B>();
+    let shares: Vec<_> = (backends.iter())
+        .map(|backend| [(); THREADS].map(|()| Mutex::new(crowd(backend, 4, mixed))))
+        .collect();
+    let remains = race(ROUNDS, |round, thread| {
+        dawdle(round * (thread + 1) % 50);
+        if thread == 0 {
+            // SAFETY: the claim was forgotten.
+            unsafe { Claim::assume(&backends[round]) }.settle(outcomes[round]);
+        }
+        let share = mem::take(&mut *shares[round][thread].lock().expect("each thread has its own"));
+        Vec::from_iter(share.into_iter().map(Waiter::into_remains))
+    });
+    for remains in remains.iter().flatten().flatten() {
+        remains.require_untouched("after `cancel` had returned on another thread");
+    }
+}
+
+/// A backend may be dropped, or begin anew, before waiters that were leaked: they stay where they are, and
+/// nobody knows them any more.
+pub fn leaked_waiters_may_outlive_the_backend<B: Backend>() {
+    for interest_of in MIXTURES {
+        let mut backend = Box::new(B::UNINIT);
+        Claim::take(&*backend).forget();
+        crowd(&*backend, 3, interest_of)
+            .into_iter()
+            .for_each(Waiter::leak);
+        // As `OnceCell::take` does it.
+        *backend = B::UNINIT;
+        require_state(&*backend, State::Uninit, "in the beginning");
+        let claim = Claim::take(&*backend);
+        let waiters = crowd(&*backend, 2, only_claimants);
+        claim.release();
+        require!(
+            waiters.iter().all(Waiter::is_woken),
+            NoLostWakeup,
+            "a waiter that came after others were leaked was not woken by `release`"
+        );
+    }
+}
+
+/// Backends whose claims are taken and forgotten, and how to settle them.
+fn claimed<B: Backend>() -> (Vec<B>, Vec<State>) {
+    let backends: Vec<_> = (0..ROUNDS).map(|_| B::UNINIT).collect();
+    backends.iter().for_each(|backend| Claim::take(backend).forget());
+    (backends, OUTCOMES.into_iter().cycle().take(ROUNDS).collect())
+}
+
+#[track_caller]
+fn require_state<B: Backend>(backend: &B, expected: State, when: &str) {
+    let found = backend.state();
+    if found != expected {
+        let rule = match (found, expected) {
+            (_, State::Initializing) => Rule::Exclusion,
+            (State::Ready, _) | (_, State::Ready) => Rule::Publication,
+            _ => Rule::StateMachine,
+        };
+        broken(
+            rule,
+            format_args!("`state` is {found:?} and not {expected:?} {when}"),
+        );
+    }
+    let is_ready = backend.is_ready();
+    require!(
+        is_ready == (expected == State::Ready),
+        Publication,
+        "`is_ready` is {is_ready} {when}, and the state {expected:?}"
+    );
+}
+
+#[track_caller]
+fn require_claim_refused<B: Backend>(backend: &B, state: State) {
+    match Claim::try_take(backend) {
+        Ok(claim) => {
+            // Two would end the same initialization.
+            claim.forget();
+            require!(false, Exclusion, "`try_claim` returned `Ok` in {state:?}");
+        }
+        Err(found) => {
+            require!(
+                found == state,
+                StateMachine,
+                "`try_claim` returned `Err({found:?})` in {state:?}"
+            );
+        }
+    }
+}

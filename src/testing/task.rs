@@ -1,0 +1,154 @@
+//! A task that never runs: its wakers are counted, and can be made to interfere.
+
+use core::task::{RawWaker, RawWakerVTable, Waker};
+use std::{
+    boxed::Box,
+    mem::ManuallyDrop,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+/// What can be done to a waker. Waking by reference counts as waking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Clone,
+    Wake,
+    Drop,
+}
+
+/// A task whose wakers count what is done to them, and can run a hook each time.
+pub(super) struct Task {
+    hook: Option<(Op, Box<dyn Fn() + Send + Sync>)>,
+    /// Whether the hook runs.
+    is_armed: AtomicBool,
+    /// How often the hook has run.
+    runs: AtomicUsize,
+    wakes: AtomicUsize,
+    /// How many wakers of this task there are.
+    wakers: AtomicUsize,
+}
+
+impl Task {
+    const VTABLE: RawWakerVTable = RawWakerVTable::new(
+        Self::clone_raw,
+        Self::wake_raw,
+        Self::wake_by_ref_raw,
+        Self::drop_raw,
+    );
+
+    /// Only counts.
+    pub(super) fn new() -> Arc<Self> {
+        Self::hooked(None)
+    }
+
+    /// Runs `hook` each time that `op` is done to a waker, while it is armed.
+    pub(super) fn on(op: Op, hook: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Self::hooked(Some((op, Box::new(hook))))
+    }
+
+    fn hooked(hook: Option<(Op, Box<dyn Fn() + Send + Sync>)>) -> Arc<Self> {
+        Arc::new(Self {
+            hook,
+            is_armed: AtomicBool::new(false),
+            runs: AtomicUsize::new(0),
+            wakes: AtomicUsize::new(0),
+            wakers: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn waker(self: &Arc<Self>) -> Waker {
+        let data = self.raw();
+        // SAFETY: the functions below take `data` for an `Arc<Self>` that the waker owns, and `Self` is
+        // `Send` and `Sync`.
+        unsafe { Waker::new(data, &Self::VTABLE) }
+    }
+
+    /// Lets the hook run during `call`.
+    pub(super) fn armed<R>(&self, call: impl FnOnce() -> R) -> R {
+        self.is_armed.store(true, SeqCst);
+        let _disarmed = Disarmed(self);
+        call()
+    }
+
+    /// Lets the hook run from now on.
+    pub(super) fn arm(&self) {
+        self.is_armed.store(true, SeqCst);
+    }
+
+    pub(super) fn disarm(&self) {
+        self.is_armed.store(false, SeqCst);
+    }
+
+    /// How often the hook has run.
+    pub(super) fn runs(&self) -> usize {
+        self.runs.load(SeqCst)
+    }
+
+    pub(super) fn wakes(&self) -> usize {
+        self.wakes.load(SeqCst)
+    }
+
+    /// How many wakers of this task there are.
+    pub(super) fn wakers(&self) -> usize {
+        self.wakers.load(SeqCst)
+    }
+
+    fn run(&self, done: Op) {
+        match &self.hook {
+            Some((op, hook)) if *op == done && self.is_armed.load(SeqCst) => {
+                self.runs.fetch_add(1, SeqCst);
+                hook();
+            }
+            _ => (),
+        }
+    }
+
+    /// What a new waker owns.
+    fn raw(self: &Arc<Self>) -> *const () {
+        self.wakers.fetch_add(1, SeqCst);
+        Arc::into_raw(Arc::clone(self)).cast()
+    }
+
+    fn lose_waker(&self) {
+        self.wakers.fetch_sub(1, SeqCst);
+    }
+
+    unsafe fn clone_raw(data: *const ()) -> RawWaker {
+        // SAFETY: `raw` made the pointer, and the waker keeps its share.
+        let task = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Self>()) });
+        task.run(Op::Clone);
+        RawWaker::new(task.raw(), &Self::VTABLE)
+    }
+
+    unsafe fn wake_raw(data: *const ()) {
+        // SAFETY: `raw` made the pointer, and the waker gives its share up.
+        let task = unsafe { Arc::from_raw(data.cast::<Self>()) };
+        task.lose_waker();
+        task.wakes.fetch_add(1, SeqCst);
+        task.run(Op::Wake);
+    }
+
+    unsafe fn wake_by_ref_raw(data: *const ()) {
+        // SAFETY: `raw` made the pointer, and the waker keeps its share.
+        let task = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Self>()) });
+        task.wakes.fetch_add(1, SeqCst);
+        task.run(Op::Wake);
+    }
+
+    unsafe fn drop_raw(data: *const ()) {
+        // SAFETY: `raw` made the pointer, and the waker gives its share up.
+        let task = unsafe { Arc::from_raw(data.cast::<Self>()) };
+        task.lose_waker();
+        task.run(Op::Drop);
+    }
+}
+
+struct Disarmed<'a>(&'a Task);
+
+impl Drop for Disarmed<'_> {
+    fn drop(&mut self) {
+        self.0.disarm();
+    }
+}

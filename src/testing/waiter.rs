@@ -1,0 +1,258 @@
+//! Waiters as the futures of a cell use them: pinned, polled with the waker of a task, cancelled on drop.
+
+use core::{
+    pin::Pin,
+    ptr::{self, NonNull},
+    task::{Context, Poll},
+};
+use std::{
+    boxed::Box,
+    mem::{self, ManuallyDrop, MaybeUninit},
+    sync::Arc,
+    vec::Vec,
+};
+
+use super::{
+    leak::leak,
+    rule::{Rule, broken, require},
+    task::Task,
+};
+use crate::backend::{Backend, Interest, State};
+
+/// How many waiters it takes to see one, a pair, more than one batch of wakes, and many.
+pub(super) const CROWDS: [usize; 4] = [1, 2, 17, 100];
+
+/// How often a waiter is polled before it counts as one that never comes to rest.
+const PATIENCE: usize = 100;
+
+pub(super) fn only_claimants(_: usize) -> Interest {
+    Interest::Claim
+}
+
+pub(super) fn only_passive(_: usize) -> Interest {
+    Interest::Value
+}
+
+pub(super) fn mixed(index: usize) -> Interest {
+    if index % 3 == 1 {
+        Interest::Value
+    } else {
+        Interest::Claim
+    }
+}
+
+/// Who may be in a crowd.
+pub(super) const MIXTURES: [fn(usize) -> Interest; 3] = [only_claimants, only_passive, mixed];
+
+/// A waiter, its backend, and the task that polls it.
+pub(super) struct Waiter<'a, B: Backend> {
+    backend: &'a B,
+    pub(super) interest: Interest,
+    waiter: Pin<Box<B::Waiter>>,
+    task: Arc<Task>,
+    /// The wakes of the task when it polled last.
+    wakes_before: usize,
+}
+
+impl<'a, B: Backend> Waiter<'a, B> {
+    /// One that has not been polled.
+    pub(super) fn new(backend: &'a B, interest: Interest) -> Self {
+        Self::of_task(backend, interest, &Task::new())
+    }
+
+    pub(super) fn of_task(backend: &'a B, interest: Interest, task: &Arc<Task>) -> Self {
+        Self {
+            backend,
+            interest,
+            waiter: Box::pin(B::waiter(interest)),
+            task: Arc::clone(task),
+            wakes_before: 0,
+        }
+    }
+
+    /// One that sleeps.
+    #[track_caller]
+    pub(super) fn asleep(backend: &'a B, interest: Interest) -> Self {
+        let mut waiter = Self::new(backend, interest);
+        waiter.sleep();
+        waiter
+    }
+
+    pub(super) fn task(&self) -> &Arc<Task> {
+        &self.task
+    }
+
+    /// Lets another task poll it from now on.
+    pub(super) fn move_to(&mut self, task: &Arc<Task>) {
+        self.task = Arc::clone(task);
+    }
+
+    pub(super) fn poll(&mut self) -> Poll<()> {
+        let waker = self.task.waker();
+        self.wakes_before = self.task.wakes();
+        // SAFETY: the waiter is used with this backend alone, by its owner alone, and is unregistered before
+        // its memory is given up: by `drop`, or by `into_remains`.
+        unsafe { (self.backend).poll_wait(self.waiter.as_mut(), &mut Context::from_waker(&waker)) }
+    }
+
+    /// Polls a waiter that has something to wait for, until it pends.
+    #[track_caller]
+    pub(super) fn sleep(&mut self) {
+        for _ in 0..PATIENCE {
+            if self.poll().is_pending() {
+                return;
+            }
+        }
+        let (interest, state) = (self.interest, self.backend.state());
+        broken(
+            Rule::NoLostWakeup,
+            format_args!(
+                "a waiter with `Interest::{interest:?}` never comes to rest: in {state:?}, `poll_wait` has \
+                 returned `Ready` {PATIENCE} times"
+            ),
+        );
+    }
+
+    /// Whether its task would poll it: it was woken during the last poll, or since.
+    pub(super) fn is_woken(&self) -> bool {
+        self.task.wakes() > self.wakes_before
+    }
+
+    /// Polls a waiter that has nothing to wait for as its task would, and tells whether it finds that out.
+    pub(super) fn finds_out(&mut self) -> bool {
+        for _ in 0..PATIENCE {
+            if self.poll().is_ready() {
+                return true;
+            }
+            if !self.is_woken() {
+                return false;
+            }
+        }
+        false
+    }
+
+    pub(super) fn cancel(&mut self) {
+        // SAFETY: as in `poll`.
+        unsafe { self.backend.cancel(self.waiter.as_mut()) };
+    }
+
+    /// Cancels the waiter, and keeps its memory to see whether somebody writes to it.
+    pub(super) fn into_remains(mut self) -> Remains<B> {
+        self.cancel();
+        // SAFETY: the waiter is not moved but dropped in place, below.
+        let place = Box::into_raw(unsafe { Pin::into_inner_unchecked(self.into_waiter()) });
+        // SAFETY: it is in there, unregistered, and never used again.
+        unsafe { place.drop_in_place() };
+        // SAFETY: this is the memory of the box, in which nothing lives any more.
+        unsafe { place.cast::<u8>().write_bytes(PATTERN, size_of::<B::Waiter>()) };
+        // SAFETY: a box is not null.
+        Remains(unsafe { NonNull::new_unchecked(place) })
+    }
+
+    /// Never cancels the waiter.
+    pub(super) fn leak(self) {
+        leak(self.into_waiter());
+    }
+
+    /// The waiter alone, as it is.
+    fn into_waiter(self) -> Pin<Box<B::Waiter>> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used again but for its other field, and nothing drops it.
+        let waiter = unsafe { ptr::read(&this.waiter) };
+        // SAFETY: as above.
+        drop(unsafe { ptr::read(&this.task) });
+        waiter
+    }
+}
+
+impl<B: Backend> Drop for Waiter<'_, B> {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// Sleeping waiters, oldest first.
+#[track_caller]
+pub(super) fn crowd<B: Backend>(
+    backend: &B,
+    count: usize,
+    interest_of: fn(usize) -> Interest,
+) -> Vec<Waiter<'_, B>> {
+    (0..count)
+        .map(|index| Waiter::asleep(backend, interest_of(index)))
+        .collect()
+}
+
+/// Checks that everybody is woken whom `outcome` concerns.
+#[track_caller]
+pub(super) fn require_woken<B: Backend>(waiters: &[Waiter<'_, B>], outcome: State, when: &str) {
+    for (index, waiter) in waiters.iter().enumerate() {
+        require!(
+            waiter.is_woken() || !waiter.interest.is_settled_by(outcome),
+            NoLostWakeup,
+            "waiter {index} of {}, with `Interest::{:?}`, was not woken when {} {when}",
+            waiters.len(),
+            waiter.interest,
+            cause(outcome),
+        );
+    }
+}
+
+/// What has led to `outcome`, to tell of it.
+pub(super) fn cause(outcome: State) -> &'static str {
+    match outcome {
+        State::Ready => "`publish` was called",
+        _ => "`release` was called",
+    }
+}
+
+const PATTERN: u8 = 0xA5;
+
+/// The memory of a waiter that is gone: nobody may write to it.
+pub(super) struct Remains<B: Backend>(NonNull<B::Waiter>);
+
+// SAFETY: it owns plain bytes.
+unsafe impl<B: Backend> Send for Remains<B> {}
+
+impl<B: Backend> Remains<B> {
+    #[track_caller]
+    pub(super) fn require_untouched(&self, when: &str) {
+        for offset in 0..size_of::<B::Waiter>() {
+            // SAFETY: the byte is within the box.
+            let byte = unsafe { self.0.cast::<u8>().add(offset) };
+            // SAFETY: `into_remains` has written it.
+            let byte = unsafe { byte.read_volatile() };
+            require!(
+                byte == PATTERN,
+                Pinning,
+                "byte {offset} of a waiter was written {when}"
+            );
+        }
+    }
+}
+
+impl<B: Backend> Drop for Remains<B> {
+    fn drop(&mut self) {
+        // SAFETY: it was a box, in which nothing lives any more.
+        drop(unsafe { Box::from_raw(self.0.as_ptr().cast::<MaybeUninit<B::Waiter>>()) });
+    }
+}
+
+/// Takes every waiter out for which `is_chosen` holds of its index.
+pub(super) fn remove_where<T>(from: &mut Vec<T>, is_chosen: impl Fn(usize) -> bool) -> Vec<T> {
+    let (chosen, rest): (Vec<_>, Vec<_>) = mem::take(from)
+        .into_iter()
+        .enumerate()
+        .partition(|(index, _)| is_chosen(*index));
+    from.extend(rest.into_iter().map(|(_, waiter)| waiter));
+    chosen.into_iter().map(|(_, waiter)| waiter).collect()
+}
+
+/// Chooses from a crowd of so many: the first, one in the middle, the last, every other, all.
+pub(super) const CHOICES: [fn(usize, usize) -> bool; 5] = [
+    |index, _| index == 0,
+    |index, count| index == count / 2,
+    |index, count| index == count - 1,
+    |index, _| index % 2 == 0,
+    |_, _| true,
+];

@@ -1,0 +1,43 @@
+//! The conformance suite on each backend, and on one that is written as an outsider would.
+
+mod outsider;
+
+mod intrusive {
+    oncelot::conformance_tests!(oncelot::backend::Intrusive);
+}
+
+/// That crate clones, wakes and replaces wakers under its own lock, and has a queue for each interest.
+#[cfg(feature = "event-listener")]
+mod event_listener {
+    oncelot::conformance_tests!(
+        oncelot::backend::EventListener,
+        except [
+            waiters_are_woken_oldest_first,
+            wakers_may_reenter_when_woken,
+            wakers_may_reenter_when_cloned,
+            wakers_may_settle_the_state_when_cloned,
+            wakers_may_reenter_when_dropped,
+            wakers_may_panic_when_woken,
+            wakers_may_panic_when_cloned,
+        ]
+    );
+}
+
+/// There is one slot: whoever comes or goes wakes whoever is in it.
+#[cfg(feature = "atomic-waker")]
+mod atomic_waker {
+    oncelot::conformance_tests!(
+        oncelot::backend::AtomicWaker,
+        except [
+            claimants_are_woken_oldest_first,
+            waiters_are_woken_oldest_first,
+            registering_wakes_nobody,
+            cancelling_wakes_nobody,
+            failures_do_not_touch_passive_waiters,
+        ]
+    );
+}
+
+mod locked {
+    oncelot::conformance_tests!(crate::outsider::Locked);
+}
