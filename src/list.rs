@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A lane's first node knows the lane's last, and the last claimant's `next` is the first passive waiter.
-//! So both ends of both lanes are at most two steps from the head, and a failed initializer never walks
+//! So both ends of both lanes are at most three steps from the head, and a failed initializer never walks
 //! over the passive waiters.
 //!
 //! Each node carries a ticket, one more than the newest in the list when it was pushed. Tickets merge the
@@ -116,14 +116,14 @@ impl<P> List<P> {
     ///
     /// # Safety
     ///
-    /// The node is in no list.
+    /// The node is in no list, and stays valid and in place until it is unlinked.
     pub(crate) unsafe fn push(&mut self, node: Pin<&Node<P>>) {
         let lane = node.interest;
         let ticket = self.newest_ticket().map_or(0, |newest| newest + 1);
         // SAFETY: only the node's owner could touch the ticket of an unlinked node, and it has called us.
         node.ticket
             .with_mut(|t| unsafe { t.write(MaybeUninit::new(ticket)) });
-        // ORDERING: Relaxed: others find the node through the list, whose lock publishes it.
+        // ORDERING: Relaxed: until it is unlinked, which comes later through the lock, only its owner looks.
         node.linked.store(true, Ordering::Relaxed);
 
         let node = NonNull::from(node.get_ref());
@@ -172,10 +172,9 @@ impl<P> List<P> {
         result
     }
 
-    /// The oldest of the waiters that could initialize, and its ticket.
-    pub(crate) fn oldest_claimant(&self) -> Option<(NonNull<Node<P>>, Ticket)> {
-        let first = self.first(Interest::Claim)?;
-        Some((first, self.ticket(first)))
+    /// The oldest of the waiters that could initialize.
+    pub(crate) fn oldest_claimant(&self) -> Option<NonNull<Node<P>>> {
+        self.first(Interest::Claim)
     }
 
     /// The oldest of all waiters.
@@ -215,7 +214,8 @@ impl<P> List<P> {
         unsafe { node.as_ref() }.interest
     }
 
-    fn ticket(&self, node: NonNull<Node<P>>) -> Ticket {
+    /// When a node of the list was pushed.
+    pub(crate) fn ticket(&self, node: NonNull<Node<P>>) -> Ticket {
         count_step();
         // SAFETY: the list leads to valid nodes only.
         let node = unsafe { node.as_ref() };
@@ -318,7 +318,7 @@ mod tests {
 
     fn drain_claimants(list: &mut List<u32>) -> Vec<u32> {
         let mut names = Vec::new();
-        while let Some((oldest, _)) = list.oldest_claimant() {
+        while let Some(oldest) = list.oldest_claimant() {
             // SAFETY: `oldest` is in the list.
             names.push(unsafe { list.unlink(oldest, |name| *name) });
         }

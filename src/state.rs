@@ -113,11 +113,11 @@ impl<N> Snapshot<N> {
         self.0.map_addr(|addr| addr & !FLAGS)
     }
 
-    /// UNINIT to INITIALIZING; the waiters stay.
+    /// UNINIT to INITIALIZING; the waiters and the lock stay.
     #[inline]
     #[must_use]
     pub(crate) fn claimed(self) -> Self {
-        debug_assert!(self.state() == State::Uninit && !self.is_locked());
+        debug_assert!(self.state() == State::Uninit);
         Self(self.0.map_addr(|addr| addr | INITIALIZING))
     }
 

@@ -4,7 +4,7 @@
 //!
 //! | | by the lock bit | by critical sections |
 //! |---|---|---|
-//! | the state changes by | a compare-and-swap | a load and a store in a critical section |
+//! | the state changes by | a compare-and-swap, or the list's owner | a load and a store in a critical section |
 //! | the list is owned by | who has set LOCKED, by a compare-and-swap | who is in a critical section |
 //! | who comes second | spins; with `std` yields | cannot come |
 //! | an interrupt handler may use the cell | to look at it | yes |
@@ -34,7 +34,8 @@ pub(crate) struct Owned<'a, N> {
     word: &'a Word<N>,
     /// What the word will be: LOCKED until then.
     pub(crate) value: Snapshot<N>,
-    exclusion: exclusion::Exclusion,
+    /// Ends when it is dropped, after the word is written.
+    _exclusion: exclusion::Exclusion,
 }
 
 impl<N> Word<N> {
@@ -58,6 +59,5 @@ impl<N> Drop for Owned<'_, N> {
         // owns the list next. A store is enough, as nobody else writes.
         let value = self.value.unlocked();
         self.word.raw.store(value.into_raw(), Ordering::Release);
-        self.exclusion.end();
     }
 }

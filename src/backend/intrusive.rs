@@ -7,10 +7,10 @@
 //!
 //! | from | to | by | ordering |
 //! |---|---|---|---|
-//! | UNINIT, unlocked | INITIALIZING | `try_claim` | Acquire: after the `release` before it |
-//! | INITIALIZING, no waiters | READY or UNINIT | `settle` | Release |
-//! | any, unlocked | LOCKED | `lock_unless` | Acquire: after the unlocking before it |
-//! | LOCKED | unlocked; in `settle_and_wake` READY or UNINIT | the drop of `Locked` | Release |
+//! | UNINIT, unlocked, no waiters | INITIALIZING | `try_claim` | Acquire: after the `release` before it |
+//! | INITIALIZING, unlocked, no waiters | READY or UNINIT | `settle` | Release |
+//! | any, unlocked | LOCKED | `Word::own_unless` | Acquire: after the unlocking before it |
+//! | LOCKED | unlocked; in `try_claim_contended` INITIALIZING, in `settle_and_wake` READY or UNINIT | the drop of `Owned` | Release |
 //!
 //! # Invariants
 //!
@@ -96,35 +96,36 @@ struct Locked<'a> {
 }
 
 impl Intrusive {
-    /// Takes the list lock, or gives up as soon as `unless` says so of the word.
+    /// Takes the list lock, or gives up as soon as `unless` says so of the word, and tells that word.
     #[inline]
-    fn lock_unless(&self, unless: impl Fn(Snapshot<WaiterNode>) -> bool) -> Option<Locked<'_>> {
+    fn lock_unless(
+        &self,
+        unless: impl Fn(Snapshot<WaiterNode>) -> bool,
+    ) -> Result<Locked<'_>, Snapshot<WaiterNode>> {
         let owned = self.word.own_unless(unless)?;
         // SAFETY: the list is ours (invariant 1), and linked nodes are valid (invariant 3).
         let list = unsafe { List::from_head(owned.value.head()) };
-        Some(Locked { list, owned })
+        Ok(Locked { list, owned })
     }
 
     #[inline]
     fn lock(&self) -> Locked<'_> {
-        self.lock_unless(|_| false).expect("nothing stops this caller")
+        match self.lock_unless(|_| false) {
+            Ok(locked) => locked,
+            Err(_) => unreachable!("nothing stops this caller"),
+        }
     }
 
+    /// Claims beside waiters, or somebody who is at the list.
     #[cold]
     fn try_claim_contended(&self) -> Result<(), State> {
-        let mut current = self.word.load();
-        while current.state() == State::Uninit {
-            if current.is_locked() {
-                current = self.word.wait_until_unlocked();
-                continue;
+        match self.lock_unless(|word| word.state() != State::Uninit) {
+            Ok(mut locked) => {
+                locked.owned.value = locked.owned.value.claimed();
+                Ok(())
             }
-            // ORDERING: Acquire, as in `try_claim`.
-            match self.word.exchange(current, current.claimed(), Ordering::Acquire) {
-                Ok(()) => return Ok(()),
-                Err(found) => current = found,
-            }
+            Err(found) => Err(found.state()),
         }
-        Err(current.state())
     }
 
     /// Ends INITIALIZING with `outcome`, and wakes whom it concerns.
@@ -142,18 +143,24 @@ impl Intrusive {
 
     #[cold]
     fn settle_and_wake(&self, outcome: State) {
-        // The newest waiter whose wake is ours; known from the first batch on.
+        // The newest waiter whose wake is ours, known from the first batch on, and the last one that was taken.
         let mut newest = None;
+        let mut taken = None;
         wake_in_batches(|batch| {
             let mut locked = self.lock();
             let newest = *newest.get_or_insert_with(|| {
                 locked.owned.value = locked.owned.value.settled(outcome);
                 locked.list.newest_ticket()
             });
-            while let Some(node) = locked.next_concerned(outcome, newest) {
+            while let Some((node, ticket)) = locked.next_concerned(outcome) {
+                // Others may empty the list between two batches, and then tickets begin anew.
+                if ticket <= taken || ticket > newest {
+                    break;
+                }
                 if batch.is_full() {
                     return true;
                 }
+                taken = ticket;
                 // SAFETY: the node was found in the list.
                 batch.push(unsafe { locked.unlink(node) });
             }
@@ -166,7 +173,7 @@ impl Intrusive {
     fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         let waker = waker.clone();
         let interest = node.interest();
-        let Some(mut locked) = self.lock_unless(|word| interest.is_settled_by(word.state())) else {
+        let Ok(mut locked) = self.lock_unless(|word| interest.is_settled_by(word.state())) else {
             return Poll::Ready(());
         };
         // SAFETY: the node is not linked, so that its slot is empty and its owner's alone (invariant 4).
@@ -260,7 +267,7 @@ unsafe impl Backend for Intrusive {
             .word
             .exchange(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire)
         {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(_) => self.try_claim_contended(),
         }
     }
@@ -308,14 +315,13 @@ impl Locked<'_> {
         unsafe { self.list.unlink(node, take) }
     }
 
-    /// The oldest waiter that `outcome` concerns, among those that came no later than `newest`.
-    fn next_concerned(&self, outcome: State, newest: Option<Ticket>) -> Option<NonNull<WaiterNode>> {
-        if outcome == State::Ready {
-            // Nobody comes after READY.
-            return self.list.oldest();
-        }
-        let (claimant, ticket) = self.list.oldest_claimant()?;
-        (Some(ticket) <= newest).then_some(claimant)
+    /// The oldest waiter that `outcome` concerns, and its ticket.
+    fn next_concerned(&self, outcome: State) -> Option<(NonNull<WaiterNode>, Option<Ticket>)> {
+        let node = match outcome {
+            State::Ready => self.list.oldest(),
+            _ => self.list.oldest_claimant(),
+        }?;
+        Some((node, Some(self.list.ticket(node))))
     }
 }
 

@@ -8,17 +8,19 @@ use crate::{
     sync::{AtomicU8, Ordering},
 };
 
-/// A critical section from its making to its end.
+/// A critical section, from its making to its drop.
 pub(super) struct Exclusion(RestoreState);
 
 impl Exclusion {
     fn begin() -> Self {
-        // SAFETY: each `begin` has its `end`, on the same thread, as `Owned` is not sent; sections nest, as
-        // they end in the reverse order of the scopes that hold them.
+        // SAFETY: the drop ends it, once. It never leaves the call of the crate that began it, so that sections end
+        // on the thread where they began, in the reverse order.
         Self(unsafe { critical_section::acquire() })
     }
+}
 
-    pub(super) fn end(&mut self) {
+impl Drop for Exclusion {
+    fn drop(&mut self) {
         // SAFETY: pairs with the `acquire` in `begin`.
         unsafe { critical_section::release(self.0) };
     }
@@ -38,13 +40,13 @@ pub(crate) fn exchange_byte(byte: &AtomicU8, current: u8, new: u8) -> Result<(),
 }
 
 impl<N> Word<N> {
-    /// Changes the word from `current` to `new`; or tells what stands there instead.
+    /// Changes the word from `current` to `new`, and tells what stood there, or stands there instead.
     pub(crate) fn exchange(
         &self,
         current: Snapshot<N>,
         new: Snapshot<N>,
         _success: Ordering,
-    ) -> Result<(), Snapshot<N>> {
+    ) -> Result<Snapshot<N>, Snapshot<N>> {
         critical_section::with(|_| {
             let found = self.load();
             if found.into_raw() != current.into_raw() {
@@ -52,30 +54,24 @@ impl<N> Word<N> {
             }
             // ORDERING: Release, as in the drop of `Owned`.
             self.raw.store(new.into_raw(), Ordering::Release);
-            Ok(())
+            Ok(found)
         })
     }
 
-    /// Takes the list, or gives up as soon as `unless` says so of the word.
-    pub(crate) fn own_unless(&self, unless: impl Fn(Snapshot<N>) -> bool) -> Option<Owned<'_, N>> {
-        if unless(self.load()) {
-            return None;
-        }
-        let mut exclusion = Exclusion::begin();
+    /// Takes the list, or gives up as soon as `unless` says so of the word, and tells that word.
+    pub(crate) fn own_unless(
+        &self,
+        unless: impl Fn(Snapshot<N>) -> bool,
+    ) -> Result<Owned<'_, N>, Snapshot<N>> {
+        let exclusion = Exclusion::begin();
         let current = self.load();
         if unless(current) {
-            exclusion.end();
-            return None;
+            return Err(current);
         }
-        Some(Owned {
+        Ok(Owned {
             word: self,
             value: current.locked(),
-            exclusion,
+            _exclusion: exclusion,
         })
-    }
-
-    /// Never waits: outside a critical section nobody sees the list owned.
-    pub(crate) fn wait_until_unlocked(&self) -> Snapshot<N> {
-        self.load()
     }
 }

@@ -27,10 +27,6 @@ const SPINS: u32 = 64;
 /// The bit itself is all.
 pub(super) struct Exclusion;
 
-impl Exclusion {
-    pub(super) fn end(&mut self) {}
-}
-
 /// Changes a byte from `current` to `new`, seeing and showing what was done before; or tells what it is instead.
 pub(crate) fn exchange_byte(byte: &AtomicU8, current: u8, new: u8) -> Result<(), u8> {
     // ORDERING: AcqRel, as the users of bytes hand something on in both directions.
@@ -41,29 +37,37 @@ pub(crate) fn exchange_byte(byte: &AtomicU8, current: u8, new: u8) -> Result<(),
 }
 
 impl<N> Word<N> {
-    /// Changes the word from `current`, which is unlocked, to `new`; or tells what stands there instead.
+    /// Changes the word from `current`, which is unlocked, to `new`, and tells what stood there, or stands there
+    /// instead.
+    ///
+    /// Addresses are compared, and nothing else: a node that has gone may have had the address of the one that
+    /// is there now. So what was found is used on, and not `current`; and only `own_unless` stores a head, which it stores again
+    /// from what it found.
     #[inline(always)]
     pub(crate) fn exchange(
         &self,
         current: Snapshot<N>,
         new: Snapshot<N>,
         success: Ordering,
-    ) -> Result<(), Snapshot<N>> {
+    ) -> Result<Snapshot<N>, Snapshot<N>> {
         let (current, new) = (current.into_raw(), new.into_raw());
         // ORDERING: on failure Acquire, as in `load`.
-        match (self.raw).compare_exchange(current, new, success, Ordering::Acquire) {
-            Ok(_) => Ok(()),
-            Err(found) => Err(Snapshot::from_raw(found)),
-        }
+        (self.raw)
+            .compare_exchange(current, new, success, Ordering::Acquire)
+            .map(Snapshot::from_raw)
+            .map_err(Snapshot::from_raw)
     }
 
-    /// Takes the list, or gives up as soon as `unless` says so of the word.
+    /// Takes the list, or gives up as soon as `unless` says so of the word, and tells that word.
     #[inline]
-    pub(crate) fn own_unless(&self, unless: impl Fn(Snapshot<N>) -> bool) -> Option<Owned<'_, N>> {
+    pub(crate) fn own_unless(
+        &self,
+        unless: impl Fn(Snapshot<N>) -> bool,
+    ) -> Result<Owned<'_, N>, Snapshot<N>> {
         let mut current = self.load();
         loop {
             if unless(current) {
-                return None;
+                return Err(current);
             }
             if current.is_locked() {
                 current = self.wait_until_unlocked();
@@ -72,11 +76,11 @@ impl<N> Word<N> {
             // ORDERING: Acquire pairs with the Release in the drop of `Owned`: we see the list as its last
             // owner left it.
             match self.exchange(current, current.locked(), Ordering::Acquire) {
-                Ok(()) => {
-                    return Some(Owned {
+                Ok(found) => {
+                    return Ok(Owned {
                         word: self,
-                        value: current.locked(),
-                        exclusion: Exclusion,
+                        value: found.locked(),
+                        _exclusion: Exclusion,
                     });
                 }
                 Err(found) => current = found,
@@ -87,7 +91,7 @@ impl<N> Word<N> {
     /// Waits for the owner of the list, who runs no user code and a bounded number of steps.
     #[cold]
     #[inline(never)]
-    pub(crate) fn wait_until_unlocked(&self) -> Snapshot<N> {
+    fn wait_until_unlocked(&self) -> Snapshot<N> {
         // The owner is at work on another core, and soon done, or it was descheduled in mid-step, and needs the
         // core that we are on.
         let mut spins = if cfg!(oncelot_loom) { 0 } else { SPINS };
