@@ -240,11 +240,14 @@ where
     /// The caller has the claim.
     unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<T> {
         self.computation.with_mut(|computation| {
+            // Two places, and never a reference to the whole: a future that refers to itself shares its place with
+            // nobody else's `&mut`.
+            // SAFETY: the pointer is valid.
+            let place = unsafe { &raw mut (*computation).place.bytes }.cast();
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
-            let computation = unsafe { &mut *computation };
-            let place = computation.place.bytes.as_mut_ptr().cast();
+            let stage = unsafe { &mut (*computation).life };
             // Until it is known that nothing has panicked.
-            let life = mem::replace(&mut computation.life, Life::Poisoned);
+            let life = mem::replace(stage, Life::Poisoned);
             assert!(
                 life != Life::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
@@ -255,7 +258,7 @@ where
             }
             // SAFETY: the future is in its place, and ours.
             let value = unsafe { (self.future.poll)(place, &mut Context::from_waker(waker)) };
-            computation.life = if value.is_ready() {
+            *stage = if value.is_ready() {
                 // SAFETY: the future is in its place, and ours; `Poisoned` keeps others away from what is left.
                 unsafe { (self.future.drop)(place) };
                 Life::Finished
@@ -359,27 +362,30 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
         // SAFETY: `waiting` is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        let value = loop {
+        loop {
             let Some(waiting) = &mut this.waiting else {
                 polled_after_completion()
             };
             // SAFETY: it is pinned with the whole.
-            match ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx)) {
-                Acquired::Ready(value) => break value,
-                Acquired::Claimed(claim) => match this.lazy.drive(claim) {
-                    Driven::Finished(value) => break value,
-                    // Nobody has the claim now, or somebody else: wait for the next turn.
-                    Driven::Asleep => {}
-                    Driven::Woken => {
-                        // Everybody else was woken to go on. So that the executor has its turn too, come back.
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                },
+            let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
+            // Gone before the turn, which may panic.
+            this.waiting = None;
+            let claim = match acquired {
+                Acquired::Ready(value) => return Poll::Ready(value),
+                Acquired::Claimed(claim) => claim,
+            };
+            let driven = this.lazy.drive(claim);
+            if let Driven::Finished(value) = driven {
+                return Poll::Ready(value);
             }
-        };
-        this.waiting = None;
-        Poll::Ready(value)
+            // Nobody has the claim now, or somebody else: wait for the next turn.
+            this.waiting = Some(Waiting::new(&this.lazy.slot, Interest::Claim));
+            if let Driven::Woken = driven {
+                // Everybody else was woken to go on. So that the executor has its turn too, come back.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
     }
 }
 

@@ -15,5 +15,6 @@ mod support;
 mod cancel;
 mod claim;
 mod drain;
+mod lazy;
 mod publish;
 mod wake;

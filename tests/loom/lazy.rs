@@ -1,0 +1,461 @@
+//! One future for all: who polls it, who goes on when its driver goes, and how it is woken where it has a waker
+//! of its own.
+
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Mutex,
+    task::{Context, Poll, Waker},
+};
+
+use loom::{
+    cell::UnsafeCell,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
+
+use super::support::{Failed, Stage, Task, bounded, exhaustive};
+use crate::{Lazy, StaticLazy};
+
+// A future in a `Lazy`.
+
+/// Ready at the poll of that number, unless it panics there. Its polls write to it, and nothing but the claim keeps
+/// them apart.
+struct Steps {
+    taken: UnsafeCell<u32>,
+    needed: u32,
+    panics: bool,
+}
+
+impl Steps {
+    fn new(needed: u32) -> Self {
+        Self {
+            taken: UnsafeCell::new(0),
+            needed,
+            panics: false,
+        }
+    }
+
+    fn panicking_at(step: u32) -> Self {
+        Self {
+            panics: true,
+            ..Self::new(step)
+        }
+    }
+}
+
+impl Future for Steps {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+        // SAFETY: whoever polls is alone, which loom checks.
+        let taken = self.taken.with_mut(|taken| count(unsafe { &mut *taken }));
+        if taken < self.needed {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.panics {
+            resume_unwind(Box::new(Failed));
+        }
+        Poll::Ready(taken)
+    }
+}
+
+type Drivable = Pin<&'static Lazy<u32, Steps>>;
+
+fn with_lazy(steps: Steps, play: impl FnOnce(Drivable)) {
+    let lazy = Box::new(Lazy::new(steps));
+    // Has loom's atomic made here, before everything that the threads do.
+    assert_eq!(lazy.try_get(), None);
+    let lazy = Box::into_raw(lazy);
+    // SAFETY: the lazy lives until the play is over.
+    let lasting = unsafe { &*lazy };
+    // SAFETY: it stays where it is as long.
+    play(unsafe { Pin::new_unchecked(lasting) });
+    // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
+    drop(unsafe { Box::from_raw(lazy) });
+}
+
+fn count(polls: &mut u32) -> u32 {
+    *polls += 1;
+    *polls
+}
+
+fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
+    catch_unwind(AssertUnwindSafe(f)).is_err()
+}
+
+/// Those who come together drive one future, and get one value.
+///
+/// Worrying: B polls what A is polling; B finds the claim free again, and the future gone.
+#[test]
+fn two_drivers_take_the_steps_of_one_future() {
+    bounded(3, |stage| {
+        with_lazy(Steps::new(2), |lazy| {
+            let other = thread::spawn(move || stage.run(lazy.get()));
+            let mine = stage.run(lazy.get());
+            assert!(std::ptr::eq(mine, other.join().unwrap()));
+            assert_eq!(*mine, 2);
+        });
+    });
+}
+
+/// When the driver is dropped, a waiter goes on where it was.
+///
+/// Worrying: the driver goes between the waiter's look at the state and its registration; B polls a future that A
+/// has polled, without having seen what A did.
+#[test]
+fn when_the_driver_is_dropped_a_newcomer_goes_on() {
+    exhaustive(|stage| {
+        with_lazy(Steps::new(2), |lazy| {
+            let driver = stage.waiting(lazy.get());
+            let other = thread::spawn(move || *stage.run(lazy.get()));
+            driver.cancel();
+            assert_eq!(other.join().unwrap(), 2);
+        });
+    });
+}
+
+/// The same for waiters that stand in the list, one of which is dropped too.
+#[test]
+fn when_the_driver_is_dropped_any_waiter_goes_on() {
+    bounded(2, |stage| {
+        with_lazy(Steps::new(2), |lazy| {
+            let driver = stage.waiting(lazy.get());
+            let [gone, left] = [stage.waiting(lazy.get()), stage.waiting(lazy.get())];
+            let gone = thread::spawn(|| gone.cancel());
+            let left = thread::spawn(|| *left.run());
+            driver.cancel();
+            gone.join().unwrap();
+            assert_eq!(left.join().unwrap(), 2);
+        });
+    });
+}
+
+/// When the future panics, the others learn of it.
+///
+/// Worrying: the claim is back before it is written that the future must not be polled again.
+#[test]
+fn when_the_driver_panics_the_others_panic() {
+    bounded(3, |stage| {
+        with_lazy(Steps::panicking_at(2), |lazy| {
+            let other = thread::spawn(move || has_panicked(|| *stage.run(lazy.get())));
+            assert!(has_panicked(|| *stage.run(lazy.get())));
+            assert!(other.join().unwrap());
+            assert_eq!(lazy.try_get(), None);
+        });
+    });
+}
+
+// A future in a static, with a waker of the static's own.
+
+/// A future that sleeps until all of the script's events have come.
+struct Sleeper {
+    script: &'static Script,
+}
+
+/// What a sleeper waits for, and what it does until then.
+struct Script {
+    /// Nothing but the wakes orders these.
+    events: Vec<AtomicBool>,
+    /// How often the future was polled. Nothing but the claim keeps the polls apart.
+    polls: UnsafeCell<u32>,
+    /// Runs in the poll of that number, before it looks at the events.
+    incident: (u32, fn(&'static Script)),
+    /// What the future was last polled with. Outside of loom, so that it orders nothing.
+    waker: Mutex<Option<Waker>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+// SAFETY: the count of polls is used by those who hold the claim; that they are ordered is a claim of the models,
+// which loom checks.
+unsafe impl Sync for Script {}
+
+impl Script {
+    fn new(events: usize) -> Self {
+        Self {
+            events: (0..events).map(|_| AtomicBool::new(false)).collect(),
+            polls: UnsafeCell::new(0),
+            incident: (0, |_| ()),
+            waker: Mutex::default(),
+            thread: Mutex::default(),
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        let waker = self.waker.lock().unwrap();
+        waker.clone().expect("the future has been polled")
+    }
+
+    /// Has an event come, and tells the future.
+    fn announce(&self, event: usize) {
+        let waker = self.waker();
+        self.events[event].store(true, Relaxed);
+        waker.wake();
+    }
+}
+
+thread_local! {
+    // All threads of a model are one thread of the system.
+    static SCRIPT: Cell<Option<&'static Script>> = const { Cell::new(None) };
+}
+
+impl Sleeper {
+    fn begin() -> Self {
+        let script = SCRIPT.get().expect("a play is on");
+        Self { script }
+    }
+}
+
+impl Future for Sleeper {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+        let script = self.script;
+        *script.waker.lock().unwrap() = Some(cx.waker().clone());
+        // SAFETY: whoever polls is alone, which loom checks.
+        let poll = script.polls.with_mut(|polls| count(unsafe { &mut *polls }));
+        if poll == script.incident.0 {
+            (script.incident.1)(script);
+        }
+        if script.events.iter().all(|event| event.load(Relaxed)) {
+            Poll::Ready(7)
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+type Static = StaticLazy<u32, { size_of::<Sleeper>() }, { align_of::<Sleeper>() }>;
+
+struct Scene {
+    stage: &'static Stage,
+    lazy: Static,
+    script: Script,
+}
+
+impl Scene {
+    fn run(&'static self) -> u32 {
+        *self.stage.run(self.lazy.get())
+    }
+
+    /// A task that is waiting for the value.
+    fn waiting(&'static self) -> Task<impl Future<Output = &'static u32>> {
+        self.stage.waiting(self.lazy.get())
+    }
+
+    /// For the end of a play.
+    fn polls(&self) -> u32 {
+        // SAFETY: nobody polls any more.
+        self.script.polls.with(|polls| unsafe { *polls })
+    }
+}
+
+fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene)) {
+    let scene = Box::into_raw(Box::new(Scene {
+        stage,
+        lazy: StaticLazy::__new(Sleeper::begin),
+        script,
+    }));
+    // SAFETY: the scene lives until the play is over, and the static with it: nobody uses it or its waker later.
+    let lasting = unsafe { &*scene };
+    // Has loom's atomic made here, before everything that the threads do.
+    assert_eq!(lasting.lazy.try_get(), None);
+    SCRIPT.set(Some(&lasting.script));
+    play(lasting);
+    if let Some(thread) = lasting.script.thread.lock().unwrap().take() {
+        thread.join().unwrap();
+    }
+    SCRIPT.set(None);
+    // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
+    drop(unsafe { Box::from_raw(scene) });
+}
+
+/// A wake that meets a poll is not lost, and whoever polls next sees why it came.
+///
+/// Worrying: the poll has not seen the event, and the waker finds nobody asleep; or the next poll does not see it
+/// either, as the waker has written nothing that the poll reads.
+#[test]
+fn a_wake_against_a_poll() {
+    bounded(3, |stage| {
+        with_static(stage, Script::new(1), |scene| {
+            let task = scene.waiting();
+            // For no reason; so the next poll polls the future.
+            scene.script.waker().wake();
+            let waking = thread::spawn(|| scene.script.announce(0));
+            assert_eq!(*task.run(), 7);
+            waking.join().unwrap();
+            assert!((2..=3).contains(&scene.polls()));
+        });
+    });
+}
+
+/// A wake that comes as the future goes to sleep for the first time is not lost.
+///
+/// Worrying: A leaves the claim to the waker, which has just been woken and did not have it yet.
+#[test]
+fn a_wake_against_going_to_sleep() {
+    exhaustive(|stage| {
+        let mut script = Script::new(1);
+        script.incident = (1, |script| {
+            *script.thread.lock().unwrap() = Some(thread::spawn(|| script.announce(0)));
+        });
+        with_static(stage, script, |scene| {
+            assert_eq!(scene.run(), 7);
+        });
+    });
+}
+
+/// The same when somebody else waits, who may go on instead.
+#[test]
+fn a_wake_against_going_to_sleep_beside_a_waiter() {
+    bounded(1, |stage| {
+        let mut script = Script::new(1);
+        script.incident = (1, |script| {
+            *script.thread.lock().unwrap() = Some(thread::spawn(|| script.announce(0)));
+        });
+        with_static(stage, script, |scene| {
+            let other = thread::spawn(|| scene.run());
+            assert_eq!(scene.run(), 7);
+            assert_eq!(other.join().unwrap(), 7);
+        });
+    });
+}
+
+/// Two who wake at once return the claim once, and neither one's event is missed.
+///
+/// Worrying: B wakes when A has marked the future as woken and has not released the claim; both release it.
+#[test]
+fn two_wakers_against_one_driver() {
+    bounded(2, |stage| {
+        with_static(stage, Script::new(2), |scene| {
+            let task = scene.waiting();
+            let wakers = [0, 1].map(|event| thread::spawn(move || scene.script.announce(event)));
+            assert_eq!(*task.run(), 7);
+            for waker in wakers {
+                waker.join().unwrap();
+            }
+        });
+    });
+}
+
+/// A wake finds another task when the driver goes.
+#[test]
+fn a_wake_against_a_driver_that_is_dropped() {
+    bounded(3, |stage| {
+        with_static(stage, Script::new(1), |scene| {
+            let driver = scene.waiting();
+            let other = scene.waiting();
+            let waking = thread::spawn(|| scene.script.announce(0));
+            let other = thread::spawn(|| *other.run());
+            driver.cancel();
+            assert_eq!(other.join().unwrap(), 7);
+            waking.join().unwrap();
+        });
+    });
+}
+
+/// Where nobody is left, whoever comes later goes on.
+///
+/// Worrying: the wake comes when nobody is registered; the newcomer sees the claim taken, or the future as it was.
+#[test]
+fn a_wake_against_a_newcomer() {
+    exhaustive(|stage| {
+        with_static(stage, Script::new(1), |scene| {
+            scene.waiting().cancel();
+            let waking = thread::spawn(|| scene.script.announce(0));
+            assert_eq!(scene.run(), 7);
+            waking.join().unwrap();
+        });
+    });
+}
+
+/// A driver that is alive and polled no more holds up nobody.
+#[test]
+fn a_driver_that_is_polled_no_more_holds_up_nobody() {
+    bounded(3, |stage| {
+        with_static(stage, Script::new(1), |scene| {
+            let held = scene.waiting();
+            let other = thread::spawn(|| scene.run());
+            scene.script.announce(0);
+            assert_eq!(other.join().unwrap(), 7);
+            held.cancel();
+        });
+    });
+}
+
+/// Two drivers with a future that sleeps: polled by one at a time, and finished once.
+#[test]
+fn two_drivers_of_a_future_that_sleeps() {
+    bounded(1, |stage| {
+        with_static(stage, Script::new(2), |scene| {
+            let task = scene.waiting();
+            let others = [thread::spawn(|| scene.run()), thread::spawn(|| *task.run())];
+            scene.script.announce(0);
+            scene.script.announce(1);
+            for other in others {
+                assert_eq!(other.join().unwrap(), 7);
+            }
+        });
+    });
+}
+
+/// The driver's turn ends woken, as another begins.
+///
+/// Worrying: A marks the future as free when B has put it to sleep already, and then nobody wakes it.
+#[test]
+fn a_turn_that_ends_woken_against_the_next() {
+    bounded(3, |stage| {
+        let mut script = Script::new(1);
+        script.incident = (2, |script| script.waker().wake());
+        with_static(stage, script, |scene| {
+            let mut task = scene.waiting();
+            // For no reason; so the next poll polls the future.
+            scene.script.waker().wake();
+            let other = thread::spawn(|| scene.run());
+            let _ = task.poll();
+            scene.script.announce(0);
+            assert_eq!(*task.run(), 7);
+            assert_eq!(other.join().unwrap(), 7);
+        });
+    });
+}
+
+/// A wake that comes with the value, or later, does nothing.
+///
+/// Worrying: the waker takes the state of the last turn for a future that sleeps, and releases a claim that nobody
+/// has.
+#[test]
+fn a_wake_against_the_value() {
+    exhaustive(|stage| {
+        with_static(stage, Script::new(1), |scene| {
+            let task = scene.waiting();
+            scene.script.announce(0);
+            let late = scene.script.waker();
+            let late = thread::spawn(|| late.wake());
+            assert_eq!(*task.run(), 7);
+            late.join().unwrap();
+            assert_eq!(scene.lazy.try_get(), Some(&7));
+            assert_eq!(scene.polls(), 2);
+        });
+    });
+}
+
+/// When the future panics, the others learn of it, and wakes do nothing.
+#[test]
+fn when_the_future_of_a_static_panics_the_others_panic() {
+    bounded(2, |stage| {
+        let mut script = Script::new(1);
+        script.incident = (2, |_| resume_unwind(Box::new(Failed)));
+        with_static(stage, script, |scene| {
+            let task = scene.waiting();
+            let other = thread::spawn(|| has_panicked(|| scene.run()));
+            scene.script.announce(0);
+            assert!(has_panicked(|| *task.run()));
+            assert!(other.join().unwrap());
+            scene.script.waker().wake();
+            assert_eq!(scene.polls(), 2);
+        });
+    });
+}

@@ -1,0 +1,590 @@
+//! What the documentation of `lazy!` and `StaticLazy` claims.
+
+mod util;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    future::{poll_fn, ready},
+    pin::{Pin, pin},
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+use futures_lite::future::{block_on, yield_now};
+use oncelot::{__private, StaticLazy, lazy};
+use util::{Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
+
+const POISONED: &str = "this static is poisoned";
+
+/// What a future in a static waits for, and what it was polled with.
+struct Event {
+    inner: Mutex<(bool, Option<Waker>)>,
+    polls: AtomicUsize,
+}
+
+impl Event {
+    const fn new() -> Self {
+        Self {
+            inner: Mutex::new((false, None)),
+            polls: AtomicUsize::new(0),
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        let mut inner = self.inner.lock().unwrap();
+        inner.1 = Some(cx.waker().clone());
+        if inner.0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn polls(&self) -> usize {
+        self.polls.load(Ordering::SeqCst)
+    }
+
+    /// The future's waker.
+    fn waker(&self) -> Waker {
+        self.inner.lock().unwrap().1.clone().unwrap()
+    }
+
+    /// Lets the future finish when it is polled next.
+    fn come(&self) {
+        self.inner.lock().unwrap().0 = true;
+    }
+
+    /// Lets it finish, and wakes it.
+    fn announce(&self) {
+        self.come();
+        self.waker().wake();
+    }
+}
+
+// The macro.
+
+mod declared {
+    oncelot::lazy! {
+        /// Public, and documented.
+        pub static PUBLIC: u32 = async { 1 };
+        #[allow(dead_code, reason = "to see that attributes are the static's")]
+        static UNUSED: String = async { String::new() };
+        pub(crate) static INNER: Vec<&'static str> = async {
+            let first = super::word().await;
+            vec![first, "b"]
+        };
+        pub(super) static BY_A_FUNCTION: &'static str = super::word();
+    }
+
+    oncelot::lazy! {}
+}
+
+async fn word() -> &'static str {
+    yield_now().await;
+    "a"
+}
+
+#[test]
+fn one_invocation_declares_several() {
+    assert_eq!(now(declared::PUBLIC.get()), &1);
+    assert_eq!(block_on(declared::INNER.get()), &["a", "b"]);
+    assert_eq!(block_on(declared::BY_A_FUNCTION.get()), &"a");
+}
+
+#[test]
+fn a_static_in_a_function_will_do() {
+    lazy! {
+        static LOCAL: u32 = ready(1);
+    }
+    assert_eq!(now(LOCAL.get()), &1);
+}
+
+#[test]
+fn the_value_is_computed_when_it_is_asked_for_and_lives_for_ever() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    lazy! {
+        static VALUE: Vec<u32> = async { vec![7; 1 + CALLS.fetch_add(1, Ordering::SeqCst)] };
+    }
+    assert_eq!(VALUE.try_get(), None);
+    drop(VALUE.get());
+    assert_eq!(format!("{VALUE:?}"), "StaticLazy(<unfinished>)");
+    assert_eq!(CALLS.load(Ordering::SeqCst), 0);
+    let value: &'static Vec<u32> = now(VALUE.get());
+    assert!(is_same(value, now(VALUE.get())));
+    assert!(is_same(value, VALUE.try_get().unwrap()));
+    assert_eq!((value, CALLS.load(Ordering::SeqCst)), (&vec![7], 1));
+    assert_eq!(format!("{VALUE:?}"), "StaticLazy([7])");
+    assert_eq!(format!("{:?}", VALUE.get()), "GetStatic { .. }");
+}
+
+/// A byte with an alignment.
+#[repr(align(64))]
+struct Aligned(u8);
+
+fn size_of_parameters<T, const SIZE: usize, const ALIGN: usize>(_: &StaticLazy<T, SIZE, ALIGN>) -> [usize; 2]
+where
+    __private::Align<ALIGN>: __private::Alignment,
+{
+    [SIZE, ALIGN]
+}
+
+#[test]
+fn big_futures_that_refer_to_themselves_are_stored_in_place() {
+    async fn big() -> usize {
+        let mut bytes = [1_u8; 10_000];
+        let half = &mut bytes[..5_000];
+        yield_now().await;
+        half.fill(2);
+        yield_now().await;
+        bytes.iter().map(|byte| usize::from(*byte)).sum()
+    }
+    lazy! {
+        static BIG: usize = big();
+    }
+    assert_eq!(block_on(BIG.get()), &15_000);
+    assert_eq!(
+        size_of_parameters(&BIG),
+        [size_of_val(&big()), align_of_val(&big())]
+    );
+    let rest = size_of_val(&BIG) - size_of_val(&big());
+    assert!(rest <= 10 * size_of::<usize>(), "{rest} bytes beside the future");
+}
+
+#[test]
+fn over_aligned_futures_are_stored_aligned() {
+    static SEEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    async fn aligned() -> u8 {
+        let value = Aligned(7);
+        let look = |value: &Aligned| SEEN.lock().unwrap().push(std::ptr::from_ref(value).addr());
+        look(&value);
+        yield_now().await;
+        look(&value);
+        value.0
+    }
+    lazy! {
+        static ALIGNED: u8 = aligned();
+        static OTHER: u8 = aligned();
+    }
+    assert_eq!((block_on(ALIGNED.get()), block_on(OTHER.get())), (&7, &7));
+    let seen = SEEN.lock().unwrap();
+    assert_eq!((seen[0], seen[2]), (seen[1], seen[3]), "it does not move");
+    assert!(seen.iter().all(|address| address % 64 == 0));
+    assert_eq!(size_of_parameters(&ALIGNED), [size_of_val(&aligned()), 64]);
+}
+
+#[test]
+fn the_future_is_dropped_as_soon_as_the_value_is_there() {
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    static WAKES: AtomicUsize = AtomicUsize::new(0);
+    static EVENT: Event = Event::new();
+    struct OnDrop;
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            DROPS.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    struct Future(#[allow(dead_code, reason = "for its drop")] OnDrop);
+    impl std::future::Future for Future {
+        type Output = u32;
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+            EVENT.poll(cx).map(|()| 1)
+        }
+    }
+    lazy! {
+        static VALUE: u32 = Future(OnDrop);
+    }
+    let task = Hooked::on(Op::Wake, || {
+        WAKES.store(1 + DROPS.load(Ordering::SeqCst), Ordering::SeqCst);
+    });
+    let (mut get, mut other) = (Box::pin(VALUE.get()), Box::pin(VALUE.get()));
+    assert!(poll(&mut get).is_pending());
+    EVENT.waker().wake();
+    assert!(poll(&mut get).is_pending());
+    assert!(poll_with(&mut other, &task.waker()).is_pending());
+    assert_eq!(DROPS.load(Ordering::SeqCst), 0);
+    EVENT.announce();
+    assert_eq!(WAKES.load(Ordering::SeqCst), 1, "woken by the future");
+    assert_eq!(poll(&mut get), Poll::Ready(&1));
+    assert_eq!(DROPS.load(Ordering::SeqCst), 1);
+}
+
+// Whose turn it is.
+
+/// The program that stands still with an `OnceCell` or a `Lazy`.
+#[test]
+fn a_driver_that_is_held_and_polled_no_more_holds_up_nobody() {
+    static EVENT: Event = Event::new();
+    lazy! {
+        static VALUE: u32 = async {
+            EVENT.wait().await;
+            1
+        };
+    }
+    let mut held = Box::pin(VALUE.get());
+    assert!(poll(&mut held).is_pending());
+    let other = thread::spawn(|| block_on(VALUE.get()));
+    EVENT.announce();
+    assert_eq!(other.join().unwrap(), &1);
+    assert_eq!(EVENT.polls(), 2);
+    drop(held);
+}
+
+#[test]
+fn every_waiter_is_woken_by_the_futures_own_waker() {
+    static EVENT: Event = Event::new();
+    lazy! {
+        static VALUE: u32 = async {
+            EVENT.wait().await;
+            1
+        };
+    }
+    let tasks: Vec<_> = (0..40).map(|_| Task::new()).collect();
+    let mut gets: Vec<_> = tasks.iter().map(|_| Box::pin(VALUE.get())).collect();
+    for (get, task) in gets.iter_mut().zip(&tasks) {
+        assert!(poll_with(get, &task.waker()).is_pending());
+    }
+    assert_eq!(EVENT.polls(), 1);
+    EVENT.announce();
+    assert!(tasks.iter().all(|task| task.wakes() == 1));
+    // Whoever is polled first goes on.
+    assert_eq!(poll(&mut gets[20]), Poll::Ready(&1));
+    assert!(
+        gets.iter_mut()
+            .enumerate()
+            .all(|(i, get)| i == 20 || poll(get).is_ready())
+    );
+}
+
+#[test]
+fn only_a_wake_has_the_future_polled_again() {
+    static EVENT: Event = Event::new();
+    lazy! {
+        static VALUE: u32 = async {
+            EVENT.wait().await;
+            1
+        };
+    }
+    let mut get = Box::pin(VALUE.get());
+    for _ in 0..3 {
+        assert!(poll(&mut get).is_pending());
+    }
+    EVENT.come();
+    assert!(poll(&mut Box::pin(VALUE.get())).is_pending());
+    assert_eq!(EVENT.polls(), 1);
+    EVENT.waker().wake();
+    assert!(poll(&mut get).is_ready());
+    assert_eq!(EVENT.polls(), 2);
+}
+
+#[test]
+fn a_wake_that_nobody_waits_for_is_not_lost() {
+    static EVENT: Event = Event::new();
+    lazy! {
+        static VALUE: u32 = async {
+            EVENT.wait().await;
+            1
+        };
+    }
+    assert!(poll(&mut Box::pin(VALUE.get())).is_pending());
+    EVENT.announce();
+    assert_eq!(now(VALUE.get()), &1);
+}
+
+#[test]
+fn a_future_that_wakes_itself_gives_others_their_turn() {
+    static STEPS: AtomicUsize = AtomicUsize::new(0);
+    lazy! {
+        static VALUE: usize = async {
+            for _ in 0..3 {
+                STEPS.fetch_add(1, Ordering::SeqCst);
+                yield_now().await;
+            }
+            STEPS.load(Ordering::SeqCst)
+        };
+    }
+    let tasks = [Task::new(), Task::new()];
+    let [mut first, mut second] = [Box::pin(VALUE.get()), Box::pin(VALUE.get())];
+    assert!(poll_with(&mut first, &tasks[0].waker()).is_pending());
+    assert_eq!(
+        (STEPS.load(Ordering::SeqCst), tasks[0].wakes()),
+        (1, 1),
+        "one step a poll"
+    );
+    assert!(poll_with(&mut second, &tasks[1].waker()).is_pending());
+    assert_eq!((STEPS.load(Ordering::SeqCst), tasks[1].wakes()), (2, 1));
+    drop(second);
+    assert_eq!(block_on(first), &3);
+}
+
+#[test]
+fn wakers_may_be_kept_and_woken_later() {
+    static EVENT: Event = Event::new();
+    lazy! {
+        static VALUE: u32 = async {
+            EVENT.wait().await;
+            1
+        };
+    }
+    assert!(poll(&mut Box::pin(VALUE.get())).is_pending());
+    let wakers = [EVENT.waker(), EVENT.waker().clone()];
+    assert!(wakers[0].will_wake(&wakers[1]));
+    for waker in &wakers {
+        waker.wake_by_ref();
+    }
+    EVENT.announce();
+    assert_eq!(now(VALUE.get()), &1);
+    for waker in wakers {
+        let clone = waker.clone();
+        waker.wake_by_ref();
+        waker.wake();
+        clone.wake_by_ref();
+    }
+    assert_eq!(now(VALUE.get()), &1);
+    assert_eq!(EVENT.polls(), 2);
+}
+
+#[test]
+fn other_threads_may_wake() {
+    static TICKS: AtomicUsize = AtomicUsize::new(0);
+    const NEEDED: usize = if cfg!(miri) { 5 } else { 500 };
+    lazy! {
+        static VALUE: usize = poll_fn(|cx| {
+            let ticks = TICKS.fetch_add(1, Ordering::SeqCst);
+            if ticks == NEEDED {
+                return Poll::Ready(ticks);
+            }
+            let waker = cx.waker().clone();
+            thread::spawn(move || waker.wake());
+            Poll::Pending
+        });
+    }
+    let others = [(); 2].map(|()| thread::spawn(|| block_on(VALUE.get())));
+    assert_eq!(block_on(VALUE.get()), &NEEDED);
+    for other in others {
+        assert_eq!(other.join().unwrap(), &NEEDED);
+    }
+}
+
+#[test]
+fn many_threads_compute_it_once() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    lazy! {
+        static VALUE: usize = async {
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            CALLS.fetch_add(1, Ordering::SeqCst)
+        };
+    }
+    let barrier = Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                let _ = poll(&mut Box::pin(VALUE.get()));
+                assert_eq!(block_on(VALUE.get()), &0);
+            });
+        }
+    });
+    assert_eq!(CALLS.load(Ordering::SeqCst), 1);
+}
+
+// Panics.
+
+#[test]
+fn a_panic_in_a_poll_poisons() {
+    static EVENT: Event = Event::new();
+    lazy! {
+        static VALUE: u32 = async {
+            EVENT.wait().await;
+            panic!("in the poll")
+        };
+    }
+    let task = Task::new();
+    let [mut get, mut other] = [Box::pin(VALUE.get()), Box::pin(VALUE.get())];
+    assert!(poll(&mut get).is_pending());
+    assert!(poll_with(&mut other, &task.waker()).is_pending());
+    EVENT.announce();
+    assert_eq!(task.wakes(), 1);
+    assert_eq!(panic_of(|| poll(&mut get).is_ready()), "in the poll");
+    assert!(panic_of(|| poll(&mut other).is_ready()).contains(POISONED));
+    assert!(panic_of(|| now(VALUE.get())).contains(POISONED));
+    assert_eq!(VALUE.try_get(), None);
+    assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after"));
+    EVENT.waker().wake();
+    assert!(panic_of(|| now(VALUE.get())).contains(POISONED));
+}
+
+#[test]
+fn the_waiters_of_a_future_that_panics_are_woken() {
+    static WAKES: AtomicUsize = AtomicUsize::new(0);
+    static TASK: Mutex<Option<Waker>> = Mutex::new(None);
+    // The compiler has to know the future before the static.
+    fn panicking() -> util::BoxFuture<'static, u32> {
+        Box::pin(async {
+            // Another task comes to wait in the meantime.
+            let waker = TASK.lock().unwrap().take().unwrap();
+            let mut other = Box::pin(VALUE.get());
+            assert!(poll_with(&mut other, &waker).is_pending());
+            util::leak(other);
+            panic!("in the poll")
+        })
+    }
+    lazy! {
+        static VALUE: u32 = panicking();
+    }
+    let task = Hooked::on(Op::Wake, || {
+        WAKES.fetch_add(1, Ordering::SeqCst);
+    });
+    *TASK.lock().unwrap() = Some(task.waker());
+    assert_eq!(panic_of(|| now(VALUE.get())), "in the poll");
+    assert_eq!(WAKES.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_panic_where_the_future_is_made_or_dropped_poisons() {
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    struct ExplosiveDrop;
+    impl Future for ExplosiveDrop {
+        type Output = u32;
+        fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<u32> {
+            Poll::Ready(1)
+        }
+    }
+    impl Drop for ExplosiveDrop {
+        fn drop(&mut self) {
+            DROPS.fetch_add(1, Ordering::SeqCst);
+            panic!("in the destructor");
+        }
+    }
+    fn unmakeable() -> std::future::Ready<u32> {
+        panic!("in the making")
+    }
+    lazy! {
+        static DROPPED: u32 = ExplosiveDrop;
+        static MADE: u32 = unmakeable();
+    }
+    assert_eq!(panic_of(|| now(MADE.get())), "in the making");
+    assert!(panic_of(|| now(MADE.get())).contains(POISONED));
+    assert_eq!(panic_of(|| now(DROPPED.get())), "in the destructor");
+    assert!(panic_of(|| now(DROPPED.get())).contains(POISONED));
+    assert_eq!((DROPPED.try_get(), DROPS.load(Ordering::SeqCst)), (None, 1));
+}
+
+#[test]
+fn a_waker_that_panics_does_so_after_everybody_was_woken() {
+    static TASKS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
+    fn crowded() -> util::BoxFuture<'static, u32> {
+        Box::pin(async {
+            for waker in TASKS.lock().unwrap().drain(..) {
+                let mut other = Box::pin(VALUE.get());
+                assert!(poll_with(&mut other, &waker).is_pending());
+                util::leak(other);
+            }
+            1
+        })
+    }
+    lazy! {
+        static VALUE: u32 = crowded();
+    }
+    let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
+    TASKS.lock().unwrap().extend([explosive.waker(), task.waker()]);
+    let mut get = Box::pin(VALUE.get());
+    assert_eq!(panic_of(|| poll(&mut get).is_ready()), "in the waker");
+    assert_eq!((VALUE.try_get(), task.wakes()), (Some(&1), 1));
+    assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after"));
+}
+
+#[test]
+fn a_poll_after_completion_panics() {
+    lazy! {
+        static VALUE: u32 = async { 1 };
+    }
+    for _ in 0..2 {
+        let mut get = Box::pin(VALUE.get());
+        assert!(poll(&mut get).is_ready());
+        assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after it had completed"));
+    }
+}
+
+#[test]
+#[cfg(all(debug_assertions, feature = "std"))]
+fn a_future_that_awaits_its_own_static_is_found() {
+    fn own() -> util::BoxFuture<'static, u32> {
+        Box::pin(async { *OWN.get().await })
+    }
+    lazy! {
+        static OWN: u32 = own();
+    }
+    assert!(panic_of(|| now(OWN.get())).contains("deadlock"));
+}
+
+/// Not through the macro, with a place that is too small.
+#[test]
+fn a_place_that_is_too_small_is_refused() {
+    let message = panic_of(|| StaticLazy::<u64, 0, 1>::__new(|| ready(1)));
+    assert!(message.contains("lazy!"), "{message}");
+}
+
+// Costs.
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: `System` does the work; counting touches a thread-local without a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn nothing_allocates() {
+    static EVENT: Event = Event::new();
+    lazy! {
+        static VALUE: [u64; 100] = async {
+            yield_now().await;
+            EVENT.wait().await;
+            [7; 100]
+        };
+    }
+    let task = Task::new();
+    let waker = task.waker();
+    let cx = &mut Context::from_waker(&waker);
+
+    let before = ALLOCATIONS.get();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(ALLOCATIONS.get() - before, 1, "the allocator counts");
+
+    let before = ALLOCATIONS.get();
+    {
+        let [mut first, mut second] = [pin!(VALUE.get()), pin!(VALUE.get())];
+        for _ in 0..2 {
+            assert!(first.as_mut().poll(cx).is_pending());
+            assert!(second.as_mut().poll(cx).is_pending());
+        }
+        EVENT.announce();
+        assert!(second.as_mut().poll(cx).is_ready());
+        assert!(first.as_mut().poll(cx).is_ready());
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
