@@ -218,7 +218,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set).
+    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Debug builds with the feature
+    /// `std` panic if the initializer of this cell awaits it.
     ///
     /// # Cancel safety
     ///
@@ -252,7 +253,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # Panics
     ///
     /// Panics if `init` or its future does: the cell is empty again, the waiters are woken, and one of them
-    /// initializes it. Panics if a waker of a waiter does, after everybody was woken. Debug builds with the
+    /// initializes it. Panics if a waker of a waiter does, after everybody was woken; or if a clone or a drop of the
+    /// task's own waker does. Debug builds with the
     /// feature `std` panic if an initializer awaits its own cell.
     ///
     /// # Cancel safety
@@ -372,7 +374,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// Debug builds with the feature `std` panic if the initializer of this cell awaits it.
+    /// Panics if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic if the
+    /// initializer of this cell awaits it.
     ///
     /// # Cancel safety
     ///

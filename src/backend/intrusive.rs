@@ -86,7 +86,7 @@ struct WakerSlot(UnsafeCell<MaybeUninit<Waker>>);
 // SAFETY: another thread may take the waker and wake or drop it, for which a `Waker` is `Send`; it may change
 // the node's pointers, under the lock. The addresses in there mean the same on every thread.
 unsafe impl Send for IntrusiveWaiter {}
-// SAFETY: a shared reference gives access to nothing.
+// SAFETY: a shared reference gives access to `interest`, which never changes, and to the atomic `linked`.
 unsafe impl Sync for IntrusiveWaiter {}
 
 /// The list lock, held, and the list.
@@ -220,14 +220,17 @@ impl Intrusive {
 }
 
 // SAFETY: the numbers are those of the trait's documentation.
-// 1. Only a `try_claim` moves UNINIT to INITIALIZING, by a compare-and-swap that one caller wins. Only the
-//    holder of the claim moves on from there, in `settle`.
+// 1. Only a `try_claim` moves UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as the
+//    owner of the list, of whom there is one. Only the holder of the claim moves on from there, in `settle`.
 // 2. READY is set by `settle` alone, with Release, directly or by unlocking. Every later change of the word
 //    is a read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY
-//    word synchronizes with `settle`.
+//    word synchronizes with `settle`. (Where there are critical sections, each load and store that stand for a
+//    read-modify-write are in one.)
 // 3. UNINIT is set by `settle` with Release, in the same two ways, and `try_claim` acquires.
 // 4. `poll_wait` and `cancel` leave the node unlinked when they say so; the last touch by another thread is
-//    the store of `linked`, which they acquire.
+//    the store of `linked`, which they acquire. A node points to nodes
+//    alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they stand in is
+//    not used again.
 unsafe impl Backend for Intrusive {
     const UNINIT: Self = Self {
         word: Word::new(Snapshot::UNINIT),
@@ -380,7 +383,8 @@ impl WakerSlot {
     ///
     /// The slot has been filled, and nobody writes.
     unsafe fn is_equal_to(&self, other: &Waker) -> bool {
-        // SAFETY: the caller's promise. `will_wake` compares addresses and follows none of them.
+        // SAFETY: the caller's promise. `will_wake` compares addresses and follows none of them. No other task can
+        // have got the address of a waker that is gone without seeing `linked` cleared before.
         self.0
             .with(|slot| unsafe { &*slot.cast::<Waker>() }.will_wake(other))
     }

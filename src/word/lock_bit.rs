@@ -32,8 +32,8 @@ impl<N> Word<N> {
     /// instead.
     ///
     /// Addresses are compared, and nothing else: a node that has gone may have had the address of the one that
-    /// is there now. So what was found is used on, and not `current`; and only `own_unless` stores a head, which it stores again
-    /// from what it found.
+    /// is there now. So it is what was found that is used on, not `current`; and a caller whose `new` has a head
+    /// (only `own_unless`) stores it again from what was found.
     #[inline(always)]
     pub(crate) fn exchange(
         &self,
