@@ -246,7 +246,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is
     /// running, this one waits for it, and takes its turn if it ends without a value; otherwise `init` is
-    /// dropped uncalled. If the value is there, nothing is registered anywhere.
+    /// dropped uncalled. If the value is there, nothing is registered anywhere; if it is there when this is called,
+    /// `init` is dropped at once.
     ///
     /// `init` may be an `async fn`, a closure that returns a future, or an async closure.
     ///

@@ -89,6 +89,13 @@ unsafe impl Send for IntrusiveWaiter {}
 // SAFETY: a shared reference gives access to `interest`, which never changes, and to the atomic `linked`.
 unsafe impl Sync for IntrusiveWaiter {}
 
+/// Where a drain ends that others may come behind: between the last waiter that it took and the newest one of when
+/// it began. (The last one matters too: others may empty the list between two batches, and tickets begin anew.)
+struct Bound {
+    taken: Option<Ticket>,
+    newest: Option<Ticket>,
+}
+
 /// The list lock, held, and the list.
 struct Locked<'a> {
     list: List<WakerSlot>,
@@ -143,28 +150,24 @@ impl Intrusive {
 
     #[cold]
     fn settle_and_wake(&self, outcome: State) {
-        // The newest waiter whose wake is ours, known from the first batch on, and the last one that was taken.
-        let mut newest = None;
-        let mut taken = None;
+        let mut bound = None;
         wake_in_batches(|batch| {
             let mut locked = self.lock();
-            let newest = *newest.get_or_insert_with(|| {
+            let bound = bound.get_or_insert_with(|| {
                 locked.owned.value = locked.owned.value.settled(outcome);
-                locked.list.newest_ticket()
+                Bound {
+                    taken: None,
+                    newest: locked.list.newest_ticket(),
+                }
             });
-            while let Some((node, ticket)) = locked.next_concerned(outcome) {
-                // Others may empty the list between two batches, and then tickets begin anew.
-                if ticket <= taken || ticket > newest {
-                    break;
-                }
-                if batch.is_full() {
-                    return true;
-                }
-                taken = ticket;
+            while !batch.is_full() {
+                let Some(node) = locked.next_concerned(outcome, bound) else {
+                    return false;
+                };
                 // SAFETY: the node was found in the list.
                 batch.push(unsafe { locked.unlink(node) });
             }
-            false
+            true
         });
     }
 
@@ -318,13 +321,19 @@ impl Locked<'_> {
         unsafe { self.list.unlink(node, take) }
     }
 
-    /// The oldest waiter that `outcome` concerns, and its ticket.
-    fn next_concerned(&self, outcome: State) -> Option<(NonNull<WaiterNode>, Option<Ticket>)> {
-        let node = match outcome {
-            State::Ready => self.list.oldest(),
-            _ => self.list.oldest_claimant(),
-        }?;
-        Some((node, Some(self.list.ticket(node))))
+    /// The oldest waiter that `outcome` concerns, to be taken next.
+    fn next_concerned(&self, outcome: State, bound: &mut Bound) -> Option<NonNull<WaiterNode>> {
+        if outcome == State::Ready {
+            // Nobody comes behind.
+            return self.list.oldest();
+        }
+        let claimant = self.list.oldest_claimant()?;
+        let ticket = Some(self.list.ticket(claimant));
+        if ticket <= bound.taken || ticket > bound.newest {
+            return None;
+        }
+        bound.taken = ticket;
+        Some(claimant)
     }
 }
 
