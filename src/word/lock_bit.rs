@@ -6,12 +6,6 @@ use crate::{
     sync::{Ordering, yield_now},
 };
 
-#[cfg(not(any(oncelot_loom, feature = "portable-atomic", target_has_atomic = "ptr")))]
-compile_error!(
-    "oncelot: this target has no compare-and-swap; turn on the feature `critical-section` (and link an \
-     implementation of that crate), or the feature `portable-atomic` (and choose how it gets by on this target)"
-);
-
 #[cfg(all(not(oncelot_loom), feature = "portable-atomic"))]
 portable_atomic::cfg_no_atomic_cas! {
     compile_error!(
