@@ -52,7 +52,7 @@ use crate::{
 /// | access to a ready cell | one load |
 /// | initialization that nobody waits for | two compare-and-swaps |
 /// | starting to wait | one compare-and-swap and one store, beside the waker's clone |
-/// | waking | one compare-and-swap and one store for each 16 waiters, beside the wakes |
+/// | waking | one compare-and-swap, and one more with a store for each 16 waiters, beside the wakes |
 /// | cancelling | one compare-and-swap and one store, beside the waker's drop |
 ///
 /// Starting to wait and cancelling take the same time however many others wait. With the feature
