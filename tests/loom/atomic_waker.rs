@@ -1,9 +1,8 @@
 //! The backend `AtomicWaker`.
 //!
-//! The crate `atomic-waker` has no models of its own and none for us: to loom, each call of it is a single step,
-//! except that other threads may go on while a registration clones its waker. What the models cover is what
-//! the backend makes of these calls, the state and the exclusion of those who enter the slot; not the orderings
-//! inside of that crate.
+//! The crate `atomic-waker` has no mode for loom: each call of it is a single step, except that other threads
+//! may go on while a registration clones its waker. What the models cover is what the backend makes of these
+//! calls, the state, and the exclusion of those who enter the slot; not the orderings inside of that crate.
 //!
 //! Two tasks that wait wake each other for ever. Where there are two, each is polled a few times while the
 //! others go on, and once more when they have stopped: by then it must have been woken.
@@ -12,14 +11,17 @@ use loom::thread;
 
 use super::{
     shadowed::Shadowed,
-    support::{Failed, Stage, Task, bounded_on},
+    support::{self, Failed, Task, bounded_on, exhaustive_on},
 };
 use crate::backend::AtomicWaker;
 
-fn bounded(
-    preemptions: usize,
-    play: impl Fn(&'static Stage<Shadowed<AtomicWaker, true>>) + Send + Sync + 'static,
-) {
+type Stage = support::Stage<Shadowed<AtomicWaker, true>>;
+
+fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    exhaustive_on(play);
+}
+
+fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
     bounded_on(preemptions, play);
 }
 
@@ -28,7 +30,7 @@ fn bounded(
 /// Worrying: B finds INITIALIZING; A publishes and finds nobody in the slot; B enters it and sleeps.
 #[test]
 fn two_claimants_get_the_value_of_one() {
-    bounded(3, |stage| {
+    exhaustive(|stage| {
         let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
         let mine = stage.run(stage.get_or_init(2));
         assert_eq!(mine, other.join().unwrap());
@@ -39,7 +41,7 @@ fn two_claimants_get_the_value_of_one() {
 /// When an initializer fails, another claimant takes over.
 #[test]
 fn after_a_failure_the_other_claimant_takes_over() {
-    bounded(3, |stage| {
+    exhaustive(|stage| {
         let failing = thread::spawn(|| stage.run(stage.get_or_fail()));
         assert_eq!(stage.run(stage.get_or_init(1)), 1);
         let runs = match failing.join().unwrap() {
@@ -56,7 +58,7 @@ fn after_a_failure_the_other_claimant_takes_over() {
 /// Worrying: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
 #[test]
 fn failed_initializers_do_not_race() {
-    bounded(3, |stage| {
+    exhaustive(|stage| {
         let other = thread::spawn(|| stage.run(stage.get_or_fail()));
         assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
         assert_eq!(other.join().unwrap(), Err(Failed));
@@ -67,7 +69,7 @@ fn failed_initializers_do_not_race() {
 /// Of two `set`s one wins, and who sees READY sees its value.
 #[test]
 fn of_two_sets_one_wins() {
-    bounded(3, |stage| {
+    bounded(4, |stage| {
         let others = [1, 2].map(|value| thread::spawn(move || stage.cell.set(value).is_ok()));
         let seen = stage.cell.get().copied();
         let [first, second] = others.map(|other| other.join().unwrap());
@@ -83,7 +85,7 @@ fn of_two_sets_one_wins() {
 /// Worrying: A finds INITIALIZING; B publishes and finds nobody in the slot; A enters it and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
-    bounded(4, |stage| {
+    exhaustive(|stage| {
         let claim = stage.claim();
         let waiter = thread::spawn(|| stage.run(stage.get_or_init(2)));
         claim.end(Ok(1));
@@ -94,7 +96,7 @@ fn a_claimant_registers_against_a_publication() {
 /// A claimant that registers while the initializer is failing takes over.
 #[test]
 fn a_claimant_registers_against_a_failure() {
-    bounded(4, |stage| {
+    exhaustive(|stage| {
         let claim = stage.claim();
         let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
         claim.end(Err(Failed));
@@ -108,7 +110,7 @@ fn a_claimant_registers_against_a_failure() {
 /// Worrying: A is on its way back into the slot when B publishes.
 #[test]
 fn a_passive_waiter_outlasts_a_failure() {
-    bounded(3, |stage| {
+    exhaustive(|stage| {
         let claim = stage.claim();
         let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
         claim.end(Err(Failed));
@@ -122,7 +124,7 @@ fn a_passive_waiter_outlasts_a_failure() {
 /// Worrying: A enters the slot while the cell is empty, and B claims and publishes past it.
 #[test]
 fn wait_gets_what_is_set() {
-    bounded(4, |stage| {
+    exhaustive(|stage| {
         let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
         assert_eq!(stage.cell.set(1), Ok(()));
         assert_eq!(waiter.join().unwrap(), 1);
@@ -132,7 +134,7 @@ fn wait_gets_what_is_set() {
 /// A waiter that has moved to another task is woken there, or finds the value.
 #[test]
 fn the_newest_waker_is_woken() {
-    bounded(4, |stage| {
+    exhaustive(|stage| {
         let claim = stage.claim();
         let moving = stage.waiting(stage.get_or_init(2));
         let moved = thread::spawn(|| moving.migrate().run());
@@ -147,7 +149,7 @@ fn the_newest_waker_is_woken() {
 /// yet woken it, when C publishes.
 #[test]
 fn two_waiters_displace_each_other_against_a_publication() {
-    bounded(2, |stage| {
+    bounded(3, |stage| {
         let claim = stage.claim();
         let claimant = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(2));
         let passive = thread::spawn(|| stage.task(stage.cell.wait()).run_for(2));
@@ -161,7 +163,7 @@ fn two_waiters_displace_each_other_against_a_publication() {
 /// Two claimants that displace each other both learn of a failure: neither depends on the other.
 #[test]
 fn two_claimants_displace_each_other_against_a_failure() {
-    bounded(2, |stage| {
+    bounded(3, |stage| {
         let claim = stage.claim();
         let waiters = [1, 2].map(|value| {
             let task = stage.task(stage.get_or_init(value));
@@ -180,7 +182,7 @@ fn two_claimants_displace_each_other_against_a_failure() {
 /// Worrying: A is woken for having been displaced, comes back, and B publishes before it is in the slot.
 #[test]
 fn a_sleeping_waiter_is_displaced_against_a_publication() {
-    bounded(3, |stage| {
+    exhaustive(|stage| {
         let claim = stage.claim();
         let sleeping = stage.waiting(stage.cell.wait());
         let displacing = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(2));
@@ -196,7 +198,7 @@ fn a_sleeping_waiter_is_displaced_against_a_publication() {
 /// Worrying: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
 #[test]
 fn cancel_against_publication() {
-    bounded(3, |stage| {
+    bounded(4, |stage| {
         let claim = stage.claim();
         let gone = stage.waiting(stage.get_or_init(2));
         let left = stage.waiting(stage.get_or_init(3));
@@ -211,7 +213,7 @@ fn cancel_against_publication() {
 /// A waiter that is dropped during a failure takes nobody's turn away.
 #[test]
 fn cancel_against_failure() {
-    bounded(3, |stage| {
+    exhaustive(|stage| {
         let claim = stage.claim();
         let left = stage.waiting(stage.get_or_init(3));
         let gone = stage.waiting(stage.get_or_init(2));
@@ -227,7 +229,7 @@ fn cancel_against_failure() {
 /// Worrying: A empties the slot that B has just entered.
 #[test]
 fn cancel_against_registration() {
-    bounded(3, |stage| {
+    exhaustive(|stage| {
         let claim = stage.claim();
         let gone = stage.waiting(stage.get_or_init(2));
         let cancel = thread::spawn(|| gone.cancel());

@@ -6,8 +6,8 @@
 //! RUSTFLAGS="--cfg oncelot_loom" cargo test --release --lib
 //! ```
 //!
-//! With the features `atomic-waker` and `event-listener`, so are the backends of these names, as far as loom sees
-//! into them.
+//! With the features `atomic-waker` and `event-listener`, so are the backends of these names, as far as loom
+//! sees into them.
 //!
 //! What loom notices in every model: unsynchronized access to the value, to a node or to what initializers
 //! work on; a node that goes away while another thread is at it; a task that sleeps for ever. A wake-up that

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
 };
 
-use loom::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use loom::sync::atomic::{AtomicU8, Ordering::AcqRel};
 
 use super::support::{Failed, Staged, unwoken};
 use crate::{
@@ -19,11 +19,12 @@ use crate::{
 /// `B`, with something for loom to see where `B` uses what loom does not.
 ///
 /// loom switches threads before its own operations alone, and tries two of them in both orders only if they
-/// are about the same object. A call of a foreign crate is of one step with the operation before it, and
-/// nobody would ever come in between of a look at the state and the registration that follows. So those
-/// calls are surrounded by operations on an object of their own, the shadow, which order nothing.
+/// are about the same object. A call of a foreign crate is of one step with the operation before it: nobody
+/// would ever come in between of a look at the state and the registration that follows. Nor would loom know
+/// that who registers after a wake-up sees what was done before it, which those crates guarantee. The shadow
+/// stands for both: it is touched before a registration, and after a wake-up, in the same step.
 ///
-/// If `WAKERS_SWITCH`, so is each clone of a waker: a registration is not over while its waker is cloned.
+/// If `WAKERS_SWITCH`, so it is when a waker is cloned, in the middle of a registration.
 pub(crate) struct Shadowed<B, const WAKERS_SWITCH: bool> {
     backend: B,
     shadow: OnceLock<Arc<Shadow>>,
@@ -39,7 +40,14 @@ struct Shadow(AtomicU8);
 
 impl Shadow {
     fn touch(&self) {
-        self.0.fetch_add(1, Relaxed);
+        self.0.fetch_add(1, AcqRel);
+    }
+
+    /// The same without letting others come between this and what was done last.
+    fn touch_at_once(&self) {
+        loom::stop_exploring();
+        self.touch();
+        loom::explore();
     }
 }
 
@@ -53,14 +61,6 @@ impl<B, const WAKERS_SWITCH: bool> Shadowed<B, WAKERS_SWITCH> {
 
     fn shadow(&self) -> &Arc<Shadow> {
         self.shadow.get_or_init(|| Arc::new(Shadow(AtomicU8::new(0))))
-    }
-
-    /// Does what loom does not see.
-    fn visibly<R>(&self, act: impl FnOnce() -> R) -> R {
-        self.shadow().touch();
-        let result = act();
-        self.shadow().touch();
-        result
     }
 }
 
@@ -92,38 +92,39 @@ unsafe impl<B: Backend<Waiter: Unpin>, const WAKERS_SWITCH: bool> Backend for Sh
 
     unsafe fn publish(&self) {
         // SAFETY: the caller's promise.
-        self.visibly(|| unsafe { self.backend.publish() });
+        unsafe { self.backend.publish() };
+        self.shadow().touch_at_once();
     }
 
     unsafe fn release(&self) {
         // SAFETY: the caller's promise.
-        self.visibly(|| unsafe { self.backend.release() });
+        unsafe { self.backend.release() };
+        self.shadow().touch_at_once();
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
         let ShadowedWaiter { waiter, seen } = waiter.get_mut();
         let waiter = Pin::new(waiter);
-        self.visibly(|| {
-            if !WAKERS_SWITCH {
-                // SAFETY: the caller's promise.
-                return unsafe { self.backend.poll_wait(waiter, cx) };
-            }
-            if !(seen.as_ref()).is_some_and(|seen| seen.waker.will_wake(cx.waker())) {
-                *seen = Some(Arc::new(SeenWaker {
-                    waker: cx.waker().clone(),
-                    shadow: self.shadow().clone(),
-                }));
-            }
-            let waker = seen.clone().expect("just made").into_waker();
+        self.shadow().touch();
+        if !WAKERS_SWITCH {
             // SAFETY: the caller's promise.
-            unsafe { self.backend.poll_wait(waiter, &mut Context::from_waker(&waker)) }
-        })
+            return unsafe { self.backend.poll_wait(waiter, cx) };
+        }
+        if !(seen.as_ref()).is_some_and(|seen| seen.waker.will_wake(cx.waker())) {
+            *seen = Some(Arc::new(SeenWaker {
+                waker: cx.waker().clone(),
+                shadow: self.shadow().clone(),
+            }));
+        }
+        let waker = seen.clone().expect("just made").into_waker();
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.poll_wait(waiter, &mut Context::from_waker(&waker)) }
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut Self::Waiter>) {
-        let waiter = Pin::new(&mut waiter.get_mut().waiter);
+        self.shadow().touch();
         // SAFETY: the caller's promise.
-        self.visibly(|| unsafe { self.backend.cancel(waiter) });
+        unsafe { self.backend.cancel(Pin::new(&mut waiter.get_mut().waiter)) };
     }
 }
 
@@ -142,13 +143,18 @@ where
     }
 }
 
-/// A waker that lets loom see when it is cloned.
+/// A waker that lets loom see when it is cloned and woken.
 struct SeenWaker {
     waker: Waker,
     shadow: Arc<Shadow>,
 }
 
 impl SeenWaker {
+    fn wake(&self) {
+        self.shadow.touch_at_once();
+        self.waker.wake_by_ref();
+    }
+
     fn into_waker(self: Arc<Self>) -> Waker {
         // SAFETY: `VTABLE` keeps the contract: each waker is one count of the `Arc`.
         unsafe { Waker::from_raw(RawWaker::new(Arc::into_raw(self).cast(), &VTABLE)) }
@@ -175,12 +181,12 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: this is our table, and the waker is used up.
         let seen = ManuallyDrop::into_inner(unsafe { SeenWaker::borrow(data) });
-        seen.waker.wake_by_ref();
+        seen.wake();
     },
     |data| {
         // SAFETY: this is our table.
         let seen = unsafe { SeenWaker::borrow(data) };
-        seen.waker.wake_by_ref();
+        seen.wake();
     },
     |data| {
         // SAFETY: this is our table, and the waker is used up.

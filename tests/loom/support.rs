@@ -26,6 +26,11 @@ pub(crate) type Outcome = Result<u32, Failed>;
 
 /// Plays in every order.
 pub(crate) fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    exhaustive_on(play);
+}
+
+/// The same with the backend that the stage of the play names.
+pub(crate) fn exhaustive_on<B: Staged>(play: impl Fn(&'static Stage<B>) + Send + Sync + 'static) {
     explore(Builder::new(), play);
 }
 
@@ -252,6 +257,7 @@ impl<F: Future, B: Staged> Task<F, B> {
 
     /// The same for `polls` polls at most, as two tasks that wake each other could go on for ever. Who is
     /// pending still, and who cannot sleep, gives the task back, for [`end`](Self::end).
+    #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn run_for(mut self, polls: usize) -> Result<F::Output, Self> {
         for polled in 1..=polls {
             if let Poll::Ready(output) = self.poll() {
@@ -268,6 +274,7 @@ impl<F: Future, B: Staged> Task<F, B> {
 
     /// Runs to the end, when all the others have stopped and there is nothing to wait for any more: who is
     /// pending must have been woken.
+    #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn end(mut self) -> F::Output {
         loop {
             assert!(self.is_woken(), "a wake-up was lost");
