@@ -65,8 +65,8 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
         let slot = self.slot;
         reentrancy::assert_outside(slot.backend(), cx.waker());
         loop {
-            // SAFETY: the waiter is used with this backend alone, by us alone, and pinning guarantees that
-            // `drop` runs before its memory is given up.
+            // SAFETY: the waiter is used with this backend alone, by us alone. Unless it is `Unpin`, pinning
+            // guarantees that `drop` runs before its memory is given up or it is moved.
             ready!(unsafe { slot.backend().poll_wait(self.as_mut().waiter(), cx) });
             if let Some(result) = look(slot) {
                 return Poll::Ready(result);

@@ -47,14 +47,19 @@ mod intrusive;
 ///
 /// 1. **Exclusion.** From a `try_claim` that returned `Ok` until `publish` or `release` is called, no other
 ///    `try_claim` returns `Ok`, and [`state`](Self::state) is `Initializing`.
-/// 2. **Publication.** [`is_ready`](Self::is_ready) is true, and `state` is `Ready`, from the call of
-///    `publish` on and never before, or from the start if the backend began as [`READY`](Self::READY).
+/// 2. **Publication.** [`is_ready`](Self::is_ready) is true, `state` is `Ready`, and `try_claim` returns
+///    `Err(Ready)`, from the call of `publish` on and never before, or from the start if the backend began as
+///    [`READY`](Self::READY).
 ///    Whatever happened before the call of `publish` happens before an `is_ready` that returns true, a
 ///    `state` that returns `Ready` and a `try_claim` that returns `Err(Ready)`.
 /// 3. **Succession.** Whatever happened before a `release` happens before the next `try_claim` that returns
 ///    `Ok`.
-/// 4. **Pinning.** A waiter that [`poll_wait`](Self::poll_wait) left registered may be used by other threads
-///    until `poll_wait` returns `Ready` or [`cancel`](Self::cancel) returns, and not afterwards.
+/// 4. **Pinning.** A waiter that [`poll_wait`](Self::poll_wait) left registered, by `Pending` or by a panic, may be
+///    used by other threads until `poll_wait` returns `Ready` or [`cancel`](Self::cancel) returns or panics, and
+///    not afterwards.
+///    A future that was leaked leaves its waiter registered, in memory that stays valid if the waiter is not
+///    `Unpin`, or leaves the claim taken. The backend may all the same be moved, dropped or replaced by a new one
+///    afterwards, and must not mind: nothing may point from a waiter to its backend.
 ///
 /// Beyond soundness, it should keep what users of cells rely on:
 ///
@@ -64,7 +69,8 @@ mod intrusive;
 /// 6. **No user code under a lock.** Wakers are cloned, woken and dropped while nothing is held that another
 ///    call on the same backend needs, and any of the three may call the backend. If it panics, the backend
 ///    goes on working, nobody else stays asleep, and the panic propagates.
-/// 7. **Nothing is left behind.** After `cancel` nothing refers to the waiter, and its waker is dropped.
+/// 7. **Nothing is left behind.** After `cancel` nothing refers to the waiter, and its waker is dropped, or in the
+///    hands of a call that is about to wake it.
 /// 8. Waiters that are not woken by a `release` do not make it dearer.
 pub unsafe trait Backend: Sized {
     /// A backend of an empty cell.
@@ -82,6 +88,9 @@ pub unsafe trait Backend: Sized {
     const READY: Self;
 
     /// What a future keeps to wait. The cell's futures are `Send`, `Sync` and `Unpin` as this type allows.
+    ///
+    /// If this type is `Unpin`, safe code may move a registered waiter, and may give up its memory without `cancel`.
+    /// A backend that keeps the address of a waiter must make it `!Unpin`, by a `PhantomPinned`.
     type Waiter;
 
     /// Makes a waiter that is not registered.
@@ -135,9 +144,9 @@ pub unsafe trait Backend: Sized {
     ///
     /// # Safety
     ///
-    /// A waiter that `Pending` left registered is used with the same backend again, and only the owner's
-    /// thread calls `poll_wait` and `cancel` with it, one call at a time. Before its memory is given up or
-    /// moved, it is unregistered by a `Ready` or by `cancel`.
+    /// A registered waiter is used with the same backend again. Only its owner calls `poll_wait` and `cancel` with
+    /// it, one call at a time, each of which happens before the next. If it is not `Unpin`, it is unregistered, by a
+    /// `Ready` or by `cancel`, before its memory is given up or it is moved.
     unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Makes sure that `waiter` is not registered. For a waiter that never was, this should be cheap.

@@ -18,6 +18,8 @@ use crate::{
 ///
 /// `waiting` and `future` are pinned with the whole. Assigning a stage drops the one before it in place.
 enum Init<'a, T, F, Fut, B: Backend> {
+    /// The value was there when the future was made: the path of every access to a ready cell.
+    Ready(&'a T),
     Waiting {
         waiting: Waiting<'a, T, B>,
         /// Taken when the claim is ours.
@@ -39,9 +41,12 @@ where
 {
     #[inline]
     fn new(slot: &'a Slot<T, B>, init: F) -> Self {
-        Self::Waiting {
-            waiting: Waiting::new(slot, Interest::Claim),
-            init: Some(init),
+        match slot.get() {
+            Some(value) => Self::Ready(value),
+            None => Self::Waiting {
+                waiting: Waiting::new(slot, Interest::Claim),
+                init: Some(init),
+            },
         }
     }
 
@@ -56,15 +61,23 @@ where
     ) -> Poll<Result<&'a T, E>> {
         // SAFETY: `waiting` and `future` are only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        if let Self::Waiting { waiting, .. } = this {
-            let slot = waiting.slot();
-            if let Some(value) = slot.get() {
+        match this {
+            Self::Ready(value) => {
+                let value = *value;
                 *this = Self::Done;
                 return Poll::Ready(Ok(value));
             }
-            if let Ok(claim) = slot.try_claim() {
-                return this.start(claim, cx, into_result);
+            Self::Waiting { waiting, .. } => {
+                let slot = waiting.slot();
+                if let Some(value) = slot.get() {
+                    *this = Self::Done;
+                    return Poll::Ready(Ok(value));
+                }
+                if let Ok(claim) = slot.try_claim() {
+                    return this.start(claim, cx, into_result);
+                }
             }
+            _ => {}
         }
         this.poll_slow(cx, into_result)
     }
@@ -91,7 +104,7 @@ where
                 let claim = claim.take().unwrap_or_else(|| polled_after_completion());
                 self.run(claim, cx, into_result)
             }
-            Self::Done => polled_after_completion(),
+            Self::Ready(_) | Self::Done => polled_after_completion(),
         }
     }
 

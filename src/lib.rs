@@ -28,7 +28,9 @@
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Without features there are no dependencies. Features only add; none changes what the cells of another crate do.
+//! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them.
+//! `critical-section` alone chooses for the whole program how changes are kept apart, and needs an implementation of
+//! that crate to be linked.
 //!
 //! # Supported compilers
 //!

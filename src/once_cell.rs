@@ -218,7 +218,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set).
+    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Debug builds with the feature
+    /// `std` panic if the initializer of this cell awaits it.
     ///
     /// # Cancel safety
     ///
@@ -245,14 +246,16 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is
     /// running, this one waits for it, and takes its turn if it ends without a value; otherwise `init` is
-    /// dropped uncalled. If the value is there, nothing is registered anywhere.
+    /// dropped uncalled. If the value is there, nothing is registered anywhere; if it is there when this is called,
+    /// `init` is dropped at once.
     ///
     /// `init` may be an `async fn`, a closure that returns a future, or an async closure.
     ///
     /// # Panics
     ///
     /// Panics if `init` or its future does: the cell is empty again, the waiters are woken, and one of them
-    /// initializes it. Panics if a waker of a waiter does, after everybody was woken. Debug builds with the
+    /// initializes it. Panics if a waker of a waiter does, after everybody was woken; or if a clone or a drop of the
+    /// task's own waker does. Debug builds with the
     /// feature `std` panic if an initializer awaits its own cell.
     ///
     /// # Cancel safety
@@ -372,7 +375,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// Debug builds with the feature `std` panic if the initializer of this cell awaits it.
+    /// Panics if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic if the
+    /// initializer of this cell awaits it.
     ///
     /// # Cancel safety
     ///

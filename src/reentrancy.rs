@@ -6,7 +6,8 @@
 //! inside the initializer, by the initializer's own task, and would wait for itself.
 //!
 //! The waker keeps legitimate programs out: an initializer that blocks on an executor may have it run other
-//! tasks in the meantime, and those may well wait for the cell. Two branches of one `join!` share a waker,
+//! tasks in the meantime, and those may well wait for the cell. (Unless all tasks share one waker. And a task that
+//! awaits its own cell beside a timeout is told too, though it would not wait for ever.) Two branches of one `join!` share a waker,
 //! but not a stack: the first one's frame is gone when the second is polled.
 
 #[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]

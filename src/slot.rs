@@ -59,7 +59,7 @@ impl<T, B: Backend> Slot<T, B> {
 
     /// # Safety
     ///
-    /// The state is READY, and the caller has seen it, or knows of it from somebody who has.
+    /// That the state is READY happens before this call: the caller has seen it, say, or was told by who has.
     #[inline(always)]
     pub(crate) unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: from READY on the value is initialized and only read, as long as the slot is shared.
@@ -77,8 +77,8 @@ impl<T, B: Backend> Slot<T, B> {
 
     /// Takes the value out and starts the slot afresh, whatever state it was in.
     ///
-    /// A future that was leaked can have left more than a value behind: a claim, or a registered waiter. Its
-    /// memory stays valid, as it is pinned, but the slot knows it no longer.
+    /// A future that was leaked can have left more than a value behind: a claim, or a registered waiter, which the
+    /// new backend does not know.
     pub(crate) fn take(&mut self) -> Option<T> {
         let was_ready = self.is_ready();
         self.backend = B::UNINIT;

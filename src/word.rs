@@ -18,8 +18,24 @@ use crate::{
     sync::{AtomicPtr, Ordering},
 };
 
-#[cfg_attr(feature = "critical-section", path = "word/critical_section.rs")]
-#[cfg_attr(not(feature = "critical-section"), path = "word/lock_bit.rs")]
+#[cfg(feature = "critical-section")]
+#[path = "word/critical_section.rs"]
+mod exclusion;
+
+#[cfg(all(
+    not(feature = "critical-section"),
+    any(oncelot_loom, feature = "portable-atomic", target_has_atomic = "ptr")
+))]
+#[path = "word/lock_bit.rs"]
+mod exclusion;
+
+#[cfg(not(any(
+    feature = "critical-section",
+    oncelot_loom,
+    feature = "portable-atomic",
+    target_has_atomic = "ptr"
+)))]
+#[path = "word/unsupported.rs"]
 mod exclusion;
 
 pub(crate) use self::exclusion::exchange_byte;

@@ -21,8 +21,10 @@ use crate::sync::{AtomicBool, Ordering};
 /// - Passive waiters are woken by failures too, as nobody knows who is in the slot.
 /// - The order of the waiters is unspecified.
 /// - Dropping a future that has waited may wake a task that has nothing to do.
-/// - If a waker panics when it is cloned, the slot is given up: from then on, waiting tasks are polled until
-///   there is a value.
+/// - If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot is given up:
+///   from then on, waiting tasks are polled until there is a value.
+/// - Tasks of different priorities on one core must not both wait: while the lower one is interrupted in the middle
+///   of taking the slot, the higher one would be polled for ever. An interrupt handler may `set` and `get`.
 pub struct AtomicWaker {
     state: AtomicState,
     slot: atomic_waker::AtomicWaker,

@@ -21,11 +21,11 @@ use crate::sync::{AtomicU8, Ordering};
 ///   initialization that nobody waits for allocates nothing. The crate needs `alloc`.
 /// - The cell is three words larger than its value.
 /// - Wakers are cloned, woken and replaced under that crate's own lock: one that calls back into the cell
-///   from there deadlocks. One that panics when it is cloned or woken may leave others asleep, or make later
-///   calls panic.
+///   from there deadlocks. One that panics when it is cloned or woken may leave others asleep for good, or
+///   make later calls panic.
 /// - Claimants and passive waiters stand in two queues; each is woken oldest first, claimants before the
 ///   passive.
-/// - Without the feature `std`, that crate falls back to an allocation for a waiter that meets its lock held.
+/// - Without the feature `std`, its lock spins, unless the feature `critical-section` is on.
 ///
 /// It is for programs that have that crate already and want one queue for all their primitives. An interrupt
 /// handler must not use such a cell but to look at it.

@@ -52,7 +52,7 @@ use crate::{
 /// | access to a ready cell | one load |
 /// | initialization that nobody waits for | two compare-and-swaps |
 /// | starting to wait | one compare-and-swap and one store, beside the waker's clone |
-/// | waking | one compare-and-swap and one store for each 16 waiters, beside the wakes |
+/// | waking | one compare-and-swap, and one more with a store for each 16 waiters, beside the wakes |
 /// | cancelling | one compare-and-swap and one store, beside the waker's drop |
 ///
 /// Starting to wait and cancelling take the same time however many others wait. With the feature
@@ -86,8 +86,15 @@ struct WakerSlot(UnsafeCell<MaybeUninit<Waker>>);
 // SAFETY: another thread may take the waker and wake or drop it, for which a `Waker` is `Send`; it may change
 // the node's pointers, under the lock. The addresses in there mean the same on every thread.
 unsafe impl Send for IntrusiveWaiter {}
-// SAFETY: a shared reference gives access to nothing.
+// SAFETY: a shared reference gives access to `interest`, which never changes, and to the atomic `linked`.
 unsafe impl Sync for IntrusiveWaiter {}
+
+/// Where a drain ends that others may come behind: between the last waiter that it took and the newest one of when
+/// it began. (The last one matters too: others may empty the list between two batches, and tickets begin anew.)
+struct Bound {
+    taken: Option<Ticket>,
+    newest: Option<Ticket>,
+}
 
 /// The list lock, held, and the list.
 struct Locked<'a> {
@@ -143,28 +150,24 @@ impl Intrusive {
 
     #[cold]
     fn settle_and_wake(&self, outcome: State) {
-        // The newest waiter whose wake is ours, known from the first batch on, and the last one that was taken.
-        let mut newest = None;
-        let mut taken = None;
+        let mut bound = None;
         wake_in_batches(|batch| {
             let mut locked = self.lock();
-            let newest = *newest.get_or_insert_with(|| {
+            let bound = bound.get_or_insert_with(|| {
                 locked.owned.value = locked.owned.value.settled(outcome);
-                locked.list.newest_ticket()
+                Bound {
+                    taken: None,
+                    newest: locked.list.newest_ticket(),
+                }
             });
-            while let Some((node, ticket)) = locked.next_concerned(outcome) {
-                // Others may empty the list between two batches, and then tickets begin anew.
-                if ticket <= taken || ticket > newest {
-                    break;
-                }
-                if batch.is_full() {
-                    return true;
-                }
-                taken = ticket;
+            while !batch.is_full() {
+                let Some(node) = locked.next_concerned(outcome, bound) else {
+                    return false;
+                };
                 // SAFETY: the node was found in the list.
                 batch.push(unsafe { locked.unlink(node) });
             }
-            false
+            true
         });
     }
 
@@ -220,14 +223,17 @@ impl Intrusive {
 }
 
 // SAFETY: the numbers are those of the trait's documentation.
-// 1. Only a `try_claim` moves UNINIT to INITIALIZING, by a compare-and-swap that one caller wins. Only the
-//    holder of the claim moves on from there, in `settle`.
+// 1. Only a `try_claim` moves UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as the
+//    owner of the list, of whom there is one. Only the holder of the claim moves on from there, in `settle`.
 // 2. READY is set by `settle` alone, with Release, directly or by unlocking. Every later change of the word
 //    is a read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY
-//    word synchronizes with `settle`.
+//    word synchronizes with `settle`. (Where there are critical sections, each load and store that stand for a
+//    read-modify-write are in one.)
 // 3. UNINIT is set by `settle` with Release, in the same two ways, and `try_claim` acquires.
 // 4. `poll_wait` and `cancel` leave the node unlinked when they say so; the last touch by another thread is
-//    the store of `linked`, which they acquire.
+//    the store of `linked`, which they acquire. A node points to nodes
+//    alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they stand in is
+//    not used again.
 unsafe impl Backend for Intrusive {
     const UNINIT: Self = Self {
         word: Word::new(Snapshot::UNINIT),
@@ -315,13 +321,19 @@ impl Locked<'_> {
         unsafe { self.list.unlink(node, take) }
     }
 
-    /// The oldest waiter that `outcome` concerns, and its ticket.
-    fn next_concerned(&self, outcome: State) -> Option<(NonNull<WaiterNode>, Option<Ticket>)> {
-        let node = match outcome {
-            State::Ready => self.list.oldest(),
-            _ => self.list.oldest_claimant(),
-        }?;
-        Some((node, Some(self.list.ticket(node))))
+    /// The oldest waiter that `outcome` concerns, to be taken next.
+    fn next_concerned(&self, outcome: State, bound: &mut Bound) -> Option<NonNull<WaiterNode>> {
+        if outcome == State::Ready {
+            // Nobody comes behind.
+            return self.list.oldest();
+        }
+        let claimant = self.list.oldest_claimant()?;
+        let ticket = Some(self.list.ticket(claimant));
+        if ticket <= bound.taken || ticket > bound.newest {
+            return None;
+        }
+        bound.taken = ticket;
+        Some(claimant)
     }
 }
 
@@ -380,7 +392,8 @@ impl WakerSlot {
     ///
     /// The slot has been filled, and nobody writes.
     unsafe fn is_equal_to(&self, other: &Waker) -> bool {
-        // SAFETY: the caller's promise. `will_wake` compares addresses and follows none of them.
+        // SAFETY: the caller's promise. `will_wake` compares addresses and follows none of them. No other task can
+        // have got the address of a waker that is gone without seeing `linked` cleared before.
         self.0
             .with(|slot| unsafe { &*slot.cast::<Waker>() }.will_wake(other))
     }

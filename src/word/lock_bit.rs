@@ -6,12 +6,6 @@ use crate::{
     sync::{AtomicU8, Ordering, yield_now},
 };
 
-#[cfg(not(any(oncelot_loom, feature = "portable-atomic", target_has_atomic = "ptr")))]
-compile_error!(
-    "oncelot: this target has no compare-and-swap; turn on the feature `critical-section` (and link an \
-     implementation of that crate), or the feature `portable-atomic` (and choose how it gets by on this target)"
-);
-
 #[cfg(all(not(oncelot_loom), feature = "portable-atomic"))]
 portable_atomic::cfg_no_atomic_cas! {
     compile_error!(
@@ -41,8 +35,8 @@ impl<N> Word<N> {
     /// instead.
     ///
     /// Addresses are compared, and nothing else: a node that has gone may have had the address of the one that
-    /// is there now. So what was found is used on, and not `current`; and only `own_unless` stores a head, which it stores again
-    /// from what it found.
+    /// is there now. So it is what was found that is used on, not `current`; and a caller whose `new` has a head
+    /// (only `own_unless`) stores it again from what was found.
     #[inline(always)]
     pub(crate) fn exchange(
         &self,

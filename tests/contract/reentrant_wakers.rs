@@ -2,8 +2,11 @@
 //! these tests would hang.
 
 use std::{
-    sync::{Arc, Mutex},
-    task::{Poll, Waker},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Poll, Wake, Waker},
 };
 
 use oncelot::OnceCell;
@@ -204,6 +207,46 @@ fn wake_can_register_anew_without_being_woken_again() {
     assert!(poll(&mut running).is_ready());
     assert_eq!((eager_task.count(Op::Wake), again.wakes()), (1, 0));
     assert!(others.iter().all(|waiter| waiter.wakes() == 1));
+}
+
+/// The woken drop everything that waits, so that the list runs empty in the middle of a drain, and wait anew: the
+/// drain must not take the new waiters for its own, or it would never end.
+#[test]
+fn wake_can_empty_the_list_and_fill_it_again() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    const CROWD: usize = 17;
+    type Future = BoxFuture<'static, &'static u32>;
+    static WAITING: Mutex<Vec<Future>> = Mutex::new(Vec::new());
+    static CLAIMS: Mutex<Option<Future>> = Mutex::new(None);
+    static WAKES: AtomicUsize = AtomicUsize::new(0);
+
+    struct Renewing;
+
+    impl Wake for Renewing {
+        fn wake(self: Arc<Self>) {
+            let wakes = WAKES.fetch_add(1, Ordering::Relaxed);
+            assert!(wakes < 100 * CROWD, "the drain does not end");
+            let older = std::mem::take(&mut *WAITING.lock().unwrap());
+            drop(older);
+            if wakes == 0 {
+                *CLAIMS.lock().unwrap() = Some(waiting());
+            }
+            let newer = (0..CROWD).map(|_| waiting()).collect();
+            *WAITING.lock().unwrap() = newer;
+        }
+    }
+
+    fn waiting() -> Future {
+        let mut future: Future = Box::pin(CELL.get_or_init(std::future::pending));
+        assert!(poll_with(&mut future, &Arc::new(Renewing).into()).is_pending());
+        future
+    }
+
+    let running = waiting();
+    *WAITING.lock().unwrap() = (0..CROWD).map(|_| waiting()).collect();
+    drop(running);
+    // Those of the first batch; the one behind was dropped by them. What waits now does so for good.
+    assert_eq!(WAKES.load(Ordering::Relaxed), CROWD - 1);
 }
 
 /// A waiter finds the initializer running, and its waker's clone ends that initializer: the registration must

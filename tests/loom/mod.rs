@@ -6,10 +6,15 @@
 //! RUSTFLAGS="--cfg oncelot_loom" cargo test --release --lib
 //! ```
 //!
+//! With the features `atomic-waker` and `event-listener`, so are the backends of these names, as far as loom
+//! sees into them.
+//!
 //! What loom notices in every model: unsynchronized access to the value, to a node or to what initializers
 //! work on; a node that goes away while another thread is at it; a task that sleeps for ever. A wake-up that
 //! is lost is reported as a deadlock and ends the process.
 
+#[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
+mod shadowed;
 mod support;
 
 mod cancel;
@@ -18,3 +23,8 @@ mod drain;
 mod lazy;
 mod publish;
 mod wake;
+
+#[cfg(feature = "atomic-waker")]
+mod atomic_waker;
+#[cfg(feature = "event-listener")]
+mod event_listener;

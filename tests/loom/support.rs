@@ -11,7 +11,10 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use crate::OnceCell;
+use crate::{
+    OnceCell,
+    backend::{Backend, Intrusive},
+};
 use loom::{cell::UnsafeCell, model::Builder, sync::Notify};
 
 /// Why an initializer yields no value.
@@ -23,18 +26,31 @@ pub(crate) type Outcome = Result<u32, Failed>;
 
 /// Plays in every order.
 pub(crate) fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    exhaustive_on(play);
+}
+
+/// The same with the backend that the stage of the play names.
+pub(crate) fn exhaustive_on<B: Staged>(play: impl Fn(&'static Stage<B>) + Send + Sync + 'static) {
     explore(Builder::new(), play);
 }
 
 /// Plays in every order in which no more than `preemptions` times a thread is stopped that could go on.
 /// `LOOM_MAX_PREEMPTIONS` changes the number.
 pub(crate) fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    bounded_on(preemptions, play);
+}
+
+/// The same with the backend that the stage of the play names.
+pub(crate) fn bounded_on<B: Staged>(
+    preemptions: usize,
+    play: impl Fn(&'static Stage<B>) + Send + Sync + 'static,
+) {
     let mut builder = Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
     explore(builder, play);
 }
 
-fn explore(builder: Builder, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+fn explore<B: Staged>(builder: Builder, play: impl Fn(&'static Stage<B>) + Send + Sync + 'static) {
     builder.check(move || {
         let stage = Box::into_raw(Box::new(Stage::new()));
         // SAFETY: the stage lives until this closure ends, which the threads of the play do not outlive.
@@ -44,9 +60,23 @@ fn explore(builder: Builder, play: impl Fn(&'static Stage) + Send + Sync + 'stat
     });
 }
 
+/// A backend that can be put on a stage.
+pub(crate) trait Staged: Backend<Waiter: Send> + Send + Sync + 'static {
+    /// Whether threads may be switched while a waker is called: whether nothing is held then that loom does
+    /// not know of. If not, wakers only set a flag, and tasks cannot sleep.
+    const WAKERS_SWITCH: bool = true;
+
+    /// Has loom's atomics made, before everything that the threads do, and leaves the cell as new.
+    fn rehearse(cell: &OnceCell<u32, Self>) {
+        assert!(!cell.initialized());
+    }
+}
+
+impl Staged for Intrusive {}
+
 /// A cell, and what has to be looked after around it.
-pub(crate) struct Stage {
-    pub(crate) cell: OnceCell<u32>,
+pub(crate) struct Stage<B: Backend = Intrusive> {
+    pub(crate) cell: OnceCell<u32, B>,
     /// What initializers work on: how many did so. Nothing but the cell keeps them from racing.
     bench: UnsafeCell<usize>,
     /// Everything that tasks have been woken by.
@@ -55,13 +85,12 @@ pub(crate) struct Stage {
 
 // SAFETY: the bench is used by those who hold the claim of the cell; that they are ordered is a claim of the
 // models, which loom checks.
-unsafe impl Sync for Stage {}
+unsafe impl<B: Staged> Sync for Stage<B> {}
 
-impl Stage {
+impl<B: Staged> Stage<B> {
     fn new() -> Self {
-        let cell = OnceCell::new();
-        // Has loom's atomic made here, before everything that the threads do.
-        assert!(!cell.initialized());
+        let cell = OnceCell::with_backend();
+        B::rehearse(&cell);
         Self {
             cell,
             bench: UnsafeCell::new(0),
@@ -70,23 +99,24 @@ impl Stage {
     }
 
     /// A task that has not been polled.
-    pub(crate) fn task<F: Future>(&'static self, future: F) -> Task<F> {
+    pub(crate) fn task<F: Future>(&'static self, future: F) -> Task<F, B> {
         Task {
             stage: self,
             future: Box::pin(future),
             alarm: Alarm::new(self, false),
+            wakes_before: 0,
         }
     }
 
     /// A task that is waiting, registered with the cell.
-    pub(crate) fn waiting<F: Future>(&'static self, future: F) -> Task<F> {
+    pub(crate) fn waiting<F: Future>(&'static self, future: F) -> Task<F, B> {
         let mut task = self.task(future);
         assert!(task.poll().is_pending(), "there is nothing to wait for");
         task
     }
 
     /// A waiting task whose waker panics.
-    pub(crate) fn waiting_explosively<F: Future>(&'static self, future: F) -> Task<F> {
+    pub(crate) fn waiting_explosively<F: Future>(&'static self, future: F) -> Task<F, B> {
         let mut task = self.task(future);
         task.alarm = Alarm::new(self, true);
         assert!(task.poll().is_pending(), "there is nothing to wait for");
@@ -192,20 +222,23 @@ impl Claimed {
     pub(crate) fn cancel(self) {}
 }
 
-fn unwoken() -> Context<'static> {
+pub(crate) fn unwoken() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
 /// A future with what wakes it.
-pub(crate) struct Task<F> {
-    stage: &'static Stage,
+pub(crate) struct Task<F, B: Backend + 'static = Intrusive> {
+    stage: &'static Stage<B>,
     future: Pin<Box<F>>,
     alarm: Arc<Alarm>,
+    /// How often the present waker had been woken when it was last polled.
+    wakes_before: usize,
 }
 
-impl<F: Future> Task<F> {
+impl<F: Future, B: Staged> Task<F, B> {
     /// Polls once, called for or not.
     pub(crate) fn poll(&mut self) -> Poll<F::Output> {
+        self.wakes_before = self.wakes();
         let waker = Alarm::waker(&self.alarm);
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
@@ -222,9 +255,44 @@ impl<F: Future> Task<F> {
         }
     }
 
+    /// The same for `polls` polls at most, as two tasks that wake each other could go on for ever. Who is
+    /// pending still, and who cannot sleep, gives the task back, for [`end`](Self::end).
+    #[allow(dead_code, reason = "for backends that features add")]
+    pub(crate) fn run_for(mut self, polls: usize) -> Result<F::Output, Self> {
+        for polled in 1..=polls {
+            if let Poll::Ready(output) = self.poll() {
+                return Ok(output);
+            }
+            if B::WAKERS_SWITCH && polled < polls {
+                self.alarm.notify.wait();
+            } else if !self.is_woken() {
+                break;
+            }
+        }
+        Err(self)
+    }
+
+    /// Runs to the end, when all the others have stopped and there is nothing to wait for any more: who is
+    /// pending must have been woken.
+    #[allow(dead_code, reason = "for backends that features add")]
+    pub(crate) fn end(mut self) -> F::Output {
+        loop {
+            assert!(self.is_woken(), "a wake-up was lost");
+            if let Poll::Ready(output) = self.poll() {
+                return output;
+            }
+        }
+    }
+
+    /// Whether it has been woken since it was last polled.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.wakes() > self.wakes_before
+    }
+
     /// Moves to where another waker wakes it. The earlier one is of no use from now on.
     pub(crate) fn migrate(mut self) -> Self {
         self.alarm = Alarm::new(self.stage, false);
+        self.wakes_before = 0;
         self
     }
 
@@ -239,15 +307,17 @@ impl<F: Future> Task<F> {
 /// What a waker wakes. The play keeps count outside of loom, so that the counting orders nothing.
 struct Alarm {
     notify: Notify,
+    is_silent: bool,
     wakes: AtomicUsize,
     is_explosive: bool,
     is_retired: AtomicBool,
 }
 
 impl Alarm {
-    fn new(stage: &Stage, is_explosive: bool) -> Arc<Self> {
+    fn new<B: Staged>(stage: &Stage<B>, is_explosive: bool) -> Arc<Self> {
         let alarm = Arc::new(Self {
             notify: Notify::new(),
+            is_silent: !B::WAKERS_SWITCH,
             wakes: AtomicUsize::new(0),
             is_explosive,
             is_retired: AtomicBool::new(false),
@@ -271,7 +341,9 @@ impl Wake for Alarm {
         if self.is_explosive {
             resume_unwind(Box::new(Failed));
         }
-        self.notify.notify();
+        if !self.is_silent {
+            self.notify.notify();
+        }
     }
 }
 

@@ -1,0 +1,241 @@
+//! The backend `AtomicWaker`.
+//!
+//! The crate `atomic-waker` has no mode for loom: each call of it is a single step, except that other threads
+//! may go on while a registration clones its waker. What the models cover is what the backend makes of these
+//! calls, the state, and the exclusion of those who enter the slot; not the orderings inside of that crate.
+//!
+//! Two tasks that wait wake each other for ever. Where there are two, each is polled a few times while the
+//! others go on, and once more when they have stopped: by then it must have been woken.
+
+use loom::thread;
+
+use super::{
+    shadowed::Shadowed,
+    support::{self, Failed, Task, bounded_on, exhaustive_on},
+};
+use crate::backend::AtomicWaker;
+
+type Stage = support::Stage<Shadowed<AtomicWaker, true>>;
+
+fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    exhaustive_on(play);
+}
+
+fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    bounded_on(preemptions, play);
+}
+
+/// Claimants that come together get the same value, and one initializer runs.
+///
+/// Worrying: B finds INITIALIZING; A publishes and finds nobody in the slot; B enters it and sleeps.
+#[test]
+fn two_claimants_get_the_value_of_one() {
+    exhaustive(|stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        let mine = stage.run(stage.get_or_init(2));
+        assert_eq!(mine, other.join().unwrap());
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// When an initializer fails, another claimant takes over.
+#[test]
+fn after_a_failure_the_other_claimant_takes_over() {
+    exhaustive(|stage| {
+        let failing = thread::spawn(|| stage.run(stage.get_or_fail()));
+        assert_eq!(stage.run(stage.get_or_init(1)), 1);
+        let runs = match failing.join().unwrap() {
+            Err(Failed) => 2,
+            Ok(1) => 1,
+            Ok(value) => panic!("nobody has made {value}"),
+        };
+        assert_eq!(stage.runs(), runs);
+    });
+}
+
+/// Initializers that fail one after the other do not race, though nothing but the cell orders them.
+///
+/// Worrying: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
+#[test]
+fn failed_initializers_do_not_race() {
+    exhaustive(|stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
+        assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
+        assert_eq!(other.join().unwrap(), Err(Failed));
+        assert_eq!(stage.runs(), 2);
+    });
+}
+
+/// Of two `set`s one wins, and who sees READY sees its value.
+#[test]
+fn of_two_sets_one_wins() {
+    bounded(4, |stage| {
+        let others = [1, 2].map(|value| thread::spawn(move || stage.cell.set(value).is_ok()));
+        let seen = stage.cell.get().copied();
+        let [first, second] = others.map(|other| other.join().unwrap());
+        assert_ne!(first, second);
+        let winner = if first { 1 } else { 2 };
+        assert!(seen.is_none_or(|seen| seen == winner));
+        assert_eq!(stage.cell.get(), Some(&winner));
+    });
+}
+
+/// A claimant that registers while the value is being published gets it.
+///
+/// Worrying: A finds INITIALIZING; B publishes and finds nobody in the slot; A enters it and sleeps.
+#[test]
+fn a_claimant_registers_against_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.get_or_init(2)));
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}
+
+/// A claimant that registers while the initializer is failing takes over.
+#[test]
+fn a_claimant_registers_against_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        claim.end(Err(Failed));
+        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.runs(), 2);
+    });
+}
+
+/// A passive waiter that a failure has woken waits on, for the value.
+///
+/// Worrying: A is on its way back into the slot when B publishes.
+#[test]
+fn a_passive_waiter_outlasts_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
+        claim.end(Err(Failed));
+        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}
+
+/// `wait` gets the value of a `set`, though no initializer was at work when it came.
+///
+/// Worrying: A enters the slot while the cell is empty, and B claims and publishes past it.
+#[test]
+fn wait_gets_what_is_set() {
+    exhaustive(|stage| {
+        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
+        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}
+
+/// A waiter that has moved to another task is woken there, or finds the value.
+#[test]
+fn the_newest_waker_is_woken() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let moving = stage.waiting(stage.get_or_init(2));
+        let moved = thread::spawn(|| moving.migrate().run());
+        claim.end(Ok(1));
+        assert_eq!(moved.join().unwrap(), 1);
+    });
+}
+
+/// Two waiters that displace each other both get the value.
+///
+/// Worrying: A and B are on their way into the slot at once; or A has taken B's waker out of it, and has not
+/// yet woken it, when C publishes.
+#[test]
+fn two_waiters_displace_each_other_against_a_publication() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let claimant = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(2));
+        let passive = thread::spawn(|| stage.task(stage.cell.wait()).run_for(2));
+        claim.end(Ok(1));
+        let (claimant, passive) = (claimant.join().unwrap(), passive.join().unwrap());
+        assert_eq!(claimant.unwrap_or_else(Task::end), 1);
+        assert_eq!(*passive.unwrap_or_else(Task::end), 1);
+    });
+}
+
+/// Two claimants that displace each other both learn of a failure: neither depends on the other.
+#[test]
+fn two_claimants_displace_each_other_against_a_failure() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let waiters = [1, 2].map(|value| {
+            let task = stage.task(stage.get_or_init(value));
+            thread::spawn(|| task.run_for(2))
+        });
+        claim.end(Err(Failed));
+        let [first, second] = waiters.map(|waiter| waiter.join().unwrap());
+        let first = first.unwrap_or_else(Task::end);
+        assert_eq!(second.unwrap_or_else(Task::end), first);
+        assert_eq!(stage.runs(), 2);
+    });
+}
+
+/// A waiter that displaces a sleeping one leaves it woken.
+///
+/// Worrying: A is woken for having been displaced, comes back, and B publishes before it is in the slot.
+#[test]
+fn a_sleeping_waiter_is_displaced_against_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let sleeping = stage.waiting(stage.cell.wait());
+        let displacing = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(2));
+        claim.end(Ok(1));
+        let displacing = displacing.join().unwrap();
+        assert_eq!(*sleeping.end(), 1);
+        assert_eq!(displacing.unwrap_or_else(Task::end), 1);
+    });
+}
+
+/// A waiter that is dropped during a publication leaves nothing behind, and the other one is woken.
+///
+/// Worrying: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
+#[test]
+fn cancel_against_publication() {
+    bounded(4, |stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let left = stage.waiting(stage.get_or_init(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        let left = thread::spawn(|| left.run_for(2));
+        claim.end(Ok(1));
+        cancel.join().unwrap();
+        assert_eq!(left.join().unwrap().unwrap_or_else(Task::end), 1);
+    });
+}
+
+/// A waiter that is dropped during a failure takes nobody's turn away.
+#[test]
+fn cancel_against_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let left = stage.waiting(stage.get_or_init(3));
+        let gone = stage.waiting(stage.get_or_init(2));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Err(Failed));
+        cancel.join().unwrap();
+        assert_eq!(left.end(), 3);
+    });
+}
+
+/// Whoever registers while another waiter is dropped is woken.
+///
+/// Worrying: A empties the slot that B has just entered.
+#[test]
+fn cancel_against_registration() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let cancel = thread::spawn(|| gone.cancel());
+        let registered = stage.waiting(stage.get_or_init(3));
+        cancel.join().unwrap();
+        claim.end(Ok(1));
+        assert_eq!(registered.end(), 1);
+    });
+}

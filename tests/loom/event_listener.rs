@@ -1,0 +1,123 @@
+//! The backend `EventListener`.
+//!
+//! The crate `event-listener` clones and wakes wakers while it holds a lock that loom does not know of. If a
+//! waker let loom switch threads, the next one would wait for that lock on the very thread that holds it, for
+//! ever. So here wakers only set a flag, and tasks do not sleep: whoever is pending when the others have
+//! stopped must have been woken.
+//!
+//! To loom each call of the crate is a single step. What the models cover is what the backend makes of these
+//! calls, the state, and whether a queue is in use. They leave out a second claimant that registers against a
+//! publication: that who queues up after a notification sees the state is due to fences in that crate, which
+//! [`Shadowed`] can stand for behind the last one only, the one of the passive waiters.
+
+use loom::thread;
+
+use super::{
+    shadowed::Shadowed,
+    support::{self, Failed, Task, bounded_on, exhaustive_on},
+};
+use crate::backend::EventListener;
+
+type Stage = support::Stage<Shadowed<EventListener, false>>;
+
+fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    exhaustive_on(play);
+}
+
+fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
+    bounded_on(preemptions, play);
+}
+
+/// The first claimant of a cell registers while the value is being published.
+///
+/// Worrying: A finds INITIALIZING; B publishes and finds that nobody has ever waited; A queues up and sleeps.
+#[test]
+fn the_first_claimant_registers_against_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(3));
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), 1);
+    });
+}
+
+/// The first claimant of a cell registers while the initializer is failing.
+#[test]
+fn the_first_claimant_registers_against_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.task(stage.get_or_init(1)).run_for(3));
+        claim.end(Err(Failed));
+        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), 1);
+        assert_eq!(stage.runs(), 2);
+    });
+}
+
+/// A passive waiter and a claimant, who stand in queues of their own, register against a publication.
+#[test]
+fn two_waiters_register_against_a_publication() {
+    bounded(4, |stage| {
+        let claim = stage.claim();
+        let passive = thread::spawn(|| stage.task(stage.cell.wait()).run_for(3));
+        let claimant = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(3));
+        claim.end(Ok(1));
+        let (passive, claimant) = (passive.join().unwrap(), claimant.join().unwrap());
+        assert_eq!(*passive.unwrap_or_else(Task::end), 1);
+        assert_eq!(claimant.unwrap_or_else(Task::end), 1);
+    });
+}
+
+/// Two claimants register against a failure: each is woken, or initializes without having waited.
+///
+/// Worrying: A is the first to queue up; B releases the claim and finds that nobody has ever waited.
+#[test]
+fn two_claimants_register_against_a_failure() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let waiters = [(), ()].map(|()| thread::spawn(|| stage.task(stage.get_or_fail()).run_for(2)));
+        claim.end(Err(Failed));
+        for waiter in waiters.map(|waiter| waiter.join().unwrap()) {
+            assert_eq!(waiter.unwrap_or_else(Task::end), Err(Failed));
+        }
+        assert_eq!(stage.runs(), 3);
+    });
+}
+
+/// A waiter that is dropped during a publication leaves nothing behind, and its neighbour is woken.
+#[test]
+fn cancel_against_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let left = stage.waiting(stage.get_or_init(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Ok(1));
+        cancel.join().unwrap();
+        assert_eq!(left.end(), 1);
+    });
+}
+
+/// A waiter that is dropped during a failure takes nobody's turn away, even if others initialize meanwhile.
+///
+/// Worrying: A is notified and dropped, and B, who registers for the next initializer, is left asleep by it.
+#[test]
+fn cancel_against_failure() {
+    bounded(4, |stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let left = stage.waiting(stage.get_or_init(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        let next = thread::spawn(|| {
+            let next = stage.try_claim()?;
+            Some((next, stage.waiting(stage.get_or_init(4))))
+        });
+        claim.end(Err(Failed));
+        cancel.join().unwrap();
+        if let Some((next, late)) = next.join().unwrap() {
+            assert!(left.is_woken());
+            next.end(Ok(1));
+            assert_eq!(late.end(), 1);
+        }
+        assert!(left.is_woken());
+    });
+}

@@ -1,0 +1,195 @@
+//! Backends that wait through a crate that loom does not see into.
+
+use std::{
+    future::pending,
+    mem::ManuallyDrop,
+    pin::{Pin, pin},
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
+};
+
+use loom::sync::atomic::{AtomicU8, Ordering::AcqRel};
+
+use super::support::{Failed, Staged, unwoken};
+use crate::{
+    OnceCell,
+    backend::{Backend, Interest, State},
+};
+
+/// `B`, with something for loom to see where `B` uses what loom does not.
+///
+/// loom switches threads before its own operations alone, and tries two of them in both orders only if they
+/// are about the same object. A call of a foreign crate is of one step with the operation before it: nobody
+/// would ever come in between of a look at the state and the registration that follows. Nor would loom know
+/// that who registers after a wake-up sees what was done before it, which those crates guarantee. The shadow
+/// stands for both: it is touched before a registration, and after a wake-up, in the same step.
+///
+/// If `WAKERS_SWITCH`, so it is when a waker is cloned, in the middle of a registration.
+pub(crate) struct Shadowed<B, const WAKERS_SWITCH: bool> {
+    backend: B,
+    shadow: OnceLock<Arc<Shadow>>,
+}
+
+pub(crate) struct ShadowedWaiter<W> {
+    waiter: W,
+    /// The waker that it has, seen through.
+    seen: Option<Arc<SeenWaker>>,
+}
+
+struct Shadow(AtomicU8);
+
+impl Shadow {
+    fn touch(&self) {
+        self.0.fetch_add(1, AcqRel);
+    }
+
+    /// The same without letting others come between this and what was done last.
+    fn touch_at_once(&self) {
+        loom::stop_exploring();
+        self.touch();
+        loom::explore();
+    }
+}
+
+impl<B, const WAKERS_SWITCH: bool> Shadowed<B, WAKERS_SWITCH> {
+    const fn over(backend: B) -> Self {
+        Self {
+            backend,
+            shadow: OnceLock::new(),
+        }
+    }
+
+    fn shadow(&self) -> &Arc<Shadow> {
+        self.shadow.get_or_init(|| Arc::new(Shadow(AtomicU8::new(0))))
+    }
+}
+
+// SAFETY: it does what `B` does.
+unsafe impl<B: Backend<Waiter: Unpin>, const WAKERS_SWITCH: bool> Backend for Shadowed<B, WAKERS_SWITCH> {
+    const UNINIT: Self = Self::over(B::UNINIT);
+    const READY: Self = Self::over(B::READY);
+
+    type Waiter = ShadowedWaiter<B::Waiter>;
+
+    fn waiter(interest: Interest) -> Self::Waiter {
+        ShadowedWaiter {
+            waiter: B::waiter(interest),
+            seen: None,
+        }
+    }
+
+    fn state(&self) -> State {
+        self.backend.state()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.backend.is_ready()
+    }
+
+    fn try_claim(&self) -> Result<(), State> {
+        self.backend.try_claim()
+    }
+
+    unsafe fn publish(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.publish() };
+        self.shadow().touch_at_once();
+    }
+
+    unsafe fn release(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.release() };
+        self.shadow().touch_at_once();
+    }
+
+    unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let ShadowedWaiter { waiter, seen } = waiter.get_mut();
+        let waiter = Pin::new(waiter);
+        self.shadow().touch();
+        if !WAKERS_SWITCH {
+            // SAFETY: the caller's promise.
+            return unsafe { self.backend.poll_wait(waiter, cx) };
+        }
+        if !(seen.as_ref()).is_some_and(|seen| seen.waker.will_wake(cx.waker())) {
+            *seen = Some(Arc::new(SeenWaker {
+                waker: cx.waker().clone(),
+                shadow: self.shadow().clone(),
+            }));
+        }
+        let waker = seen.clone().expect("just made").into_waker();
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.poll_wait(waiter, &mut Context::from_waker(&waker)) }
+    }
+
+    unsafe fn cancel(&self, waiter: Pin<&mut Self::Waiter>) {
+        self.shadow().touch();
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.cancel(Pin::new(&mut waiter.get_mut().waiter)) };
+    }
+}
+
+impl<B, const WAKERS_SWITCH: bool> Staged for Shadowed<B, WAKERS_SWITCH>
+where
+    B: Backend<Waiter: Unpin + Send> + Send + Sync + 'static,
+{
+    const WAKERS_SWITCH: bool = WAKERS_SWITCH;
+
+    /// A passive waiter comes and goes, and an initializer too.
+    fn rehearse(cell: &OnceCell<u32, Self>) {
+        let mut initializing = pin!(cell.get_or_try_init(pending::<Result<u32, Failed>>));
+        assert!(initializing.as_mut().poll(&mut unwoken()).is_pending());
+        let mut waiting = pin!(cell.wait());
+        assert!(waiting.as_mut().poll(&mut unwoken()).is_pending());
+    }
+}
+
+/// A waker that lets loom see when it is cloned and woken.
+struct SeenWaker {
+    waker: Waker,
+    shadow: Arc<Shadow>,
+}
+
+impl SeenWaker {
+    fn wake(&self) {
+        self.shadow.touch_at_once();
+        self.waker.wake_by_ref();
+    }
+
+    fn into_waker(self: Arc<Self>) -> Waker {
+        // SAFETY: `VTABLE` keeps the contract: each waker is one count of the `Arc`.
+        unsafe { Waker::from_raw(RawWaker::new(Arc::into_raw(self).cast(), &VTABLE)) }
+    }
+
+    /// # Safety
+    ///
+    /// `data` is that of a waker of ours, and lends its count.
+    unsafe fn borrow(data: *const ()) -> ManuallyDrop<Arc<Self>> {
+        // SAFETY: it comes from `into_raw`, and the count stays with the waker.
+        ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })
+    }
+}
+
+// One for all, so that clones are equal.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: this is our table.
+        let seen = unsafe { SeenWaker::borrow(data) };
+        seen.shadow.touch();
+        let clone = ManuallyDrop::new(Arc::clone(&seen).into_waker());
+        RawWaker::new(clone.data(), clone.vtable())
+    },
+    |data| {
+        // SAFETY: this is our table, and the waker is used up.
+        let seen = ManuallyDrop::into_inner(unsafe { SeenWaker::borrow(data) });
+        seen.wake();
+    },
+    |data| {
+        // SAFETY: this is our table.
+        let seen = unsafe { SeenWaker::borrow(data) };
+        seen.wake();
+    },
+    |data| {
+        // SAFETY: this is our table, and the waker is used up.
+        drop(ManuallyDrop::into_inner(unsafe { SeenWaker::borrow(data) }));
+    },
+);
