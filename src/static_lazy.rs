@@ -58,6 +58,13 @@ macro_rules! lazy {
 ///
 /// If the future panics, the static is poisoned: whoever asks for the value panics.
 ///
+/// What is left of the future is then leaked, as all of a static is.
+///
+/// # Its own value
+///
+/// The future must not await its own static. If it names it directly, the compiler finds a cycle; through a boxed
+/// future, debug builds with the feature `std` panic.
+///
 /// # Costs
 ///
 /// Each wake of the future wakes every waiter. One look at a ready static is one load (Acquire). Nothing
