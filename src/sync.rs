@@ -13,11 +13,6 @@ pub(crate) use self::modelled::*;
 mod plain {
     pub(crate) use core::sync::atomic::Ordering;
 
-    #[cfg(all(
-        any(feature = "atomic-waker", feature = "event-listener"),
-        not(feature = "portable-atomic")
-    ))]
-    pub(crate) use core::sync::atomic::AtomicU8;
     #[cfg(not(feature = "portable-atomic"))]
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
 
