@@ -1,10 +1,11 @@
 //! What the documentation of `Lazy` claims.
 
+#[path = "util/counting.rs"]
+mod counting;
 mod outsider;
 mod util;
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     cell::{Cell, UnsafeCell},
     future::{Ready, pending, poll_fn, ready},
     marker::{PhantomData, PhantomPinned},
@@ -19,6 +20,7 @@ use std::{
     thread,
 };
 
+use counting::ALLOCATIONS;
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{Backend, GetLazy, Intrusive, Lazy};
 use outsider::Locked;
@@ -691,29 +693,6 @@ fn one_word_stands_beside_the_value_and_the_future() {
     assert_eq!(size_of::<Intrusive>(), 8);
     assert_eq!(size_of::<<Intrusive as Backend>::Waiter>(), 48);
 }
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: `System` does the work; counting touches a thread-local without a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn nothing_allocates() {

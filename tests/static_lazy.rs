@@ -1,10 +1,10 @@
 //! What the documentation of `lazy!` and `StaticLazy` claims.
 
+#[path = "util/counting.rs"]
+mod counting;
 mod util;
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
     future::{poll_fn, ready},
     pin::{Pin, pin},
     sync::{
@@ -15,6 +15,7 @@ use std::{
     thread,
 };
 
+use counting::ALLOCATIONS;
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{__private, StaticLazy, lazy};
 use util::{Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
@@ -533,29 +534,6 @@ fn a_place_that_is_too_small_is_refused() {
 }
 
 // Costs.
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: `System` does the work; counting touches a thread-local without a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn nothing_allocates() {
