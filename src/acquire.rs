@@ -2,12 +2,13 @@
 
 use core::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use crate::{
+    attempt::Wait,
     backend::{Backend, Interest},
-    reentrancy,
+    reentrancy::{self, Runner},
     slot::{Acquired, Slot},
 };
 
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) struct Waiting<'a, T, B: Backend> {
     slot: &'a Slot<T, B>,
     waiter: B::Waiter,
+    wait: Wait,
 }
 
 impl<'a, T, B: Backend> Waiting<'a, T, B> {
@@ -25,7 +27,16 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
         Self {
             slot,
             waiter: B::waiter(interest),
+            wait: Wait::NONE,
         }
+    }
+
+    /// The same, and `tracing` does not hear of it.
+    #[cfg(feature = "std")]
+    pub(crate) fn untraced(slot: &'a Slot<T, B>, interest: Interest) -> Self {
+        let mut this = Self::new(slot, interest);
+        this.wait = Wait::TOLD;
+        this
     }
 
     pub(crate) fn slot(&self) -> &'a Slot<T, B> {
@@ -63,11 +74,14 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
         look: impl Fn(&'a Slot<T, B>) -> Option<R>,
     ) -> Poll<R> {
         let slot = self.slot;
-        reentrancy::assert_outside(slot.backend(), cx.waker());
+        reentrancy::assert_outside(slot.backend(), Runner::Task(cx.waker()));
         loop {
             // SAFETY: the waiter is used with this backend alone, by us alone. Unless it is `Unpin`, pinning
             // guarantees that `drop` runs before its memory is given up or it is moved.
-            ready!(unsafe { slot.backend().poll_wait(self.as_mut().waiter(), cx) });
+            if unsafe { slot.backend().poll_wait(self.as_mut().waiter(), cx) }.is_pending() {
+                self.wait().begin::<T>();
+                return Poll::Pending;
+            }
             if let Some(result) = look(slot) {
                 return Poll::Ready(result);
             }
@@ -78,6 +92,12 @@ impl<'a, T, B: Backend> Waiting<'a, T, B> {
     fn waiter(self: Pin<&mut Self>) -> Pin<&mut B::Waiter> {
         // SAFETY: the waiter is pinned with the whole: nothing moves it, or hands it out unpinned.
         unsafe { self.map_unchecked_mut(|this| &mut this.waiter) }
+    }
+
+    #[inline(always)]
+    fn wait(self: Pin<&mut Self>) -> &mut Wait {
+        // SAFETY: this field is not pinned, and nothing else is moved.
+        &mut unsafe { self.get_unchecked_mut() }.wait
     }
 }
 

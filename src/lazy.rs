@@ -11,8 +11,9 @@ use core::{
 
 use crate::{
     acquire::{Waiting, polled_after_completion},
+    attempt::Attempt,
     backend::{Backend, Interest, Intrusive},
-    reentrancy::initializing,
+    reentrancy::Runner,
     slot::{Acquired, Claim, Slot},
     sync::UnsafeCell,
 };
@@ -68,6 +69,8 @@ pub struct Lazy<T, F, B: Backend = Intrusive> {
 struct Computation<F> {
     /// `None` once there is a value. Pinned with the whole.
     future: Option<F>,
+    /// Lasts from the first poll on.
+    attempt: Attempt,
     /// Whether the future panicked, in a poll or when it was dropped.
     is_poisoned: bool,
 }
@@ -108,6 +111,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
             slot: Slot::empty(),
             computation: UnsafeCell::new(Computation {
                 future: Some(future),
+                attempt: Attempt::NONE,
                 is_poisoned: false,
             }),
         }
@@ -120,9 +124,15 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
             slot: Slot::filled(value),
             computation: UnsafeCell::new(Computation {
                 future: None,
+                attempt: Attempt::NONE,
                 is_poisoned: false,
             }),
         }
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn slot(&self) -> &Slot<T, B> {
+        &self.slot
     }
 
     /// The value, if it is there. Never waits and never computes: one load (Acquire).
@@ -204,16 +214,27 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
             let computation = unsafe { &mut *computation };
             computation.assert_sound();
-            let future = computation.future.as_mut().expect("neither value nor future");
+            let Computation { future, .. } = computation;
             // Until it is known that nothing has panicked.
             computation.is_poisoned = true;
-            // SAFETY: it is pinned with the whole, and dropped in place below.
-            let value = unsafe { Pin::new_unchecked(future) }.poll(cx);
-            if value.is_ready() {
-                computation.future = None;
-            }
+            let mut attempt = computation.attempt.take();
+            attempt.begin::<T>(self.slot.attempts());
+            let polled = attempt.run(self.slot.backend(), Runner::Task(cx.waker()), || {
+                let running = future.as_mut().expect("neither value nor future");
+                // SAFETY: it is pinned with the whole, and dropped in place.
+                let polled = unsafe { Pin::new_unchecked(running) }.poll(cx);
+                if polled.is_ready() {
+                    *future = None;
+                }
+                polled
+            });
             computation.is_poisoned = false;
-            value
+            if polled.is_ready() {
+                attempt.succeed();
+            } else {
+                computation.attempt = attempt;
+            }
+            polled
         })
     }
 }
@@ -272,7 +293,7 @@ enum Driving<'a, T, B: Backend> {
     /// Pinned with the whole.
     Waiting(Waiting<'a, T, B>),
     /// The computation is ours to drive. Dropping the claim passes it on.
-    Claimed(Claim<'a, T, B>),
+    Claimed(Claim<&'a Slot<T, B>>),
     Done,
 }
 
@@ -312,9 +333,7 @@ impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
         };
         let lazy = self.lazy;
         // SAFETY: `get` was called on a pinned `Lazy`, and we have the claim.
-        match initializing(lazy.slot.backend(), cx.waker(), || unsafe {
-            lazy.poll_computation(cx)
-        }) {
+        match unsafe { lazy.poll_computation(cx) } {
             Poll::Pending => {
                 self.stage = Driving::Claimed(claim);
                 Poll::Pending

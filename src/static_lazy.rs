@@ -9,8 +9,9 @@ use core::{
 
 use crate::{
     acquire::{Waiting, polled_after_completion},
+    attempt::Attempt,
     backend::{Backend, Interest, Intrusive},
-    reentrancy::initializing,
+    reentrancy::Runner,
     slot::{Acquired, Claim, Slot},
     sync::{AtomicU8, Ordering, UnsafeCell},
     word::exchange_byte,
@@ -95,6 +96,8 @@ where
     Align<ALIGN>: Alignment,
 {
     life: Life,
+    /// Lasts from the first poll on.
+    attempt: Attempt,
     place: Place<<Align<ALIGN> as Alignment>::Unit, SIZE>,
 }
 
@@ -174,6 +177,7 @@ where
             phase: AtomicU8::new(FREE),
             computation: UnsafeCell::new(Computation {
                 life: Life::Unstarted,
+                attempt: Attempt::NONE,
                 place: Place {
                     align: [],
                     bytes: MaybeUninit::uninit(),
@@ -181,6 +185,11 @@ where
             }),
             future: ErasedFuture::new(init),
         }
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn slot(&self) -> &Slot<T, Intrusive> {
+        &self.slot
     }
 
     /// The value, if it is there. Never waits and never computes: one load (Acquire).
@@ -207,16 +216,13 @@ where
     }
 
     /// Polls the future once, and passes the claim on.
-    fn drive(&'static self, claim: Claim<'static, T, Intrusive>) -> Driven<T> {
+    fn drive(&'static self, claim: Claim<&'static Slot<T, Intrusive>>) -> Driven<T> {
         self.set_phase(POLLING);
         // Dropped before the claim, also when the future panics.
         let free = FreeOnDrop { lazy: self };
         let waker = self.waker();
-        let polled = initializing(self.slot.backend(), &waker, || {
-            // SAFETY: we have the claim.
-            unsafe { self.poll_computation(&waker) }
-        });
-        match polled {
+        // SAFETY: we have the claim.
+        match unsafe { self.poll_computation(&waker) } {
             Poll::Ready(value) => {
                 drop(free);
                 Driven::Finished(claim.publish(value))
@@ -247,32 +253,43 @@ where
     /// The caller has the claim.
     unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<T> {
         self.computation.with_mut(|computation| {
-            // Two places, and never a reference to the whole: a future that refers to itself shares its place with
+            // Its fields, and never a reference to the whole: a future that refers to itself shares its place with
             // nobody else's `&mut`.
             // SAFETY: the pointer is valid.
             let place = unsafe { &raw mut (*computation).place.bytes }.cast();
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
             let stage = unsafe { &mut (*computation).life };
+            // SAFETY: as above.
+            let kept = unsafe { &mut (*computation).attempt };
             // Until it is known that nothing has panicked.
             let life = mem::replace(stage, Life::Poisoned);
             assert!(
                 life != Life::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
             );
-            if life == Life::Unstarted {
-                // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
-                unsafe { (self.future.start)(self.future.init, place) };
-            }
-            // SAFETY: the future is in its place, and ours.
-            let value = unsafe { (self.future.poll)(place, &mut Context::from_waker(waker)) };
-            *stage = if value.is_ready() {
-                // SAFETY: the future is in its place, and ours; `Poisoned` keeps others away from what is left.
-                unsafe { (self.future.drop)(place) };
+            let mut attempt = kept.take();
+            attempt.begin::<T>(self.slot.attempts());
+            let polled = attempt.run(self.slot.backend(), Runner::Task(waker), || {
+                if life == Life::Unstarted {
+                    // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
+                    unsafe { (self.future.start)(self.future.init, place) };
+                }
+                // SAFETY: the future is in its place, and ours.
+                let polled = unsafe { (self.future.poll)(place, &mut Context::from_waker(waker)) };
+                if polled.is_ready() {
+                    // SAFETY: the future is in its place, and ours; `Poisoned` keeps others away from what is left.
+                    unsafe { (self.future.drop)(place) };
+                }
+                polled
+            });
+            *stage = if polled.is_ready() {
+                attempt.succeed();
                 Life::Finished
             } else {
+                *kept = attempt;
                 Life::Running
             };
-            value
+            polled
         })
     }
 

@@ -19,6 +19,9 @@ mod plain {
     #[cfg(feature = "portable-atomic")]
     pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
 
+    #[cfg(feature = "tracing")]
+    pub(crate) use core::sync::atomic::AtomicU32;
+
     #[cfg(all(feature = "std", not(feature = "critical-section")))]
     pub(crate) use std::thread::yield_now;
 
