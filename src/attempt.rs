@@ -21,6 +21,8 @@ mod traced {
         sync::{AtomicU32, Ordering},
     };
 
+    const TARGET: &str = "oncelot";
+
     /// How many attempts a cell has seen.
     pub(crate) struct Attempts(AtomicU32);
 
@@ -84,14 +86,14 @@ mod traced {
 
         pub(crate) fn succeed(mut self) {
             if let Some(Lasting { span, began, .. }) = self.0.take() {
-                tracing::debug!(parent: &*span, duration = ?began.elapsed(), "initialized");
+                tracing::debug!(target: TARGET, parent: &*span, duration = ?began.elapsed(), "initialized");
             }
         }
 
         pub(crate) fn fail<E>(mut self) {
             if let Some(Lasting { span, began, .. }) = self.0.take() {
                 let (duration, error) = (began.elapsed(), type_name::<E>());
-                tracing::warn!(parent: &*span, ?duration, error, "the initializer failed");
+                tracing::warn!(target: TARGET, parent: &*span, ?duration, error, "the initializer failed");
             }
         }
     }
@@ -106,9 +108,9 @@ mod traced {
             {
                 let duration = began.elapsed();
                 if is_running {
-                    tracing::error!(parent: &*span, ?duration, "the initializer panicked");
+                    tracing::error!(target: TARGET, parent: &*span, ?duration, "the initializer panicked");
                 } else {
-                    tracing::warn!(parent: &*span, ?duration, "the initializer was cancelled");
+                    tracing::warn!(target: TARGET, parent: &*span, ?duration, "the initializer was cancelled");
                 }
             }
         }
@@ -127,7 +129,7 @@ mod traced {
         pub(crate) fn begin<T>(&mut self) {
             if !self.is_told {
                 self.is_told = true;
-                tracing::trace!(value = type_name::<T>(), "waiting");
+                tracing::trace!(target: TARGET, value = type_name::<T>(), "waiting");
             }
         }
     }

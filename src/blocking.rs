@@ -18,6 +18,7 @@ use crate::{
     running::run_here,
     slot::{Acquired, Slot},
     static_lazy::{Align, Alignment, StaticLazy},
+    sync::parker,
 };
 
 /// For threads that may block (feature `blocking`).
@@ -213,7 +214,7 @@ fn block_on<R>(poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
 
 /// Polls, and parks the thread in between.
 fn block_until<R>(deadline: Option<Instant>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Option<R> {
-    let (parker, unparker) = parking::pair();
+    let (parker, unparker) = parker();
     let waker = unparker.into();
     let cx = &mut Context::from_waker(&waker);
     let mut is_in_time = true;

@@ -73,7 +73,7 @@ mod lazy;
 mod once_cell;
 mod static_lazy;
 
-#[cfg(all(feature = "blocking", not(oncelot_loom)))]
+#[cfg(feature = "blocking")]
 mod blocking;
 #[cfg(feature = "std")]
 pub mod runtime;

@@ -21,6 +21,7 @@ use core::task::Waker;
 
 /// Who runs an initializer, or waits.
 #[derive(Clone, Copy)]
+#[allow(dead_code, reason = "only looked at where it is watched")]
 pub(crate) enum Runner<'a> {
     /// The task of this waker.
     Task(&'a Waker),

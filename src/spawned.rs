@@ -1,11 +1,12 @@
 //! Initializers that run as tasks of their own, or on a runtime's pool for blocking work.
 
+use alloc::sync::Arc;
 use core::{convert::Infallible, future::poll_fn, ops::Deref, pin::pin, task::Poll};
 use std::{
     any::Any,
     boxed::Box,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     running::{Running, run_here},
     runtime::Runtime,
     slot::{Acquired, Claim, Hold, Slot},
+    sync,
 };
 
 /// What makes a value in a task of its own: an `async fn`, a closure that returns a future, or an async closure,
@@ -258,7 +260,7 @@ async fn get_or_start<'a, R: Runtime, T, B: Backend, E>(
         match acquired.await {
             Acquired::Ready(value) => return Ok(value),
             Acquired::Claimed(claim) => {
-                let report = Arc::new(Report(Slot::empty()));
+                let report = sync::Arc::new(Report::new());
                 start(claim, Reporter(report.clone()));
                 report
             }
@@ -312,6 +314,14 @@ enum Outcome<E> {
 struct Report<E>(Slot<Mutex<Option<Outcome<E>>>, Intrusive>);
 
 impl<E> Report<E> {
+    fn new() -> Self {
+        let report = Self(Slot::empty());
+        // Has loom's atomic made before other threads see it.
+        #[cfg(oncelot_loom)]
+        assert!(!report.0.is_ready());
+        report
+    }
+
     /// Waits until it is made, and takes it.
     async fn taken<R: Runtime>(&self) -> Outcome<E> {
         let mut waiting = pin!(Waiting::untraced(&self.0, Interest::Value));
@@ -322,7 +332,7 @@ impl<E> Report<E> {
 }
 
 /// Makes the report, at the latest when it is dropped.
-struct Reporter<E>(Arc<Report<E>>);
+struct Reporter<E>(sync::Arc<Report<E>>);
 
 impl<E> Reporter<E> {
     fn report(&self, outcome: Outcome<E>) {

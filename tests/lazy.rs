@@ -671,7 +671,7 @@ fn a_get_is_send_with_a_lazy_that_is_sync() {
 // Costs.
 
 #[test]
-#[cfg(target_pointer_width = "64")]
+#[cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
 fn one_word_stands_beside_the_value_and_the_future() {
     /// What the compiler needs to tell a future from none, and a future that panicked from one that did not.
     struct Parts<T, F> {
