@@ -45,6 +45,7 @@ extern crate std;
 mod sync;
 
 mod error;
+mod panics;
 mod state;
 
 mod list;
