@@ -9,7 +9,7 @@ use core::{
 use std::time::Instant;
 
 use crate::{
-    acquire::Waiting,
+    acquire::{Awaited, Waiting},
     backend::{Backend, Interest},
     futures::unwrap_infallible,
     lazy::Lazy,

@@ -21,7 +21,7 @@ enum Init<'a, T, F, Fut, B: Backend> {
     /// The value was there when the future was made: the path of every access to a ready cell.
     Ready(&'a T),
     Waiting {
-        waiting: Waiting<'a, T, B>,
+        waiting: Waiting<'a, Slot<T, B>>,
         /// Taken when the claim is ours.
         init: Option<F>,
     },
@@ -64,7 +64,7 @@ where
                 return Poll::Ready(Ok(value));
             }
             Self::Waiting { waiting, .. } => {
-                let slot = waiting.slot();
+                let slot = waiting.awaited();
                 if let Some(value) = slot.get() {
                     *this = Self::DONE;
                     return Poll::Ready(Ok(value));
@@ -334,7 +334,7 @@ where
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Insert<'a, T, B: Backend = Intrusive> {
     /// `None` once the future has completed.
-    waiting: Option<Waiting<'a, T, B>>,
+    waiting: Option<Waiting<'a, Slot<T, B>>>,
     /// Taken on completion.
     value: Option<T>,
 }
@@ -372,7 +372,7 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Wait<'a, T, B: Backend = Intrusive> {
     /// `None` once the future has completed.
-    waiting: Option<Waiting<'a, T, B>>,
+    waiting: Option<Waiting<'a, Slot<T, B>>>,
 }
 
 impl<'a, T, B: Backend> Wait<'a, T, B> {
@@ -395,8 +395,8 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
 /// Polls a `Waiting` that is left only once.
 #[inline]
 fn poll_to_end<'a, T, B: Backend, R>(
-    mut waiting: Pin<&mut Option<Waiting<'a, T, B>>>,
-    poll: impl FnOnce(Pin<&mut Waiting<'a, T, B>>) -> Poll<R>,
+    mut waiting: Pin<&mut Option<Waiting<'a, Slot<T, B>>>>,
+    poll: impl FnOnce(Pin<&mut Waiting<'a, Slot<T, B>>>) -> Poll<R>,
 ) -> Poll<R> {
     let result = match waiting.as_mut().as_pin_mut() {
         Some(waiting) => ready!(poll(waiting)),

@@ -51,6 +51,7 @@ extern crate std;
 mod sync;
 
 mod error;
+mod panics;
 mod state;
 
 mod list;

@@ -8,7 +8,7 @@ use core::{
 };
 
 use crate::{
-    acquire::{Waiting, polled_after_completion},
+    acquire::{Awaited, Waiting, polled_after_completion},
     attempt::Attempt,
     backend::{Backend, Interest, Intrusive},
     reentrancy::Runner,
@@ -187,11 +187,6 @@ where
         }
     }
 
-    #[cfg(feature = "blocking")]
-    pub(crate) fn slot(&self) -> &Slot<T, Intrusive> {
-        &self.slot
-    }
-
     /// The value, if it is there. Never waits and never computes: one load (Acquire).
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
@@ -208,10 +203,13 @@ where
     /// # Cancel safety
     ///
     /// If the future is dropped, nothing is lost: the others go on with the computation.
+    #[inline]
     pub fn get(&'static self) -> GetStatic<T, SIZE, ALIGN> {
         GetStatic {
-            lazy: self,
-            waiting: Some(Waiting::new(&self.slot, Interest::Claim)),
+            stage: match self.try_get() {
+                Some(value) => Turns::Ready(value),
+                None => Turns::Waiting(Waiting::new(self, Interest::Claim)),
+            },
         }
     }
 
@@ -372,9 +370,32 @@ pub struct GetStatic<T: 'static, const SIZE: usize, const ALIGN: usize>
 where
     Align<ALIGN>: Alignment,
 {
-    lazy: &'static StaticLazy<T, SIZE, ALIGN>,
-    /// `None` once the future has completed. Pinned with the whole.
-    waiting: Option<Waiting<'static, T, Intrusive>>,
+    stage: Turns<T, SIZE, ALIGN>,
+}
+
+enum Turns<T: 'static, const SIZE: usize, const ALIGN: usize>
+where
+    Align<ALIGN>: Alignment,
+{
+    /// The value was there when the future was made: the path of every access to a ready static.
+    Ready(&'static T),
+    /// Pinned with the whole.
+    Waiting(Waiting<'static, StaticLazy<T, SIZE, ALIGN>>),
+    Done,
+}
+
+impl<T, const SIZE: usize, const ALIGN: usize> Awaited for StaticLazy<T, SIZE, ALIGN>
+where
+    Align<ALIGN>: Alignment,
+{
+    type Value = T;
+    type Backend = Intrusive;
+    type Name = T;
+
+    #[inline(always)]
+    fn slot(&self) -> &Slot<T, Intrusive> {
+        &self.slot
+    }
 }
 
 impl<T, const SIZE: usize, const ALIGN: usize> Future for GetStatic<T, SIZE, ALIGN>
@@ -383,27 +404,45 @@ where
 {
     type Output = &'static T;
 
+    /// Inlined for the look at a ready static.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
-        // SAFETY: `waiting` is only reached through a `Pin`, or dropped in place.
+        // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
+        if let Turns::Ready(value) = this.stage {
+            this.stage = Turns::Done;
+            return Poll::Ready(value);
+        }
+        this.poll_slow(cx)
+    }
+}
+
+impl<T, const SIZE: usize, const ALIGN: usize> GetStatic<T, SIZE, ALIGN>
+where
+    Align<ALIGN>: Alignment,
+{
+    /// `self` is pinned.
+    #[inline(never)]
+    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'static T> {
         loop {
-            let Some(waiting) = &mut this.waiting else {
+            let Turns::Waiting(waiting) = &mut self.stage else {
                 polled_after_completion()
             };
+            let lazy = waiting.awaited();
             // SAFETY: it is pinned with the whole.
             let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
             // Gone before the turn, which may panic.
-            this.waiting = None;
+            self.stage = Turns::Done;
             let claim = match acquired {
                 Acquired::Ready(value) => return Poll::Ready(value),
                 Acquired::Claimed(claim) => claim,
             };
-            let driven = this.lazy.drive(claim);
+            let driven = lazy.drive(claim);
             if let Driven::Finished(value) = driven {
                 return Poll::Ready(value);
             }
             // Nobody has the claim now, or somebody else: wait for the next turn.
-            this.waiting = Some(Waiting::new(&this.lazy.slot, Interest::Claim));
+            self.stage = Turns::Waiting(Waiting::new(lazy, Interest::Claim));
             if let Driven::Woken = driven {
                 // Everybody else was woken to go on. So that the executor has its turn too, come back.
                 cx.waker().wake_by_ref();

@@ -210,6 +210,12 @@ fn a_lazy_value_has_one_attempt_whoever_drives_it() {
         assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
         assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_ready());
         drop(Box::pin(Lazy::new(async { 1_u32 })));
+        let lazy = pin!(Lazy::new(pending::<u16>()));
+        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
+        let mut driver = Box::pin(lazy.as_ref().get());
+        assert!(poll(&mut driver).is_pending());
+        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
+        drop(driver);
         let poisoned = pin!(Lazy::<u64, _>::new(async { panic!("out of luck") }));
         caught(|| _ = now(poisoned.as_ref().get()));
         caught(|| _ = now(poisoned.as_ref().get()));
@@ -218,7 +224,9 @@ fn a_lazy_value_has_one_attempt_whoever_drives_it() {
         notes,
         [
             "DEBUG initialize{value=\"u32\" attempt=1}: initialized duration",
+            "TRACE waiting value=\"u16\"",
             "ERROR initialize{value=\"u64\" attempt=1}: the initializer panicked duration",
+            "WARN initialize{value=\"u16\" attempt=1}: the initializer was cancelled duration",
         ]
     );
 }
