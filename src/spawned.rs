@@ -211,11 +211,11 @@ unsafe impl<T, B: Backend> Hold for InArc<T, B> {
 }
 
 /// The value, or the one that `init` makes in a task, which holds the slot by what `hold` gives.
-async fn get_or_spawn<'a, R: Runtime, T, B: Backend, H, E>(
-    slot: &'a Slot<T, B>,
+async fn get_or_spawn<R: Runtime, T, B: Backend, H, E>(
+    slot: &Slot<T, B>,
     hold: impl FnOnce() -> H,
     init: impl Initializer<Output = Result<T, E>>,
-) -> Result<&'a T, E>
+) -> Result<&T, E>
 where
     H: Hold<Value = T, Backend = B> + Send + 'static,
     E: Send + 'static,
@@ -227,11 +227,11 @@ where
 }
 
 /// The value, or the one that `init` makes on the pool for blocking work, where `hold` gives what holds the slot.
-async fn get_or_unblock<'a, R: Runtime, T, B: Backend, H, E>(
-    slot: &'a Slot<T, B>,
+async fn get_or_unblock<R: Runtime, T, B: Backend, H, E>(
+    slot: &Slot<T, B>,
     hold: impl FnOnce() -> H,
     init: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<&'a T, E>
+) -> Result<&T, E>
 where
     H: Hold<Value = T, Backend = B> + Send + 'static,
     E: Send + 'static,

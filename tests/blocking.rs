@@ -99,8 +99,10 @@ unsafe impl Backend for Census {
             waiter,
             is_registered,
         } = unsafe { waiter.get_unchecked_mut() };
-        // SAFETY: as above, and the caller's promise.
-        let polled = unsafe { self.backend.poll_wait(Pin::new_unchecked(waiter), cx) };
+        // SAFETY: as above.
+        let waiter = unsafe { Pin::new_unchecked(waiter) };
+        // SAFETY: the caller's promise.
+        let polled = unsafe { self.backend.poll_wait(waiter, cx) };
         self.count(is_registered, polled.is_pending());
         polled
     }
@@ -111,8 +113,10 @@ unsafe impl Backend for Census {
             waiter,
             is_registered,
         } = unsafe { waiter.get_unchecked_mut() };
-        // SAFETY: as above, and the caller's promise.
-        unsafe { self.backend.cancel(Pin::new_unchecked(waiter)) };
+        // SAFETY: as above.
+        let waiter = unsafe { Pin::new_unchecked(waiter) };
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.cancel(waiter) };
         self.count(is_registered, false);
     }
 }
@@ -228,7 +232,7 @@ fn a_thread_takes_over() {
     let mut cancelled = Box::pin(cell.get_or_init(pending));
     assert!(poll(&mut cancelled).is_pending());
     thread::scope(|scope| {
-        let thread = scope.spawn(|| cell.insert_blocking(1).map(|value| *value));
+        let thread = scope.spawn(|| cell.insert_blocking(1).copied());
         drop(cancelled);
         assert_eq!(thread.join().unwrap(), Ok(1));
     });

@@ -7,7 +7,7 @@ mod util;
 
 use std::{
     cell::{Cell, UnsafeCell},
-    future::{IntoFuture, Ready, pending, poll_fn, ready},
+    future::{Ready, pending, poll_fn, ready},
     marker::{PhantomData, PhantomPinned},
     panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind},
     pin::{Pin, pin},
