@@ -98,13 +98,7 @@ pub trait SharedCell<'a>: Sized + Send + sealed::Sealed {
     fn get_or_init_spawned<R: Runtime>(
         self,
         init: impl Initializer<Output = Self::Value>,
-    ) -> impl Future<Output = &'a Self::Value> + Send {
-        let value = self.get_or_try_init_spawned::<R, _>(move || async move {
-            let value = init.call().await;
-            Ok::<_, Infallible>(value)
-        });
-        async { unwrap_infallible(value.await) }
-    }
+    ) -> impl Future<Output = &'a Self::Value> + Send;
 
     /// The same as [`get_or_init_spawned`](Self::get_or_init_spawned), for an initializer that can fail.
     ///
@@ -121,10 +115,7 @@ pub trait SharedCell<'a>: Sized + Send + sealed::Sealed {
     fn get_or_init_unblock<R: Runtime>(
         self,
         init: impl FnOnce() -> Self::Value + Send + 'static,
-    ) -> impl Future<Output = &'a Self::Value> + Send {
-        let value = self.get_or_try_init_unblock::<R, _>(|| Ok::<_, Infallible>(init()));
-        async { unwrap_infallible(value.await) }
-    }
+    ) -> impl Future<Output = &'a Self::Value> + Send;
 
     /// The same as [`get_or_init_unblock`](Self::get_or_init_unblock), for an initializer that can fail.
     ///
@@ -151,6 +142,22 @@ where
 {
     type Value = T;
 
+    fn get_or_init_spawned<R: Runtime>(
+        self,
+        init: impl Initializer<Output = T>,
+    ) -> impl Future<Output = &'static T> + Send {
+        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
+        async { unwrap_infallible(value.await) }
+    }
+
+    fn get_or_init_unblock<R: Runtime>(
+        self,
+        init: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = &'static T> + Send {
+        let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
+        async { unwrap_infallible(value.await) }
+    }
+
     fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
         self,
         init: impl Initializer<Output = Result<T, E>>,
@@ -174,6 +181,22 @@ where
     B: Backend<Waiter: Send> + Send + Sync + 'static,
 {
     type Value = T;
+
+    fn get_or_init_spawned<R: Runtime>(
+        self,
+        init: impl Initializer<Output = T>,
+    ) -> impl Future<Output = &'a T> + Send {
+        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
+        async { unwrap_infallible(value.await) }
+    }
+
+    fn get_or_init_unblock<R: Runtime>(
+        self,
+        init: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = &'a T> + Send {
+        let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
+        async { unwrap_infallible(value.await) }
+    }
 
     fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
         self,
