@@ -1,0 +1,25 @@
+//! Serves on tokio, by axum's own server.
+
+use std::{io, net::TcpListener, process::ExitCode};
+
+use axum::Router;
+use oncelot::runtime::Tokio;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    shop::run::<Tokio>(serve)
+}
+
+async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}

@@ -1,0 +1,88 @@
+//! Configuration, pool and cache in cells: opened when somebody first asks.
+//!
+//! | cell | who initializes it | so that |
+//! |---|---|---|
+//! | configuration | a thread: of the pool for blocking work, or the one that opens the connection pool | both wait for one reading |
+//! | connection pool | a thread of the pool for blocking work | no task is blocked by SQLite |
+//! | cache | a task of its own | a client that goes away does not throw it away half-done |
+
+use std::marker::PhantomData;
+
+use oncelot::{
+    OnceCell,
+    runtime::{Runtime, SharedCell},
+};
+
+use super::{Openings, Resources};
+use crate::{
+    args::Files,
+    config::Config,
+    error::{Error, OpenError},
+    figures::Sales,
+    pool::Pool,
+};
+
+pub(crate) struct Lazy<R> {
+    files: Files,
+    config: OnceCell<Config>,
+    pool: OnceCell<Pool>,
+    sales: OnceCell<Sales>,
+    openings: Openings,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Runtime + 'static> Lazy<R> {
+    pub(crate) fn new(files: Files) -> Self {
+        Self {
+            files,
+            config: OnceCell::new(),
+            pool: OnceCell::new(),
+            sales: OnceCell::new(),
+            openings: Openings::default(),
+            runtime: PhantomData,
+        }
+    }
+
+    fn read_config(&self) -> Result<Config, OpenError> {
+        let reading = &self.openings.config;
+        reading.count(|| Config::read(self.files.config.as_ref()))
+    }
+
+    fn open_pool(&self) -> Result<Pool, OpenError> {
+        self.openings.pool.count(|| {
+            let config = self.config.get_or_try_init_blocking(|| self.read_config())?;
+            Pool::open(&self.files.database, config)
+        })
+    }
+
+    async fn warm_up(&'static self) -> Result<Sales, Error> {
+        let warming_up = &self.openings.sales;
+        warming_up.start();
+        let sales = async { Ok(self.pool().await?.query::<R, _>(Sales::compute).await?) };
+        warming_up.end(sales.await)
+    }
+}
+
+impl<R: Runtime + 'static> Resources for Lazy<R> {
+    type Runtime = R;
+
+    async fn config(&'static self) -> Result<&'static Config, Error> {
+        let config = self.config.get_or_try_init_unblock::<R, _>(|| self.read_config());
+        Ok(config.await?)
+    }
+
+    async fn pool(&'static self) -> Result<&'static Pool, Error> {
+        let pool = self.pool.get_or_try_init_unblock::<R, _>(|| self.open_pool());
+        Ok(pool.await?)
+    }
+
+    async fn sales(&'static self) -> Result<&'static Sales, Error> {
+        self.sales
+            .get_or_try_init_spawned::<R, _>(|| self.warm_up())
+            .await
+    }
+
+    fn openings(&self) -> &Openings {
+        &self.openings
+    }
+}
