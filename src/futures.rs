@@ -147,7 +147,14 @@ where
             Poll::Ready(output) => {
                 // Drops the initializer before the value is published.
                 *self = Self::Done;
-                Poll::Ready(into_result(output).map(|value| claim.publish(value)))
+                Poll::Ready(match into_result(output) {
+                    Ok(value) => Ok(claim.publish(value)),
+                    Err(error) => {
+                        // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+                        drop(claim);
+                        Err(error)
+                    }
+                })
             }
         }
     }
