@@ -10,28 +10,22 @@ use core::{
 use crate::{
     acquire::{Waiting, polled_after_completion},
     backend::{Backend, Interest, Intrusive},
-    reentrancy::initializing,
+    running::Running,
     slot::{Acquired, Claim, Slot},
 };
 
 /// Waits for the claim, then runs the initializer and publishes what it yields.
 ///
-/// `waiting` and `future` are pinned with the whole. Assigning a stage drops the one before it in place.
+/// What waits and what runs is pinned with the whole. Assigning a stage drops the one before it in place.
 enum Init<'a, T, F, Fut, B: Backend> {
     /// The value was there when the future was made: the path of every access to a ready cell.
     Ready(&'a T),
     Waiting {
-        waiting: Waiting<'a, T, B>,
+        waiting: Waiting<'a, Slot<T, B>>,
         /// Taken when the claim is ours.
         init: Option<F>,
     },
-    /// Dropped in this order: the claim is released when the initializer is gone.
-    Running {
-        future: Fut,
-        /// In the hands of `poll` while the initializer is being polled; `None` for good if it panicked.
-        claim: Option<Claim<'a, T, B>>,
-    },
-    Done,
+    Running(Option<Running<&'a Slot<T, B>, Fut>>),
 }
 
 impl<'a, T, F, Fut, B: Backend> Init<'a, T, F, Fut, B>
@@ -39,6 +33,8 @@ where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
+    const DONE: Self = Self::Running(None);
+
     #[inline]
     fn new(slot: &'a Slot<T, B>, init: F) -> Self {
         match slot.get() {
@@ -59,25 +55,25 @@ where
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
-        // SAFETY: `waiting` and `future` are only reached through a `Pin`, or dropped in place.
+        // SAFETY: what waits and what runs is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
         match this {
             Self::Ready(value) => {
                 let value = *value;
-                *this = Self::Done;
+                *this = Self::DONE;
                 return Poll::Ready(Ok(value));
             }
             Self::Waiting { waiting, .. } => {
-                let slot = waiting.slot();
+                let slot = waiting.awaited();
                 if let Some(value) = slot.get() {
-                    *this = Self::Done;
+                    *this = Self::DONE;
                     return Poll::Ready(Ok(value));
                 }
                 if let Ok(claim) = slot.try_claim() {
                     return this.start(claim, cx, into_result);
                 }
             }
-            _ => {}
+            Self::Running(_) => {}
         }
         this.poll_slow(cx, into_result)
     }
@@ -94,17 +90,15 @@ where
                 // SAFETY: it is pinned with the whole.
                 match ready!(unsafe { Pin::new_unchecked(waiting) }.wait_to_acquire(cx)) {
                     Acquired::Ready(value) => {
-                        *self = Self::Done;
+                        *self = Self::DONE;
                         Poll::Ready(Ok(value))
                     }
                     Acquired::Claimed(claim) => self.start(claim, cx, into_result),
                 }
             }
-            Self::Running { claim, .. } => {
-                let claim = claim.take().unwrap_or_else(|| polled_after_completion());
-                self.run(claim, cx, into_result)
-            }
-            Self::Ready(_) | Self::Done => polled_after_completion(),
+            // SAFETY: it is pinned with the whole.
+            Self::Running(running) => Running::poll(unsafe { Pin::new_unchecked(running) }, cx, into_result),
+            Self::Ready(_) => unreachable!("`poll` has returned the value"),
         }
     }
 
@@ -112,7 +106,7 @@ where
     #[inline(always)]
     fn start<E>(
         &mut self,
-        claim: Claim<'a, T, B>,
+        claim: Claim<&'a Slot<T, B>>,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
@@ -120,43 +114,18 @@ where
             unreachable!("only who waits gets the claim")
         };
         let init = init.take().expect("taken with the claim");
-        *self = Self::Done;
-        let future = initializing(claim.slot().backend(), cx.waker(), init);
-        *self = Self::Running { future, claim: None };
-        self.run(claim, cx, into_result)
-    }
-
-    /// Polls the initializer. `self` is pinned.
-    #[inline(always)]
-    fn run<E>(
-        &mut self,
-        claim: Claim<'a, T, B>,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        let Self::Running { future, claim: kept } = self else {
-            unreachable!("whoever has the claim is running")
+        *self = Self::DONE;
+        let Self::Running(running) = self else {
+            unreachable!("just made")
         };
         // SAFETY: it is pinned with the whole.
-        let future = unsafe { Pin::new_unchecked(future) };
-        match initializing(claim.slot().backend(), cx.waker(), || future.poll(cx)) {
-            Poll::Pending => {
-                *kept = Some(claim);
-                Poll::Pending
-            }
-            Poll::Ready(output) => {
-                // Drops the initializer before the value is published.
-                *self = Self::Done;
-                Poll::Ready(match into_result(output) {
-                    Ok(value) => Ok(claim.publish(value)),
-                    Err(error) => {
-                        // Here, and not at the end: a return value is leaked if what is dropped after it panics.
-                        drop(claim);
-                        Err(error)
-                    }
-                })
-            }
-        }
+        Running::start(
+            unsafe { Pin::new_unchecked(running) },
+            claim,
+            init,
+            cx,
+            into_result,
+        )
     }
 }
 
@@ -365,7 +334,7 @@ where
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Insert<'a, T, B: Backend = Intrusive> {
     /// `None` once the future has completed.
-    waiting: Option<Waiting<'a, T, B>>,
+    waiting: Option<Waiting<'a, Slot<T, B>>>,
     /// Taken on completion.
     value: Option<T>,
 }
@@ -403,7 +372,7 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Wait<'a, T, B: Backend = Intrusive> {
     /// `None` once the future has completed.
-    waiting: Option<Waiting<'a, T, B>>,
+    waiting: Option<Waiting<'a, Slot<T, B>>>,
 }
 
 impl<'a, T, B: Backend> Wait<'a, T, B> {
@@ -426,8 +395,8 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
 /// Polls a `Waiting` that is left only once.
 #[inline]
 fn poll_to_end<'a, T, B: Backend, R>(
-    mut waiting: Pin<&mut Option<Waiting<'a, T, B>>>,
-    poll: impl FnOnce(Pin<&mut Waiting<'a, T, B>>) -> Poll<R>,
+    mut waiting: Pin<&mut Option<Waiting<'a, Slot<T, B>>>>,
+    poll: impl FnOnce(Pin<&mut Waiting<'a, Slot<T, B>>>) -> Poll<R>,
 ) -> Poll<R> {
     let result = match waiting.as_mut().as_pin_mut() {
         Some(waiting) => ready!(poll(waiting)),
@@ -437,7 +406,7 @@ fn poll_to_end<'a, T, B: Backend, R>(
     Poll::Ready(result)
 }
 
-fn unwrap_infallible<T>(result: Result<T, Infallible>) -> T {
+pub(crate) fn unwrap_infallible<T>(result: Result<T, Infallible>) -> T {
     let Ok(value) = result;
     value
 }

@@ -3,16 +3,18 @@
 use core::{
     fmt,
     future::IntoFuture,
-    mem,
+    hint, mem,
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use crate::{
-    acquire::{Waiting, polled_after_completion},
+    acquire::{Awaited, Waiting, polled_after_completion},
+    attempt::Attempt,
     backend::{Backend, Interest, Intrusive},
-    reentrancy::initializing,
+    panics::swallow_panic,
+    reentrancy::Runner,
     slot::{Acquired, Claim, Slot},
     sync::UnsafeCell,
 };
@@ -37,12 +39,13 @@ use crate::{
 /// # Poisoning
 ///
 /// If the future panics, it cannot be polled again, and there is no other: the `Lazy` is poisoned, and whoever
-/// asks for the value panics.
+/// asks for the value panics. The future is dropped at once; with `std`, a panic in its destructor is swallowed.
 ///
 /// # Costs
 ///
-/// One word beside the value and the future; access is one load (Acquire). Nothing allocates. The future is
-/// dropped as soon as the value is there.
+/// The value takes the place of the future, which is dropped as soon as the value is there. Beside the larger of
+/// the two there is one word, and another one if the compiler finds no room in there to tell which of them it is.
+/// Access is one load (Acquire). Nothing allocates.
 ///
 /// # Examples
 ///
@@ -60,23 +63,31 @@ use crate::{
 ///
 /// [`pin!`]: core::pin::pin
 pub struct Lazy<T, F, B: Backend = Intrusive> {
-    slot: Slot<T, B>,
-    /// Touched by the holder of the claim alone, or by whoever has the whole exclusively.
-    computation: UnsafeCell<Computation<F>>,
+    /// The state and the waiters.
+    slot: Slot<(), B>,
+    /// Touched by the holder of the claim alone, or by whoever has the whole exclusively; from READY on it is
+    /// `Finished`, and shared.
+    computation: UnsafeCell<Computation<T, F>>,
 }
 
-struct Computation<F> {
-    /// `None` once there is a value. Pinned with the whole.
-    future: Option<F>,
-    /// Whether the future panicked, in a poll or when it was dropped.
-    is_poisoned: bool,
+enum Computation<T, F> {
+    Unfinished {
+        /// Pinned with the whole.
+        future: F,
+        /// Lasts from the first poll on.
+        attempt: Attempt,
+    },
+    Finished(T),
+    /// The future has panicked, in a poll or when it was dropped.
+    Poisoned,
 }
 
 // The future is pinned with the whole; nothing else is.
 impl<T, F: Unpin, B: Backend> Unpin for Lazy<T, F, B> {}
 
-// SAFETY: through a shared `Lazy`, threads share what `Slot` shares, and one after the other they poll and drop
-// the future, for which it is `Send`.
+// SAFETY: through a shared `Lazy`, threads share the value (`T: Sync`) and the backend; one thread may put a value in
+// that another takes out or drops, having the whole exclusively later (`T: Send`); and one after the other they poll
+// and drop the future, for which it is `Send`.
 unsafe impl<T: Send + Sync, F: Send, B: Backend + Sync> Sync for Lazy<T, F, B> {}
 
 // A panic poisons, so that nobody sees what it left half-done, except through the value.
@@ -106,9 +117,9 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     pub const fn with_backend(future: F) -> Self {
         Self {
             slot: Slot::empty(),
-            computation: UnsafeCell::new(Computation {
-                future: Some(future),
-                is_poisoned: false,
+            computation: UnsafeCell::new(Computation::Unfinished {
+                future,
+                attempt: Attempt::NONE,
             }),
         }
     }
@@ -117,29 +128,52 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     #[must_use]
     pub const fn with_backend_and_value(value: T) -> Self {
         Self {
-            slot: Slot::filled(value),
-            computation: UnsafeCell::new(Computation {
-                future: None,
-                is_poisoned: false,
-            }),
+            slot: Slot::filled(()),
+            computation: UnsafeCell::new(Computation::Finished(value)),
         }
     }
 
     /// The value, if it is there. Never waits and never computes: one load (Acquire).
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
-        self.slot.get()
+        if self.slot.is_ready() {
+            // SAFETY: the state is READY.
+            Some(unsafe { self.get_unchecked() })
+        } else {
+            None
+        }
+    }
+
+    /// # Safety
+    ///
+    /// That the state is READY happens before this call: the caller has seen it, say, or was told by who has.
+    #[inline(always)]
+    unsafe fn get_unchecked(&self) -> &T {
+        self.computation.with(|computation| {
+            // SAFETY: from READY on the computation is only read, as long as the whole is shared.
+            match unsafe { &*computation } {
+                Computation::Finished(value) => value,
+                // SAFETY: the state is READY, and only `Finished` is published.
+                _ => unsafe { hint::unreachable_unchecked() },
+            }
+        })
     }
 
     /// The value, if it is there, for changing it.
     pub fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut T> {
         // SAFETY: the value is not pinned, and nothing is moved.
-        unsafe { self.get_unchecked_mut() }.slot.get_mut()
+        match unsafe { self.get_unchecked_mut() }.computation.get_mut() {
+            Computation::Finished(value) => Some(value),
+            _ => None,
+        }
     }
 
     /// The value, if it is there; an unfinished future is dropped.
     pub fn into_inner(mut self) -> Option<T> {
-        self.slot.take()
+        match self.take_computation() {
+            Computation::Finished(value) => Some(value),
+            _ => None,
+        }
     }
 
     /// The value, or the future that has not finished, to go on with.
@@ -152,14 +186,15 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     ///
     /// Panics if the future has panicked.
     pub fn into_parts(mut self) -> Result<T, F> {
-        match self.slot.take() {
-            Some(value) => Ok(value),
-            None => {
-                let computation = self.computation.get_mut();
-                computation.assert_sound();
-                Err(computation.future.take().expect("neither value nor future"))
-            }
+        match self.take_computation() {
+            Computation::Finished(value) => Ok(value),
+            Computation::Unfinished { future, .. } => Err(future),
+            Computation::Poisoned => poisoned(),
         }
+    }
+
+    fn take_computation(&mut self) -> Computation<T, F> {
+        mem::replace(self.computation.get_mut(), Computation::Poisoned)
     }
 }
 
@@ -180,8 +215,10 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         // SAFETY: the slot is not pinned, and a shared reference to it moves nothing.
         let lazy = unsafe { Pin::into_inner_unchecked(self) };
         GetLazy {
-            lazy,
-            stage: Driving::Waiting(Waiting::new(&lazy.slot, Interest::Claim)),
+            stage: match lazy.try_get() {
+                Some(value) => Driving::Ready(value),
+                None => Driving::Waiting(Waiting::new(lazy, Interest::Claim)),
+            },
         }
     }
 
@@ -194,36 +231,67 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         Pin::new(self).get()
     }
 
-    /// Polls the computation.
+    /// Polls the future. `Ready` leaves the value in its place, to be published.
     ///
     /// # Safety
     ///
     /// `self` is pinned, and the caller has the claim.
-    unsafe fn poll_computation(&self, cx: &mut Context<'_>) -> Poll<T> {
+    unsafe fn poll_computation(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.computation.with_mut(|computation| {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
             let computation = unsafe { &mut *computation };
-            computation.assert_sound();
-            let future = computation.future.as_mut().expect("neither value nor future");
-            // Until it is known that nothing has panicked.
-            computation.is_poisoned = true;
-            // SAFETY: it is pinned with the whole, and dropped in place below.
-            let value = unsafe { Pin::new_unchecked(future) }.poll(cx);
-            if value.is_ready() {
-                computation.future = None;
+            let poisoning = Poisoning { computation };
+            let Computation::Unfinished { attempt, .. } = &mut *poisoning.computation else {
+                poisoned()
+            };
+            let mut attempt = attempt.take();
+            attempt.begin::<T>(self.slot.attempts());
+            let polled = attempt.run(self.slot.backend(), Runner::Task(cx.waker()), || {
+                let Computation::Unfinished { future, .. } = &mut *poisoning.computation else {
+                    unreachable!("it has just been looked at")
+                };
+                // SAFETY: it is pinned with the whole, and dropped in place, below or by whatever poisons.
+                unsafe { Pin::new_unchecked(future) }.poll(cx).map(|value| {
+                    // Drops the future. If that panics, the value comes into its place all the same, and is dropped
+                    // there.
+                    *poisoning.computation = Computation::Finished(value);
+                })
+            });
+            match &mut *poisoning.computation {
+                Computation::Unfinished { attempt: kept, .. } => *kept = attempt,
+                _ => attempt.succeed(),
             }
-            computation.is_poisoned = false;
-            value
+            mem::forget(poisoning);
+            polled
         })
     }
 }
 
-impl<F> Computation<F> {
-    fn assert_sound(&self) {
-        assert!(
-            !self.is_poisoned,
-            "this `Lazy` is poisoned: the future that was to compute its value has panicked"
-        );
+impl<T, F, B: Backend> Awaited for Lazy<T, F, B> {
+    type Value = ();
+    type Backend = B;
+    type Name = T;
+
+    #[inline(always)]
+    fn slot(&self) -> &Slot<(), B> {
+        &self.slot
+    }
+}
+
+#[cold]
+fn poisoned() -> ! {
+    panic!("this `Lazy` is poisoned: the future that was to compute its value has panicked")
+}
+
+/// Poisons when it is dropped, which only a panic does.
+struct Poisoning<'a, T, F> {
+    computation: &'a mut Computation<T, F>,
+}
+
+impl<T, F> Drop for Poisoning<'_, T, F> {
+    fn drop(&mut self) {
+        // Drops the future, which has panicked already.
+        swallow_panic(|| *self.computation = Computation::Poisoned);
     }
 }
 
@@ -263,31 +331,34 @@ impl<'a, T, F: Future<Output = T> + Unpin, B: Backend> IntoFuture for &'a Lazy<T
 /// Panics if it is polled after it has completed or panicked.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct GetLazy<'a, T, F, B: Backend = Intrusive> {
-    /// Pinned.
-    lazy: &'a Lazy<T, F, B>,
-    stage: Driving<'a, T, B>,
+    stage: Driving<'a, T, F, B>,
 }
 
-enum Driving<'a, T, B: Backend> {
-    /// Pinned with the whole.
-    Waiting(Waiting<'a, T, B>),
+enum Driving<'a, T, F, B: Backend> {
+    /// The value was there when the future was made: the path of every access to a ready `Lazy`.
+    Ready(&'a T),
+    /// Pinned with the whole. The `Lazy` is pinned too.
+    Waiting(Waiting<'a, Lazy<T, F, B>>),
     /// The computation is ours to drive. Dropping the claim passes it on.
-    Claimed(Claim<'a, T, B>),
+    Claimed {
+        /// Pinned.
+        lazy: &'a Lazy<T, F, B>,
+        claim: Claim<&'a Slot<(), B>>,
+    },
     Done,
 }
 
 impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
     type Output = &'a T;
 
-    #[inline]
+    /// Inlined for the look at a ready `Lazy`.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
         // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        if let Driving::Waiting(_) = this.stage {
-            if let Some(value) = this.lazy.try_get() {
-                this.stage = Driving::Done;
-                return Poll::Ready(value);
-            }
+        if let Driving::Ready(value) = this.stage {
+            this.stage = Driving::Done;
+            return Poll::Ready(value);
         }
         this.poll_slow(cx)
     }
@@ -295,31 +366,38 @@ impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
 
 impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
     /// `self` is pinned.
+    #[inline(never)]
     fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'a T> {
-        if let Driving::Waiting(waiting) = &mut self.stage {
-            // SAFETY: it is pinned with the whole.
-            match ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx)) {
-                Acquired::Ready(value) => {
-                    self.stage = Driving::Done;
-                    return Poll::Ready(value);
+        let (lazy, claim) = match &mut self.stage {
+            Driving::Waiting(waiting) => {
+                let lazy = waiting.awaited();
+                // SAFETY: it is pinned with the whole.
+                let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
+                self.stage = Driving::Done;
+                match acquired {
+                    // SAFETY: the backend has told that the state is READY.
+                    Acquired::Ready(()) => return Poll::Ready(unsafe { lazy.get_unchecked() }),
+                    Acquired::Claimed(claim) => (lazy, claim),
                 }
-                Acquired::Claimed(claim) => self.stage = Driving::Claimed(claim),
             }
-        }
-        // Held here, the claim is released by whatever panics below.
-        let Driving::Claimed(claim) = mem::replace(&mut self.stage, Driving::Done) else {
-            polled_after_completion()
+            // Held here, the claim is released by whatever panics below.
+            Driving::Claimed { .. } => match mem::replace(&mut self.stage, Driving::Done) {
+                Driving::Claimed { lazy, claim } => (lazy, claim),
+                _ => unreachable!("the stage has just been looked at"),
+            },
+            Driving::Ready(_) | Driving::Done => polled_after_completion(),
         };
-        let lazy = self.lazy;
         // SAFETY: `get` was called on a pinned `Lazy`, and we have the claim.
-        match initializing(lazy.slot.backend(), cx.waker(), || unsafe {
-            lazy.poll_computation(cx)
-        }) {
+        match unsafe { lazy.poll_computation(cx) } {
             Poll::Pending => {
-                self.stage = Driving::Claimed(claim);
+                self.stage = Driving::Claimed { lazy, claim };
                 Poll::Pending
             }
-            Poll::Ready(value) => Poll::Ready(claim.publish(value)),
+            Poll::Ready(()) => {
+                claim.publish(());
+                // SAFETY: the state is READY.
+                Poll::Ready(unsafe { lazy.get_unchecked() })
+            }
         }
     }
 }

@@ -21,7 +21,11 @@
 //!
 //! | feature | default | what it does |
 //! |---|---|---|
-//! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell |
+//! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
+//! | `alloc` | | [`BoxLazy`] |
+//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
+//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own |
+//! | `tracing` | | a span for each initializer, and events for how it ends and for who starts to wait |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
 //! | `event-listener` | | the backend [`EventListener`](backend::EventListener) |
@@ -39,12 +43,15 @@
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(all(feature = "std", not(test)))]
 extern crate std;
 
 mod sync;
 
 mod error;
+mod panics;
 mod state;
 
 mod list;
@@ -53,21 +60,34 @@ mod word;
 
 pub mod backend;
 
+mod attempt;
 mod reentrancy;
 mod slot;
 
 mod acquire;
+mod running;
 
+#[cfg(feature = "alloc")]
+mod box_lazy;
 mod futures;
 mod lazy;
 mod once_cell;
 mod static_lazy;
+
+#[cfg(feature = "blocking")]
+mod blocking;
+#[cfg(feature = "std")]
+pub mod runtime;
+#[cfg(feature = "std")]
+mod spawned;
 
 #[cfg(all(feature = "testing", not(oncelot_loom)))]
 pub mod testing;
 
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive};
+#[cfg(feature = "alloc")]
+pub use crate::box_lazy::{BoxLazy, LocalBoxLazy};
 pub use crate::{
     error::SetError,
     futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait},

@@ -125,6 +125,13 @@ impl<T, B: Backend> OnceCell<T, B> {
     }
 }
 
+impl<T, B: Backend> OnceCell<T, B> {
+    #[cfg(feature = "std")]
+    pub(crate) fn slot(&self) -> &Slot<T, B> {
+        &self.slot
+    }
+}
+
 /// Looking.
 impl<T, B: Backend> OnceCell<T, B> {
     /// Whether the cell holds a value.

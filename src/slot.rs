@@ -1,8 +1,13 @@
 //! The value beside its backend, and the claim: all unsafe access to the value is in here.
 
-use core::{mem, mem::MaybeUninit};
+use core::{
+    mem::{self, ManuallyDrop, MaybeUninit},
+    ops::Deref,
+    ptr,
+};
 
 use crate::{
+    attempt::Attempts,
     backend::{Backend, State},
     sync::UnsafeCell,
 };
@@ -13,6 +18,7 @@ use crate::{
 /// claim, or by whoever has the slot exclusively; shared references to it exist from READY on.
 pub(crate) struct Slot<T, B: Backend> {
     backend: B,
+    attempts: Attempts,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
@@ -26,6 +32,7 @@ impl<T, B: Backend> Slot<T, B> {
     pub(crate) const fn empty() -> Self {
         Self {
             backend: B::UNINIT,
+            attempts: Attempts::NONE,
             value: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
@@ -33,6 +40,7 @@ impl<T, B: Backend> Slot<T, B> {
     pub(crate) const fn filled(value: T) -> Self {
         Self {
             backend: B::READY,
+            attempts: Attempts::NONE,
             value: UnsafeCell::new(MaybeUninit::new(value)),
         }
     }
@@ -40,6 +48,11 @@ impl<T, B: Backend> Slot<T, B> {
     #[inline(always)]
     pub(crate) fn backend(&self) -> &B {
         &self.backend
+    }
+
+    #[inline(always)]
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     #[inline(always)]
@@ -111,9 +124,9 @@ impl<T, B: Backend> Slot<T, B> {
     ///
     /// The state that was found instead, `Initializing` or `Ready`.
     #[inline]
-    pub(crate) fn try_claim(&self) -> Result<Claim<'_, T, B>, State> {
+    pub(crate) fn try_claim(&self) -> Result<Claim<&Self>, State> {
         self.backend.try_claim()?;
-        Ok(Claim { slot: self })
+        Ok(Claim { held: self })
     }
 }
 
@@ -131,40 +144,91 @@ pub(crate) enum Acquired<'a, T, B: Backend> {
     /// The value is there.
     Ready(&'a T),
     /// It is ours to make.
-    Claimed(Claim<'a, T, B>),
+    Claimed(Claim<&'a Slot<T, B>>),
 }
 
 /// The right to initialize a slot. Dropping it is what failure, cancellation and panic have in common: the
 /// slot is empty again, and everybody who could initialize is woken.
+///
+/// `H` is how the slot is held: by a reference, or by what a task of its own can hold.
 #[must_use]
-pub(crate) struct Claim<'a, T, B: Backend> {
-    slot: &'a Slot<T, B>,
+pub(crate) struct Claim<H: Hold> {
+    held: H,
 }
 
-impl<'a, T, B: Backend> Claim<'a, T, B> {
-    pub(crate) fn slot(&self) -> &'a Slot<T, B> {
-        self.slot
+/// Holds a slot, and keeps it in its place.
+///
+/// # Safety
+///
+/// Dereferences to the same slot as long as it lives, however it is moved.
+pub(crate) unsafe trait Hold: Deref<Target = Slot<Self::Value, Self::Backend>> {
+    type Value;
+    type Backend: Backend;
+    /// What is left of it when the value is published.
+    type Published;
+
+    /// # Safety
+    ///
+    /// The state is READY.
+    unsafe fn published(self) -> Self::Published;
+}
+
+// SAFETY: a reference stays the same.
+unsafe impl<'a, T, B: Backend> Hold for &'a Slot<T, B> {
+    type Value = T;
+    type Backend = B;
+    type Published = &'a T;
+
+    #[inline(always)]
+    unsafe fn published(self) -> &'a T {
+        // SAFETY: the caller's promise.
+        unsafe { self.get_unchecked() }
+    }
+}
+
+impl<H: Hold> Claim<H> {
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> &Slot<H::Value, H::Backend> {
+        &self.held
     }
 
     /// Puts the value in and wakes everybody.
     #[inline]
-    pub(crate) fn publish(self, value: T) -> &'a T {
-        let slot = self.slot;
-        mem::forget(self);
+    pub(crate) fn publish(self, value: H::Value) -> H::Published {
+        let held = self.into_held();
         // SAFETY: we have the claim, so that nobody else writes, and nobody reads before READY.
-        slot.value
+        held.value
             .with_mut(|place| unsafe { place.write(MaybeUninit::new(value)) });
         // SAFETY: we have the claim and give it up; the value is written.
-        unsafe { slot.backend.publish() };
+        unsafe { held.backend.publish() };
         // SAFETY: the state is READY.
-        unsafe { slot.get_unchecked() }
+        unsafe { held.published() }
+    }
+
+    /// The same claim, held by something else that holds the same slot.
+    #[cfg(feature = "std")]
+    pub(crate) fn hand_over<H2>(self, to: H2) -> Claim<H2>
+    where
+        H2: Hold<Value = H::Value, Backend = H::Backend>,
+    {
+        assert!(ptr::eq(self.slot(), &*to), "a claim is on one slot");
+        self.into_held();
+        Claim { held: to }
+    }
+
+    /// The claim stays taken.
+    #[inline(always)]
+    fn into_held(self) -> H {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: it is moved out once, as the claim is not dropped.
+        unsafe { ptr::read(&this.held) }
     }
 }
 
-impl<T, B: Backend> Drop for Claim<'_, T, B> {
+impl<H: Hold> Drop for Claim<H> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: we have the claim and give it up.
-        unsafe { self.slot.backend.release() };
+        unsafe { self.held.backend.release() };
     }
 }

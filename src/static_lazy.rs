@@ -8,9 +8,10 @@ use core::{
 };
 
 use crate::{
-    acquire::{Waiting, polled_after_completion},
+    acquire::{Awaited, Waiting, polled_after_completion},
+    attempt::Attempt,
     backend::{Backend, Interest, Intrusive},
-    reentrancy::initializing,
+    reentrancy::Runner,
     slot::{Acquired, Claim, Slot},
     sync::{AtomicU8, Ordering, UnsafeCell},
     word::exchange_byte,
@@ -95,6 +96,8 @@ where
     Align<ALIGN>: Alignment,
 {
     life: Life,
+    /// Lasts from the first poll on.
+    attempt: Attempt,
     place: Place<<Align<ALIGN> as Alignment>::Unit, SIZE>,
 }
 
@@ -174,6 +177,7 @@ where
             phase: AtomicU8::new(FREE),
             computation: UnsafeCell::new(Computation {
                 life: Life::Unstarted,
+                attempt: Attempt::NONE,
                 place: Place {
                     align: [],
                     bytes: MaybeUninit::uninit(),
@@ -199,24 +203,24 @@ where
     /// # Cancel safety
     ///
     /// If the future is dropped, nothing is lost: the others go on with the computation.
+    #[inline]
     pub fn get(&'static self) -> GetStatic<T, SIZE, ALIGN> {
         GetStatic {
-            lazy: self,
-            waiting: Some(Waiting::new(&self.slot, Interest::Claim)),
+            stage: match self.try_get() {
+                Some(value) => Turns::Ready(value),
+                None => Turns::Waiting(Waiting::new(self, Interest::Claim)),
+            },
         }
     }
 
     /// Polls the future once, and passes the claim on.
-    fn drive(&'static self, claim: Claim<'static, T, Intrusive>) -> Driven<T> {
+    fn drive(&'static self, claim: Claim<&'static Slot<T, Intrusive>>) -> Driven<T> {
         self.set_phase(POLLING);
         // Dropped before the claim, also when the future panics.
         let free = FreeOnDrop { lazy: self };
         let waker = self.waker();
-        let polled = initializing(self.slot.backend(), &waker, || {
-            // SAFETY: we have the claim.
-            unsafe { self.poll_computation(&waker) }
-        });
-        match polled {
+        // SAFETY: we have the claim.
+        match unsafe { self.poll_computation(&waker) } {
             Poll::Ready(value) => {
                 drop(free);
                 Driven::Finished(claim.publish(value))
@@ -247,32 +251,43 @@ where
     /// The caller has the claim.
     unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<T> {
         self.computation.with_mut(|computation| {
-            // Two places, and never a reference to the whole: a future that refers to itself shares its place with
+            // Its fields, and never a reference to the whole: a future that refers to itself shares its place with
             // nobody else's `&mut`.
             // SAFETY: the pointer is valid.
             let place = unsafe { &raw mut (*computation).place.bytes }.cast();
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
             let stage = unsafe { &mut (*computation).life };
+            // SAFETY: as above.
+            let kept = unsafe { &mut (*computation).attempt };
             // Until it is known that nothing has panicked.
             let life = mem::replace(stage, Life::Poisoned);
             assert!(
                 life != Life::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
             );
-            if life == Life::Unstarted {
-                // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
-                unsafe { (self.future.start)(self.future.init, place) };
-            }
-            // SAFETY: the future is in its place, and ours.
-            let value = unsafe { (self.future.poll)(place, &mut Context::from_waker(waker)) };
-            *stage = if value.is_ready() {
-                // SAFETY: the future is in its place, and ours; `Poisoned` keeps others away from what is left.
-                unsafe { (self.future.drop)(place) };
+            let mut attempt = kept.take();
+            attempt.begin::<T>(self.slot.attempts());
+            let polled = attempt.run(self.slot.backend(), Runner::Task(waker), || {
+                if life == Life::Unstarted {
+                    // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
+                    unsafe { (self.future.start)(self.future.init, place) };
+                }
+                // SAFETY: the future is in its place, and ours.
+                let polled = unsafe { (self.future.poll)(place, &mut Context::from_waker(waker)) };
+                if polled.is_ready() {
+                    // SAFETY: the future is in its place, and ours; `Poisoned` keeps others away from what is left.
+                    unsafe { (self.future.drop)(place) };
+                }
+                polled
+            });
+            *stage = if polled.is_ready() {
+                attempt.succeed();
                 Life::Finished
             } else {
+                *kept = attempt;
                 Life::Running
             };
-            value
+            polled
         })
     }
 
@@ -355,9 +370,32 @@ pub struct GetStatic<T: 'static, const SIZE: usize, const ALIGN: usize>
 where
     Align<ALIGN>: Alignment,
 {
-    lazy: &'static StaticLazy<T, SIZE, ALIGN>,
-    /// `None` once the future has completed. Pinned with the whole.
-    waiting: Option<Waiting<'static, T, Intrusive>>,
+    stage: Turns<T, SIZE, ALIGN>,
+}
+
+enum Turns<T: 'static, const SIZE: usize, const ALIGN: usize>
+where
+    Align<ALIGN>: Alignment,
+{
+    /// The value was there when the future was made: the path of every access to a ready static.
+    Ready(&'static T),
+    /// Pinned with the whole.
+    Waiting(Waiting<'static, StaticLazy<T, SIZE, ALIGN>>),
+    Done,
+}
+
+impl<T, const SIZE: usize, const ALIGN: usize> Awaited for StaticLazy<T, SIZE, ALIGN>
+where
+    Align<ALIGN>: Alignment,
+{
+    type Value = T;
+    type Backend = Intrusive;
+    type Name = T;
+
+    #[inline(always)]
+    fn slot(&self) -> &Slot<T, Intrusive> {
+        &self.slot
+    }
 }
 
 impl<T, const SIZE: usize, const ALIGN: usize> Future for GetStatic<T, SIZE, ALIGN>
@@ -366,27 +404,45 @@ where
 {
     type Output = &'static T;
 
+    /// Inlined for the look at a ready static.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
-        // SAFETY: `waiting` is only reached through a `Pin`, or dropped in place.
+        // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
+        if let Turns::Ready(value) = this.stage {
+            this.stage = Turns::Done;
+            return Poll::Ready(value);
+        }
+        this.poll_slow(cx)
+    }
+}
+
+impl<T, const SIZE: usize, const ALIGN: usize> GetStatic<T, SIZE, ALIGN>
+where
+    Align<ALIGN>: Alignment,
+{
+    /// `self` is pinned.
+    #[inline(never)]
+    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'static T> {
         loop {
-            let Some(waiting) = &mut this.waiting else {
+            let Turns::Waiting(waiting) = &mut self.stage else {
                 polled_after_completion()
             };
+            let lazy = waiting.awaited();
             // SAFETY: it is pinned with the whole.
             let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
             // Gone before the turn, which may panic.
-            this.waiting = None;
+            self.stage = Turns::Done;
             let claim = match acquired {
                 Acquired::Ready(value) => return Poll::Ready(value),
                 Acquired::Claimed(claim) => claim,
             };
-            let driven = this.lazy.drive(claim);
+            let driven = lazy.drive(claim);
             if let Driven::Finished(value) = driven {
                 return Poll::Ready(value);
             }
             // Nobody has the claim now, or somebody else: wait for the next turn.
-            this.waiting = Some(Waiting::new(&this.lazy.slot, Interest::Claim));
+            self.stage = Turns::Waiting(Waiting::new(lazy, Interest::Claim));
             if let Driven::Woken = driven {
                 // Everybody else was woken to go on. So that the executor has its turn too, come back.
                 cx.waker().wake_by_ref();

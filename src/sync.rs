@@ -19,11 +19,20 @@ mod plain {
     #[cfg(feature = "portable-atomic")]
     pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
 
+    #[cfg(feature = "tracing")]
+    pub(crate) use core::sync::atomic::AtomicU32;
+
     #[cfg(all(feature = "std", not(feature = "critical-section")))]
     pub(crate) use std::thread::yield_now;
 
     #[cfg(not(any(feature = "std", feature = "critical-section")))]
     pub(crate) use core::hint::spin_loop as yield_now;
+
+    #[cfg(feature = "std")]
+    pub(crate) use std::sync::Arc;
+
+    #[cfg(feature = "blocking")]
+    pub(crate) use parking::pair as parker;
 
     /// `core`'s `UnsafeCell`, reached through closures as loom's is.
     #[derive(Debug)]
@@ -57,6 +66,8 @@ mod plain {
 mod modelled {
     use std::sync::OnceLock;
 
+    #[cfg(feature = "std")]
+    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::Ordering;
 
     /// Lets the holder of the list lock go on.
@@ -196,6 +207,39 @@ mod modelled {
             if let Some(shadow) = self.shadow.get() {
                 give_up(|| shadow.with_mut(|_| ()));
             }
+        }
+    }
+
+    /// What parks a thread, and what wakes it, in the manner of `parking`.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn parker() -> (Parker, std::sync::Arc<Unpark>) {
+        let unpark = std::sync::Arc::new(Unpark(loom::sync::Notify::new()));
+        (Parker(unpark.clone()), unpark)
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) struct Parker(std::sync::Arc<Unpark>);
+
+    #[cfg(feature = "blocking")]
+    pub(crate) struct Unpark(loom::sync::Notify);
+
+    #[cfg(feature = "blocking")]
+    impl Parker {
+        pub(crate) fn park(&self) {
+            self.0.0.wait();
+        }
+
+        /// No time passes in loom: a deadline is past at once, or after whatever others do before.
+        pub(crate) fn park_deadline(&self, _deadline: std::time::Instant) -> bool {
+            loom::thread::yield_now();
+            false
+        }
+    }
+
+    #[cfg(feature = "blocking")]
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.notify();
         }
     }
 

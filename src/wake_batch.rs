@@ -2,6 +2,8 @@
 
 use core::{mem::MaybeUninit, task::Waker};
 
+use crate::panics::{is_panicking, swallow_panic};
+
 /// Wakes batch after batch: `refill` takes wakers under its lock and tells whether there are more to come.
 ///
 /// Each batch is woken after `refill` has returned, oldest first.
@@ -99,31 +101,4 @@ impl<F: FnMut(&mut WakeBatch) -> bool> Drop for Waking<F> {
             swallow_panic(|| self.run());
         }
     }
-}
-
-#[cfg(feature = "std")]
-fn is_panicking() -> bool {
-    std::thread::panicking()
-}
-
-#[cfg(not(feature = "std"))]
-fn is_panicking() -> bool {
-    false
-}
-
-#[cfg(feature = "std")]
-fn swallow_panic(f: impl FnOnce()) {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // A payload can panic in its destructor too; what that leaves behind is given up.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            core::mem::forget(payload);
-        }
-    }
-}
-
-#[cfg(not(feature = "std"))]
-fn swallow_panic(f: impl FnOnce()) {
-    f();
 }

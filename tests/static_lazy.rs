@@ -154,7 +154,12 @@ fn big_futures_that_refer_to_themselves_are_stored_in_place() {
         [size_of_val(&big()), align_of_val(&big())]
     );
     let rest = size_of_val(&BIG) - size_of_val(&big());
-    assert!(rest <= 10 * size_of::<usize>(), "{rest} bytes beside the future");
+    // With `tracing`, a span as well.
+    let words = if cfg!(feature = "tracing") { 20 } else { 10 };
+    assert!(
+        rest <= words * size_of::<usize>(),
+        "{rest} bytes beside the future"
+    );
 }
 
 #[test]

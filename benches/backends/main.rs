@@ -27,22 +27,6 @@ usage: cargo bench --bench backends --features atomic-waker,event-listener -- [-
   --quick  a rough answer in a few seconds
   --test   run everything once, to see that it runs";
 
-/// Calls in one sample: some ten microseconds of the shortest.
-const CALLS: usize = 20_000;
-
-const ONE: Crowd = Crowd {
-    cells: 256,
-    waiters: 1,
-};
-const EIGHT: Crowd = Crowd {
-    cells: 32,
-    waiters: 8,
-};
-const HUNDRED: Crowd = Crowd {
-    cells: 3,
-    waiters: 100,
-};
-
 /// `OnceCell` on a backend.
 macro_rules! on {
     ($marker:ident, $backend:ident) => {
@@ -112,19 +96,19 @@ fn figures<C: AsyncCell>() -> Vec<Figure> {
             init::<C>(CALLS).nanoseconds_each()
         }),
         timed("wait + wake + return, 1 waiter (ns)", || {
-            wait_and_wake::<C>(ONE).nanoseconds_each()
+            wait_and_wake::<C>(Crowd::ONE).nanoseconds_each()
         }),
         timed("wait + wake + return, 8 waiters (ns each)", || {
-            wait_and_wake::<C>(EIGHT).nanoseconds_each()
+            wait_and_wake::<C>(Crowd::EIGHT).nanoseconds_each()
         }),
         timed("wait + wake + return, 100 waiters (ns each)", || {
-            wait_and_wake::<C>(HUNDRED).nanoseconds_each()
+            wait_and_wake::<C>(Crowd::HUNDRED).nanoseconds_each()
         }),
     ]
 }
 
 fn allocations_of_waiting<C: AsyncCell>(waiters: usize) -> f64 {
-    wait_and_wake::<C>(Crowd { cells: 1, waiters }).allocations()
+    wait_and_wake::<C>(Crowd::of_one_cell(waiters)).allocations()
 }
 
 /// `None` if there is something that we do not know.

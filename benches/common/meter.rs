@@ -8,6 +8,8 @@ thread_local! {
     /// Counted per thread and without atomics, so that a crate which allocates does not pay for
     /// being watched.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Less what was given back.
+    static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 #[global_allocator]
@@ -16,32 +18,39 @@ static COUNTING: Counting = Counting;
 /// The system's allocator, counting what it hands out.
 struct Counting;
 
-fn count_allocation() {
+fn count_allocation(size: usize) {
     ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+    count_bytes(size as i64);
+}
+
+fn count_bytes(bytes: i64) {
+    BYTES.set(BYTES.get() + bytes);
 }
 
 // SAFETY: every method passes its arguments on to `System`, which keeps the contract. Counting
-// neither allocates nor unwinds: the counter is initialized at compile time and has no destructor.
+// neither allocates nor unwinds: the counters are initialized at compile time and have no destructors.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_allocation();
+        count_allocation(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count_allocation();
+        count_allocation(layout.size());
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count_allocation();
+        count_allocation(new_size);
+        count_bytes(-(layout.size() as i64));
         // SAFETY: the caller keeps the contract of `realloc`; `block` came from `System`.
         unsafe { System.realloc(block, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count_bytes(-(layout.size() as i64));
         // SAFETY: the caller keeps the contract of `dealloc`; `block` came from `System`.
         unsafe { System.dealloc(block, layout) }
     }
@@ -53,19 +62,20 @@ pub(crate) struct Cost {
     parts: usize,
     elapsed: Duration,
     allocations: u64,
+    bytes: i64,
 }
 
 impl Cost {
     pub(crate) fn of(parts: usize, work: impl FnOnce()) -> Self {
-        let allocations = ALLOCATIONS.get();
+        let (allocations, bytes) = (ALLOCATIONS.get(), BYTES.get());
         let start = Instant::now();
         work();
         let elapsed = start.elapsed();
-        let allocations = ALLOCATIONS.get() - allocations;
         Self {
             parts,
             elapsed,
-            allocations,
+            allocations: ALLOCATIONS.get() - allocations,
+            bytes: BYTES.get() - bytes,
         }
     }
 
@@ -76,5 +86,10 @@ impl Cost {
     /// The allocations of all parts together.
     pub(crate) fn allocations(self) -> f64 {
         self.allocations as f64
+    }
+
+    /// What was allocated and not given back.
+    pub(crate) fn bytes_kept(self) -> f64 {
+        self.bytes as f64
     }
 }

@@ -1,14 +1,18 @@
-//! What is measured, written once for every cell, and its limits: what cannot be left out.
+//! What is measured, written once for every contender, and its limits: what cannot be left out.
 
 use std::future::{Future, ready};
 use std::hint::black_box;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use super::cell::{AsyncCell, Cell};
 use super::meter::Cost;
-use super::tasks::{Boxed, CountedTask, Failed, Gate, PendThenFail, QueuedTask, VALUE};
+use super::tasks::{Boxed, CountedTask, Failed, Fallible, Gate, PendThenFail, QueuedTask, VALUE};
+
+/// Calls in one sample: some ten microseconds of the shortest.
+pub(crate) const CALLS: usize = 20_000;
 
 pub(crate) fn bytes_of_cell<C: Cell, T>() -> f64 {
     size_of::<C::Of<T>>() as f64
@@ -18,7 +22,7 @@ pub(crate) fn bytes_of_cell<C: Cell, T>() -> f64 {
 /// kinder comparison: to some of the crates, the other kind is a wrapper around it.
 pub(crate) fn bytes_of_init_future<C: AsyncCell>() -> f64 {
     let gate = AtomicBool::new(false);
-    let init = Gate(&gate);
+    let init = Fallible(Gate(&gate));
     let bytes = size_of_val(&C::get_or_try_init(&C::new(), init));
     (bytes - size_of::<Gate<'_>>()) as f64
 }
@@ -26,27 +30,35 @@ pub(crate) fn bytes_of_init_future<C: AsyncCell>() -> f64 {
 pub(crate) fn get_ready<C: Cell>(calls: usize) -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
+    look(calls, || C::get(cell))
+}
+
+/// Looks at a value that is there.
+pub(crate) fn look<'a>(calls: usize, get: impl Fn() -> Option<&'a u64>) -> Cost {
     Cost::of(calls, || {
-        let sum = (0..calls)
-            .map(|_| C::get(cell).copied().unwrap_or(0))
-            .sum::<u64>();
+        let sum = (0..calls).map(|_| get().copied().unwrap_or(0)).sum::<u64>();
         black_box(sum);
     })
 }
 
 /// Polls a future where it lies: in memory that others might see, as in a task.
 #[inline(always)]
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     black_box(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 pub(crate) fn get_or_init_ready<C: AsyncCell>(calls: usize) -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
+    poll_ready(calls, || C::get_or_init(cell, ready(0)))
+}
+
+/// Makes a future, polls it once, as its value is there, and drops it.
+pub(crate) fn poll_ready<F: Future<Output: Got>>(calls: usize, get: impl Fn() -> F) -> Cost {
     Cost::of(calls, || {
         for _ in 0..calls {
-            let value = pin!(C::get_or_init(cell, ready(0)));
-            assert_eq!(poll(value), Poll::Ready(&VALUE));
+            let value = pin!(get());
+            assert_eq!(poll(value).map(Got::got), Poll::Ready(VALUE));
         }
     })
 }
@@ -107,35 +119,163 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
+    pub(crate) const ONE: Self = Self {
+        cells: 256,
+        waiters: 1,
+    };
+    pub(crate) const EIGHT: Self = Self {
+        cells: 32,
+        waiters: 8,
+    };
+    pub(crate) const HUNDRED: Self = Self {
+        cells: 3,
+        waiters: 100,
+    };
+    pub(crate) const TEN_THOUSAND: Self = Self {
+        cells: 1,
+        waiters: 10_000,
+    };
+
+    /// One cell, for what is counted.
+    pub(crate) const fn of_one_cell(waiters: usize) -> Self {
+        Self { cells: 1, waiters }
+    }
+
     /// All waiters of all cells.
     pub(crate) fn total(self) -> usize {
         self.cells * self.waiters
     }
 }
 
-/// The first polls of the waiters, the initializer's completion, the last polls of the waiters.
+/// What the future of a waiter yields.
+pub(crate) trait Got {
+    fn got(self) -> u64;
+}
+
+impl Got for u64 {
+    fn got(self) -> u64 {
+        self
+    }
+}
+
+impl Got for &u64 {
+    fn got(self) -> u64 {
+        *self
+    }
+}
+
+impl Got for Pin<&u64> {
+    fn got(self) -> u64 {
+        *self
+    }
+}
+
+impl<G: Got> Got for Result<G, Failed> {
+    fn got(self) -> u64 {
+        self.map_or(0, G::got)
+    }
+}
+
+/// For each cell a driver, who has begun to make the value and pends, and the waiters, who have not been polled yet.
+pub(crate) struct Meeting<F> {
+    crowd: Crowd,
+    tasks: Vec<(Arc<CountedTask>, Waker)>,
+    drivers: Vec<Boxed<F>>,
+    /// One cell's after the other's.
+    waiters: Vec<Boxed<F>>,
+}
+
+impl<F: Future<Output: Got>> Meeting<F> {
+    /// `get` makes the future of a waiter, which drives if it is the first.
+    pub(crate) fn new<'a, C>(cells: &'a [C], waiters: usize, get: impl Fn(&'a C) -> F) -> Self {
+        let mut drivers: Vec<_> = cells.iter().map(|cell| Boxed::new(get(cell))).collect();
+        for driver in &mut drivers {
+            assert!(driver.poll(Waker::noop()).is_pending());
+        }
+        let each = |cell| (0..waiters).map(move |_| cell);
+        Self {
+            crowd: Crowd {
+                cells: cells.len(),
+                waiters,
+            },
+            tasks: CountedTask::crowd(waiters),
+            drivers,
+            waiters: cells
+                .iter()
+                .flat_map(each)
+                .map(|cell| Boxed::new(get(cell)))
+                .collect(),
+        }
+    }
+
+    /// The first polls of the waiters, the driver's completion, the last polls of the waiters.
+    pub(crate) fn wait_and_wake(mut self, gate: &AtomicBool) -> Cost {
+        let cost = Cost::of(self.crowd.total(), || {
+            let waiters = self.waiters.chunks_mut(self.crowd.waiters);
+            for (driver, waiters) in self.drivers.iter_mut().zip(waiters) {
+                // Some peers have every waiter look at it.
+                gate.store(false, Ordering::Relaxed);
+                for (waiter, (_, waker)) in waiters.iter_mut().zip(&self.tasks) {
+                    assert!(waiter.poll(waker).is_pending());
+                }
+                gate.store(true, Ordering::Relaxed);
+                assert_eq!(driver.poll(Waker::noop()).map(Got::got), Poll::Ready(VALUE));
+                for (waiter, (_, waker)) in waiters.iter_mut().zip(&self.tasks) {
+                    assert_eq!(waiter.poll(waker).map(Got::got), Poll::Ready(VALUE));
+                }
+            }
+        });
+        assert!(
+            self.tasks
+                .iter()
+                .all(|(task, _)| task.wakes() == self.crowd.cells)
+        );
+        cost
+    }
+
+    /// The first polls of the waiters, and their drops.
+    pub(crate) fn wait_and_cancel(mut self, first: First) -> Cost {
+        Cost::of(self.crowd.total(), || {
+            for waiters in self.waiters.chunks_mut(self.crowd.waiters) {
+                for (waiter, (_, waker)) in waiters.iter_mut().zip(&self.tasks) {
+                    assert!(waiter.poll(waker).is_pending());
+                }
+                match first {
+                    First::Oldest => waiters.iter_mut().for_each(Boxed::drop_future),
+                    First::Newest => waiters.iter_mut().rev().for_each(Boxed::drop_future),
+                }
+            }
+        })
+    }
+
+    /// What one waiter takes: its future, and its share of what was allocated for all.
+    pub(crate) fn bytes_each(mut self) -> f64 {
+        let total = self.crowd.total();
+        let cost = Cost::of(total, || {
+            for waiters in self.waiters.chunks_mut(self.crowd.waiters) {
+                for (waiter, (_, waker)) in waiters.iter_mut().zip(&self.tasks) {
+                    assert!(waiter.poll(waker).is_pending());
+                }
+            }
+        });
+        size_of::<F>() as f64 + cost.bytes_kept() / total as f64
+    }
+}
+
+fn meet<'a, C: AsyncCell>(
+    cells: &'a [C::Of<u64>],
+    waiters: usize,
+    gate: &'a AtomicBool,
+) -> Meeting<impl Future<Output: Got>> {
+    Meeting::new(cells, waiters, move |cell| {
+        C::get_or_try_init(cell, Fallible(Gate(gate)))
+    })
+}
+
 pub(crate) fn wait_and_wake<C: AsyncCell>(crowd: Crowd) -> Cost {
     let gate = AtomicBool::new(false);
-    let tasks = CountedTask::crowd(crowd.waiters);
     let cells = black_box(cells::<C>(crowd));
-    let mut initializers = initializers::<C>(&cells, &gate);
-    let mut waiters = waiters::<C>(&cells, crowd, &gate);
-
-    gate.store(true, Ordering::Relaxed);
-    let cost = Cost::of(crowd.total(), || {
-        for (initializer, waiters) in initializers.iter_mut().zip(waiters.chunks_mut(crowd.waiters)) {
-            for (waiter, (_, waker)) in waiters.iter_mut().zip(&tasks) {
-                assert!(waiter.poll(waker).is_pending());
-            }
-            assert_eq!(initializer.poll(Waker::noop()), Poll::Ready(Ok(&VALUE)));
-            for (waiter, (_, waker)) in waiters.iter_mut().zip(&tasks) {
-                assert_eq!(waiter.poll(waker), Poll::Ready(Ok(&VALUE)));
-            }
-        }
-    });
-
-    assert!(tasks.iter().all(|(task, _)| task.wakes() == crowd.cells));
-    cost
+    meet::<C>(&cells, crowd.waiters, &gate).wait_and_wake(&gate)
 }
 
 /// The limit of [`wait_and_wake`]: a waker is cloned, and woken.
@@ -150,25 +290,10 @@ pub(crate) enum First {
     Newest,
 }
 
-/// The first polls of the waiters, and their drops.
 pub(crate) fn wait_and_cancel<C: AsyncCell>(crowd: Crowd, first: First) -> Cost {
     let gate = AtomicBool::new(false);
-    let tasks = CountedTask::crowd(crowd.waiters);
     let cells = black_box(cells::<C>(crowd));
-    let _initializers = initializers::<C>(&cells, &gate);
-    let mut waiters = waiters::<C>(&cells, crowd, &gate);
-
-    Cost::of(crowd.total(), || {
-        for waiters in waiters.chunks_mut(crowd.waiters) {
-            for (waiter, (_, waker)) in waiters.iter_mut().zip(&tasks) {
-                assert!(waiter.poll(waker).is_pending());
-            }
-            match first {
-                First::Oldest => waiters.iter_mut().for_each(Boxed::drop_future),
-                First::Newest => waiters.iter_mut().rev().for_each(Boxed::drop_future),
-            }
-        }
-    })
+    meet::<C>(&cells, crowd.waiters, &gate).wait_and_cancel(first)
 }
 
 /// The limit of [`wait_and_cancel`]: a waker is cloned, and dropped.
@@ -178,32 +303,6 @@ pub(crate) fn cancel_limit(crowd: Crowd) -> Cost {
 
 fn cells<C: AsyncCell>(crowd: Crowd) -> Vec<C::Of<u64>> {
     std::iter::repeat_with(C::new).take(crowd.cells).collect()
-}
-
-/// For each cell an initializer that has claimed it, and pends.
-fn initializers<'a, C: AsyncCell>(
-    cells: &'a [C::Of<u64>],
-    gate: &'a AtomicBool,
-) -> Vec<Boxed<impl Future<Output = Result<&'a u64, Failed>>>> {
-    let one_each = Crowd {
-        cells: cells.len(),
-        waiters: 1,
-    };
-    let mut initializers = waiters::<C>(cells, one_each, gate);
-    for initializer in &mut initializers {
-        assert!(initializer.poll(Waker::noop()).is_pending());
-    }
-    initializers
-}
-
-/// The futures of every cell's waiters, not yet polled, one cell after the other.
-fn waiters<'a, C: AsyncCell>(
-    cells: &'a [C::Of<u64>],
-    crowd: Crowd,
-    gate: &'a AtomicBool,
-) -> Vec<Boxed<impl Future<Output = Result<&'a u64, Failed>>>> {
-    let each = |cell| (0..crowd.waiters).map(move |_| Boxed::new(C::get_or_try_init(cell, Gate(gate))));
-    cells.iter().flat_map(each).collect()
 }
 
 /// Keeps a clone of every waker, and ends each in its turn.

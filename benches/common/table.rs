@@ -20,11 +20,11 @@ impl Unit {
     }
 }
 
-/// Three significant digits of what is measured, all of what is counted.
+/// Three significant digits of what is measured, all of what is counted, and a tenth of a share.
 pub(crate) fn number(value: f64, unit: Unit) -> String {
     match unit {
         _ if value.is_nan() => "?".to_owned(),
-        Unit::Exact => format!("{value}"),
+        Unit::Exact => format!("{}", (value * 10.0).round() / 10.0),
         Unit::Nanoseconds if value < 10.0 => format!("{value:.2}"),
         Unit::Nanoseconds if value < 100.0 => format!("{value:.1}"),
         Unit::Nanoseconds => format!("{value:.0}"),

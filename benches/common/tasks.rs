@@ -67,14 +67,25 @@ pub(crate) struct Failed;
 pub(crate) struct Gate<'a>(pub(crate) &'a AtomicBool);
 
 impl Future for Gate<'_> {
-    type Output = Made;
+    type Output = u64;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Made> {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u64> {
         if self.0.load(Relaxed) {
-            Poll::Ready(Ok(VALUE))
+            Poll::Ready(VALUE)
         } else {
             Poll::Pending
         }
+    }
+}
+
+/// An initializer that could have failed.
+pub(crate) struct Fallible<'a>(pub(crate) Gate<'a>);
+
+impl Future for Fallible<'_> {
+    type Output = Made;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Made> {
+        Pin::new(&mut self.0).poll(cx).map(Ok)
     }
 }
 

@@ -95,13 +95,13 @@ macro_rules! async_cells {
 
 macro_rules! samples {
     ($cell:ident => $sample:expr; $($marker:ident),+) => {
-        vec![$($crate::figure::Contender {
-            name: <$crate::cells::$marker as $crate::common::cell::Cell>::NAME,
-            sample: || {
+        vec![$($crate::common::figure::Contender::package(
+            <$crate::cells::$marker as $crate::common::cell::Cell>::NAME,
+            || {
                 type $cell = $crate::cells::$marker;
                 $sample
             },
-        }),+]
+        )),+]
     };
 }
 

@@ -12,37 +12,16 @@
 mod common;
 
 mod cells;
-mod figure;
-mod options;
-mod report;
 
-use std::fs;
 use std::process::ExitCode;
 
 use cells::{NAMES, all_cells, async_cells};
 use common::cell::Cell;
-use common::environment::{self, Resolved};
+use common::environment::Resolved;
+use common::figure::{Bar, Figure};
+use common::run::run;
 use common::scenarios::*;
 use common::table::Unit;
-use figure::{Bar, Figure, Measured};
-use options::{Options, USAGE};
-use report::Report;
-
-/// Calls in one sample: some ten microseconds of the shortest.
-const CALLS: usize = 20_000;
-
-const EIGHT: Crowd = Crowd {
-    cells: 32,
-    waiters: 8,
-};
-const HUNDRED: Crowd = Crowd {
-    cells: 3,
-    waiters: 100,
-};
-const TEN_THOUSAND: Crowd = Crowd {
-    cells: 1,
-    waiters: 10_000,
-};
 
 fn figures() -> Vec<Figure> {
     let exact = |name, bar, crates| Figure {
@@ -102,49 +81,49 @@ fn figures() -> Vec<Figure> {
         timed(
             "wait + wake + return, 8 waiters (ns each)",
             Bar::TimesBestPeer(0.5),
-            async_cells!(C => wait_and_wake::<C>(EIGHT).nanoseconds_each()),
-            Some(|| wake_limit(EIGHT).nanoseconds_each()),
+            async_cells!(C => wait_and_wake::<C>(Crowd::EIGHT).nanoseconds_each()),
+            Some(|| wake_limit(Crowd::EIGHT).nanoseconds_each()),
         ),
         timed(
             "wait + wake + return, 100 waiters (ns each)",
             Bar::TimesBestPeer(0.5),
-            async_cells!(C => wait_and_wake::<C>(HUNDRED).nanoseconds_each()),
-            Some(|| wake_limit(HUNDRED).nanoseconds_each()),
+            async_cells!(C => wait_and_wake::<C>(Crowd::HUNDRED).nanoseconds_each()),
+            Some(|| wake_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
         timed(
             "wait + wake + return, 10,000 waiters (ns each)",
             Bar::TimesBestPeer(0.55),
-            async_cells!(C => wait_and_wake::<C>(TEN_THOUSAND).nanoseconds_each()),
-            Some(|| wake_limit(TEN_THOUSAND).nanoseconds_each()),
+            async_cells!(C => wait_and_wake::<C>(Crowd::TEN_THOUSAND).nanoseconds_each()),
+            Some(|| wake_limit(Crowd::TEN_THOUSAND).nanoseconds_each()),
         ),
         timed(
             "wait + cancel, 100 waiters, oldest first (ns each)",
             Bar::TimesBestPeer(0.55),
-            async_cells!(C => wait_and_cancel::<C>(HUNDRED, First::Oldest).nanoseconds_each()),
-            Some(|| cancel_limit(HUNDRED).nanoseconds_each()),
+            async_cells!(C => wait_and_cancel::<C>(Crowd::HUNDRED, First::Oldest).nanoseconds_each()),
+            Some(|| cancel_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
         timed(
             "wait + cancel, 100 waiters, newest first (ns each)",
             Bar::TimesBestPeer(0.55),
-            async_cells!(C => wait_and_cancel::<C>(HUNDRED, First::Newest).nanoseconds_each()),
-            Some(|| cancel_limit(HUNDRED).nanoseconds_each()),
+            async_cells!(C => wait_and_cancel::<C>(Crowd::HUNDRED, First::Newest).nanoseconds_each()),
+            Some(|| cancel_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
         timed(
             "wait + cancel, 10,000 waiters, oldest first (ns each)",
             Bar::TimesBestPeer(0.65),
-            async_cells!(C => wait_and_cancel::<C>(TEN_THOUSAND, First::Oldest).nanoseconds_each()),
-            Some(|| cancel_limit(TEN_THOUSAND).nanoseconds_each()),
+            async_cells!(C => wait_and_cancel::<C>(Crowd::TEN_THOUSAND, First::Oldest).nanoseconds_each()),
+            Some(|| cancel_limit(Crowd::TEN_THOUSAND).nanoseconds_each()),
         ),
         timed(
             "wait + cancel, 10,000 waiters, newest first (ns each)",
             Bar::TimesBestPeer(0.65),
-            async_cells!(C => wait_and_cancel::<C>(TEN_THOUSAND, First::Newest).nanoseconds_each()),
-            Some(|| cancel_limit(TEN_THOUSAND).nanoseconds_each()),
+            async_cells!(C => wait_and_cancel::<C>(Crowd::TEN_THOUSAND, First::Newest).nanoseconds_each()),
+            Some(|| cancel_limit(Crowd::TEN_THOUSAND).nanoseconds_each()),
         ),
         exact(
             "allocations, 100 waiters",
             0.0,
-            async_cells!(C => wait_and_wake::<C>(Crowd { cells: 1, waiters: 100 }).allocations()),
+            async_cells!(C => wait_and_wake::<C>(Crowd::of_one_cell(100)).allocations()),
         ),
         exact(
             "allocations, uncontended init",
@@ -171,31 +150,5 @@ fn crates_brought_in(package: &str) -> f64 {
 }
 
 fn main() -> ExitCode {
-    let Some(options) = Options::parse(std::env::args().skip(1)) else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
-    };
-
-    let version = |name| Resolved::from_name(name).map(|package| package.version);
-    let wanted = figures()
-        .into_iter()
-        .filter(|figure| figure.name.contains(&options.filter));
-    let report = Report {
-        environment: environment::describe(),
-        crates: NAMES.map(|name| (name, version(name))).into(),
-        figures: wanted.map(|figure| figure.measure(options.effort)).collect(),
-    };
-    println!("{}\n\n{}", report.environment, report.markdown());
-
-    if let Some(path) = &options.json {
-        if let Err(error) = fs::write(path, report.json()) {
-            eprintln!("cannot write {}: {error}", path.display());
-            return ExitCode::from(2);
-        }
-    }
-    // A debug build may carry more than it promises, for its assertions.
-    let is_release = !cfg!(debug_assertions);
-    ExitCode::from(u8::from(
-        is_release && report.figures.iter().any(Measured::is_certainly_missed),
-    ))
+    run(&NAMES, figures())
 }

@@ -188,6 +188,17 @@ impl<'p> Model<'p> {
         self.wait_until(id, Interest::Claim, task, || self.acquire())
     }
 
+    /// Ends the waiting of a future that has what it waited for.
+    fn end_waiting(&self, id: Id, acquired: &Acquired) -> Result {
+        self.set_progress(id, Progress::Done);
+        self.cancel(id).map_err(|thrown| {
+            self.unwind(thrown, || match acquired {
+                Acquired::Ready(_) => Ok(()),
+                Acquired::Claimed => self.release(),
+            })
+        })
+    }
+
     // The initializer.
 
     /// Calls or polls the initializer, with `waker`.
@@ -233,13 +244,23 @@ impl<'p> Model<'p> {
 
     /// Drops what the subject has.
     fn drop_contents(&self) -> Result {
-        if let Some(value) = self.value.take() {
-            self.run(Event::ValueDropped(value))?;
-        }
-        self.reset()?;
+        let drop_value = || match self.value.take() {
+            Some(value) => self.run(Event::ValueDropped(value)),
+            None => Ok(()),
+        };
         match self.subject() {
-            Subject::Cell | Subject::StaticLazy => Ok(()),
-            Subject::Lazy => self.drop_computation(),
+            Subject::Cell | Subject::StaticLazy => {
+                drop_value()?;
+                self.reset()?;
+                Ok(())
+            }
+            Subject::Lazy => {
+                self.reset_waiters()?;
+                self.drop_computation()?;
+                drop_value()?;
+                self.state.set(State::Uninit);
+                Ok(())
+            }
         }
     }
 
@@ -305,7 +326,8 @@ impl Player for Model<'_> {
         let created = match self.subject() {
             Subject::Cell => self.create_of_cell(kind, id),
             Subject::Lazy | Subject::StaticLazy => {
-                self.insert_future(id, kind, Progress::Waiting, None);
+                let progress = self.value.get().map_or(Progress::Waiting, Progress::Ready);
+                self.insert_future(id, kind, progress, None);
                 Ok(())
             }
         };

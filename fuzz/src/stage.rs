@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::{
     model::Model,
-    program::{Action, Alone, Backend, Deed, Kind, Op, Plan, Program, SLOTS, Step, TASKS},
+    program::{Action, Alone, Backend, Deed, Kind, Op, Plan, Program, SLOTS, Step, Subject, TASKS},
     real,
 };
 
@@ -224,7 +224,11 @@ impl<'p> Stage<'p> {
 pub(crate) fn run(player: &dyn Player, event: Event) -> Result<(), Thrown> {
     let stage = player.stage();
     let action = stage.action(&event);
-    let is_swallowed = matches!(event, Event::Woken(_)) && stage.program.backend == Backend::Intrusive;
+    let is_swallowed = match event {
+        Event::Woken(_) => stage.program.backend == Backend::Intrusive,
+        Event::InitializerDropped(_) => stage.program.subject == Subject::Lazy,
+        _ => false,
+    };
     stage.note(event);
     for _ in 0..action.ops {
         play_next(player);

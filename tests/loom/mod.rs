@@ -7,7 +7,7 @@
 //! ```
 //!
 //! With the features `atomic-waker` and `event-listener`, so are the backends of these names, as far as loom
-//! sees into them.
+//! sees into them; with `blocking`, threads that wait beside tasks.
 //!
 //! What loom notices in every model: unsynchronized access to the value, to a node or to what initializers
 //! work on; a node that goes away while another thread is at it; a task that sleeps for ever. A wake-up that
@@ -22,7 +22,11 @@ mod claim;
 mod drain;
 mod lazy;
 mod publish;
+mod spawned;
 mod wake;
+
+#[cfg(feature = "blocking")]
+mod blocking;
 
 #[cfg(feature = "atomic-waker")]
 mod atomic_waker;

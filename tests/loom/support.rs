@@ -177,7 +177,7 @@ impl<B: Staged> Stage<B> {
         })
     }
 
-    fn work(&self) {
+    pub(crate) fn work(&self) {
         // SAFETY: we are the initializer at work.
         self.bench.with_mut(|runs| unsafe { *runs += 1 });
     }

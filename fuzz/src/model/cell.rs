@@ -130,7 +130,7 @@ impl Model<'_> {
             Ok(None) => Ok(None),
             Ok(Some(output)) => {
                 self.set_progress(id, Progress::Done);
-                if let Err(thrown) = self.run(Event::InitializerDropped(id)) {
+                if let Err(thrown) = self.initializing(waker, || self.run(Event::InitializerDropped(id))) {
                     return Err(self.unwind(thrown, || {
                         self.run(Event::ValueDropped(output.unwrap_or_else(|error| error)))?;
                         self.release()
@@ -150,13 +150,7 @@ impl Model<'_> {
     }
 
     fn insert(&self, id: Id, acquired: Acquired) -> Result<Polled> {
-        self.set_progress(id, Progress::Done);
-        if let Err(thrown) = self.cancel(id) {
-            return Err(self.unwind(thrown, || match acquired {
-                Acquired::Ready(_) => Ok(()),
-                Acquired::Claimed => self.release(),
-            }));
-        }
+        self.end_waiting(id, &acquired)?;
         let value = self.take_value(id).expect("kept until completion");
         Ok(Some(match acquired {
             Acquired::Ready(present) => Outcome::Occupied(present, value),

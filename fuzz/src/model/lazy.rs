@@ -47,17 +47,18 @@ impl Computation {
 impl Model<'_> {
     pub(super) fn poll_of_lazy(&self, id: Id, task: u8) -> Result<Polled> {
         match self.future(id).progress {
+            Progress::Ready(value) => {
+                self.set_progress(id, Progress::Done);
+                Ok(Some(Outcome::Value(value)))
+            }
             Progress::Waiting => match self.wait_to_acquire(id, task)? {
                 None => Ok(None),
-                Some(Acquired::Ready(value)) => {
-                    self.set_progress(id, Progress::Done);
-                    self.cancel(id)?;
-                    Ok(Some(Outcome::Value(value)))
-                }
-                Some(Acquired::Claimed) => {
-                    self.set_progress(id, Progress::Running);
-                    self.cancel(id)?;
-                    self.drive_lazy(id, task)
+                Some(acquired) => {
+                    self.end_waiting(id, &acquired)?;
+                    match acquired {
+                        Acquired::Ready(value) => Ok(Some(Outcome::Value(value))),
+                        Acquired::Claimed => self.drive_lazy(id, task),
+                    }
                 }
             },
             Progress::Running => self.drive_lazy(id, task),
@@ -76,8 +77,11 @@ impl Model<'_> {
     fn drive_lazy(&self, id: Id, task: u8) -> Result<Polled> {
         self.set_progress(id, Progress::Done);
         let waker = Waker::Task(task);
-        match self.initializing(waker, || self.poll_computation(waker)) {
-            Err(thrown) => Err(self.unwind(thrown, || self.release())),
+        match self.poll_computation(waker) {
+            Err(thrown) => Err(self.unwind(thrown, || {
+                self.drop_poisoned();
+                self.release()
+            })),
             Ok(None) => {
                 self.set_progress(id, Progress::Running);
                 Ok(None)
@@ -94,20 +98,31 @@ impl Model<'_> {
         }
         let future = parts.future.expect("neither value nor future");
         self.lazy.change(|parts| parts.is_poisoned = true);
-        if waker == Waker::Static && !parts.is_started {
-            self.run(Event::Called(future))?;
-            self.lazy.change(|parts| parts.is_started = true);
-        }
-        let output = self.poll_initializer(future, waker)?;
-        let value = output.map(|output| output.unwrap_or_else(|error| error));
-        if let Some(value) = value {
-            self.lazy.change(|parts| parts.future = None);
-            if let Err(thrown) = self.run(Event::InitializerDropped(future)) {
-                return Err(self.unwind(thrown, || self.run(Event::ValueDropped(value))));
+        let value = self.initializing(waker, || {
+            if waker == Waker::Static && !parts.is_started {
+                self.run(Event::Called(future))?;
+                self.lazy.change(|parts| parts.is_started = true);
             }
-        }
+            let output = self.poll_initializer(future, waker)?;
+            let value = output.map(|output| output.unwrap_or_else(|error| error));
+            if let Some(value) = value {
+                self.lazy.change(|parts| parts.future = None);
+                if let Err(thrown) = self.run(Event::InitializerDropped(future)) {
+                    return Err(self.unwind(thrown, || self.run(Event::ValueDropped(value))));
+                }
+            }
+            Ok(value)
+        })?;
         self.lazy.change(|parts| parts.is_poisoned = false);
         Ok(value)
+    }
+
+    /// Drops a future that has panicked. A second panic is swallowed.
+    fn drop_poisoned(&self) {
+        if let Some(future) = self.lazy.get().future {
+            self.lazy.change(|parts| parts.future = None);
+            let _ = self.run(Event::InitializerDropped(future));
+        }
     }
 
     pub(super) fn drop_computation(&self) -> Result {
@@ -124,13 +139,14 @@ impl Model<'_> {
         }
         // Is there while the one before is taken apart.
         let new = self.stage.new_computation();
-        let value = self.reset()?;
-        let takes_future = matches!(deed, Alone::Take) && value.is_none();
+        let takes_future = matches!(deed, Alone::Take) && self.value.get().is_none();
         if takes_future && !self.lazy.get().is_poisoned {
+            self.reset()?;
             self.run(Event::InitializerDropped(new))?;
             return Ok(Some(Outcome::Unfinished));
         }
         self.drop_computation()?;
+        let value = self.reset()?;
         self.lazy.start_afresh(new);
         if takes_future {
             return Err(Thrown::Poisoned);

@@ -24,19 +24,18 @@ enum Driven {
 impl Model<'_> {
     pub(super) fn poll_of_static(&self, id: Id, task: u8) -> Result<Polled> {
         loop {
-            if self.future(id).progress == Progress::Done {
-                return Err(Thrown::PolledAfterCompletion);
+            match self.future(id).progress {
+                Progress::Waiting => {}
+                Progress::Ready(value) => {
+                    self.set_progress(id, Progress::Done);
+                    return Ok(Some(Outcome::Value(value)));
+                }
+                _ => return Err(Thrown::PolledAfterCompletion),
             }
             let Some(acquired) = self.wait_to_acquire(id, task)? else {
                 return Ok(None);
             };
-            self.set_progress(id, Progress::Done);
-            if let Err(thrown) = self.cancel(id) {
-                return Err(self.unwind(thrown, || match acquired {
-                    Acquired::Ready(_) => Ok(()),
-                    Acquired::Claimed => self.release(),
-                }));
-            }
+            self.end_waiting(id, &acquired)?;
             let driven = match acquired {
                 Acquired::Ready(value) => Driven::Finished(value),
                 Acquired::Claimed => self.drive_static()?,
@@ -55,7 +54,7 @@ impl Model<'_> {
     /// With the claim.
     fn drive_static(&self) -> Result<Driven> {
         self.phase.set(Phase::Polling);
-        match self.initializing(Waker::Static, || self.poll_computation(Waker::Static)) {
+        match self.poll_computation(Waker::Static) {
             Err(thrown) => {
                 self.phase.set(Phase::Free);
                 Err(self.unwind(thrown, || self.release()))

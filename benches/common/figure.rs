@@ -2,13 +2,35 @@
 
 use std::fmt;
 
-use crate::common::rounds::{Effort, Sample, Samples, sample};
-use crate::common::table::Unit;
+use super::rounds::{Effort, Sample, Samples, sample};
+use super::table::Unit;
 
 /// A crate, and how to get its figure.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
+    /// Whether it is somebody else's.
+    pub(crate) is_peer: bool,
     pub(crate) sample: Sample,
+}
+
+impl Contender {
+    /// What has the name of a package, which may be this one.
+    pub(crate) fn package(name: &'static str, sample: Sample) -> Self {
+        Self {
+            name,
+            is_peer: name != env!("CARGO_PKG_NAME"),
+            sample,
+        }
+    }
+
+    /// Something else of ours.
+    pub(crate) fn of_ours(name: &'static str, sample: Sample) -> Self {
+        Self {
+            name,
+            is_peer: false,
+            sample,
+        }
+    }
 }
 
 /// What our figure must not exceed.
@@ -94,8 +116,10 @@ impl Measured {
 
     /// The peer with the lowest median.
     pub(crate) fn best_peer(&self) -> (&'static str, &Samples) {
-        let names = self.figure.crates.iter().map(|contender| contender.name);
-        let peers = names.zip(&self.samples).skip(1);
+        let contenders = self.figure.crates.iter().zip(&self.samples);
+        let peers = contenders
+            .filter(|(contender, _)| contender.is_peer)
+            .map(|(contender, samples)| (contender.name, samples));
         let best = peers.min_by(|(_, a), (_, b)| a.median().total_cmp(&b.median()));
         best.expect("a figure has peers")
     }

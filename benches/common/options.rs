@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::common::rounds::Effort;
+use super::rounds::Effort;
 
-pub(crate) const USAGE: &str = "\
-usage: cargo bench --bench peers -- [--quick | --test] [--json PATH] [FIGURE]
+pub(crate) const USAGE: &str = concat!(
+    "usage: cargo bench --bench ",
+    env!("CARGO_CRATE_NAME"),
+    " -- [--quick | --test] [--json PATH] [FIGURE]
 
   --quick      a rough answer in a few seconds
   --test       run everything once, to see that it runs
   --json PATH  write the figures to a file, for a program
-  FIGURE       measure only the figures with this in their name";
+  FIGURE       measure only the figures with this in their name"
+);
 
 pub(crate) struct Options {
     pub(crate) effort: Effort,

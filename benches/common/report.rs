@@ -1,8 +1,8 @@
 //! The figures side by side, for people and for scripts.
 
-use crate::common::rounds::Samples;
-use crate::common::table::{Unit, lay_out, number};
-use crate::figure::Measured;
+use super::figure::Measured;
+use super::rounds::Samples;
+use super::table::{Unit, lay_out, number};
 
 /// What is measured, and where.
 pub(crate) struct Report {

@@ -1,0 +1,128 @@
+//! The running half of every future that has an initializer.
+
+use core::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{
+    acquire::polled_after_completion,
+    attempt::Attempt,
+    reentrancy::Runner,
+    slot::{Claim, Hold},
+};
+
+/// An initializer at work, which is `None` once it has ended.
+///
+/// Dropped in this order: the claim is released when the initializer is gone.
+pub(crate) struct Running<H: Hold, Fut> {
+    /// Pinned with the whole.
+    future: Fut,
+    attempt: Attempt,
+    /// In the hands of `run` while the initializer is being polled; `None` for good if it panicked.
+    claim: Option<Claim<H>>,
+}
+
+impl<H: Hold, Fut: Future> Running<H, Fut> {
+    /// Calls the closure, and polls the initializer for the first time.
+    #[inline(always)]
+    pub(crate) fn start<F: FnOnce() -> Fut, E>(
+        mut this: Pin<&mut Option<Self>>,
+        claim: Claim<H>,
+        init: F,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
+    ) -> Poll<Result<H::Published, E>> {
+        let mut attempt = Attempt::NONE;
+        attempt.begin::<H::Value>(claim.slot().attempts());
+        let future = attempt.run(claim.slot().backend(), Runner::Task(cx.waker()), init);
+        this.set(Some(Self {
+            future,
+            attempt,
+            claim: None,
+        }));
+        Self::run(this, claim, cx, into_result)
+    }
+
+    #[inline(always)]
+    pub(crate) fn poll<E>(
+        mut this: Pin<&mut Option<Self>>,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
+    ) -> Poll<Result<H::Published, E>> {
+        // SAFETY: the claim is not pinned, and nothing else is moved.
+        let running = unsafe { this.as_mut().get_unchecked_mut() };
+        let claim = running.as_mut().and_then(|running| running.claim.take());
+        Self::run(
+            this,
+            claim.unwrap_or_else(|| polled_after_completion()),
+            cx,
+            into_result,
+        )
+    }
+
+    /// Polls the initializer.
+    #[inline(always)]
+    fn run<E>(
+        mut this: Pin<&mut Option<Self>>,
+        claim: Claim<H>,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
+    ) -> Poll<Result<H::Published, E>> {
+        // SAFETY: of what is pinned, nothing is moved.
+        let Some(running) = (unsafe { this.as_mut().get_unchecked_mut() }) else {
+            unreachable!("whoever has the claim is running")
+        };
+        let backend = claim.slot().backend();
+        let runner = Runner::Task(cx.waker());
+        // Ends, if the initializer panics, before the claim is released.
+        let mut attempt = running.attempt.take();
+        // SAFETY: it is pinned with the whole.
+        let future = unsafe { Pin::new_unchecked(&mut running.future) };
+        match attempt.run(backend, runner, || future.poll(cx)) {
+            Poll::Pending => {
+                running.attempt = attempt;
+                running.claim = Some(claim);
+                Poll::Pending
+            }
+            Poll::Ready(output) => {
+                // Drops the initializer before the value is published.
+                attempt.run(backend, runner, || this.set(None));
+                Poll::Ready(conclude(claim, attempt, into_result(output)))
+            }
+        }
+    }
+}
+
+/// Runs an initializer that may block on this thread.
+#[cfg(feature = "std")]
+pub(crate) fn run_here<H: Hold, E>(
+    claim: Claim<H>,
+    init: impl FnOnce() -> Result<H::Value, E>,
+) -> Result<H::Published, E> {
+    let mut attempt = Attempt::NONE;
+    attempt.begin::<H::Value>(claim.slot().attempts());
+    let result = attempt.run(claim.slot().backend(), Runner::Thread, init);
+    conclude(claim, attempt, result)
+}
+
+/// Publishes the value, or gives the claim up.
+#[inline(always)]
+fn conclude<H: Hold, E>(
+    claim: Claim<H>,
+    attempt: Attempt,
+    result: Result<H::Value, E>,
+) -> Result<H::Published, E> {
+    match result {
+        Ok(value) => {
+            attempt.succeed();
+            Ok(claim.publish(value))
+        }
+        Err(error) => {
+            attempt.fail::<E>();
+            // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+            drop(claim);
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! Threads that wait beside tasks (feature `blocking`).
+
+mod util;
+
+use std::{
+    cell::Cell,
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
+
+use futures_lite::future::{block_on, yield_now};
+use oncelot::{
+    Backend, BoxLazy, Intrusive, Lazy, OnceCell,
+    backend::{Interest, IntrusiveWaiter, State},
+};
+use util::{Task, message, now, panic_of, poll, poll_with};
+
+const IS_WATCHED: bool = cfg!(debug_assertions);
+
+/// `Intrusive`, and how many waiters are registered with it.
+struct Census {
+    backend: Intrusive,
+    registered: AtomicUsize,
+}
+
+struct CensusWaiter {
+    waiter: IntrusiveWaiter,
+    is_registered: bool,
+}
+
+impl Census {
+    fn count(&self, waiter: &mut bool, is_registered: bool) {
+        if *waiter != is_registered {
+            *waiter = is_registered;
+            if is_registered {
+                self.registered.fetch_add(1, SeqCst);
+            } else {
+                self.registered.fetch_sub(1, SeqCst);
+            }
+            REGISTERED.set(self.registered.load(SeqCst));
+        }
+    }
+}
+
+thread_local! {
+    /// What the last census of this thread has found.
+    static REGISTERED: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: it does what `Intrusive` does.
+unsafe impl Backend for Census {
+    const UNINIT: Self = Self {
+        backend: Intrusive::UNINIT,
+        registered: AtomicUsize::new(0),
+    };
+    const READY: Self = Self {
+        backend: Intrusive::READY,
+        registered: AtomicUsize::new(0),
+    };
+
+    type Waiter = CensusWaiter;
+
+    fn waiter(interest: Interest) -> CensusWaiter {
+        CensusWaiter {
+            waiter: Intrusive::waiter(interest),
+            is_registered: false,
+        }
+    }
+
+    fn state(&self) -> State {
+        self.backend.state()
+    }
+
+    fn try_claim(&self) -> Result<(), State> {
+        self.backend.try_claim()
+    }
+
+    unsafe fn publish(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.publish() }
+    }
+
+    unsafe fn release(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.release() }
+    }
+
+    unsafe fn poll_wait(&self, waiter: Pin<&mut CensusWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: the inner waiter is pinned with the outer one.
+        let CensusWaiter {
+            waiter,
+            is_registered,
+        } = unsafe { waiter.get_unchecked_mut() };
+        // SAFETY: as above.
+        let waiter = unsafe { Pin::new_unchecked(waiter) };
+        // SAFETY: the caller's promise.
+        let polled = unsafe { self.backend.poll_wait(waiter, cx) };
+        self.count(is_registered, polled.is_pending());
+        polled
+    }
+
+    unsafe fn cancel(&self, waiter: Pin<&mut CensusWaiter>) {
+        // SAFETY: the inner waiter is pinned with the outer one.
+        let CensusWaiter {
+            waiter,
+            is_registered,
+        } = unsafe { waiter.get_unchecked_mut() };
+        // SAFETY: as above.
+        let waiter = unsafe { Pin::new_unchecked(waiter) };
+        // SAFETY: the caller's promise.
+        unsafe { self.backend.cancel(waiter) };
+        self.count(is_registered, false);
+    }
+}
+
+// What is there.
+
+#[test]
+fn a_value_that_is_there_is_returned_by_all() {
+    let cell = OnceCell::from(1);
+    assert_eq!(cell.wait_blocking(), &1);
+    assert_eq!(cell.wait_timeout(Duration::ZERO), Some(&1));
+    assert_eq!(cell.get_or_init_blocking(|| unreachable!()), &1);
+    assert_eq!(
+        cell.get_or_try_init_blocking(|| -> Result<_, ()> { unreachable!() }),
+        Ok(&1)
+    );
+    assert_eq!(cell.insert_blocking(2), Err((&1, 2)));
+}
+
+#[test]
+fn an_empty_cell_is_initialized_here() {
+    let cell = OnceCell::new();
+    assert_eq!(cell.get_or_try_init_blocking(|| Err("no route")), Err("no route"));
+    assert_eq!(cell.get_or_init_blocking(|| 1), &1);
+    let cell = OnceCell::new();
+    assert_eq!(cell.insert_blocking(2), Ok(&2));
+}
+
+#[test]
+fn a_panic_of_the_initializer_leaves_the_cell_empty() {
+    let cell = OnceCell::new();
+    let message = panic_of(|| cell.get_or_init_blocking(|| panic!("out of luck")));
+    assert_eq!(message, "out of luck");
+    assert_eq!(cell.get_or_init_blocking(|| 1), &1);
+}
+
+// Threads beside tasks.
+
+#[test]
+fn threads_wait_for_the_initializer_of_a_task() {
+    let cell = OnceCell::new();
+    let waiting = Barrier::new(5);
+    thread::scope(|scope| {
+        let mut init = Box::pin(cell.get_or_init(async || {
+            yield_now().await;
+            1
+        }));
+        assert!(poll(&mut init).is_pending());
+        let wait = |call: fn(&OnceCell<u32>) -> u32| {
+            let (cell, waiting) = (&cell, &waiting);
+            scope.spawn(move || {
+                waiting.wait();
+                call(cell)
+            })
+        };
+        let calls = [
+            wait(|cell| *cell.wait_blocking()),
+            wait(|cell| {
+                *cell
+                    .wait_timeout(Duration::MAX)
+                    .expect("it takes less than an age")
+            }),
+            wait(|cell| *cell.get_or_init_blocking(|| unreachable!())),
+            wait(|cell| *cell.insert_blocking(2).expect_err("there is an initializer").0),
+        ];
+        waiting.wait();
+        assert_eq!(poll(&mut init), Poll::Ready(&1));
+        for call in calls {
+            assert_eq!(call.join().unwrap(), 1);
+        }
+    });
+}
+
+#[test]
+fn a_task_waits_for_the_initializer_of_a_thread() {
+    let cell = OnceCell::new();
+    let (begun, go) = (Barrier::new(2), Barrier::new(2));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            cell.get_or_init_blocking(|| {
+                begun.wait();
+                go.wait();
+                1
+            })
+        });
+        begun.wait();
+        let task = Task::new();
+        let mut waiting = Box::pin(cell.get_or_init(async || 2));
+        assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+        assert_eq!(cell.set(3).unwrap_err().into_inner(), 3);
+        go.wait();
+        assert_eq!(block_on(&mut waiting), &1);
+    });
+}
+
+/// A thread that could initialize takes its turn when the others fail, panic or are cancelled.
+#[test]
+fn a_thread_takes_over() {
+    for end in [|| Err(()), || panic!("out of luck")] as [fn() -> Result<u32, ()>; 2] {
+        let cell = OnceCell::new();
+        let mut failing = Box::pin(cell.get_or_try_init(async || {
+            yield_now().await;
+            end()
+        }));
+        assert!(poll(&mut failing).is_pending());
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| *cell.get_or_init_blocking(|| 1));
+            let _ = catch_unwind(AssertUnwindSafe(|| poll(&mut failing)));
+            assert_eq!(thread.join().unwrap(), 1);
+        });
+    }
+    let cell = OnceCell::new();
+    let mut cancelled = Box::pin(cell.get_or_init(pending));
+    assert!(poll(&mut cancelled).is_pending());
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| cell.insert_blocking(1).copied());
+        drop(cancelled);
+        assert_eq!(thread.join().unwrap(), Ok(1));
+    });
+}
+
+#[test]
+fn one_of_many_threads_and_tasks_initializes() {
+    for _ in 0..if cfg!(miri) { 3 } else { 200 } {
+        let cell = OnceCell::new();
+        let calls = AtomicUsize::new(0);
+        let start = Barrier::new(8);
+        thread::scope(|scope| {
+            for index in 0..8 {
+                let (cell, calls, start) = (&cell, &calls, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let call = || {
+                        calls.fetch_add(1, SeqCst);
+                        index
+                    };
+                    if index % 2 == 0 {
+                        cell.get_or_init_blocking(call);
+                    } else {
+                        block_on(cell.get_or_init(async || call()));
+                    }
+                    assert!(cell.initialized());
+                });
+            }
+        });
+        assert_eq!(calls.into_inner(), 1);
+    }
+}
+
+// Timeouts.
+
+#[test]
+fn a_timeout_that_runs_out_leaves_no_waiter_behind() {
+    let cell = OnceCell::<u32, Census>::with_backend();
+    let mut init = Box::pin(cell.get_or_init(pending));
+    assert!(poll(&mut init).is_pending());
+    let mut waiting = Box::pin(cell.wait());
+    assert!(poll(&mut waiting).is_pending());
+    assert_eq!(REGISTERED.get(), 1);
+    assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
+    assert_eq!(REGISTERED.get(), 1);
+    drop(waiting);
+    assert_eq!(REGISTERED.get(), 0);
+}
+
+#[test]
+fn a_wait_of_no_time_looks_once() {
+    let cell = OnceCell::new();
+    assert_eq!(cell.wait_timeout(Duration::ZERO), None);
+    cell.set(1).unwrap();
+    assert_eq!(cell.wait_timeout(Duration::ZERO), Some(&1));
+}
+
+#[test]
+fn a_timeout_does_not_end_at_a_failure() {
+    let cell = OnceCell::new();
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| cell.wait_timeout(Duration::MAX).copied());
+        for _ in 0..100 {
+            assert_eq!(now(cell.get_or_try_init(async || Err(()))), Err(()));
+        }
+        cell.set(1).unwrap();
+        assert_eq!(thread.join().unwrap(), Some(1));
+    });
+}
+
+// The own cell.
+
+/// Whether `call` panics as it should where initializers are watched. Elsewhere it would wait for ever.
+#[track_caller]
+fn assert_found<R>(call: impl FnOnce() -> R) {
+    let message = panic_of(call);
+    assert!(message.contains("awaits its own cell"), "{message}");
+}
+
+#[test]
+fn a_thread_that_waits_in_its_own_initializer_is_found() {
+    if !IS_WATCHED {
+        return;
+    }
+    let cell = OnceCell::<u32>::new();
+    assert_found(|| cell.get_or_init_blocking(|| *cell.wait_blocking()));
+    assert_found(|| cell.get_or_init_blocking(|| *cell.get_or_init_blocking(|| 1)));
+    assert_found(|| cell.get_or_init_blocking(|| cell.insert_blocking(1).map_or(0, |value| *value)));
+    assert_found(|| now(cell.get_or_init(async || *cell.wait_blocking())));
+    // Whatever executor is in between.
+    assert_found(|| now(cell.get_or_init(async || block_on(async { *cell.wait_blocking() }))));
+    assert_eq!(cell.get_or_init_blocking(|| 1), &1);
+}
+
+#[test]
+fn a_thread_may_wait_for_another_cell_in_an_initializer() {
+    let (cell, other) = (OnceCell::new(), OnceCell::new());
+    thread::scope(|scope| {
+        scope.spawn(|| other.set(1));
+        assert_eq!(cell.get_or_init_blocking(|| *other.wait_blocking()), &1);
+    });
+}
+
+#[test]
+fn an_initializer_may_look_at_its_own_cell() {
+    let cell = OnceCell::new();
+    cell.get_or_init_blocking(|| {
+        assert_eq!(cell.get(), None);
+        assert!(cell.set(2).unwrap_err().is_initializing_err());
+        1
+    });
+    assert_eq!(cell.get(), Some(&1));
+}
+
+// Lazy values.
+
+#[test]
+fn a_thread_drives_a_lazy_value() {
+    let lazy = pin!(Lazy::new(async {
+        yield_now().await;
+        1
+    }));
+    assert_eq!(lazy.as_ref().force_blocking(), &1);
+    assert_eq!(lazy.as_ref().force_blocking(), &1);
+}
+
+#[test]
+fn a_thread_goes_on_with_what_a_task_has_begun() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = polls.clone();
+    let lazy = BoxLazy::boxed(async move {
+        for _ in 0..3 {
+            counted.fetch_add(1, SeqCst);
+            yield_now().await;
+        }
+        1
+    });
+    let mut get = Box::pin(lazy.get_unpin());
+    assert!(poll(&mut get).is_pending());
+    drop(get);
+    assert_eq!(Pin::new(&lazy).force_blocking(), &1);
+    assert_eq!(polls.load(SeqCst), 3);
+}
+
+#[test]
+fn a_thread_waits_for_the_driver_of_a_lazy_value() {
+    let (begun, go) = (Barrier::new(2), Barrier::new(2));
+    let lazy = pin!(Lazy::new(async {
+        begun.wait();
+        go.wait();
+        1
+    }));
+    let lazy = lazy.as_ref();
+    thread::scope(|scope| {
+        scope.spawn(|| block_on(lazy.get()));
+        begun.wait();
+        let waiting = scope.spawn(|| lazy.force_blocking());
+        go.wait();
+        assert_eq!(waiting.join().unwrap(), &1);
+    });
+}
+
+#[test]
+fn a_poisoned_lazy_value_panics_in_threads_too() {
+    let lazy = pin!(Lazy::<u32, _>::new(async { panic!("out of luck") }));
+    assert_eq!(panic_of(|| lazy.as_ref().force_blocking()), "out of luck");
+    assert!(panic_of(|| lazy.as_ref().force_blocking()).contains("poisoned"));
+}
+
+#[test]
+fn a_thread_computes_a_static() {
+    oncelot::lazy! {
+        static LAZY: u32 = async {
+            yield_now().await;
+            1
+        };
+    }
+    let values: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| LAZY.force_blocking())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(values.iter().all(|value| **value == 1));
+    assert_eq!(now(LAZY.get()), &1);
+}
+
+#[test]
+fn a_static_that_waits_for_itself_is_found() {
+    if !IS_WATCHED {
+        return;
+    }
+    oncelot::lazy! {
+        static LAZY: u32 = async { itself() };
+    }
+    fn itself() -> u32 {
+        static LAZIEST: fn() -> u32 = || *LAZY.force_blocking();
+        LAZIEST()
+    }
+    let payload = catch_unwind(|| LAZY.force_blocking()).unwrap_err();
+    assert!(
+        message(&*payload).contains("awaits its own"),
+        "{}",
+        message(&*payload)
+    );
+}

@@ -1,0 +1,136 @@
+//! Initializers that run as tasks of their own, on a thread that the runtime chooses.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    task::Poll,
+};
+
+use loom::thread;
+
+use super::support::{Failed, Outcome, Stage, bounded};
+use crate::{
+    OnceCell,
+    runtime::{Runtime, SharedCell},
+};
+
+/// A thread for each task.
+enum Threads {}
+
+std::thread_local! {
+    /// Those of the play, which loom plays on one thread.
+    static STARTED: RefCell<Vec<thread::JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Threads {
+    /// For the end of a play, which its tasks must not outlive.
+    fn join() {
+        for thread in STARTED.take() {
+            thread.join().expect("a task does not panic");
+        }
+    }
+}
+
+impl Runtime for Threads {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+        Self::spawn_blocking(|| loom::future::block_on(task));
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+        let started = thread::spawn(work);
+        STARTED.with_borrow_mut(|all| all.push(started));
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        loom::future::block_on(future)
+    }
+}
+
+impl Stage {
+    /// The value; if there is none, what an initializer of ours ends in, in a task of its own.
+    async fn get_or_spawn(&'static self, outcome: Outcome) -> Outcome {
+        let cell: &'static OnceCell<u32> = &self.cell;
+        let init = move || self.initialize(outcome);
+        cell.get_or_try_init_spawned::<Threads, _>(init).await.copied()
+    }
+}
+
+/// The claim goes to another thread, and the value comes back.
+///
+/// Worrying: the report is made between the caller's look at it and its registration; the caller reads the value
+/// without having seen that it was written.
+#[test]
+fn the_caller_gets_the_value() {
+    bounded(3, |stage| {
+        assert_eq!(stage.run(stage.get_or_spawn(Ok(1))), Ok(1));
+        Threads::join();
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// The same on the pool for blocking work.
+#[test]
+fn the_caller_gets_the_value_of_blocking_work() {
+    bounded(3, |stage| {
+        let cell: &'static OnceCell<u32> = &stage.cell;
+        let init = || {
+            stage.work();
+            1
+        };
+        assert_eq!(stage.run(cell.get_or_init_unblock::<Threads>(init)), &1);
+        Threads::join();
+    });
+}
+
+/// An error comes back, and a waiter takes over.
+#[test]
+fn the_caller_gets_the_error_and_a_waiter_takes_over() {
+    bounded(1, |stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        let runs = match stage.run(stage.get_or_spawn(Err(Failed))) {
+            Err(Failed) => 2,
+            Ok(_) => 1,
+        };
+        assert_eq!(other.join().unwrap(), 1);
+        Threads::join();
+        assert_eq!(stage.runs(), runs);
+    });
+}
+
+/// A panic comes back, and a waiter takes over.
+#[test]
+fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
+    bounded(1, |stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        let cell: &'static OnceCell<u32> = &stage.cell;
+        let init = async || {
+            stage.work();
+            resume_unwind(Box::new(Failed))
+        };
+        let caller = stage.task(cell.get_or_init_spawned::<Threads>(init));
+        let runs = match catch_unwind(AssertUnwindSafe(|| caller.run())) {
+            Err(payload) => 1 + usize::from(payload.is::<Failed>()),
+            Ok(_) => 1,
+        };
+        assert_eq!(other.join().unwrap(), 1);
+        Threads::join();
+        assert_eq!(stage.runs(), runs);
+    });
+}
+
+/// A caller that is cancelled leaves the initializer at work, and others get its value.
+///
+/// Worrying: the caller goes while the report is being made, whose waiter it is.
+#[test]
+fn a_caller_that_is_cancelled_leaves_the_initializer_at_work() {
+    bounded(2, |stage| {
+        let mut caller = stage.task(stage.get_or_spawn(Ok(1)));
+        match caller.poll() {
+            Poll::Pending => caller.cancel(),
+            Poll::Ready(result) => assert_eq!(result, Ok(1)),
+        }
+        assert_eq!(stage.run(stage.get_or_init(2)), 1);
+        Threads::join();
+        assert_eq!(stage.runs(), 1);
+    });
+}

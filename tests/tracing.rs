@@ -1,0 +1,337 @@
+//! What a subscriber hears of initializers and waiters (feature `tracing`).
+
+mod util;
+
+use std::{
+    fmt::{Debug, Write},
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Waker,
+};
+
+use futures_lite::future::{block_on, yield_now};
+use oncelot::{
+    Lazy, OnceCell,
+    runtime::{Runtime, SharedCell, Smol},
+};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span,
+    subscriber::with_default,
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    layer::{Context, SubscriberExt},
+    registry::LookupSpan,
+};
+use util::{now, panic_of, poll, static_cell};
+
+/// Writes down what it hears: `LEVEL span{fields}: message fields`.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    /// What is heard while `program` runs.
+    fn of(program: impl FnOnce()) -> Vec<String> {
+        let notes = Self::default();
+        with_default(Registry::default().with(notes.clone()), program);
+        notes.take()
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+struct SpanText(String);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
+        let mut text = Text::default();
+        attributes.record(&mut text);
+        let name = attributes.metadata().name();
+        let span = context.span(id).expect("it is new");
+        span.extensions_mut()
+            .insert(SpanText(format!("{name}{{{}}}: ", text.fields.trim())));
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let mut note = format!("{} ", event.metadata().level());
+        for span in context.event_scope(event).into_iter().flatten() {
+            note += &span.extensions().get::<SpanText>().expect("each span has one").0;
+        }
+        let target = event.metadata().target();
+        assert!(["oncelot", "tracing"].contains(&target), "{target}");
+        self.0.lock().unwrap().push(note + &text.message + &text.fields);
+    }
+}
+
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            // It differs from run to run, but is there.
+            "duration" => write!(self.fields, " duration"),
+            name => write!(self.fields, " {name}={value:?}"),
+        }
+        .expect("a string takes all");
+    }
+}
+
+/// Lets `program` go wrong.
+fn caught(program: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(program));
+}
+
+#[test]
+fn a_success_has_a_span_and_a_duration() {
+    let notes = Notes::of(|| {
+        let cell = OnceCell::new();
+        now(cell.get_or_init(async || 1_u32));
+        now(cell.get_or_init(async || 2));
+    });
+    assert_eq!(
+        notes,
+        ["DEBUG initialize{value=\"u32\" attempt=1}: initialized duration"]
+    );
+}
+
+#[test]
+fn attempts_are_counted_and_each_ends_once() {
+    let notes = Notes::of(|| {
+        let cell = OnceCell::<u32>::new();
+        now(cell.get_or_try_init(async || Err("no route"))).unwrap_err();
+        assert!(poll(&mut Box::pin(cell.get_or_init(pending))).is_pending());
+        caught(|| _ = now(cell.get_or_init(|| -> std::future::Ready<u32> { panic!("in the closure") })));
+        caught(|| _ = now(cell.get_or_init(async || panic!("in the future"))));
+        now(cell.get_or_init(async || 1));
+    });
+    assert_eq!(
+        notes,
+        [
+            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"&str\"",
+            "WARN initialize{value=\"u32\" attempt=2}: the initializer was cancelled duration",
+            "ERROR initialize{value=\"u32\" attempt=3}: the initializer panicked duration",
+            "ERROR initialize{value=\"u32\" attempt=4}: the initializer panicked duration",
+            "DEBUG initialize{value=\"u32\" attempt=5}: initialized duration",
+        ]
+    );
+}
+
+/// When it panics, not when its future is dropped at last.
+#[test]
+fn a_panic_is_told_at_once() {
+    let notes = Notes::default();
+    with_default(Registry::default().with(notes.clone()), || {
+        let cell = OnceCell::<u32>::new();
+        let mut future = Box::pin(cell.get_or_init(async || panic!("out of luck")));
+        caught(|| _ = poll(&mut future));
+        assert_eq!(notes.take().len(), 1);
+        drop(future);
+        assert_eq!(notes.take(), [""; 0]);
+    });
+}
+
+#[test]
+fn what_the_initializer_tells_is_inside_its_span() {
+    let notes = Notes::of(|| {
+        let tell = || tracing::info!(target: "tracing", "connecting");
+        let cell = OnceCell::new();
+        let mut future = Box::pin(cell.get_or_init(|| {
+            tell();
+            async {
+                yield_now().await;
+                tell();
+                1_u8
+            }
+        }));
+        assert!(poll(&mut future).is_pending());
+        tracing::info!(target: "tracing", "something else");
+        assert!(poll(&mut future).is_ready());
+    });
+    assert_eq!(
+        notes,
+        [
+            "INFO initialize{value=\"u8\" attempt=1}: connecting",
+            "INFO something else",
+            "INFO initialize{value=\"u8\" attempt=1}: connecting",
+            "DEBUG initialize{value=\"u8\" attempt=1}: initialized duration",
+        ]
+    );
+}
+
+#[test]
+fn a_waiter_is_told_of_when_it_begins_to_wait() {
+    let notes = Notes::of(|| {
+        let cell = OnceCell::<u32>::new();
+        let mut passive = Box::pin(cell.wait());
+        for _ in 0..3 {
+            assert!(poll(&mut passive).is_pending());
+        }
+        let mut init = Box::pin(cell.get_or_init(pending));
+        assert!(poll(&mut init).is_pending());
+        let mut claimant = Box::pin(cell.get_or_init(async || 1));
+        for _ in 0..3 {
+            assert!(poll(&mut claimant).is_pending());
+        }
+        drop(init);
+        assert!(poll(&mut claimant).is_ready());
+        assert!(poll(&mut passive).is_ready());
+    });
+    assert_eq!(
+        notes,
+        [
+            "TRACE waiting value=\"u32\"",
+            "TRACE waiting value=\"u32\"",
+            "WARN initialize{value=\"u32\" attempt=1}: the initializer was cancelled duration",
+            "DEBUG initialize{value=\"u32\" attempt=2}: initialized duration",
+        ]
+    );
+}
+
+#[test]
+fn a_lazy_value_has_one_attempt_whoever_drives_it() {
+    let notes = Notes::of(|| {
+        let lazy = pin!(Lazy::new(async {
+            yield_now().await;
+            1_u32
+        }));
+        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
+        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_ready());
+        drop(Box::pin(Lazy::new(async { 1_u32 })));
+        let lazy = pin!(Lazy::new(pending::<u16>()));
+        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
+        let mut driver = Box::pin(lazy.as_ref().get());
+        assert!(poll(&mut driver).is_pending());
+        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
+        drop(driver);
+        let poisoned = pin!(Lazy::<u64, _>::new(async { panic!("out of luck") }));
+        caught(|| _ = now(poisoned.as_ref().get()));
+        caught(|| _ = now(poisoned.as_ref().get()));
+    });
+    assert_eq!(
+        notes,
+        [
+            "DEBUG initialize{value=\"u32\" attempt=1}: initialized duration",
+            "TRACE waiting value=\"u16\"",
+            "ERROR initialize{value=\"u64\" attempt=1}: the initializer panicked duration",
+            "WARN initialize{value=\"u16\" attempt=1}: the initializer was cancelled duration",
+        ]
+    );
+}
+
+#[test]
+fn so_has_a_static() {
+    oncelot::lazy! {
+        static LAZY: u32 = async {
+            yield_now().await;
+            1
+        };
+        static POISONED: u64 = async { panic!("out of luck") };
+    }
+    let notes = Notes::of(|| {
+        assert!(poll(&mut Box::pin(LAZY.get())).is_pending());
+        assert!(poll(&mut Box::pin(LAZY.get())).is_ready());
+        caught(|| _ = now(POISONED.get()));
+        caught(|| _ = now(POISONED.get()));
+    });
+    assert_eq!(
+        notes,
+        [
+            "DEBUG initialize{value=\"u32\" attempt=1}: initialized duration",
+            "ERROR initialize{value=\"u64\" attempt=1}: the initializer panicked duration",
+        ]
+    );
+}
+
+#[test]
+fn so_have_threads() {
+    let notes = Notes::of(|| {
+        let cell = OnceCell::<u32>::new();
+        assert!(cell.get_or_try_init_blocking(|| Err(0_u8)).is_err());
+        panic_of(|| cell.get_or_init_blocking(|| panic!("out of luck")));
+        cell.get_or_init_blocking(|| 1);
+    });
+    assert_eq!(
+        notes,
+        [
+            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"u8\"",
+            "ERROR initialize{value=\"u32\" attempt=2}: the initializer panicked duration",
+            "DEBUG initialize{value=\"u32\" attempt=3}: initialized duration",
+        ]
+    );
+}
+
+/// Runs tasks at once, on this thread, whose subscriber hears of them.
+enum AtOnce {}
+
+impl Runtime for AtOnce {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+        block_on(task);
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+        work();
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        block_on(future)
+    }
+}
+
+/// And the wait for what they have to report is not a waiter's wait.
+#[test]
+fn so_have_spawned_initializers() {
+    let notes = Notes::of(|| {
+        let cell = static_cell();
+        now(cell.get_or_try_init_spawned::<AtOnce, _>(async || Err(0_u8))).unwrap_err();
+        caught(|| _ = now(cell.get_or_init_spawned::<AtOnce>(async || panic!("out of luck"))));
+        now(cell.get_or_try_init_unblock::<AtOnce, _>(|| Err(0_u8))).unwrap_err();
+        now(cell.get_or_init_spawned::<AtOnce>(async || 1));
+    });
+    assert_eq!(
+        notes,
+        [
+            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"u8\"",
+            "ERROR initialize{value=\"u32\" attempt=2}: the initializer panicked duration",
+            "WARN initialize{value=\"u32\" attempt=3}: the initializer failed duration error=\"u8\"",
+            "DEBUG initialize{value=\"u32\" attempt=4}: initialized duration",
+        ]
+    );
+    let notes = Notes::of(|| {
+        let cell = static_cell();
+        let mut waits = pin!(cell.get_or_init_spawned::<Smol>(pending));
+        assert!(
+            waits
+                .as_mut()
+                .poll(&mut std::task::Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+    });
+    assert_eq!(notes, [""; 0]);
+}
+
+#[test]
+fn what_is_no_initializer_is_not_told_of() {
+    let notes = Notes::of(|| {
+        let cell = OnceCell::new();
+        now(cell.insert(1)).unwrap();
+        cell.set(2).unwrap_err();
+        cell.get();
+        now(cell.wait());
+        let mut cell = OnceCell::<u32>::new();
+        now(cell.get_mut_or_init(async || 1));
+    });
+    assert_eq!(notes, [""; 0]);
+}
