@@ -120,6 +120,8 @@ fn conclude<H: Hold, E>(
         }
         Err(error) => {
             attempt.fail::<E>();
+            // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+            drop(claim);
             Err(error)
         }
     }

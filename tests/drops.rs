@@ -5,7 +5,7 @@ mod util;
 use std::task::Poll;
 
 use oncelot::OnceCell;
-use util::{Counted, Drops, Gate, OnDrop, Task, With, now, panic_of, poll, poll_with, start};
+use util::{Counted, Drops, Gate, Hooked, OnDrop, Op, Task, With, now, panic_of, poll, poll_with, start};
 
 /// The parts of one initialization, counted apart.
 #[derive(Default)]
@@ -267,6 +267,23 @@ fn an_error_is_given_away_undropped() {
     let error = now(cell.get_or_try_init(async || Err(drops.counted()))).unwrap_err();
     assert_eq!(drops.count(), 0);
     drop(error);
+    assert_eq!(drops.count(), 1);
+}
+
+/// The error is on its way to the caller when the claim is given up, which wakes.
+#[test]
+fn an_error_is_dropped_when_a_waker_panics_before_it_is_given_away() {
+    let drops = Drops::new();
+    let cell = OnceCell::<u32>::new();
+    let gate = Gate::new();
+    let mut failing = Box::pin(cell.get_or_try_init(|| gate.clone()));
+    assert!(poll(&mut failing).is_pending());
+    let mut waiting = Box::pin(cell.insert(1));
+    let task = Hooked::panicking_on(Op::Wake, "woken");
+    assert!(poll_with(&mut waiting, &task.waker()).is_pending());
+
+    gate.open(Err(drops.counted()));
+    assert_eq!(panic_of(|| poll(&mut failing).is_ready()), "woken");
     assert_eq!(drops.count(), 1);
 }
 

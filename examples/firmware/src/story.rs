@@ -3,19 +3,17 @@
 use core::{
     future::pending,
     ptr,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use embassy_futures::select::{Either, select};
 use oncelot::OnceCell;
 
 use crate::{
-    pace::{turns, until},
+    pace::{Flag, add_one, meet, turns},
     report,
     tracked::{Tracked, alive},
 };
-
-pub const ROLES: u32 = 4;
 
 /// Plays one role in all scenes. The first one prints what they have checked.
 pub async fn play(role: u32) {
@@ -169,37 +167,4 @@ async fn dropped_cell() {
     cell.get_or_init(async || Tracked::new(3)).await;
     drop(cell);
     assert_eq!(alive(), 4);
-}
-
-/// Raised by an initializer once it runs, so that others know that they will wait.
-struct Flag(AtomicBool);
-
-impl Flag {
-    const fn new() -> Self {
-        Self(AtomicBool::new(false))
-    }
-
-    fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Lets the others run until one of them has raised the flag.
-    async fn raised(&self) {
-        until(|| self.0.load(Ordering::Relaxed)).await;
-    }
-}
-
-/// Waits for all roles to come here.
-async fn meet() {
-    static ARRIVED: AtomicU32 = AtomicU32::new(0);
-    let arrived = add_one(&ARRIVED);
-    let all = arrived.next_multiple_of(ROLES);
-    until(|| ARRIVED.load(Ordering::Relaxed) >= all).await;
-}
-
-/// Not for interrupt handlers: a load and a store, as not every target has more.
-fn add_one(count: &AtomicU32) -> u32 {
-    let new = count.load(Ordering::Relaxed) + 1;
-    count.store(new, Ordering::Relaxed);
-    new
 }

@@ -4,11 +4,11 @@
 #![no_main]
 
 use embassy_executor::Spawner;
-use oncelot_firmware_example::{story, succeed};
+use oncelot_firmware_example::{pace::ROLES, story, succeed};
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
-    for role in 0..story::ROLES {
+    for role in 0..ROLES {
         spawner.spawn(play(role).unwrap());
     }
 }

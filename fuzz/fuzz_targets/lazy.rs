@@ -1,0 +1,11 @@
+//! `Lazy`, on each backend, and `StaticLazy`.
+
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| oncelot_fuzz::lazy(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    oncelot_fuzz::replay_arguments(oncelot_fuzz::lazy);
+}

@@ -1,0 +1,11 @@
+//! `OnceCell`, on each backend.
+
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| oncelot_fuzz::schedule(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    oncelot_fuzz::replay_arguments(oncelot_fuzz::schedule);
+}

@@ -1,0 +1,86 @@
+//! Programs made of bytes, run on what ships and on a model of it at the same time.
+//!
+//! | target | what ships | model |
+//! |---|---|---|
+//! | [`list`] | the list of waiters | a `VecDeque` |
+//! | [`schedule`] | `OnceCell`, on each backend | [`model`] |
+//! | [`lazy`] | `Lazy`, on each backend, and `StaticLazy` | [`model`] |
+//!
+//! A [`program`] is a sequence of operations. A [`stage`] plays it: with a [`real`] subject, or with a model of one.
+//! Both note every event in which code of the subject's user runs, and every result; the two records must be equal.
+//! That code may run further operations, or panic, as the program says.
+//!
+//! The programs that are kept, in `corpus` and `regressions`, say something else when the decoding changes. Each of
+//! the latter once found a defect, which its name tells.
+
+use std::{
+    panic::{catch_unwind, resume_unwind},
+    path::Path,
+};
+
+pub mod list;
+mod model;
+mod program;
+mod real;
+mod stage;
+
+/// The shipped sources that are private to their crate, under the paths by which they know each other.
+#[path = "../../src/list.rs"]
+#[allow(dead_code, reason = "the crate uses more of it")]
+mod shipped_list;
+#[path = "../../src/state.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the crate uses and exports more of it")]
+mod state;
+#[path = "../../src/sync.rs"]
+#[allow(dead_code, unused_imports, reason = "the crate uses more of it")]
+mod sync;
+
+/// Plays the program that `data` tells on a `OnceCell`.
+///
+/// # Panics
+///
+/// Panics if the cell does not do what its model does.
+pub fn schedule(data: &[u8]) {
+    stage::compare(&program::Program::of_cells(data));
+}
+
+/// Plays the program that `data` tells on a `Lazy` or a `StaticLazy`.
+///
+/// # Panics
+///
+/// Panics if it does not do what its model does.
+pub fn lazy(data: &[u8]) {
+    stage::compare(&program::Program::of_lazies(data));
+}
+
+/// Runs one target on files, or on all files of folders, and tells how many there were.
+///
+/// # Panics
+///
+/// Panics if the target does, or if there is nothing to read.
+pub fn replay(target: fn(&[u8]), path: &Path) -> usize {
+    if path.is_dir() {
+        let mut entries: Vec<_> = path
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        entries.sort();
+        entries.iter().map(|entry| replay(target, entry)).sum()
+    } else {
+        let data = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if let Err(payload) = catch_unwind(|| target(&data)) {
+            eprintln!("this was {}", path.display());
+            resume_unwind(payload);
+        }
+        1
+    }
+}
+
+/// What a target does when it is not built for fuzzing: it replays the paths that it is given.
+pub fn replay_arguments(target: fn(&[u8])) {
+    for path in std::env::args_os().skip(1) {
+        let files = replay(target, path.as_ref());
+        println!("{}: {files} passed", path.display());
+    }
+}

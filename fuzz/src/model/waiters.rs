@@ -1,0 +1,71 @@
+//! How each backend keeps its waiters, and when it wakes them.
+
+use std::{cell::RefCell, task::Poll};
+
+use super::{Model, Result};
+use crate::{
+    program::Backend,
+    stage::Id,
+    state::{Interest, State},
+};
+
+mod atomic_waker;
+mod event_listener;
+mod intrusive;
+
+pub(super) enum Waiters {
+    Intrusive(RefCell<intrusive::List>),
+    AtomicWaker(RefCell<atomic_waker::Slot>),
+    EventListener(RefCell<event_listener::Queues>),
+}
+
+impl Waiters {
+    pub(super) fn of(backend: Backend) -> Self {
+        match backend {
+            Backend::Intrusive => Self::Intrusive(RefCell::default()),
+            Backend::AtomicWaker => Self::AtomicWaker(RefCell::default()),
+            Backend::EventListener => Self::EventListener(RefCell::default()),
+        }
+    }
+}
+
+impl Model<'_> {
+    /// Registers a future for being woken by `task`; `Ready` if it is to look at the state again instead.
+    pub(super) fn poll_wait(&self, id: Id, interest: Interest, task: u8) -> Result<Poll<()>> {
+        match &self.waiters {
+            Waiters::Intrusive(list) => self.wait_in_list(list, id, interest, task),
+            Waiters::AtomicWaker(slot) => self.wait_in_slot(slot, id, interest, task),
+            Waiters::EventListener(queues) => self.wait_in_queue(queues, id, interest, task),
+        }
+    }
+
+    pub(super) fn cancel(&self, id: Id) -> Result {
+        match &self.waiters {
+            Waiters::Intrusive(list) => self.leave_list(list, id),
+            Waiters::AtomicWaker(slot) => self.leave_slot(slot, id),
+            Waiters::EventListener(queues) => self.leave_queue(queues, id),
+        }
+    }
+
+    /// Ends the claim, and wakes whom that concerns.
+    pub(super) fn settle(&self, outcome: State) -> Result {
+        match &self.waiters {
+            Waiters::Intrusive(list) => self.settle_list(list, outcome),
+            Waiters::AtomicWaker(slot) => self.settle_slot(slot, outcome),
+            Waiters::EventListener(queues) => self.settle_queues(queues, outcome),
+        }
+    }
+
+    /// Forgets those that leaked futures have left.
+    pub(super) fn reset_waiters(&self) -> Result {
+        match &self.waiters {
+            Waiters::Intrusive(list) => {
+                list.take();
+                Ok(())
+            }
+            Waiters::AtomicWaker(slot) => self.reset_slot(slot),
+            // Nothing is leaked there.
+            Waiters::EventListener(_) => Ok(()),
+        }
+    }
+}

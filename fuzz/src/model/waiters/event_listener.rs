@@ -1,0 +1,101 @@
+//! `EventListener`: two queues.
+
+use std::{cell::RefCell, mem, task::Poll};
+
+use super::super::{Model, Result};
+use crate::{
+    stage::{Event, Id},
+    state::{Interest, State},
+};
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Queues {
+    claimants: Vec<Listener>,
+    passive: Vec<Listener>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    id: Id,
+    /// `None` before it is polled, and when it was notified.
+    task: Option<u8>,
+    is_notified: bool,
+}
+
+impl Queues {
+    fn of(&mut self, interest: Interest) -> &mut Vec<Listener> {
+        match interest {
+            Interest::Claim => &mut self.claimants,
+            Interest::Value => &mut self.passive,
+        }
+    }
+
+    fn remove(&mut self, id: Id) -> Option<Listener> {
+        [&mut self.claimants, &mut self.passive]
+            .into_iter()
+            .find_map(|queue| {
+                let place = queue.iter().position(|listener| listener.id == id)?;
+                Some(queue.remove(place))
+            })
+    }
+}
+
+impl Model<'_> {
+    pub(super) fn wait_in_queue(
+        &self,
+        queues: &RefCell<Queues>,
+        id: Id,
+        interest: Interest,
+        task: u8,
+    ) -> Result<Poll<()>> {
+        let mut borrowed = queues.borrow_mut();
+        let queue = borrowed.of(interest);
+        let place = (queue.iter().position(|listener| listener.id == id)).unwrap_or_else(|| {
+            queue.push(Listener {
+                id,
+                task: None,
+                is_notified: false,
+            });
+            queue.len() - 1
+        });
+        let listener = &mut queue[place];
+        if interest.is_settled_by(self.state.get()) || listener.is_notified {
+            drop(borrowed);
+            self.leave_queue(queues, id)?;
+            return Ok(Poll::Ready(()));
+        }
+        let older = listener.task.replace(task);
+        drop(borrowed);
+        if older != Some(task) {
+            self.run(Event::Cloned(task))?;
+            if let Some(older) = older {
+                self.run(Event::WakerDropped(older))?;
+            }
+        }
+        Ok(Poll::Pending)
+    }
+
+    pub(super) fn leave_queue(&self, queues: &RefCell<Queues>, id: Id) -> Result {
+        let removed = queues.borrow_mut().remove(id);
+        let task = removed.and_then(|listener| listener.task);
+        task.map_or(Ok(()), |task| self.run(Event::WakerDropped(task)))
+    }
+
+    pub(super) fn settle_queues(&self, queues: &RefCell<Queues>, outcome: State) -> Result {
+        self.state.set(outcome);
+        for interest in [Interest::Claim, Interest::Value] {
+            if !interest.is_settled_by(outcome) {
+                continue;
+            }
+            let mut woken = Vec::new();
+            for listener in queues.borrow_mut().of(interest) {
+                listener.is_notified = true;
+                woken.extend(mem::take(&mut listener.task));
+            }
+            for task in woken {
+                self.run(Event::Woken(task))?;
+            }
+        }
+        Ok(())
+    }
+}
