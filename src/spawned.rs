@@ -14,6 +14,7 @@ use crate::{
     backend::{Backend, Interest, Intrusive},
     futures::unwrap_infallible,
     once_cell::OnceCell,
+    panics::swallow_panic,
     running::{Running, run_here},
     runtime::Runtime,
     slot::{Acquired, Claim, Hold, Slot},
@@ -318,7 +319,11 @@ async fn run_as_task<H, E>(
         }));
         match polled {
             Ok(polled) => polled.map(|result| Outcome::Ended(result.map(drop))),
-            Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
+            Err(panic) => {
+                // Gone before anybody hears of it; a second panic has nobody to go to.
+                swallow_panic(|| running.set(None));
+                Poll::Ready(Outcome::Panicked(panic))
+            }
         }
     });
     reporter.report(outcome.await);
