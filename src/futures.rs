@@ -118,14 +118,10 @@ where
         let Self::Running(running) = self else {
             unreachable!("just made")
         };
+        let attempt = claim.attempt();
         // SAFETY: it is pinned with the whole.
-        Running::start(
-            unsafe { Pin::new_unchecked(running) },
-            claim,
-            init,
-            cx,
-            into_result,
-        )
+        let running = unsafe { Pin::new_unchecked(running) };
+        Running::start(running, claim, attempt, init, cx, into_result)
     }
 }
 
