@@ -5,7 +5,7 @@ mod util;
 
 use std::{
     cell::RefCell,
-    future::pending,
+    future::{pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -17,7 +17,7 @@ use oncelot::{
     runtime::{ArcField, Runtime, SharedCell},
 };
 use util::{
-    BoxFuture, Drops, Hooked, Log, OnDrop, Op, Task, message, panic_of, poll, poll_with, static_cell,
+    BoxFuture, Drops, Hooked, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with, static_cell,
 };
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -70,15 +70,14 @@ fn noted(log: &Log<&'static str>) -> impl Send + use<> {
 fn a_panicked_initializer_is_gone_before_its_panic_is_told() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
-    let init = move || util::With::new(util::Panicking("out of luck"), remains);
-    let caller = note_the_wake(
-        &log,
-        cell.get_or_init_spawned::<ByHand>(init),
-        "the caller is woken",
-    );
+    // Not an async block, which drops what it holds as it panics.
+    let panicking = poll_fn(|_| -> Poll<Result<u32, ()>> { panic!("out of luck") });
+    let init = move || With::new(panicking, remains);
+    let mut caller = Box::pin(cell.get_or_try_init_spawned::<ByHand, _>(init));
+    assert!(poll_with(&mut caller, &log.waker("the caller is woken")).is_pending());
     assert!(poll(&mut spawned()).is_ready());
     assert_eq!(log.take(), ["the initializer is gone", "the caller is woken"]);
-    assert_eq!(panic_of(move || poll(&mut { caller }).is_ready()), "out of luck");
+    assert_eq!(panic_of(|| poll(&mut caller).is_ready()), "out of luck");
 }
 
 #[test]
