@@ -33,8 +33,6 @@ where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
-    const DONE: Self = Self::Running(None);
-
     #[inline]
     fn new(slot: &'a Slot<T, B>, init: F) -> Self {
         match slot.get() {
@@ -60,13 +58,13 @@ where
         match this {
             Self::Ready(value) => {
                 let value = *value;
-                *this = Self::DONE;
+                *this = Self::Running(None);
                 return Poll::Ready(Ok(value));
             }
             Self::Waiting { waiting, .. } => {
                 let slot = waiting.awaited();
                 if let Some(value) = slot.get() {
-                    *this = Self::DONE;
+                    *this = Self::Running(None);
                     return Poll::Ready(Ok(value));
                 }
                 if let Ok(claim) = slot.try_claim() {
@@ -90,7 +88,7 @@ where
                 // SAFETY: it is pinned with the whole.
                 match ready!(unsafe { Pin::new_unchecked(waiting) }.wait_to_acquire(cx)) {
                     Acquired::Ready(value) => {
-                        *self = Self::DONE;
+                        *self = Self::Running(None);
                         Poll::Ready(Ok(value))
                     }
                     Acquired::Claimed(claim) => self.start(claim, cx, into_result),
@@ -114,7 +112,7 @@ where
             unreachable!("only who waits gets the claim")
         };
         let init = init.take().expect("taken with the claim");
-        *self = Self::DONE;
+        *self = Self::Running(None);
         let Self::Running(running) = self else {
             unreachable!("just made")
         };
