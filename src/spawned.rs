@@ -67,6 +67,9 @@ where
 /// If the future is dropped while it waits for somebody else's initializer, it leaves nothing behind. If it is dropped
 /// after it has started its own, that goes on, and the value is there for the next; an error of it is dropped.
 ///
+/// Everybody waits for a task that never ends. A runtime that neither runs nor drops it, as one that is leaked or stopped
+/// for good, leaves the cell without a value for ever.
+///
 /// # Costs
 ///
 /// A ready cell is one load (Acquire). Starting an initializer is what starting a task is, and one allocation.
