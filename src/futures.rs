@@ -61,16 +61,14 @@ where
                 *this = Self::Running(None);
                 return Poll::Ready(Ok(value));
             }
-            Self::Waiting { waiting, .. } => {
-                let slot = waiting.awaited();
-                if let Some(value) = slot.get() {
+            Self::Waiting { waiting, .. } => match waiting.awaited().acquire() {
+                Some(Acquired::Ready(value)) => {
                     *this = Self::Running(None);
                     return Poll::Ready(Ok(value));
                 }
-                if let Ok(claim) = slot.try_claim() {
-                    return this.start(claim, cx, into_result);
-                }
-            }
+                Some(Acquired::Claimed(claim)) => return this.start(claim, cx, into_result),
+                None => {}
+            },
             Self::Running(_) => {}
         }
         this.poll_slow(cx, into_result)
