@@ -11,8 +11,9 @@ WIDTH = 800
 MARGIN = 24
 TOP = 84  # Where the picture may begin, under the titles.
 
-# What each colour is for, in a light and in a dark scheme. The series' are told apart by the colour-blind, and each
-# has a marker besides. All have a contrast of 3:1 at least to the ground, and those of text 4.5:1.
+# What each colour is for, in a light and in a dark scheme. The colour-blind tell those of the series (`ours`, and the
+# letters) from each other, and each series has a mark besides. The contrast to the ground is 3:1 at least, that of text
+# 4.5:1, but for what only frames.
 COLOURS = {
     "ground": ("#ffffff", "#0d1117"),
     "edge": ("#d1d9e0", "#3d444d"),
@@ -22,10 +23,10 @@ COLOURS = {
     "ours": ("#0757b5", "#58a6ff"),
     "tint": ("#ddebfb", "#12233d"),
     "peer": ("#89929b", "#656c76"),
-    "a": ("#b65a00", "#f0883e"),
-    "b": ("#00805f", "#3fc99b"),
-    "c": ("#a83e83", "#e58ac6"),
-    "d": ("#6a6f76", "#a8b1ba"),
+    "a": ("#892c04", "#e07b00"),
+    "b": ("#0aa168", "#8be9c0"),
+    "c": ("#8c407c", "#e0b0d5"),
+    "d": ("#35392f", "#747a72"),
 }
 SERIES = ["ours", "a", "b", "c", "d"]
 

@@ -10,7 +10,7 @@ ASYNC_CELLS = CELLS[:-1]
 STATIC = "oncelot `lazy!`"
 LAZIES = ["oncelot", "async-once-cell", "futures-util", "asyncband", "async-lazy"]
 
-QUARTILES = "Thin lines across a mark or an end are quartiles."
+QUARTILES = "Medians; whiskers are quartiles."
 
 
 def draw_all(charts, protocol):
@@ -105,7 +105,7 @@ def _lazy(report):
     end = bars.draw(card, rows, panels, absent="computed once")
     limit = (
         "Limit: what nobody can leave out. That is polling core::future::ready; two compare-and-swaps; cloning a waker,"
-        f" and waking it. {QUARTILES} A static is computed once in a process, and has no figures for that."
+        f" and waking it. {QUARTILES} A static is computed once in a process."
     )
     return card.render(end, [limit, *_origin(report, LAZIES)], _by_panel(panels))
 

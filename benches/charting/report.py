@@ -35,6 +35,9 @@ class Report:
         self.header = self._field(read, "header", "the report")
         figures = self._field(read, "figures", "the report")
         self._figures = {self._field(figure, "name", "a figure"): figure for figure in figures}
+        for name, figure in self._figures.items():
+            if len(self._field(figure, "row", f"figure `{name}`")) != len(self.header):
+                raise Unusable(f"{path}: the row of figure `{name}` is not as long as the header")
 
     def figure(self, name, crates, has_limit=False):
         """The samples of exactly these crates, and of the limit, by name."""
@@ -44,7 +47,7 @@ class Report:
         quartiles = self._field(figure, "quartiles", f"figure `{name}`")
         wanted = [*crates, LIMIT] if has_limit else list(crates)
         for crate in wanted:
-            if crate not in quartiles:
+            if crate not in quartiles or crate not in [*self.versions, LIMIT]:
                 raise Unusable(f"{self._path}: figure `{name}` has no `{crate}`")
         for crate in quartiles:
             if crate not in wanted:
@@ -53,15 +56,14 @@ class Report:
 
     def rows(self):
         """The bench's table, cell by cell. The first row is the header."""
-        figures = self._figures.values()
-        return [self.header, *(self._field(figure, "row", f"figure `{figure['name']}`") for figure in figures)]
+        return [self.header, *(figure["row"] for figure in self._figures.values())]
 
     def _sample(self, name, figure, crate):
         quartiles = figure["quartiles"][crate]
-        if len(quartiles) != 3 or None in quartiles:
-            raise Unusable(f"{self._path}: figure `{name}` has no number for `{crate}`")
-        row = self._field(figure, "row", f"figure `{name}`")
-        return Sample(*quartiles, text=row[self._column(crate)])
+        is_counted = self._field(figure, "unit", f"figure `{name}`") == "exact"
+        if len(quartiles) != 3 or None in quartiles or not (is_counted or min(quartiles) > 0):
+            raise Unusable(f"{self._path}: figure `{name}` has no numbers for `{crate}`")
+        return Sample(*quartiles, text=figure["row"][self._column(crate)])
 
     def _column(self, crate):
         """Where the table has this crate: after the names of the figures; the limit is the last."""

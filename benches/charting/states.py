@@ -83,8 +83,8 @@ def _draw_shared(card):
     _arrow(card, [(330, release), (170, release)], SHARED)
     _label(card, 250, release + 20, ["release", "error, panic, drop", "→ wakes every claimant"])
     _arrow(card, [(470, MIDDLE), (630, MIDDLE)], SHARED)
-    _label(card, 550, MIDDLE - 12, ["publish"])
-    _label(card, 550, MIDDLE + 22, ["→ wakes everybody"])
+    card.text(550, MIDDLE - 12, "publish", "fill-text strong", "middle")
+    card.text(550, MIDDLE + 22, "→ wakes everybody", "fill-ours strong", "middle")
 
 
 def _draw_exclusive(card):
@@ -113,8 +113,8 @@ def _draw_ends(card):
 def _label(card, x, y, lines):
     """The transition's name, its reasons, and whom it wakes."""
     for index, line in enumerate(lines):
-        style = "fill-ours strong" if line.startswith("→") else "fill-text strong" if index == 0 else "fill-muted small"
-        card.text(x, y + 16 * index, line, style, "middle")
+        reason = "fill-ours strong" if line.startswith("→") else "fill-muted small"
+        card.text(x, y + 16 * index, line, reason if index > 0 else "fill-text strong", "middle")
 
 
 def _arrow(card, points, style):
