@@ -308,7 +308,7 @@ impl<'a, C: Shared<'a>> SharedCell<'a> for C {
         self,
         init: impl Initializer<Output = C::Inner>,
     ) -> impl Future<Output = &'a C::Inner> + Send {
-        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
+        let value = get_or_spawn::<R, _, _, Infallible>(self, init, Ok);
         async { unwrap_infallible(value.await) }
     }
 
@@ -316,17 +316,7 @@ impl<'a, C: Shared<'a>> SharedCell<'a> for C {
         self,
         init: impl Initializer<Output = Result<C::Inner, E>>,
     ) -> impl Future<Output = Result<&'a C::Inner, E>> + Send {
-        get_or_start_shared::<R, _, _>(self, |claim, attempt, reporter| {
-            R::spawn(
-                Unstarted {
-                    init,
-                    attempt,
-                    claim,
-                    reporter,
-                }
-                .run(),
-            );
-        })
+        get_or_spawn::<R, _, _, _>(self, init, |result| result)
     }
 
     fn get_or_init_unblock<R: Runtime>(
@@ -351,6 +341,26 @@ impl<'a, C: Shared<'a>> SharedCell<'a> for C {
             R::spawn_blocking(|| unstarted.run_here());
         })
     }
+}
+
+/// The value, or the one that `init` makes in a task.
+///
+/// What it yields becomes a result by `into_result`, and not in an `async` block around it, which would leak the value if
+/// the destructor of the initializer's future panicked.
+fn get_or_spawn<'a, R: Runtime, C: Shared<'a>, I: Initializer, E: Send + 'static>(
+    cell: C,
+    init: I,
+    into_result: fn(I::Output) -> Result<C::Inner, E>,
+) -> impl Future<Output = Result<&'a C::Inner, E>> {
+    get_or_start_shared::<R, _, _>(cell, move |claim, attempt, reporter| {
+        let unstarted = Unstarted {
+            init,
+            attempt,
+            claim,
+            reporter,
+        };
+        R::spawn(unstarted.run(into_result));
+    })
 }
 
 /// The claim on a shared cell, for a task.
@@ -413,9 +423,9 @@ struct Unstarted<I, H: Hold, E> {
 
 impl<I, H: Hold, E> Unstarted<I, H, E> {
     /// Runs it to its end as a task, and reports that.
-    async fn run(self)
+    async fn run(self, into_result: fn(I::Output) -> Result<H::Value, E>)
     where
-        I: Initializer<Output = Result<H::Value, E>>,
+        I: Initializer,
     {
         let Self {
             init,
@@ -427,15 +437,10 @@ impl<I, H: Hold, E> Unstarted<I, H, E> {
         let mut running = pin!(None);
         let outcome = poll_fn(|cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-                Some((init, attempt, claim)) => Running::start(
-                    running.as_mut(),
-                    claim,
-                    attempt,
-                    || init.call(),
-                    cx,
-                    |result| result,
-                ),
-                None => Running::poll(running.as_mut(), cx, |result| result),
+                Some((init, attempt, claim)) => {
+                    Running::start(running.as_mut(), claim, attempt, || init.call(), cx, into_result)
+                }
+                None => Running::poll(running.as_mut(), cx, into_result),
             }));
             match polled {
                 Ok(polled) => polled.map(|result| Outcome::Ended(result.map(drop))),
