@@ -2,7 +2,7 @@
 
 use core::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use crate::{
@@ -139,6 +139,20 @@ impl<A: Awaited> Drop for Waiting<'_, A> {
         // SAFETY: as in `wait_until`.
         unsafe { backend.cancel(this.waiter()) };
     }
+}
+
+/// Polls a `Waiting`, and leaves it when there is a result, which is dropped if leaving panics.
+#[inline]
+pub(crate) fn poll_to_end<'a, A: Awaited, R>(
+    mut waiting: Pin<&mut Option<Waiting<'a, A>>>,
+    poll: impl FnOnce(Pin<&mut Waiting<'a, A>>) -> Poll<R>,
+) -> Poll<R> {
+    let result = match waiting.as_mut().as_pin_mut() {
+        Some(waiting) => ready!(poll(waiting)),
+        None => polled_after_completion(),
+    };
+    waiting.set(None);
+    Poll::Ready(result)
 }
 
 /// Ends the poll of a future that has nothing left to do.

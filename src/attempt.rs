@@ -42,8 +42,8 @@ mod traced {
         }
     }
 
-    /// Tells how it has ended when it is dropped, which is after the cell has moved on: a subscriber that panics takes
-    /// nothing with it.
+    /// Tells how it has ended when it is dropped. That is after a value was published, and after an error has given the
+    /// claim up: a subscriber that panics takes nothing with it.
     pub(crate) struct Attempt(Option<Lasting>);
 
     struct Lasting {
@@ -94,9 +94,13 @@ mod traced {
                 return initializing(cell, runner, run);
             };
             lasting.end = End::Panicked;
-            let result = lasting.span.in_scope(|| initializing(cell, runner, run));
+            // Not a return value: that would leak if the subscriber panicked as the span is left.
+            let mut result = None;
+            lasting
+                .span
+                .in_scope(|| result = Some(initializing(cell, runner, run)));
             lasting.end = End::Cancelled;
-            result
+            result.expect("it was run in the span")
         }
 
         pub(crate) fn succeed(&mut self) {

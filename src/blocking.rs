@@ -9,7 +9,7 @@ use core::{
 use std::time::Instant;
 
 use crate::{
-    acquire::{Awaited, Waiting},
+    acquire::{Awaited, Waiting, poll_to_end},
     backend::{Backend, Interest},
     futures::unwrap_infallible,
     lazy::Lazy,
@@ -195,8 +195,8 @@ where
 /// The value, or the claim.
 fn acquire<T, B: Backend>(slot: &Slot<T, B>) -> Acquired<'_, T, B> {
     slot.acquire().unwrap_or_else(|| {
-        let mut waiting = pin!(Waiting::new(slot, Interest::Claim));
-        block_on(|cx| waiting.as_mut().poll_acquire(cx))
+        let mut waiting = pin!(Some(Waiting::new(slot, Interest::Claim)));
+        block_on(|cx| poll_to_end(waiting.as_mut(), |waiting| waiting.poll_acquire(cx)))
     })
 }
 

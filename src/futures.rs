@@ -8,7 +8,7 @@ use core::{
 };
 
 use crate::{
-    acquire::{Waiting, polled_after_completion},
+    acquire::{Waiting, poll_to_end, polled_after_completion},
     backend::{Backend, Interest, Intrusive},
     running::Running,
     slot::{Acquired, Claim, Slot},
@@ -382,20 +382,6 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
         poll_to_end(pinned!(self, waiting), |waiting| waiting.poll_value(cx))
     }
-}
-
-/// Polls a `Waiting` that is left only once.
-#[inline]
-fn poll_to_end<'a, T, B: Backend, R>(
-    mut waiting: Pin<&mut Option<Waiting<'a, Slot<T, B>>>>,
-    poll: impl FnOnce(Pin<&mut Waiting<'a, Slot<T, B>>>) -> Poll<R>,
-) -> Poll<R> {
-    let result = match waiting.as_mut().as_pin_mut() {
-        Some(waiting) => ready!(poll(waiting)),
-        None => polled_after_completion(),
-    };
-    waiting.set(None);
-    Poll::Ready(result)
 }
 
 pub(crate) fn unwrap_infallible<T>(result: Result<T, Infallible>) -> T {

@@ -188,7 +188,11 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     pub fn into_parts(mut self) -> Result<T, F> {
         match self.take_computation() {
             Computation::Finished(value) => Ok(value),
-            Computation::Unfinished { future, .. } => Err(future),
+            Computation::Unfinished { future, attempt } => {
+                // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+                drop(attempt);
+                Err(future)
+            }
             Computation::Poisoned => poisoned(),
         }
     }

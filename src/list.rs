@@ -120,7 +120,7 @@ impl<P> List<P> {
     pub(crate) unsafe fn push(&mut self, node: Pin<&Node<P>>) {
         let lane = node.interest;
         let ticket = self.newest_ticket().map_or(0, |newest| newest + 1);
-        // SAFETY: only the node's owner could touch the ticket of an unlinked node, and it has called us.
+        // SAFETY: nobody touches the ticket of an unlinked node but whoever pushes it.
         node.ticket
             .with_mut(|t| unsafe { t.write(MaybeUninit::new(ticket)) });
         // ORDERING: Relaxed: until it is unlinked, which comes later through the lock, only its owner looks.

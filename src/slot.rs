@@ -93,10 +93,12 @@ impl<T, B: Backend> Slot<T, B> {
     /// A future that was leaked can have left more than a value behind: a claim, or a registered waiter, which the
     /// new backend does not know.
     pub(crate) fn take(&mut self) -> Option<T> {
-        let was_ready = self.is_ready();
+        let value = self
+            .is_ready()
+            // SAFETY: the value is initialized. From the next line on it is not, as the state says.
+            .then(|| unsafe { self.value.get_mut().assume_init_read() });
         self.backend = B::UNINIT;
-        // SAFETY: the value was initialized. From now on it is not, as the state says.
-        was_ready.then(|| unsafe { self.value.get_mut().assume_init_read() })
+        value
     }
 
     /// Puts a value in where there was none.

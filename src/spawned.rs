@@ -11,7 +11,7 @@ use std::{
 
 use self::shared::Shared;
 use crate::{
-    acquire::Waiting,
+    acquire::{Waiting, poll_to_end},
     attempt::Attempt,
     backend::{Backend, Interest, Intrusive},
     futures::unwrap_infallible,
@@ -388,20 +388,20 @@ async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
     if let Some(value) = slot.get() {
         return Ok(value);
     }
-    let report = {
-        let mut waiting = pin!(Waiting::new(slot, Interest::Claim));
-        let acquired = poll_fn(|cx| R::poll_within_budget(cx, |cx| waiting.as_mut().poll_acquire(cx)));
-        match acquired.await {
-            Acquired::Ready(value) => return Ok(value),
-            Acquired::Claimed(claim) => {
-                // Begun here, for the span to be a child of the caller's.
-                let attempt = claim.attempt();
-                let report = sync::Arc::new(Report::new());
-                start(claim.hand_over(hold()), attempt, Reporter(report.clone()));
-                report
-            }
-        }
+    let mut waiting = pin!(Some(Waiting::new(slot, Interest::Claim)));
+    let acquired = poll_fn(|cx| {
+        R::poll_within_budget(cx, |cx| {
+            poll_to_end(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
+        })
+    });
+    let claim = match acquired.await {
+        Acquired::Ready(value) => return Ok(value),
+        Acquired::Claimed(claim) => claim,
     };
+    // Begun here, for the span to be a child of the caller's.
+    let attempt = claim.attempt();
+    let report = sync::Arc::new(Report::new());
+    start(claim.hand_over(hold()), attempt, Reporter(report.clone()));
     match report.taken::<R>().await {
         Outcome::Ended(result) => result.map(|()| slot.get().expect("the initializer has succeeded")),
         Outcome::Panicked(panic) => resume_unwind(panic),

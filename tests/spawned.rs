@@ -8,7 +8,7 @@ use std::{
     future::{pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::Poll,
 };
 
@@ -17,7 +17,8 @@ use oncelot::{
     runtime::{ArcField, Runtime, SharedCell},
 };
 use util::{
-    BoxFuture, Drops, Hooked, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with, static_cell,
+    BoxFuture, Counted, Drops, Hooked, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with,
+    static_cell,
 };
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -172,6 +173,48 @@ fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     // The task that has had the panic tells of it.
     let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut caller).is_ready())).unwrap_err();
     assert_eq!(message(&*panic), "the waker is out of luck");
+}
+
+/// The waker is dropped when its task claims beside the drain of the failure before, which has not come to it.
+#[test]
+fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
+    let (cell, drops) = (static_cell(), Drops::new());
+    let mut failing = Box::pin(cell.get_or_init(pending));
+    assert!(poll(&mut failing).is_pending());
+
+    // The first of a batch polls the caller, which stands behind that batch.
+    let behind = Arc::new(Mutex::new(None::<BoxFuture<'static, Result<&u32, Counted>>>));
+    let hook = Hooked::on(Op::Wake, {
+        let behind = behind.clone();
+        move || {
+            let taken = behind.lock().unwrap().take();
+            if let Some(mut caller) = taken {
+                let message = panic_of(|| poll(&mut caller).is_ready());
+                assert_eq!(message, "the waker is out of luck");
+            }
+        }
+    });
+    let mut batch = Vec::new();
+    for _ in 0..16 {
+        let mut waiter = Box::pin(cell.get_or_init(pending));
+        assert!(poll_with(&mut waiter, &hook.waker()).is_pending());
+        batch.push(waiter);
+    }
+    let explosive = Hooked::panicking_on(Op::Drop, "the waker is out of luck");
+    let waker = explosive.waker();
+    let error = drops.counted();
+    let mut caller: BoxFuture<'_, _> =
+        Box::pin(cell.get_or_try_init_spawned::<ByHand, _>(async || Err(error)));
+    assert!(poll_with(&mut caller, &waker).is_pending());
+    *behind.lock().unwrap() = Some(caller);
+
+    drop(failing);
+    assert!(behind.lock().unwrap().is_none());
+    explosive.disarm();
+    for mut task in TASKS.take() {
+        assert!(poll(&mut task).is_ready());
+    }
+    assert_eq!(drops.count(), 1);
 }
 
 // A cell in a field of what an `Arc` holds.

@@ -4,10 +4,13 @@ mod util;
 
 use std::{
     fmt::{Debug, Write},
-    future::pending,
+    future::{pending, ready},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     task::Waker,
 };
 
@@ -27,7 +30,7 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
     registry::LookupSpan,
 };
-use util::{now, panic_of, poll, static_cell};
+use util::{Drops, With, now, panic_of, poll, static_cell};
 
 /// Writes down what it hears: `LEVEL span{fields}: message fields`.
 #[derive(Clone, Default)]
@@ -385,6 +388,54 @@ fn a_subscriber_that_panics_at_a_success_takes_no_value_with_it() {
 
     hears_the_subscriber_panic(|| _ = now(LAZY.get()));
     assert_eq!(LAZY.try_get(), Some(&1));
+}
+
+/// Panics when a span is left for the time of that number.
+struct ExplodesOnExit(AtomicUsize);
+
+impl<S: Subscriber> Layer<S> for ExplodesOnExit {
+    fn on_exit(&self, _id: &span::Id, _context: Context<'_, S>) {
+        if self.0.fetch_sub(1, SeqCst) == 1 {
+            panic!("the subscriber is out of luck");
+        }
+    }
+}
+
+/// Neither the closure's future, nor its value or error.
+#[test]
+fn a_subscriber_that_panics_as_a_span_is_left_leaks_nothing() {
+    for exit in [1, 2] {
+        let hears_it = |program: &mut dyn FnMut()| {
+            let subscriber = Registry::default().with(ExplodesOnExit(AtomicUsize::new(exit)));
+            let message = with_default(subscriber, || panic_of(program));
+            assert_eq!(message, "the subscriber is out of luck");
+        };
+        let drops = Drops::new();
+        let cell = OnceCell::new();
+        let mut value = Some(drops.counted());
+        hears_it(&mut || _ = now(cell.get_or_init(|| ready(value.take().unwrap()))));
+        assert_eq!(drops.count(), 1);
+        let mut error = Some(drops.counted());
+        hears_it(&mut || _ = now(cell.get_or_try_init(|| ready(Err(error.take().unwrap())))));
+        assert_eq!(drops.count(), 2);
+    }
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    let value = drops.counted();
+    let subscriber = Registry::default().with(ExplodesOnExit(AtomicUsize::new(1)));
+    with_default(subscriber, || panic_of(|| cell.get_or_init_blocking(|| value)));
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_subscriber_that_panics_as_a_lazy_value_is_taken_apart_leaks_nothing() {
+    let drops = Drops::new();
+    let lazy = Lazy::new(With::new(pending::<u32>(), drops.counted()));
+    hears_the_subscriber_panic(|| {
+        assert!(poll(&mut Box::pin(lazy.get_unpin())).is_pending());
+        _ = lazy.into_parts();
+    });
+    assert_eq!(drops.count(), 1);
 }
 
 #[test]
