@@ -22,6 +22,8 @@ fn blocks(language: &str) -> Vec<String> {
     let mut lines = README.lines();
     while let Some(line) = lines.next() {
         if let Some(found) = line.strip_prefix("```") {
+            // Not `rust,ignore`, say.
+            assert!(["rust", "sh", "text", "toml"].contains(&found), "{found}");
             let block = lines.by_ref().take_while(|line| *line != "```");
             let block: String = block.map(|line| format!("{line}\n")).collect();
             if found == language {
