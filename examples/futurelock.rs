@@ -27,19 +27,26 @@ use oncelot::{
 type Connection = u32;
 
 async fn connect() -> Connection {
-    many_turns().await;
+    answer().await;
     7
 }
 
 async fn fail_to_connect() -> Result<Connection, &'static str> {
-    many_turns().await;
+    answer().await;
     Err("no route")
 }
 
-async fn many_turns() {
-    for _ in 0..10 {
-        yield_now().await;
-    }
+/// Waits for what another task sends after many turns, and sleeps until then.
+async fn answer() {
+    let received = Arc::new(OnceCell::new());
+    let sent = Arc::clone(&received);
+    spawn(async move {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        sent.set(()).expect("it is sent once");
+    });
+    received.wait().await;
 }
 
 /// So that it passes when the branch beside it has been polled, and the connection is still being made.
