@@ -1,4 +1,4 @@
-//! A runtime as a user may have one: an executor on a thread of its own.
+//! A runtime as a user may have one.
 
 use std::{sync::LazyLock, thread};
 
@@ -6,6 +6,7 @@ use async_executor::Executor;
 use futures_lite::future;
 use oncelot::runtime::Runtime;
 
+/// An executor on a thread of its own.
 pub(crate) enum OneThread {}
 
 static EXECUTOR: LazyLock<Executor<'static>> = LazyLock::new(|| {
