@@ -17,6 +17,21 @@
 //! However many tasks ask at the same time, one of them runs the initializer, and the others wait for it. If
 //! it fails, panics or is cancelled, another one takes over. See [`OnceCell`] for all of it.
 //!
+//! # Which to use
+//!
+//! A future that merely waits may be dropped, or kept and polled no more: nobody is held up. What differs is what
+//! becomes of the value when that happens to the future that makes it.
+//!
+//! | | it is dropped | it is kept and not polled | the value's own future | needs |
+//! |---|---|---|---|---|
+//! | [`OnceCell::get_or_init`] | another one starts anew | **all others wait** | may borrow | `core` |
+//! | [`get_or_init_spawned`](runtime::SharedCell::get_or_init_spawned) | it goes on | it goes on | `Send + 'static` | a [`Runtime`](runtime::Runtime) |
+//! | [`Lazy`] | another one goes on | **all others wait** | may borrow; is pinned | `core` |
+//! | a static of [`lazy!`] | another one goes on | another one goes on | `Send + 'static` | `core` |
+//!
+//! A `select!` by reference keeps the branch that has lost; a `FuturesUnordered` or a buffered stream keeps all its
+//! futures while its owner awaits something else.
+//!
 //! # Features
 //!
 //! | feature | default | what it does |

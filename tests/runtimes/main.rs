@@ -5,37 +5,14 @@ mod util;
 
 mod async_std;
 mod generic;
+mod one_thread;
 mod suite;
 mod tokio;
 
-use std::{sync::LazyLock, thread};
-
 use ::tokio::runtime::Builder;
-use async_executor::Executor;
-use futures_lite::future;
 use oncelot::runtime::{AsyncStd, Runtime, Smol, Tokio};
 
-/// A runtime as a user may have one: an executor on a thread of its own.
-enum OneThread {}
-
-static EXECUTOR: LazyLock<Executor<'static>> = LazyLock::new(|| {
-    thread::spawn(|| future::block_on(EXECUTOR.run(future::pending::<()>())));
-    Executor::new()
-});
-
-impl Runtime for OneThread {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
-        EXECUTOR.spawn(task).detach();
-    }
-
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
-        thread::spawn(work);
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        future::block_on(future)
-    }
-}
+use self::one_thread::OneThread;
 
 /// Makes a module for each runtime, with a test for each function of the suite.
 macro_rules! for_each_runtime {

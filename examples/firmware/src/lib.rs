@@ -5,6 +5,7 @@
 //! | `tasks` | embassy | tasks wait for `static` cells; some are cancelled, some fail, others take over |
 //! | `tasks_by_hand` | [`executor`] | the same |
 //! | `lazy` | embassy | tasks share `lazy!` statics; who drives one is cancelled, or never polled again, and the others end it |
+//! | `radio` | embassy | the program of the README: one task starts a radio, another one waits for it |
 //! | `interrupt` | [`executor`] | an interrupt handler uses the cell of a few tasks, after every instruction in turn |
 //! | `interrupt_tasks` | embassy | the same, waking the executor from its sleep |
 

@@ -1,0 +1,29 @@
+//! A runtime as a user may have one.
+
+use std::{sync::LazyLock, thread};
+
+use async_executor::Executor;
+use futures_lite::future;
+use oncelot::runtime::Runtime;
+
+/// An executor on a thread of its own.
+pub(crate) enum OneThread {}
+
+static EXECUTOR: LazyLock<Executor<'static>> = LazyLock::new(|| {
+    thread::spawn(|| future::block_on(EXECUTOR.run(future::pending::<()>())));
+    Executor::new()
+});
+
+impl Runtime for OneThread {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+        EXECUTOR.spawn(task).detach();
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+        thread::spawn(work);
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        future::block_on(future)
+    }
+}
