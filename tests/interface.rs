@@ -13,6 +13,10 @@ use std::{
 };
 
 use futures_lite::future::block_on;
+#[cfg(feature = "atomic-waker")]
+use oncelot::backend::AtomicWaker;
+#[cfg(feature = "event-listener")]
+use oncelot::backend::EventListener;
 use oncelot::{
     OnceCell, SetError,
     backend::{Backend, Interest, Intrusive, State},
@@ -60,6 +64,11 @@ fn with_backend_and_value_makes_a_ready_cell_of_that_backend() {
 fn default_is_empty_and_needs_no_default_value() {
     struct NoDefault;
     assert!(!OnceCell::<NoDefault>::default().initialized());
+}
+
+#[test]
+fn const_new_can_be_called_at_run_time() {
+    assert!(!OnceCell::<u32>::const_new().initialized());
 }
 
 #[test]
@@ -347,6 +356,38 @@ fn debug_of_a_future_tells_its_name() {
     let mut cell = cell;
     assert!(format!("{:?}", cell.get_mut_or_init(one)).starts_with("GetMutOrInit"));
     assert!(format!("{:?}", cell.get_mut_or_try_init(try_one)).starts_with("GetMutOrTryInit"));
+}
+
+#[test]
+fn debug_of_a_backend_tells_the_state() {
+    fn shown<B: Backend + std::fmt::Debug>() -> [String; 2] {
+        let (uninit, ready) = (B::UNINIT, B::READY);
+        [format!("{uninit:?}"), format!("{ready:?}")]
+    }
+    assert_eq!(shown::<Intrusive>(), ["Intrusive(Uninit)", "Intrusive(Ready)"]);
+    #[cfg(feature = "atomic-waker")]
+    assert_eq!(
+        shown::<AtomicWaker>(),
+        ["AtomicWaker(Uninit)", "AtomicWaker(Ready)"]
+    );
+    #[cfg(feature = "event-listener")]
+    assert_eq!(
+        shown::<EventListener>(),
+        ["EventListener(Uninit)", "EventListener(Ready)"]
+    );
+}
+
+#[test]
+fn debug_of_a_waiter_tells_what_it_waits_for() {
+    assert_eq!(
+        format!("{:?}", Intrusive::waiter(Interest::Value)),
+        "IntrusiveWaiter { interest: Value, is_waiting: false, .. }"
+    );
+    #[cfg(feature = "event-listener")]
+    assert_eq!(
+        format!("{:?}", EventListener::waiter(Interest::Claim)),
+        "EventListenerWaiter { interest: Claim, is_waiting: false }"
+    );
 }
 
 #[test]
