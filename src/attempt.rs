@@ -114,6 +114,9 @@ mod traced {
                 lasting.end = End::Failed(lasting.began.elapsed(), type_name::<E>());
             }
         }
+
+        /// Tells now.
+        pub(crate) fn tell(self) {}
     }
 
     impl Lasting {
@@ -200,6 +203,9 @@ mod untraced {
 
         #[inline(always)]
         pub(crate) fn fail<E>(&mut self) {}
+
+        #[inline(always)]
+        pub(crate) fn tell(self) {}
     }
 
     pub(crate) struct Wait;

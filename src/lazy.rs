@@ -190,7 +190,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
             Computation::Finished(value) => Ok(value),
             Computation::Unfinished { future, attempt } => {
                 // Here, and not at the end: a return value is leaked if what is dropped after it panics.
-                drop(attempt);
+                attempt.tell();
                 Err(future)
             }
             Computation::Poisoned => poisoned(),

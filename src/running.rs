@@ -120,7 +120,7 @@ fn conclude<H: Hold, E>(
             attempt.fail::<E>();
             // Here, and not at the end: a return value is leaked if what is dropped after it panics.
             drop(claim);
-            drop(attempt);
+            attempt.tell();
             Err(error)
         }
     }
