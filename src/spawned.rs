@@ -147,7 +147,7 @@ where
         self,
         init: impl Initializer<Output = T>,
     ) -> impl Future<Output = &'static T> + Send {
-        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
+        let value = get_or_spawn::<R, _, _, _, Infallible, _>(self.slot(), || self.slot(), init, Ok);
         async { unwrap_infallible(value.await) }
     }
 
@@ -163,7 +163,7 @@ where
         self,
         init: impl Initializer<Output = Result<T, E>>,
     ) -> impl Future<Output = Result<&'static T, E>> + Send {
-        get_or_spawn::<R, _, _, _, _>(self.slot(), || self.slot(), init)
+        get_or_spawn::<R, _, _, _, _, _>(self.slot(), || self.slot(), init, |result| result)
     }
 
     fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
@@ -187,7 +187,8 @@ where
         self,
         init: impl Initializer<Output = T>,
     ) -> impl Future<Output = &'a T> + Send {
-        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
+        let hold = || InArc(Arc::clone(self));
+        let value = get_or_spawn::<R, _, _, _, Infallible, _>(self.slot(), hold, init, Ok);
         async { unwrap_infallible(value.await) }
     }
 
@@ -203,7 +204,7 @@ where
         self,
         init: impl Initializer<Output = Result<T, E>>,
     ) -> impl Future<Output = Result<&'a T, E>> + Send {
-        get_or_spawn::<R, _, _, _, _>(self.slot(), || InArc(Arc::clone(self)), init)
+        get_or_spawn::<R, _, _, _, _, _>(self.slot(), || InArc(Arc::clone(self)), init, |result| result)
     }
 
     fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
@@ -235,17 +236,18 @@ unsafe impl<T, B: Backend> Hold for InArc<T, B> {
 }
 
 /// The value, or the one that `init` makes in a task, which holds the slot by what `hold` gives.
-async fn get_or_spawn<R: Runtime, T, B: Backend, H, E>(
+async fn get_or_spawn<R: Runtime, T, B: Backend, H, E, I: Initializer>(
     slot: &Slot<T, B>,
     hold: impl FnOnce() -> H,
-    init: impl Initializer<Output = Result<T, E>>,
+    init: I,
+    into_result: fn(I::Output) -> Result<T, E>,
 ) -> Result<&T, E>
 where
     H: Hold<Value = T, Backend = B> + Send + 'static,
     E: Send + 'static,
 {
     get_or_start::<R, _, _, _>(slot, |claim, reporter| {
-        R::spawn(run_as_task(claim.hand_over(hold()), init, reporter));
+        R::spawn(run_as_task(claim.hand_over(hold()), init, into_result, reporter));
     })
     .await
 }
@@ -301,21 +303,21 @@ async fn get_or_start<'a, R: Runtime, T, B: Backend, E>(
 }
 
 /// Runs an initializer to its end, and reports that.
-async fn run_as_task<H, E>(
+///
+/// What it yields becomes a result by `into_result`, and not by an `async` block around it: that would leak the value if
+/// the destructor of the initializer's future panicked.
+async fn run_as_task<H: Hold, E, I: Initializer>(
     claim: Claim<H>,
-    init: impl Initializer<Output = Result<H::Value, E>>,
+    init: I,
+    into_result: fn(I::Output) -> Result<H::Value, E>,
     reporter: Reporter<E>,
-) where
-    H: Hold,
-{
+) {
     let mut unstarted = Some((claim, init));
     let mut running = pin!(None);
     let outcome = poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-            Some((claim, init)) => {
-                Running::start(running.as_mut(), claim, || init.call(), cx, |result| result)
-            }
-            None => Running::poll(running.as_mut(), cx, |result| result),
+            Some((claim, init)) => Running::start(running.as_mut(), claim, || init.call(), cx, into_result),
+            None => Running::poll(running.as_mut(), cx, into_result),
         }));
         match polled {
             Ok(polled) => polled.map(|result| Outcome::Ended(result.map(drop))),

@@ -260,6 +260,41 @@ fn a_value_is_dropped_when_the_futures_destructor_panics_before_it_is_in_the_cel
     assert_eq!(drops.count(), 1);
 }
 
+/// The same where the initializer is a task of its own.
+#[test]
+#[cfg(feature = "std")]
+fn a_value_is_dropped_when_the_destructor_of_a_spawned_future_panics() {
+    use oncelot::runtime::{Runtime, SharedCell};
+    use std::sync::Arc;
+
+    /// Runs each task at once.
+    enum Here {}
+
+    impl Runtime for Here {
+        fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+            now(task);
+        }
+
+        fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+            work();
+        }
+
+        fn block_on<F: Future>(future: F) -> F::Output {
+            now(future)
+        }
+    }
+
+    let drops = Drops::new();
+    let cell = Arc::new(OnceCell::new());
+    let gate = Gate::new();
+    gate.open(drops.counted());
+    let init = With::new(gate, OnDrop(|| panic!("in the destructor")));
+    let panic = panic_of(|| Here::block_on(cell.get_or_init_spawned::<Here>(|| init)));
+    assert_eq!(panic, "in the destructor");
+    assert_eq!(drops.count(), 1);
+    assert!(!cell.initialized());
+}
+
 #[test]
 fn an_error_is_given_away_undropped() {
     let drops = Drops::new();
