@@ -223,7 +223,8 @@ fn block_until<R>(deadline: Option<Instant>, mut poll: impl FnMut(&mut Context<'
             Poll::Ready(result) => return Some(result),
             Poll::Pending if !is_in_time => return None,
             Poll::Pending => match deadline {
-                Some(deadline) => is_in_time = parker.park_deadline(deadline),
+                // Looks at the clock also if it was woken: a backend may keep its waiters awake.
+                Some(deadline) => is_in_time = parker.park_deadline(deadline) && Instant::now() < deadline,
                 None => parker.park(),
             },
         }

@@ -22,6 +22,8 @@ use oncelot::{
     backend::{Interest, IntrusiveWaiter, State},
 };
 use util::{Task, message, now, panic_of, poll, poll_with};
+#[cfg(feature = "atomic-waker")]
+use util::{Hooked, Op};
 
 const IS_WATCHED: bool = cfg!(debug_assertions);
 
@@ -267,6 +269,17 @@ fn one_of_many_threads_and_tasks_initializes() {
 }
 
 // Timeouts.
+
+/// A thread that is woken without a value, again and again, as it is here, where the slot has been given up.
+#[test]
+#[cfg(feature = "atomic-waker")]
+fn a_timeout_ends_a_wait_that_is_kept_awake() {
+    let cell = OnceCell::<u32, oncelot::backend::AtomicWaker>::with_backend();
+    let task = Hooked::panicking_on(Op::Clone, "when cloned");
+    let mut waiting = Box::pin(cell.wait());
+    panic_of(|| poll_with(&mut waiting, &task.waker()).is_ready());
+    assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
+}
 
 #[test]
 fn a_timeout_that_runs_out_leaves_no_waiter_behind() {
