@@ -280,16 +280,20 @@ async fn get_or_start<'a, R: Runtime, T, B: Backend, E>(
     if let Some(value) = slot.get() {
         return Ok(value);
     }
-    let report = {
-        let mut waiting = pin!(Waiting::new(slot, Interest::Claim));
-        let acquired = poll_fn(|cx| R::poll_within_budget(cx, |cx| waiting.as_mut().poll_acquire(cx)));
-        match acquired.await {
-            Acquired::Ready(value) => return Ok(value),
-            Acquired::Claimed(claim) => {
-                let report = sync::Arc::new(Report::new());
-                start(claim, Reporter(report.clone()));
-                report
-            }
+    let mut waiting = pin!(Some(Waiting::new(slot, Interest::Claim)));
+    let acquired = poll_fn(|cx| {
+        let waiting = waiting.as_mut().as_pin_mut().expect("kept until it has ended");
+        R::poll_within_budget(cx, |cx| waiting.poll_acquire(cx))
+    })
+    .await;
+    // Its destructor may panic, by a waker: what would be on its way past that, a claim or a report, would be leaked.
+    waiting.set(None);
+    let report = match acquired {
+        Acquired::Ready(value) => return Ok(value),
+        Acquired::Claimed(claim) => {
+            let report = sync::Arc::new(Report::new());
+            start(claim, Reporter(report.clone()));
+            report
         }
     };
     match report.taken::<R>().await {
