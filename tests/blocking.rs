@@ -21,9 +21,9 @@ use oncelot::{
     Backend, BoxLazy, Intrusive, Lazy, OnceCell,
     backend::{Interest, IntrusiveWaiter, State},
 };
-use util::{Task, message, now, panic_of, poll, poll_with};
 #[cfg(feature = "atomic-waker")]
 use util::{Hooked, Op};
+use util::{Task, message, now, panic_of, poll, poll_with};
 
 const IS_WATCHED: bool = cfg!(debug_assertions);
 
