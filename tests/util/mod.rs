@@ -62,7 +62,7 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
 /// What was leaked on purpose: kept where a leak checker finds it.
 static LEAKED: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
 
-fn leak_box<T>(leaked: Box<T>) -> *mut T {
+pub(crate) fn leak_box<T>(leaked: Box<T>) -> *mut T {
     let leaked = Box::into_raw(leaked);
     (LEAKED.lock().unwrap_or_else(PoisonError::into_inner)).push(AtomicPtr::new(leaked.cast()));
     leaked

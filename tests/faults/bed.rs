@@ -1,0 +1,90 @@
+//! The backends, and what their documentation takes out of the contract.
+
+use oncelot::backend::{AtomicWaker, Backend, EventListener, Intrusive};
+
+use crate::world::{Call, Kind, Panics, Record, Wrong};
+
+pub(crate) trait Bed: Backend<Waiter: Send> + Send + Sync + 'static {
+    const NAME: &'static str;
+
+    const PANICS: Panics;
+
+    const SOURCE: &'static str;
+
+    const EXCEPTIONS: &'static [Exception];
+}
+
+/// Something that a backend may do wrong.
+pub(crate) struct Exception {
+    /// The sentence of its documentation that says so.
+    pub(crate) reason: &'static str,
+    pub(crate) excuses: fn(&Record, &Wrong) -> bool,
+}
+
+impl Bed for Intrusive {
+    const NAME: &'static str = "Intrusive";
+    const PANICS: Panics = Panics {
+        swallows_wakers: true,
+        breaks_on_clone: false,
+    };
+    const SOURCE: &'static str = include_str!("../../src/backend/intrusive.rs");
+    const EXCEPTIONS: &'static [Exception] = &[];
+}
+
+impl Bed for EventListener {
+    const NAME: &'static str = "EventListener";
+    // "or make later calls panic"
+    const PANICS: Panics = Panics {
+        swallows_wakers: false,
+        breaks_on_clone: true,
+    };
+    const SOURCE: &'static str = include_str!("../../src/backend/event_listener.rs");
+    const EXCEPTIONS: &'static [Exception] = &[
+        Exception {
+            reason: "One that panics when it is cloned or woken may leave others asleep for good",
+            excuses: |record, wrong| matches!(wrong, Wrong::Asleep(_)) && has_broken_an_event(record),
+        },
+        Exception {
+            reason: "or make later calls panic",
+            excuses: |record, wrong| {
+                matches!(wrong, Wrong::Panicked(_, message) if message == OVERFLOW)
+                    && has_broken_an_event(record)
+            },
+        },
+    ];
+}
+
+/// Of the count of notified listeners, in debug builds.
+const OVERFLOW: &str = "attempt to subtract with overflow";
+
+/// Whether a waker has panicked in the hands of the event, that is, not in those of an initializer.
+fn has_broken_an_event(record: &Record) -> bool {
+    let is_such =
+        |call: Call| matches!(call.kind, Kind::CloneWaker | Kind::Wake) && call.is_inside_poll.is_none();
+    record.faults().any(is_such)
+}
+
+impl Bed for AtomicWaker {
+    const NAME: &'static str = "AtomicWaker";
+    const PANICS: Panics = Panics {
+        swallows_wakers: false,
+        breaks_on_clone: false,
+    };
+    const SOURCE: &'static str = include_str!("../../src/backend/atomic_waker.rs");
+    const EXCEPTIONS: &'static [Exception] = &[
+        Exception {
+            reason: "as long as two tasks wait, **they keep waking each other**",
+            excuses: |_, wrong| matches!(wrong, Wrong::Spinning(waiting) if waiting.len() > 1),
+        },
+        Exception {
+            reason: "If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot is \
+                     given up: from then on, waiting tasks are polled until there is a value",
+            excuses: |record, wrong| {
+                matches!(wrong, Wrong::Spinning(waiting) if waiting.len() == 1)
+                    && record
+                        .faults()
+                        .any(|call| matches!(call.kind, Kind::CloneWaker) && call.is_inside_poll.is_none())
+            },
+        },
+    ];
+}

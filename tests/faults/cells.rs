@@ -1,0 +1,463 @@
+//! What can be done with a cell that is shared, alone and in every company; and then with one that is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oncelot::{OnceCell, SetError, runtime::SharedCell};
+
+use crate::{
+    bed::Bed,
+    cast::{Actors, Cast, Deed, Sleeps, act, deed, own},
+    things::{Error, Script, Value, Waits},
+    world::{self, Order, Who, Wrong, wakers},
+};
+
+type Cell<B> = OnceCell<Value, B>;
+
+/// What the actor does that a scenario is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deeds {
+    GetOrInit(Script),
+    GetOrTryInit(Script),
+    Wait,
+    Insert,
+    Set,
+    TryInsert,
+    GetOrInitBlocking,
+    GetOrTryInitBlocking(Script),
+    InsertBlocking,
+    WaitTimeout,
+    GetOrInitSpawned(Script),
+    GetOrTryInitSpawned(Script),
+    GetOrInitUnblock,
+    GetOrTryInitUnblock(Script),
+}
+
+/// Who is there besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    Nobody,
+    /// The cell has its value already.
+    AValue,
+    /// Two who wait for the value, in an empty cell.
+    TwoWhoWait,
+    /// An initializer at work, with waiters of both interests before and behind, of whom some move to other tasks.
+    AnInitializer(Ends),
+    /// The same with so many waiters that they are woken in several batches.
+    ACrowd(Ends),
+    /// The deed is the first, and the others wait for its initializer.
+    Waiters,
+}
+
+/// How the initializer of the company ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    WithAValue,
+    WithAnError,
+    Cancelled,
+}
+
+/// What is done to the cell in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finally {
+    Drop,
+    Take,
+    IntoInner,
+    Clone,
+    Eq,
+    Debug,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CellScenario {
+    pub(crate) deed: Deeds,
+    pub(crate) company: Company,
+    pub(crate) finally: Finally,
+}
+
+const GATED: Script = Script::VALUE.waiting(Waits::AtTheGate);
+const GATED_ERROR: Script = Script::ERROR.waiting(Waits::AtTheGate);
+
+impl CellScenario {
+    /// One waits, alone.
+    pub(crate) const WAIT: Self = Self {
+        deed: Deeds::Wait,
+        company: Company::Nobody,
+        finally: Finally::Drop,
+    };
+
+    /// Every deed in every company that it can be in, and every end of a cell.
+    pub(crate) fn all() -> Vec<Self> {
+        let scripts = [
+            Script::VALUE,
+            Script::VALUE.waiting(Waits::Yields),
+            GATED,
+            Script::ERROR,
+            GATED_ERROR,
+        ];
+        let mut deeds = vec![
+            Deeds::Wait,
+            Deeds::Insert,
+            Deeds::Set,
+            Deeds::TryInsert,
+            Deeds::GetOrInitBlocking,
+            Deeds::GetOrTryInitBlocking(Script::VALUE),
+            Deeds::GetOrTryInitBlocking(Script::ERROR),
+            Deeds::InsertBlocking,
+            Deeds::WaitTimeout,
+            Deeds::GetOrInitUnblock,
+            Deeds::GetOrTryInitUnblock(Script::VALUE),
+            Deeds::GetOrTryInitUnblock(Script::ERROR),
+        ];
+        for script in scripts {
+            deeds.extend([Deeds::GetOrTryInit(script), Deeds::GetOrTryInitSpawned(script)]);
+            if !script.fails {
+                deeds.extend([Deeds::GetOrInit(script), Deeds::GetOrInitSpawned(script)]);
+            }
+        }
+        let ends = [Ends::WithAValue, Ends::WithAnError, Ends::Cancelled];
+        let mut companies = vec![
+            Company::Nobody,
+            Company::AValue,
+            Company::TwoWhoWait,
+            Company::Waiters,
+        ];
+        companies.extend(ends.map(Company::AnInitializer));
+        companies.extend(ends.map(Company::ACrowd));
+        let mut all = Vec::new();
+        for finally in [
+            Finally::Take,
+            Finally::IntoInner,
+            Finally::Clone,
+            Finally::Eq,
+            Finally::Debug,
+        ] {
+            for (deed, company) in [
+                (Deeds::Wait, Company::AValue),
+                (Deeds::WaitTimeout, Company::Nobody),
+                (Deeds::GetOrInit(Script::VALUE), Company::Nobody),
+                (Deeds::Insert, Company::AnInitializer(Ends::WithAnError)),
+            ] {
+                all.push(Self {
+                    deed,
+                    company,
+                    finally,
+                });
+            }
+        }
+        let finally = Finally::Drop;
+        for deed in deeds {
+            let fitting = companies.iter().filter(|company| company.fits(deed));
+            all.extend(fitting.map(|&company| Self {
+                deed,
+                company,
+                finally,
+            }));
+        }
+        all
+    }
+
+    pub(crate) fn play<B: Bed>(self) {
+        let cell = Arc::new(match self.company {
+            Company::AValue => Cell::<B>::with_backend_and_value(Value::new()),
+            _ => Cell::<B>::with_backend(),
+        });
+        let mut cast = Cast::new();
+        self.enter(&mut cast, &cell);
+        cast.play();
+        let is_usable = self.settle(cast, &cell);
+        wakers::assert_none();
+        match Arc::into_inner(cell) {
+            Some(cell) => self.finish(cell, is_usable),
+            None => world::complain("something still holds the cell"),
+        }
+    }
+
+    fn enter<'a, B: Bed>(self, cast: &mut Cast<'a>, cell: &'a Arc<Cell<B>>) {
+        let first = |script: Script| move || deed(cell.get_or_try_init(script.fallible()), got);
+        match self.company {
+            Company::Nobody | Company::AValue => {
+                self.deed.enter(cast, cell);
+            }
+            Company::TwoWhoWait => {
+                cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
+                cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
+                self.deed.enter(cast, cell);
+            }
+            Company::Waiters => {
+                self.deed.enter(cast, cell);
+                Deeds::GetOrInit(Script::VALUE.waiting(Waits::Yields)).enter(cast, cell);
+                Deeds::Wait.enter(cast, cell);
+                Deeds::Insert.enter(cast, cell);
+                cast.add(Sleeps::ForATurn, || act(world::gate::open));
+            }
+            Company::AnInitializer(ends) => {
+                let initializer = cast.add(Sleeps::ForATurn, first(ends.script()));
+                let before = [
+                    Deeds::GetOrTryInit(Script::ERROR).enter(cast, cell),
+                    Deeds::Wait.enter(cast, cell),
+                ];
+                let itself = self.deed.enter(cast, cell);
+                Deeds::Wait.enter(cast, cell);
+                Deeds::GetOrInit(Script::VALUE).enter(cast, cell);
+                for moved in before.into_iter().chain([itself]) {
+                    cast.add(Sleeps::ForATurn, move || {
+                        act(move || world::order(Order::Move(moved)))
+                    });
+                }
+                cast.add(Sleeps::ForATurn, move || ends.deed(initializer));
+            }
+            Company::ACrowd(ends) => {
+                let initializer = cast.add(Sleeps::ForATurn, first(ends.script()));
+                for _ in 0..9 {
+                    Deeds::Wait.enter(cast, cell);
+                    Deeds::GetOrInit(Script::VALUE).enter(cast, cell);
+                }
+                self.deed.enter(cast, cell);
+                for _ in 0..9 {
+                    Deeds::GetOrTryInit(Script::ERROR).enter(cast, cell);
+                }
+                cast.add(Sleeps::ForATurn, move || ends.deed(initializer));
+            }
+        }
+    }
+
+    /// Has everybody sleep who may, and then a fresh call fill the cell, or find its value, and wake them.
+    fn settle<'a, B: Bed>(self, mut cast: Cast<'a>, cell: &'a Arc<Cell<B>>) -> bool {
+        let asleep: Vec<Who> = (cast.present().into_iter())
+            .filter(|who| cell.initialized() || cast.sleeps(*who) == Sleeps::ForATurn)
+            .collect();
+        if !asleep.is_empty() {
+            world::wrong(Wrong::Asleep(asleep));
+        }
+        world::unfaulted(|| {
+            cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
+            cast.add(Sleeps::ForATurn, || {
+                deed(cell.get_or_init(Script::VALUE.infallible()), Value::see)
+            });
+            cast.play();
+            let present = cast.present();
+            if !present.is_empty() {
+                world::wrong(Wrong::Asleep(present));
+            }
+            cast.dismiss();
+        });
+        if !cell.initialized() {
+            world::complain("the cell is empty after all");
+        }
+        cell.initialized()
+    }
+
+    fn finish<B: Bed>(self, mut cell: Cell<B>, is_ready: bool) {
+        let expected = if is_ready { 1 } else { 0 };
+        match self.finally {
+            Finally::Drop => {}
+            Finally::Take => {
+                let taken = own(|| cell.take()).flatten();
+                require(
+                    taken.iter().count() == expected && !cell.initialized(),
+                    "`take` gives the value",
+                );
+                own(|| drop(taken));
+                let again = world::unfaulted(|| cell.set(Value::new()));
+                require(again.is_ok(), "the cell is usable after `take`");
+            }
+            Finally::IntoInner => {
+                let value = own(|| cell.into_inner()).flatten();
+                require(value.iter().count() == expected, "`into_inner` gives the value");
+                own(|| drop(value));
+                return;
+            }
+            Finally::Clone => {
+                let clone = own(|| cell.clone());
+                if let Some(clone) = clone {
+                    require(
+                        clone.initialized() == is_ready,
+                        "the clone has a value if the cell has",
+                    );
+                    own(|| drop(clone));
+                }
+                require(cell.initialized() == is_ready, "cloning leaves the cell alone");
+            }
+            Finally::Eq => {
+                let same = world::unfaulted(|| cell.clone());
+                let is_equal = own(|| cell == same);
+                require(is_equal != Some(false), "cells of equal values are equal");
+                own(|| drop(same));
+            }
+            Finally::Debug => {
+                let text = own(|| format!("{cell:?}"));
+                require(
+                    text.is_none_or(|text| text == "OnceCell(Value)"),
+                    "`Debug` shows the value",
+                );
+            }
+        }
+        own(|| drop(cell));
+    }
+}
+
+impl Company {
+    fn fits(self, deed: Deeds) -> bool {
+        let blocks = matches!(
+            deed,
+            Deeds::GetOrInitBlocking | Deeds::GetOrTryInitBlocking(_) | Deeds::InsertBlocking
+        );
+        match self {
+            // They would block the only thread.
+            Self::AnInitializer(_) => !blocks,
+            Self::ACrowd(_) => matches!(deed, Deeds::Insert),
+            // Those who have no initializer that could be waited for.
+            Self::Waiters => match deed {
+                Deeds::GetOrInit(script)
+                | Deeds::GetOrTryInit(script)
+                | Deeds::GetOrInitSpawned(script)
+                | Deeds::GetOrTryInitSpawned(script) => script.waits != Waits::No,
+                Deeds::GetOrInitUnblock | Deeds::GetOrTryInitUnblock(_) => true,
+                _ => false,
+            },
+            _ => true,
+        }
+    }
+}
+
+impl Ends {
+    fn script(self) -> Script {
+        match self {
+            Self::WithAnError => GATED_ERROR,
+            Self::WithAValue | Self::Cancelled => GATED,
+        }
+    }
+
+    fn deed<'a>(self, initializer: Who) -> Deed<'a> {
+        match self {
+            Self::Cancelled => act(move || world::order(Order::Cancel(initializer))),
+            _ => act(world::gate::open),
+        }
+    }
+}
+
+impl Deeds {
+    fn enter<'a, B: Bed>(self, cast: &mut Cast<'a>, cell: &'a Arc<Cell<B>>) -> Who {
+        let sleeps = match self {
+            Self::Wait => Sleeps::ForTheValue,
+            _ => Sleeps::ForATurn,
+        };
+        cast.add(sleeps, move || self.of(cell))
+    }
+
+    fn of<B: Bed>(self, cell: &Arc<Cell<B>>) -> Deed<'_> {
+        if matches!(
+            self,
+            Self::GetOrInitSpawned(_)
+                | Self::GetOrTryInitSpawned(_)
+                | Self::GetOrInitUnblock
+                | Self::GetOrTryInitUnblock(_)
+        ) {
+            world::is_async();
+        }
+        match self {
+            Self::GetOrInit(script) => deed(cell.get_or_init(script.infallible()), Value::see),
+            Self::GetOrTryInit(script) => deed(cell.get_or_try_init(script.fallible()), got),
+            Self::Wait => deed(cell.wait(), Value::see),
+            Self::Insert => {
+                let value = Value::new();
+                let id = value.id();
+                deed(cell.insert(value), move |inserted| {
+                    inserted_or_given_back(inserted, id)
+                })
+            }
+            Self::Set => {
+                let value = Value::new();
+                act(move || {
+                    let id = value.id();
+                    given_back(cell.set(value), id);
+                })
+            }
+            Self::TryInsert => {
+                let value = Value::new();
+                act(move || {
+                    let id = value.id();
+                    given_back(cell.try_insert(value).map(Value::see), id);
+                })
+            }
+            Self::GetOrInitBlocking => {
+                let init = Script::VALUE.at_once();
+                act(|| {
+                    let value = cell.get_or_init_blocking(|| init().expect("its script says so"));
+                    value.see();
+                })
+            }
+            Self::GetOrTryInitBlocking(script) => {
+                let init = script.at_once();
+                act(|| got(cell.get_or_try_init_blocking(init)))
+            }
+            Self::InsertBlocking => {
+                let value = Value::new();
+                act(move || {
+                    let id = value.id();
+                    inserted_or_given_back(cell.insert_blocking(value), id);
+                })
+            }
+            Self::WaitTimeout => act(|| {
+                if let Some(value) = cell.wait_timeout(Duration::ZERO) {
+                    value.see();
+                }
+            }),
+            Self::GetOrInitSpawned(script) => deed(
+                cell.get_or_init_spawned::<Actors>(script.infallible()),
+                Value::see,
+            ),
+            Self::GetOrTryInitSpawned(script) => {
+                deed(cell.get_or_try_init_spawned::<Actors, _>(script.fallible()), got)
+            }
+            Self::GetOrInitUnblock => {
+                let init = Script::VALUE.at_once();
+                let init = || init().expect("its script says so");
+                deed(cell.get_or_init_unblock::<Actors>(init), Value::see)
+            }
+            Self::GetOrTryInitUnblock(script) => {
+                deed(cell.get_or_try_init_unblock::<Actors, _>(script.at_once()), got)
+            }
+        }
+    }
+}
+
+fn require(is_so: bool, claim: &str) {
+    if !is_so {
+        world::complain(format!("it is not so that {claim}"));
+    }
+}
+
+/// A value of whoever it is, or an error of one's own.
+fn got(result: Result<&Value, Error>) {
+    match result {
+        Ok(value) => value.see(),
+        Err(error) => require(error.is_of(world::who()), "an error goes to its caller alone"),
+    }
+}
+
+fn inserted_or_given_back(inserted: Result<&Value, (&Value, Value)>, id: usize) {
+    match inserted {
+        Ok(value) => {
+            value.see();
+            require(value.id() == id, "the value is the one that was inserted");
+        }
+        Err((present, value)) => {
+            present.see();
+            require(
+                value.id() == id,
+                "the value that is given back is the one that was given",
+            );
+        }
+    }
+}
+
+fn given_back(set: Result<(), SetError<Value>>, id: usize) {
+    if let Err(error) = set {
+        require(
+            error.into_inner().id() == id,
+            "the value that is given back is the one that was given",
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! `Lazy`, and statics of `lazy!`.
+
+use std::pin::Pin;
+
+use oncelot::{Lazy, StaticLazy};
+
+use crate::{
+    bed::Bed,
+    cast::{Cast, Sleeps, act, deed, own},
+    things::{Infallible, Value, Waits},
+    util,
+    world::{self, Kind, Order, Thing, Wrong, wakers},
+};
+
+/// Who asks for the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Askers {
+    Nobody,
+    One,
+    /// A thread.
+    Blocking,
+    /// Three, of whom one moves to another task.
+    Three,
+    /// Three, of whom the first is dropped.
+    ThreeWithoutTheFirst,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Finally {
+    Drop,
+    IntoInner,
+    IntoParts,
+    Debug,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LazyScenario {
+    /// Whether it was made with its value.
+    has_value: bool,
+    computation: Waits,
+    askers: Askers,
+    /// Whether somebody asks until there is a value.
+    settles: bool,
+    finally: Finally,
+}
+
+impl LazyScenario {
+    pub(crate) fn all() -> Vec<Self> {
+        let finallys = [
+            Finally::Drop,
+            Finally::IntoInner,
+            Finally::IntoParts,
+            Finally::Debug,
+        ];
+        let mut all = Vec::new();
+        for computation in [Waits::No, Waits::Yields, Waits::AtTheGate] {
+            for askers in Askers::ALL {
+                for settles in [false, true] {
+                    for finally in finallys {
+                        all.push(Self {
+                            has_value: false,
+                            computation,
+                            askers,
+                            settles,
+                            finally,
+                        });
+                    }
+                }
+            }
+        }
+        all.extend(finallys.map(|finally| Self {
+            has_value: true,
+            computation: Waits::No,
+            askers: Askers::One,
+            settles: true,
+            finally,
+        }));
+        all.retain(|scenario| scenario.askers.fit(scenario.computation));
+        all
+    }
+
+    pub(crate) fn play<B: Bed>(self) {
+        let mut lazy: Pin<Box<Lazy<Value, Infallible, B>>> = Box::pin(if self.has_value {
+            Lazy::with_backend_and_value(Value::new())
+        } else {
+            Lazy::with_backend(Infallible::computation(self.computation))
+        });
+        {
+            let lazy = lazy.as_ref();
+            let mut cast = Cast::new();
+            let ask = || deed(lazy.get(), Value::see);
+            match self.askers {
+                Askers::Blocking => {
+                    cast.add(Sleeps::ForATurn, || act(|| lazy.force_blocking().see()));
+                }
+                _ => self.askers.enter(&mut cast, ask),
+            }
+            if self.settles {
+                cast.play();
+                settle(cast, ask, || lazy.try_get().is_some());
+            } else {
+                cast.play_with_the_gate_shut();
+                cast.dismiss();
+            }
+        }
+        wakers::assert_none();
+        match self.finally {
+            Finally::Drop => {}
+            Finally::IntoInner => {
+                let is_ready = lazy.as_mut().try_get_mut().is_some();
+                let value = own(|| Pin::into_inner(lazy).into_inner());
+                if value.as_ref().is_some_and(|value| value.is_some() != is_ready) {
+                    world::complain("`into_inner` gives the value");
+                }
+                own(|| drop(value));
+                return;
+            }
+            Finally::IntoParts => {
+                let parts = own(|| Pin::into_inner(lazy).into_parts());
+                if self.settles && matches!(parts, Some(Err(_))) {
+                    world::complain("a future is left, and there was a value");
+                }
+                own(|| drop(parts));
+                return;
+            }
+            Finally::Debug => {
+                let expected = match lazy.try_get() {
+                    Some(_) => "Lazy(Value)",
+                    None => "Lazy(<unfinished>)",
+                };
+                let text = own(|| format!("{:?}", &*lazy));
+                if text.is_some_and(|text| text != expected) {
+                    world::complain("`Debug` shows the value");
+                }
+            }
+        }
+        own(|| drop(lazy));
+    }
+}
+
+impl Askers {
+    const ALL: [Self; 5] = [
+        Self::Nobody,
+        Self::One,
+        Self::Blocking,
+        Self::Three,
+        Self::ThreeWithoutTheFirst,
+    ];
+
+    /// A thread that waits at the gate would block the only one.
+    fn fit(self, computation: Waits) -> bool {
+        self != Self::Blocking || computation != Waits::AtTheGate
+    }
+
+    fn enter<'a>(self, cast: &mut Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>) {
+        let asks = |cast: &mut Cast<'a>| cast.add(Sleeps::ForATurn, &ask);
+        match self {
+            Self::Nobody | Self::Blocking => {}
+            Self::One => {
+                asks(cast);
+            }
+            Self::Three | Self::ThreeWithoutTheFirst => {
+                let first = asks(cast);
+                asks(cast);
+                let last = asks(cast);
+                let order = match self {
+                    Self::Three => Order::Move(last),
+                    _ => Order::Cancel(first),
+                };
+                cast.add(Sleeps::ForATurn, move || act(move || world::order(order)));
+                cast.add(Sleeps::ForATurn, || act(world::gate::open));
+            }
+        }
+    }
+}
+
+/// Nobody sleeps on, and who asks now gets the value, or hears that there will never be one.
+fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_ready: impl Fn() -> bool) {
+    let asleep = cast.present();
+    if !asleep.is_empty() {
+        world::wrong(Wrong::Asleep(asleep));
+    }
+    let fresh = world::unfaulted(|| {
+        let fresh = cast.add(Sleeps::ForATurn, &ask);
+        cast.play();
+        let present = cast.present();
+        if !present.is_empty() {
+            world::wrong(Wrong::Asleep(present));
+        }
+        cast.dismiss();
+        fresh
+    });
+    if world::has_heard_of_poison(fresh) != world::is_poisoned() {
+        world::complain("who asks hears that the future has panicked, if it has");
+    }
+    if is_ready() == world::is_poisoned() {
+        world::complain("there is a value, if the future has not panicked");
+    }
+}
+
+/// A static, but that its memory is given back where its documentation does not say that it is leaked.
+type Static = StaticLazy<Value, { size_of::<Infallible>() }, { align_of::<Infallible>() }>;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StaticScenario {
+    computation: Waits,
+    askers: Askers,
+}
+
+impl StaticScenario {
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for computation in [Waits::No, Waits::Yields, Waits::AtTheGate] {
+            for askers in Askers::ALL {
+                if askers.fit(computation) {
+                    all.push(Self { computation, askers });
+                }
+            }
+        }
+        all
+    }
+
+    pub(crate) fn play(self) {
+        let lazy = util::leak_box(Box::new(Static::__new(match self.computation {
+            Waits::No => || start(Waits::No),
+            Waits::Yields => || start(Waits::Yields),
+            Waits::AtTheGate => || start(Waits::AtTheGate),
+        })));
+        // SAFETY: nobody drops it or borrows it exclusively, but for the end of this function.
+        let shared: &'static Static = unsafe { &*lazy };
+        let mut cast = Cast::new();
+        let ask = || deed(shared.get(), Value::see);
+        match self.askers {
+            Askers::Blocking => {
+                cast.add(Sleeps::ForATurn, || act(|| shared.force_blocking().see()));
+            }
+            _ => self.askers.enter(&mut cast, ask),
+        }
+        cast.play();
+        settle(cast, ask, || shared.try_get().is_some());
+        wakers::assert_none();
+        if world::is_poisoned() {
+            // "What is left of the future is then leaked, as all of a static is."
+            world::may_leak(Thing::Future);
+        }
+        // SAFETY: nobody uses it any more.
+        own(|| unsafe { lazy.drop_in_place() });
+    }
+}
+
+/// What a static's function does.
+fn start(computation: Waits) -> Infallible {
+    world::call_of_computation(Kind::Call);
+    Infallible::computation(computation)
+}

@@ -1,0 +1,120 @@
+//! Whatever of the user's code panics, and whoever is cancelled: nobody hangs, nothing is leaked or dropped twice, the
+//! cell stays usable, and the panic reaches whom it should.
+//!
+//! A scenario is first run without a fault, and each call into the user's code is written down. Then it is run once for
+//! each of these calls, which panics this time; once for each poll of each actor, who is dropped after it; and with two
+//! of that. So the list of faults is made by the code that is tested.
+//!
+//! | module | |
+//! |---|---|
+//! | `world` | what a run writes down, and where its panics are |
+//! | `things` | the user's values, initializers and wakers |
+//! | `cast` | the actors, and what drives them |
+//! | `cells`, `exclusive`, `lazies` | the scenarios |
+//! | `plans` | the faults of a scenario, and the runs |
+//! | `verdict` | what must hold after a run |
+//! | `bed` | the backends, with the exceptions that their documentation makes |
+
+#[path = "../util/mod.rs"]
+mod util;
+
+mod bed;
+mod cast;
+mod cells;
+mod exclusive;
+mod lazies;
+mod plans;
+mod things;
+mod verdict;
+mod world;
+
+use oncelot::backend::{AtomicWaker, EventListener, Intrusive};
+
+use crate::{
+    bed::Bed,
+    cells::CellScenario,
+    exclusive::ExclusiveScenario,
+    lazies::{LazyScenario, StaticScenario},
+    plans::Tally,
+};
+
+/// Every scenario on a backend.
+fn run_all<B: Bed>(is_default: bool) {
+    let mut tally = Tally::default();
+    for scenario in CellScenario::all() {
+        tally.run::<B, _>(scenario, CellScenario::play::<B>);
+    }
+    for scenario in ExclusiveScenario::all() {
+        tally.run::<B, _>(scenario, ExclusiveScenario::play::<B>);
+    }
+    for scenario in LazyScenario::all() {
+        tally.run::<B, _>(scenario, LazyScenario::play::<B>);
+    }
+    if is_default {
+        for scenario in StaticScenario::all() {
+            tally.run::<B, _>(scenario, StaticScenario::play);
+        }
+    }
+    tally.conclude::<B>();
+}
+
+#[test]
+fn the_default_backend() {
+    run_all::<Intrusive>(true);
+}
+
+#[test]
+fn event_listener() {
+    run_all::<EventListener>(false);
+}
+
+#[test]
+fn atomic_waker() {
+    run_all::<AtomicWaker>(false);
+}
+
+/// What is not tried with this backend, tried in a process of its own: a waiter whose waker has panicked when cloned
+/// panics in its destructor, too. Once this fails, `breaks_on_clone` has no reason any more.
+#[test]
+#[cfg(unix)]
+fn a_broken_event_aborts_a_program_that_drops_its_waiter_while_it_unwinds() {
+    use std::{env, os::unix::process::ExitStatusExt, process::Command};
+
+    const IS_CHILD: &str = "ONCELOT_FAULTS_CHILD";
+    if env::var_os(IS_CHILD).is_some() {
+        let first_clone = world::Plan {
+            in_async: true,
+            faults: vec![0],
+            ..world::Plan::default()
+        };
+        world::begin(first_clone, world::Panics::default());
+        CellScenario::WAIT.play::<EventListener>();
+        return;
+    }
+    let name = "a_broken_event_aborts_a_program_that_drops_its_waiter_while_it_unwinds";
+    let mut child = Command::new(env::current_exe().unwrap());
+    let output = child.args(["--exact", name]).env(IS_CHILD, "").output().unwrap();
+    assert!(output.status.signal().is_some(), "{output:?}");
+}
+
+/// What the documentation no longer says excuses nothing.
+#[test]
+fn each_exception_is_documented() {
+    fn check<B: Bed>() {
+        let text = B::SOURCE
+            .lines()
+            .map(|line| line.trim().trim_start_matches("///").trim());
+        let text = text.collect::<Vec<_>>().join(" ");
+        for exception in B::EXCEPTIONS {
+            assert!(
+                text.contains(exception.reason),
+                "{}: {:?}",
+                B::NAME,
+                exception.reason
+            );
+        }
+    }
+    check::<Intrusive>();
+    check::<EventListener>();
+    check::<AtomicWaker>();
+}
