@@ -11,12 +11,13 @@ pub(crate) use self::untraced::*;
 
 #[cfg(feature = "tracing")]
 mod traced {
-    use core::{any::type_name, panic::AssertUnwindSafe};
+    use core::{any::type_name, panic::AssertUnwindSafe, time::Duration};
     use std::time::Instant;
 
     use tracing::Span;
 
     use crate::{
+        panics::{is_panicking, swallow_panic},
         reentrancy::{Runner, initializing},
         sync::{AtomicU32, Ordering},
     };
@@ -41,31 +42,45 @@ mod traced {
         }
     }
 
-    /// Dropped while it lasts, it was cancelled, or has panicked.
+    /// Tells how it has ended when it is dropped, which is after the cell has moved on: a subscriber that panics takes
+    /// nothing with it.
     pub(crate) struct Attempt(Option<Lasting>);
 
     struct Lasting {
         // What a subscriber does is not what a panic of the initializer can break.
         span: AssertUnwindSafe<Span>,
         began: Instant,
+        end: End,
+    }
+
+    /// How an attempt has ended, should it be dropped now.
+    enum End {
+        Cancelled,
         /// While the initializer runs; and ever after if it panicked.
-        is_running: bool,
+        Panicked,
+        Succeeded(Duration),
+        /// With an error of the type that is named.
+        Failed(Duration, &'static str),
     }
 
     impl Attempt {
         pub(crate) const NONE: Self = Self(None);
 
-        /// Begins one to make a `T`, unless it lasts already.
+        /// Begins one to make a `T`, unless it lasts already. Its span is a child of the caller's.
         pub(crate) fn begin<T>(&mut self, attempts: &Attempts) {
-            self.0.get_or_insert_with(|| Lasting {
-                // At this level, as what happens in it may be as grave as that: no event is without its span.
-                span: AssertUnwindSafe(tracing::error_span!(
-                    "initialize",
-                    value = type_name::<T>(),
-                    attempt = attempts.next()
-                )),
-                began: Instant::now(),
-                is_running: false,
+            self.0.get_or_insert_with(|| {
+                // Here, as a span that nobody wants does not look at its fields.
+                let attempt = attempts.next();
+                Lasting {
+                    // At this level, as what happens in it may be as grave as that: no event is without its span.
+                    span: AssertUnwindSafe(tracing::error_span!(
+                        "initialize",
+                        value = type_name::<T>(),
+                        attempt
+                    )),
+                    began: Instant::now(),
+                    end: End::Cancelled,
+                }
             });
         }
 
@@ -78,40 +93,53 @@ mod traced {
             let Some(lasting) = &mut self.0 else {
                 return initializing(cell, runner, run);
             };
-            lasting.is_running = true;
+            lasting.end = End::Panicked;
             let result = lasting.span.in_scope(|| initializing(cell, runner, run));
-            lasting.is_running = false;
+            lasting.end = End::Cancelled;
             result
         }
 
-        pub(crate) fn succeed(mut self) {
-            if let Some(Lasting { span, began, .. }) = self.0.take() {
-                tracing::debug!(target: TARGET, parent: &*span, duration = ?began.elapsed(), "initialized");
+        pub(crate) fn succeed(&mut self) {
+            if let Some(lasting) = &mut self.0 {
+                lasting.end = End::Succeeded(lasting.began.elapsed());
             }
         }
 
-        pub(crate) fn fail<E>(mut self) {
-            if let Some(Lasting { span, began, .. }) = self.0.take() {
-                let (duration, error) = (began.elapsed(), type_name::<E>());
-                tracing::warn!(target: TARGET, parent: &*span, ?duration, error, "the initializer failed");
+        pub(crate) fn fail<E>(&mut self) {
+            if let Some(lasting) = &mut self.0 {
+                lasting.end = End::Failed(lasting.began.elapsed(), type_name::<E>());
+            }
+        }
+    }
+
+    impl Lasting {
+        fn tell(self) {
+            let (span, duration) = (&*self.span, self.began.elapsed());
+            match self.end {
+                End::Cancelled => {
+                    tracing::warn!(target: TARGET, parent: span, ?duration, "the initializer was cancelled");
+                }
+                End::Panicked => {
+                    tracing::error!(target: TARGET, parent: span, ?duration, "the initializer panicked");
+                }
+                End::Succeeded(duration) => {
+                    tracing::debug!(target: TARGET, parent: span, ?duration, "initialized");
+                }
+                End::Failed(duration, error) => {
+                    tracing::warn!(target: TARGET, parent: span, ?duration, error, "the initializer failed");
+                }
             }
         }
     }
 
     impl Drop for Attempt {
         fn drop(&mut self) {
-            if let Some(Lasting {
-                span,
-                began,
-                is_running,
-            }) = self.0.take()
-            {
-                let duration = began.elapsed();
-                if is_running {
-                    tracing::error!(target: TARGET, parent: &*span, ?duration, "the initializer panicked");
-                } else {
-                    tracing::warn!(target: TARGET, parent: &*span, ?duration, "the initializer was cancelled");
-                }
+            let Some(lasting) = self.0.take() else { return };
+            if is_panicking() {
+                // A second panic would abort.
+                swallow_panic(|| lasting.tell());
+            } else {
+                lasting.tell();
             }
         }
     }
@@ -164,10 +192,10 @@ mod untraced {
         }
 
         #[inline(always)]
-        pub(crate) fn succeed(self) {}
+        pub(crate) fn succeed(&mut self) {}
 
         #[inline(always)]
-        pub(crate) fn fail<E>(self) {}
+        pub(crate) fn fail<E>(&mut self) {}
     }
 
     pub(crate) struct Wait;

@@ -18,7 +18,7 @@ use crate::{
     running::run_here,
     slot::{Acquired, Slot},
     static_lazy::{Align, Alignment, StaticLazy},
-    sync::parker,
+    sync::{is_past, parker},
 };
 
 /// For threads that may block (feature `blocking`).
@@ -106,7 +106,10 @@ impl<T, B: Backend> OnceCell<T, B> {
             Some(value) => Ok(value),
             None => in_place(self.slot(), || match acquire(self.slot()) {
                 Acquired::Ready(value) => Ok(value),
-                Acquired::Claimed(claim) => run_here(claim, init),
+                Acquired::Claimed(claim) => {
+                    let attempt = claim.attempt();
+                    run_here(claim, attempt, init)
+                }
             }),
         }
     }
@@ -217,13 +220,18 @@ fn block_until<R>(deadline: Option<Instant>, mut poll: impl FnMut(&mut Context<'
     let (parker, unparker) = parker();
     let waker = unparker.into();
     let cx = &mut Context::from_waker(&waker);
-    let mut is_in_time = true;
+    let mut is_late = false;
     loop {
         match poll(cx) {
             Poll::Ready(result) => return Some(result),
-            Poll::Pending if !is_in_time => return None,
+            Poll::Pending if is_late => return None,
             Poll::Pending => match deadline {
-                Some(deadline) => is_in_time = parker.park_deadline(deadline),
+                Some(deadline) => {
+                    // What it returns tells neither: a thread can come back early for no reason, and somebody who keeps
+                    // waking it is no reason to stay.
+                    parker.park_deadline(deadline);
+                    is_late = is_past(deadline);
+                }
                 None => parker.park(),
             },
         }

@@ -33,8 +33,6 @@ where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
-    const DONE: Self = Self::Running(None);
-
     #[inline]
     fn new(slot: &'a Slot<T, B>, init: F) -> Self {
         match slot.get() {
@@ -60,19 +58,17 @@ where
         match this {
             Self::Ready(value) => {
                 let value = *value;
-                *this = Self::DONE;
+                *this = Self::Running(None);
                 return Poll::Ready(Ok(value));
             }
-            Self::Waiting { waiting, .. } => {
-                let slot = waiting.awaited();
-                if let Some(value) = slot.get() {
-                    *this = Self::DONE;
+            Self::Waiting { waiting, .. } => match waiting.awaited().acquire() {
+                Some(Acquired::Ready(value)) => {
+                    *this = Self::Running(None);
                     return Poll::Ready(Ok(value));
                 }
-                if let Ok(claim) = slot.try_claim() {
-                    return this.start(claim, cx, into_result);
-                }
-            }
+                Some(Acquired::Claimed(claim)) => return this.start(claim, cx, into_result),
+                None => {}
+            },
             Self::Running(_) => {}
         }
         this.poll_slow(cx, into_result)
@@ -90,7 +86,7 @@ where
                 // SAFETY: it is pinned with the whole.
                 match ready!(unsafe { Pin::new_unchecked(waiting) }.wait_to_acquire(cx)) {
                     Acquired::Ready(value) => {
-                        *self = Self::DONE;
+                        *self = Self::Running(None);
                         Poll::Ready(Ok(value))
                     }
                     Acquired::Claimed(claim) => self.start(claim, cx, into_result),
@@ -114,18 +110,14 @@ where
             unreachable!("only who waits gets the claim")
         };
         let init = init.take().expect("taken with the claim");
-        *self = Self::DONE;
+        *self = Self::Running(None);
         let Self::Running(running) = self else {
             unreachable!("just made")
         };
+        let attempt = claim.attempt();
         // SAFETY: it is pinned with the whole.
-        Running::start(
-            unsafe { Pin::new_unchecked(running) },
-            claim,
-            init,
-            cx,
-            into_result,
-        )
+        let running = unsafe { Pin::new_unchecked(running) };
+        Running::start(running, claim, attempt, init, cx, into_result)
     }
 }
 

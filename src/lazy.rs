@@ -231,38 +231,44 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         Pin::new(self).get()
     }
 
-    /// Polls the future. `Ready` leaves the value in its place, to be published.
+    /// Polls the future. `Ready` leaves the value in its place, to be published, and gives what tells of it afterwards.
     ///
     /// # Safety
     ///
     /// `self` is pinned, and the caller has the claim.
-    unsafe fn poll_computation(&self, cx: &mut Context<'_>) -> Poll<()> {
+    unsafe fn poll_computation(&self, cx: &mut Context<'_>) -> Poll<Attempt> {
         self.computation.with_mut(|computation| {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
             let computation = unsafe { &mut *computation };
-            let poisoning = Poisoning { computation };
-            let Computation::Unfinished { attempt, .. } = &mut *poisoning.computation else {
+            let Computation::Unfinished { attempt, .. } = computation else {
                 poisoned()
             };
-            let mut attempt = attempt.take();
             attempt.begin::<T>(self.slot.attempts());
-            let polled = attempt.run(self.slot.backend(), Runner::Task(cx.waker()), || {
+            let mut attempt = attempt.take();
+            let poisoning = Poisoning { computation };
+            attempt.run(self.slot.backend(), Runner::Task(cx.waker()), || {
                 let Computation::Unfinished { future, .. } = &mut *poisoning.computation else {
                     unreachable!("it has just been looked at")
                 };
                 // SAFETY: it is pinned with the whole, and dropped in place, below or by whatever poisons.
-                unsafe { Pin::new_unchecked(future) }.poll(cx).map(|value| {
+                if let Poll::Ready(value) = unsafe { Pin::new_unchecked(future) }.poll(cx) {
                     // Drops the future. If that panics, the value comes into its place all the same, and is dropped
                     // there.
                     *poisoning.computation = Computation::Finished(value);
-                })
+                }
             });
-            match &mut *poisoning.computation {
-                Computation::Unfinished { attempt: kept, .. } => *kept = attempt,
-                _ => attempt.succeed(),
-            }
+            let poll = match &mut *poisoning.computation {
+                Computation::Unfinished { attempt: kept, .. } => {
+                    *kept = attempt;
+                    Poll::Pending
+                }
+                _ => {
+                    attempt.succeed();
+                    Poll::Ready(attempt)
+                }
+            };
             mem::forget(poisoning);
-            polled
+            poll
         })
     }
 }
@@ -393,7 +399,7 @@ impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
                 self.stage = Driving::Claimed { lazy, claim };
                 Poll::Pending
             }
-            Poll::Ready(()) => {
+            Poll::Ready(_attempt) => {
                 claim.publish(());
                 // SAFETY: the state is READY.
                 Poll::Ready(unsafe { lazy.get_unchecked() })

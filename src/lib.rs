@@ -32,9 +32,12 @@
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them.
-//! `critical-section` alone chooses for the whole program how changes are kept apart, and needs an implementation of
-//! that crate to be linked.
+//! Without features there are no dependencies. Features add: what a cell promises is the same with any of them. Three of them
+//! are felt by every crate of a program, as one of them turns them on for all:
+//!
+//! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
+//! - `tracing` adds a word to each cell, and more to each future that initializes.
+//! - `tokio` and `async-std` have blocking calls look where they are made: see [`OnceCell::wait_blocking`].
 //!
 //! # Supported compilers
 //!

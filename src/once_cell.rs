@@ -29,7 +29,8 @@ use crate::{
 ///
 /// Nothing is reserved for a waiter, so nobody ever waits for a task that is not being polled, except for the
 /// one that runs the initializer: **an initializer goes on only while its future is polled.** If a
-/// `select!` keeps that future in a branch that it no longer polls, without dropping it, everybody waits.
+/// `select!` keeps that future in a branch that it no longer polls, without dropping it, everybody waits. So they do if
+/// it is leaked.
 ///
 /// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
 /// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that

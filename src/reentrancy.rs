@@ -1,8 +1,7 @@
 //! Debug builds with `std` find out when an initializer waits for its own cell.
 //!
-//! While an initializer runs, in its closure or in a poll, a frame on its stack names the cell and the waker
-//! of the task; the frames of a thread form a list. Whoever is about to wait for a cell looks for that cell among
-//! the frames of the thread.
+//! While an initializer runs, in its closure or in a poll, a frame of its thread names the cell and the waker of the task.
+//! Whoever is about to wait for a cell looks for that cell among the frames of the thread.
 //!
 //! A thread that would block there would block the initializer below it. A future that is being polled with the same
 //! waker is polled from inside the initializer, by the initializer's own task, and would wait for itself. The waker
@@ -10,6 +9,9 @@
 //! tasks in the meantime, and those may well wait for the cell. (Unless all tasks share one waker. And a task that
 //! awaits its own cell beside a timeout is told too, though it would not wait for ever.) Two branches of one `join!` share a waker,
 //! but not a stack: the first one's frame is gone when the second is polled.
+//!
+//! Frames are addresses that are compared and never followed. So a program that leaves a stack in mid-poll, and goes on
+//! with it later or on another thread, as stackful coroutines do, may miss a report or get a false one, and nothing worse.
 
 #[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
 pub(crate) use self::watched::*;
@@ -32,39 +34,66 @@ pub(crate) enum Runner<'a> {
 
 #[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
 mod watched {
-    use core::{cell::Cell, ptr};
+    use core::{cell::Cell, ptr, task::RawWakerVTable};
 
     use super::Runner;
 
+    /// How many initializers may be at work inside each other. What is deeper is not watched.
+    const DEPTH: usize = 16;
+
     std::thread_local! {
-        /// The innermost frame of this thread, or null.
-        static INNERMOST: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
+        /// The frames of this thread, in no order.
+        static FRAMES: [Cell<Option<Frame>>; DEPTH] = const { [const { Cell::new(None) }; DEPTH] };
     }
 
-    struct Frame<'a> {
+    #[derive(Clone, Copy)]
+    struct Frame {
+        /// What tells it from all others: where its guard is.
+        guard: *const Popped,
         cell: *const (),
-        runner: Runner<'a>,
-        outer: *const Frame<'static>,
+        /// `None` is a thread that blocks.
+        task: Option<(*const (), *const RawWakerVTable)>,
     }
 
-    struct Popped(*const Frame<'static>);
+    /// Takes a frame away when it is dropped.
+    struct Popped {
+        /// Gives it an address of its own.
+        _place: u8,
+    }
 
     impl Drop for Popped {
         fn drop(&mut self) {
-            INNERMOST.set(self.0);
+            let guard = ptr::from_ref(self);
+            FRAMES.with(|frames| {
+                let ours = |frame: Frame| frame.guard == guard;
+                if let Some(place) = frames.iter().find(|place| place.get().is_some_and(ours)) {
+                    place.set(None);
+                }
+            });
+        }
+    }
+
+    impl Runner<'_> {
+        fn task(self) -> Option<(*const (), *const RawWakerVTable)> {
+            match self {
+                Self::Task(waker) => Some((waker.data(), ptr::from_ref(waker.vtable()))),
+                Self::Thread => None,
+            }
         }
     }
 
     /// Has `runner` run a part of the initializer of `cell`.
     pub(crate) fn initializing<C, R>(cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
-        let outer = INNERMOST.get();
-        let frame = Frame {
-            cell: ptr::from_ref(cell).cast(),
-            runner,
-            outer,
-        };
-        let _popped = Popped(outer);
-        INNERMOST.set(ptr::from_ref(&frame).cast());
+        let popped = Popped { _place: 0 };
+        FRAMES.with(|frames| {
+            if let Some(place) = frames.iter().find(|place| place.get().is_none()) {
+                place.set(Some(Frame {
+                    guard: &popped,
+                    cell: ptr::from_ref(cell).cast(),
+                    task: runner.task(),
+                }));
+            }
+        });
         run()
     }
 
@@ -72,21 +101,14 @@ mod watched {
     #[track_caller]
     pub(crate) fn assert_outside<C>(cell: &C, runner: Runner<'_>) {
         let cell = ptr::from_ref(cell).cast();
-        let mut next = INNERMOST.get();
-        // SAFETY: a frame of this thread, and the waker in it, live until it is popped, by returning or by unwinding.
-        while let Some(frame) = unsafe { next.as_ref() } {
-            let would_wait_for_itself = match (frame.runner, runner) {
-                (_, Runner::Thread) => true,
-                (Runner::Task(initializing), Runner::Task(waiting)) => initializing.will_wake(waiting),
-                (Runner::Thread, Runner::Task(_)) => false,
-            };
-            assert!(
-                frame.cell != cell || !would_wait_for_itself,
-                "deadlock: the initializer of a `OnceCell` awaits its own cell; compute the value without \
-                 the cell, or move the wait out of the initializer"
-            );
-            next = frame.outer;
-        }
+        let waits_for_itself =
+            |frame: Frame| frame.cell == cell && (runner.task().is_none() || frame.task == runner.task());
+        let is_inside = FRAMES.with(|frames| frames.iter().filter_map(Cell::get).any(waits_for_itself));
+        assert!(
+            !is_inside,
+            "deadlock: the initializer of a `OnceCell` awaits its own cell; compute the value without \
+             the cell, or move the wait out of the initializer"
+        );
     }
 }
 

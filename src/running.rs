@@ -29,12 +29,11 @@ impl<H: Hold, Fut: Future> Running<H, Fut> {
     pub(crate) fn start<F: FnOnce() -> Fut, E>(
         mut this: Pin<&mut Option<Self>>,
         claim: Claim<H>,
+        mut attempt: Attempt,
         init: F,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
     ) -> Poll<Result<H::Published, E>> {
-        let mut attempt = Attempt::NONE;
-        attempt.begin::<H::Value>(claim.slot().attempts());
         let future = attempt.run(claim.slot().backend(), Runner::Task(cx.waker()), init);
         this.set(Some(Self {
             future,
@@ -98,19 +97,18 @@ impl<H: Hold, Fut: Future> Running<H, Fut> {
 #[cfg(feature = "std")]
 pub(crate) fn run_here<H: Hold, E>(
     claim: Claim<H>,
+    mut attempt: Attempt,
     init: impl FnOnce() -> Result<H::Value, E>,
 ) -> Result<H::Published, E> {
-    let mut attempt = Attempt::NONE;
-    attempt.begin::<H::Value>(claim.slot().attempts());
     let result = attempt.run(claim.slot().backend(), Runner::Thread, init);
     conclude(claim, attempt, result)
 }
 
-/// Publishes the value, or gives the claim up.
+/// Publishes the value, or gives the claim up. The attempt tells of it afterwards.
 #[inline(always)]
 fn conclude<H: Hold, E>(
     claim: Claim<H>,
-    attempt: Attempt,
+    mut attempt: Attempt,
     result: Result<H::Value, E>,
 ) -> Result<H::Published, E> {
     match result {
@@ -122,6 +120,7 @@ fn conclude<H: Hold, E>(
             attempt.fail::<E>();
             // Here, and not at the end: a return value is leaked if what is dropped after it panics.
             drop(claim);
+            drop(attempt);
             Err(error)
         }
     }

@@ -2,7 +2,7 @@
 
 use core::task::{Context, Poll};
 
-pub use crate::spawned::{Initializer, SharedCell};
+pub use crate::spawned::{ArcField, Initializer, SharedCell};
 
 #[cfg(feature = "async-std")]
 pub use self::async_std::AsyncStd;
@@ -59,7 +59,7 @@ pub(crate) mod tokio;
 /// let value = OneThread::block_on(CELL.get_or_init_spawned::<OneThread>(async || 1));
 /// assert_eq!(value, &1);
 /// ```
-pub trait Runtime {
+pub trait Runtime: 'static {
     /// Starts a task of its own, which nobody waits for.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use core::{
 };
 
 use crate::{
-    attempt::Attempts,
+    attempt::{Attempt, Attempts},
     backend::{Backend, State},
     sync::UnsafeCell,
 };
@@ -190,6 +190,14 @@ impl<H: Hold> Claim<H> {
     #[inline(always)]
     pub(crate) fn slot(&self) -> &Slot<H::Value, H::Backend> {
         &self.held
+    }
+
+    /// Begins to make the value.
+    #[inline(always)]
+    pub(crate) fn attempt(&self) -> Attempt {
+        let mut attempt = Attempt::NONE;
+        attempt.begin::<H::Value>(&self.slot().attempts);
+        attempt
     }
 
     /// Puts the value in and wakes everybody.

@@ -1,7 +1,7 @@
 //! Initializers that run as tasks of their own, or on a runtime's pool for blocking work.
 
 use alloc::sync::Arc;
-use core::{convert::Infallible, future::poll_fn, ops::Deref, pin::pin, task::Poll};
+use core::{convert::Infallible, fmt, future::poll_fn, ops::Deref, pin::pin, ptr::NonNull, task::Poll};
 use std::{
     any::Any,
     boxed::Box,
@@ -9,8 +9,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use self::shared::Shared;
 use crate::{
     acquire::Waiting,
+    attempt::Attempt,
     backend::{Backend, Interest, Intrusive},
     futures::unwrap_infallible,
     once_cell::OnceCell,
@@ -46,7 +48,7 @@ where
     }
 }
 
-/// A cell that a task of its own can hold on to: one in a `static`, or in an [`Arc`].
+/// A cell that a task of its own can hold on to: `&'static OnceCell`, `&Arc<OnceCell>`, or an [`ArcField`].
 ///
 /// Where [`OnceCell::get_or_init`] runs the initializer inside the future of its caller, these methods start a task
 /// for it on a [`Runtime`]. It goes on while the caller is not polled, and when the caller is cancelled. There is never
@@ -64,6 +66,9 @@ where
 ///
 /// If the future is dropped while it waits for somebody else's initializer, it leaves nothing behind. If it is dropped
 /// after it has started its own, that goes on, and the value is there for the next; an error of it is dropped.
+///
+/// Everybody waits for a task that never ends. A runtime that neither runs nor drops it, as one that is leaked or stopped
+/// for good, leaves the cell without a value for ever.
 ///
 /// # Costs
 ///
@@ -91,7 +96,7 @@ where
 ///     text.await.len()
 /// }
 /// ```
-pub trait SharedCell<'a>: Sized + Send + sealed::Sealed {
+pub trait SharedCell<'a>: Shared<'a> {
     /// The cell's value.
     type Value: Send + Sync + 'static;
 
@@ -130,103 +135,165 @@ pub trait SharedCell<'a>: Sized + Send + sealed::Sealed {
     ) -> impl Future<Output = Result<&'a Self::Value, E>> + Send;
 }
 
-mod sealed {
-    pub trait Sealed {}
+/// What a cell that can be shared with a task is kept alive by.
+mod shared {
+    use super::*;
+
+    /// # Safety
+    ///
+    /// The cell stays valid, in its place and shared as long as there is an owner.
+    pub unsafe trait Shared<'a>: Sized + Send {
+        type Inner: Send + Sync + 'static;
+        type Backend: Backend<Waiter: Send> + Send + Sync + 'static;
+        type Owner: Send + 'static;
+
+        fn cell(&self) -> &'a OnceCell<Self::Inner, Self::Backend>;
+
+        fn owner(&self) -> Self::Owner;
+    }
 }
 
-impl<T, B: Backend> sealed::Sealed for &'static OnceCell<T, B> {}
-
-impl<T, B> SharedCell<'static> for &'static OnceCell<T, B>
+// SAFETY: a static needs no owner.
+unsafe impl<T, B> Shared<'static> for &'static OnceCell<T, B>
 where
     T: Send + Sync + 'static,
     B: Backend<Waiter: Send> + Send + Sync + 'static,
 {
-    type Value = T;
+    type Inner = T;
+    type Backend = B;
+    type Owner = ();
 
-    fn get_or_init_spawned<R: Runtime>(
-        self,
-        init: impl Initializer<Output = T>,
-    ) -> impl Future<Output = &'static T> + Send {
-        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
-        async { unwrap_infallible(value.await) }
+    fn cell(&self) -> &'static OnceCell<T, B> {
+        self
     }
 
-    fn get_or_init_unblock<R: Runtime>(
-        self,
-        init: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = &'static T> + Send {
-        let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
-        async { unwrap_infallible(value.await) }
-    }
-
-    fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
-        self,
-        init: impl Initializer<Output = Result<T, E>>,
-    ) -> impl Future<Output = Result<&'static T, E>> + Send {
-        get_or_spawn::<R, _, _, _, _>(self.slot(), || self.slot(), init)
-    }
-
-    fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
-        self,
-        init: impl FnOnce() -> Result<T, E> + Send + 'static,
-    ) -> impl Future<Output = Result<&'static T, E>> + Send {
-        get_or_unblock::<R, _, _, _, _>(self.slot(), || self.slot(), init)
-    }
+    fn owner(&self) {}
 }
 
-impl<T, B: Backend> sealed::Sealed for &Arc<OnceCell<T, B>> {}
-
-impl<'a, T, B> SharedCell<'a> for &'a Arc<OnceCell<T, B>>
+// SAFETY: what an `Arc` holds stays so while there is another `Arc` of the same.
+unsafe impl<'a, T, B> Shared<'a> for &'a Arc<OnceCell<T, B>>
 where
     T: Send + Sync + 'static,
     B: Backend<Waiter: Send> + Send + Sync + 'static,
 {
-    type Value = T;
+    type Inner = T;
+    type Backend = B;
+    type Owner = Arc<OnceCell<T, B>>;
 
-    fn get_or_init_spawned<R: Runtime>(
-        self,
-        init: impl Initializer<Output = T>,
-    ) -> impl Future<Output = &'a T> + Send {
-        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
-        async { unwrap_infallible(value.await) }
+    fn cell(&self) -> &'a OnceCell<T, B> {
+        self
     }
 
-    fn get_or_init_unblock<R: Runtime>(
-        self,
-        init: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = &'a T> + Send {
-        let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
-        async { unwrap_infallible(value.await) }
-    }
-
-    fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
-        self,
-        init: impl Initializer<Output = Result<T, E>>,
-    ) -> impl Future<Output = Result<&'a T, E>> + Send {
-        get_or_spawn::<R, _, _, _, _>(self.slot(), || InArc(Arc::clone(self)), init)
-    }
-
-    fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
-        self,
-        init: impl FnOnce() -> Result<T, E> + Send + 'static,
-    ) -> impl Future<Output = Result<&'a T, E>> + Send {
-        get_or_unblock::<R, _, _, _, _>(self.slot(), || InArc(Arc::clone(self)), init)
+    fn owner(&self) -> Self::Owner {
+        Arc::clone(self)
     }
 }
 
-/// Holds the slot of a cell in an `Arc`.
-struct InArc<T, B: Backend>(Arc<OnceCell<T, B>>);
+/// A cell that is a field of what an [`Arc`] holds, or can be reached from there: another [`SharedCell`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use oncelot::{OnceCell, runtime::{ArcField, Runtime, SharedCell}};
+///
+/// struct Client {
+///     user: String,
+///     token: OnceCell<String>,
+/// }
+///
+/// impl Client {
+///     async fn token<R: Runtime>(self: &Arc<Self>) -> &str {
+///         let client = Arc::clone(self);
+///         let log_in = async move || format!("token of {}", client.user);
+///         ArcField::new(self, |client| &client.token).get_or_init_spawned::<R>(log_in).await
+///     }
+/// }
+/// ```
+pub struct ArcField<'a, S, T, B: Backend = Intrusive> {
+    owner: &'a Arc<S>,
+    field: fn(&S) -> &OnceCell<T, B>,
+}
 
-impl<T, B: Backend> Deref for InArc<T, B> {
+impl<'a, S, T, B: Backend> ArcField<'a, S, T, B> {
+    /// The cell that `field` finds in what `owner` holds.
+    #[must_use]
+    pub fn new(owner: &'a Arc<S>, field: fn(&S) -> &OnceCell<T, B>) -> Self {
+        Self { owner, field }
+    }
+}
+
+impl<S, T, B: Backend> Clone for ArcField<'_, S, T, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, T, B: Backend> Copy for ArcField<'_, S, T, B> {}
+
+impl<S, T, B: Backend> fmt::Debug for ArcField<'_, S, T, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArcField").finish_non_exhaustive()
+    }
+}
+
+// SAFETY: `field` borrows the cell from what the `Arc` holds, for as long as that may be borrowed: while it is not borrowed
+// exclusively, which no `Arc` allows while there is another one of the same.
+unsafe impl<'a, S, T, B> Shared<'a> for ArcField<'a, S, T, B>
+where
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    B: Backend<Waiter: Send> + Send + Sync + 'static,
+{
+    type Inner = T;
+    type Backend = B;
+    type Owner = Arc<S>;
+
+    fn cell(&self) -> &'a OnceCell<T, B> {
+        (self.field)(self.owner)
+    }
+
+    fn owner(&self) -> Arc<S> {
+        Arc::clone(self.owner)
+    }
+}
+
+/// Holds the slot of a cell, and what keeps it alive.
+struct Held<T, B: Backend, O> {
+    slot: NonNull<Slot<T, B>>,
+    _owner: O,
+}
+
+impl<T, B: Backend, O> Held<T, B, O> {
+    /// # Safety
+    ///
+    /// `slot` is that of the cell that `cell` has given.
+    unsafe fn of<'a, C>(cell: &C, slot: &'a Slot<T, B>) -> Self
+    where
+        C: Shared<'a, Inner = T, Backend = B, Owner = O>,
+    {
+        Self {
+            slot: NonNull::from(slot),
+            _owner: cell.owner(),
+        }
+    }
+}
+
+// SAFETY: another thread uses the slot together with others, and drops the owner.
+unsafe impl<T: Send + Sync, B: Backend + Send + Sync, O: Send> Send for Held<T, B, O> {}
+
+impl<T, B: Backend, O> Deref for Held<T, B, O> {
     type Target = Slot<T, B>;
 
     fn deref(&self) -> &Slot<T, B> {
-        self.0.slot()
+        // SAFETY: we have an owner, which keeps the slot as the implementor of `Shared` has promised.
+        unsafe { self.slot.as_ref() }
     }
 }
 
-// SAFETY: what is in an `Arc` stays in its place as long as there is one.
-unsafe impl<T, B: Backend> Hold for InArc<T, B> {
+// SAFETY: the pointer stays the same.
+unsafe impl<T, B: Backend, O> Hold for Held<T, B, O> {
     type Value = T;
     type Backend = B;
     type Published = ();
@@ -234,47 +301,80 @@ unsafe impl<T, B: Backend> Hold for InArc<T, B> {
     unsafe fn published(self) {}
 }
 
-/// The value, or the one that `init` makes in a task, which holds the slot by what `hold` gives.
-async fn get_or_spawn<R: Runtime, T, B: Backend, H, E>(
-    slot: &Slot<T, B>,
-    hold: impl FnOnce() -> H,
-    init: impl Initializer<Output = Result<T, E>>,
-) -> Result<&T, E>
-where
-    H: Hold<Value = T, Backend = B> + Send + 'static,
-    E: Send + 'static,
-{
-    get_or_start::<R, _, _, _>(slot, |claim, reporter| {
-        R::spawn(run_as_task(claim.hand_over(hold()), init, reporter));
-    })
-    .await
+impl<'a, C: Shared<'a>> SharedCell<'a> for C {
+    type Value = C::Inner;
+
+    fn get_or_init_spawned<R: Runtime>(
+        self,
+        init: impl Initializer<Output = C::Inner>,
+    ) -> impl Future<Output = &'a C::Inner> + Send {
+        let value = self.get_or_try_init_spawned::<R, Infallible>(|| async { Ok(init.call().await) });
+        async { unwrap_infallible(value.await) }
+    }
+
+    fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
+        self,
+        init: impl Initializer<Output = Result<C::Inner, E>>,
+    ) -> impl Future<Output = Result<&'a C::Inner, E>> + Send {
+        get_or_start_shared::<R, _, _>(self, |claim, attempt, reporter| {
+            R::spawn(
+                Unstarted {
+                    init,
+                    attempt,
+                    claim,
+                    reporter,
+                }
+                .run(),
+            );
+        })
+    }
+
+    fn get_or_init_unblock<R: Runtime>(
+        self,
+        init: impl FnOnce() -> C::Inner + Send + 'static,
+    ) -> impl Future<Output = &'a C::Inner> + Send {
+        let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
+        async { unwrap_infallible(value.await) }
+    }
+
+    fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
+        self,
+        init: impl FnOnce() -> Result<C::Inner, E> + Send + 'static,
+    ) -> impl Future<Output = Result<&'a C::Inner, E>> + Send {
+        get_or_start_shared::<R, _, _>(self, |claim, attempt, reporter| {
+            let unstarted = Unstarted {
+                init,
+                attempt,
+                claim,
+                reporter,
+            };
+            R::spawn_blocking(|| unstarted.run_here());
+        })
+    }
 }
 
-/// The value, or the one that `init` makes on the pool for blocking work, where `hold` gives what holds the slot.
-async fn get_or_unblock<R: Runtime, T, B: Backend, H, E>(
-    slot: &Slot<T, B>,
-    hold: impl FnOnce() -> H,
-    init: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<&T, E>
-where
-    H: Hold<Value = T, Backend = B> + Send + 'static,
-    E: Send + 'static,
-{
-    get_or_start::<R, _, _, _>(slot, |claim, reporter| {
-        let claim = claim.hand_over(hold());
-        R::spawn_blocking(move || {
-            let ended = catch_unwind(AssertUnwindSafe(|| run_here(claim, init).map(drop)));
-            reporter.report(ended.map_or_else(Outcome::Panicked, Outcome::Ended));
-        });
-    })
-    .await
+/// The claim on a shared cell, for a task.
+type HeldClaim<'a, C> =
+    Claim<Held<<C as Shared<'a>>::Inner, <C as Shared<'a>>::Backend, <C as Shared<'a>>::Owner>>;
+
+/// [`get_or_start`] on a shared cell.
+fn get_or_start_shared<'a, R: Runtime, C: Shared<'a>, E>(
+    cell: C,
+    start: impl FnOnce(HeldClaim<'a, C>, Attempt, Reporter<E>),
+) -> impl Future<Output = Result<&'a C::Inner, E>> {
+    let slot = cell.cell().slot();
+    // SAFETY: it is that of the cell that was given.
+    let hold = move || unsafe { Held::of(&cell, slot) };
+    get_or_start::<R, _, _, _, _>(slot, hold, start)
 }
 
-/// Waits for the value or the claim, and with the claim for the report of what `start` starts.
-async fn get_or_start<'a, R: Runtime, T, B: Backend, E>(
-    slot: &'a Slot<T, B>,
-    start: impl FnOnce(Claim<&'a Slot<T, B>>, Reporter<E>),
-) -> Result<&'a T, E> {
+/// Waits for the value or the claim, and with the claim for the report of what `start` starts, for which `hold` holds
+/// the slot.
+async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
+    slot: &Slot<T, B>,
+    hold: impl FnOnce() -> Held<T, B, O>,
+    start: impl FnOnce(Claim<Held<T, B, O>>, Attempt, Reporter<E>),
+) -> Result<&T, E> {
     if let Some(value) = slot.get() {
         return Ok(value);
     }
@@ -284,8 +384,10 @@ async fn get_or_start<'a, R: Runtime, T, B: Backend, E>(
         match acquired.await {
             Acquired::Ready(value) => return Ok(value),
             Acquired::Claimed(claim) => {
+                // Begun here, for the span to be a child of the caller's.
+                let attempt = claim.attempt();
                 let report = sync::Arc::new(Report::new());
-                start(claim, Reporter(report.clone()));
+                start(claim.hand_over(hold()), attempt, Reporter(report.clone()));
                 report
             }
         }
@@ -300,33 +402,67 @@ async fn get_or_start<'a, R: Runtime, T, B: Backend, E>(
     }
 }
 
-/// Runs an initializer to its end, and reports that.
-async fn run_as_task<H, E>(
+/// An initializer that nobody has begun to run. If nobody ever does, it is dropped in this order, as any is: it is gone
+/// before the cell is empty again, and that before the caller hears of it.
+struct Unstarted<I, H: Hold, E> {
+    init: I,
+    attempt: Attempt,
     claim: Claim<H>,
-    init: impl Initializer<Output = Result<H::Value, E>>,
     reporter: Reporter<E>,
-) where
-    H: Hold,
-{
-    let mut unstarted = Some((claim, init));
-    let mut running = pin!(None);
-    let outcome = poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-            Some((claim, init)) => {
-                Running::start(running.as_mut(), claim, || init.call(), cx, |result| result)
+}
+
+impl<I, H: Hold, E> Unstarted<I, H, E> {
+    /// Runs it to its end as a task, and reports that.
+    async fn run(self)
+    where
+        I: Initializer<Output = Result<H::Value, E>>,
+    {
+        let Self {
+            init,
+            attempt,
+            claim,
+            reporter,
+        } = self;
+        let mut unstarted = Some((init, attempt, claim));
+        let mut running = pin!(None);
+        let outcome = poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
+                Some((init, attempt, claim)) => Running::start(
+                    running.as_mut(),
+                    claim,
+                    attempt,
+                    || init.call(),
+                    cx,
+                    |result| result,
+                ),
+                None => Running::poll(running.as_mut(), cx, |result| result),
+            }));
+            match polled {
+                Ok(polled) => polled.map(|result| Outcome::Ended(result.map(drop))),
+                Err(panic) => {
+                    // Gone before anybody hears of it; a second panic has nobody to go to.
+                    swallow_panic(|| running.set(None));
+                    Poll::Ready(Outcome::Panicked(panic))
+                }
             }
-            None => Running::poll(running.as_mut(), cx, |result| result),
-        }));
-        match polled {
-            Ok(polled) => polled.map(|result| Outcome::Ended(result.map(drop))),
-            Err(panic) => {
-                // Gone before anybody hears of it; a second panic has nobody to go to.
-                swallow_panic(|| running.set(None));
-                Poll::Ready(Outcome::Panicked(panic))
-            }
-        }
-    });
-    reporter.report(outcome.await);
+        });
+        reporter.report(outcome.await);
+    }
+
+    /// Runs it to its end on this thread, and reports that.
+    fn run_here(self)
+    where
+        I: FnOnce() -> Result<H::Value, E>,
+    {
+        let Self {
+            init,
+            attempt,
+            claim,
+            reporter,
+        } = self;
+        let ended = catch_unwind(AssertUnwindSafe(|| run_here(claim, attempt, init).map(drop)));
+        reporter.report(ended.map_or_else(Outcome::Panicked, Outcome::Ended));
+    }
 }
 
 /// How an initializer has ended.

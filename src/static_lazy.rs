@@ -221,7 +221,7 @@ where
         let waker = self.waker();
         // SAFETY: we have the claim.
         match unsafe { self.poll_computation(&waker) } {
-            Poll::Ready(value) => {
+            Poll::Ready((value, _attempt)) => {
                 drop(free);
                 Driven::Finished(claim.publish(value))
             }
@@ -244,12 +244,12 @@ where
         }
     }
 
-    /// Polls the future, which is made if there is none.
+    /// Polls the future, which is made if there is none. Beside the value there is what tells of it when it is published.
     ///
     /// # Safety
     ///
     /// The caller has the claim.
-    unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<T> {
+    unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<(T, Attempt)> {
         self.computation.with_mut(|computation| {
             // Its fields, and never a reference to the whole: a future that refers to itself shares its place with
             // nobody else's `&mut`.
@@ -259,14 +259,14 @@ where
             let stage = unsafe { &mut (*computation).life };
             // SAFETY: as above.
             let kept = unsafe { &mut (*computation).attempt };
-            // Until it is known that nothing has panicked.
-            let life = mem::replace(stage, Life::Poisoned);
             assert!(
-                life != Life::Poisoned,
+                *stage != Life::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
             );
+            kept.begin::<T>(self.slot.attempts());
             let mut attempt = kept.take();
-            attempt.begin::<T>(self.slot.attempts());
+            // Until it is known that nothing has panicked.
+            let life = mem::replace(stage, Life::Poisoned);
             let polled = attempt.run(self.slot.backend(), Runner::Task(waker), || {
                 if life == Life::Unstarted {
                     // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
@@ -280,14 +280,18 @@ where
                 }
                 polled
             });
-            *stage = if polled.is_ready() {
-                attempt.succeed();
-                Life::Finished
-            } else {
-                *kept = attempt;
-                Life::Running
-            };
-            polled
+            match polled {
+                Poll::Ready(value) => {
+                    *stage = Life::Finished;
+                    attempt.succeed();
+                    Poll::Ready((value, attempt))
+                }
+                Poll::Pending => {
+                    *stage = Life::Running;
+                    *kept = attempt;
+                    Poll::Pending
+                }
+            }
         })
     }
 

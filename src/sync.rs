@@ -34,6 +34,11 @@ mod plain {
     #[cfg(feature = "blocking")]
     pub(crate) use parking::pair as parker;
 
+    #[cfg(feature = "blocking")]
+    pub(crate) fn is_past(deadline: std::time::Instant) -> bool {
+        std::time::Instant::now() >= deadline
+    }
+
     /// `core`'s `UnsafeCell`, reached through closures as loom's is.
     #[derive(Debug)]
     #[repr(transparent)]
@@ -229,11 +234,16 @@ mod modelled {
             self.0.0.wait();
         }
 
-        /// No time passes in loom: a deadline is past at once, or after whatever others do before.
         pub(crate) fn park_deadline(&self, _deadline: std::time::Instant) -> bool {
             loom::thread::yield_now();
             false
         }
+    }
+
+    /// No time passes in loom: a deadline is past at once, or after whatever others do before.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn is_past(_deadline: std::time::Instant) -> bool {
+        true
     }
 
     #[cfg(feature = "blocking")]

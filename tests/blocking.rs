@@ -282,6 +282,56 @@ fn a_timeout_that_runs_out_leaves_no_waiter_behind() {
     assert_eq!(REGISTERED.get(), 0);
 }
 
+/// Wakes whoever waits over and over, as `AtomicWaker` does with two.
+struct Restless(Intrusive);
+
+// SAFETY: it does what `Intrusive` does. Waking more often is allowed.
+unsafe impl Backend for Restless {
+    const UNINIT: Self = Self(Intrusive::UNINIT);
+    const READY: Self = Self(Intrusive::READY);
+
+    type Waiter = IntrusiveWaiter;
+
+    fn waiter(interest: Interest) -> IntrusiveWaiter {
+        Intrusive::waiter(interest)
+    }
+
+    fn state(&self) -> State {
+        self.0.state()
+    }
+
+    fn try_claim(&self) -> Result<(), State> {
+        self.0.try_claim()
+    }
+
+    unsafe fn publish(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.publish() }
+    }
+
+    unsafe fn release(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.release() }
+    }
+
+    unsafe fn poll_wait(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        cx.waker().wake_by_ref();
+        // SAFETY: the caller's promise.
+        unsafe { self.0.poll_wait(waiter, cx) }
+    }
+
+    unsafe fn cancel(&self, waiter: Pin<&mut IntrusiveWaiter>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.cancel(waiter) }
+    }
+}
+
+#[test]
+fn a_timeout_runs_out_though_the_thread_is_woken_all_the_time() {
+    let cell = OnceCell::<u32, Restless>::with_backend();
+    assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
+}
+
 #[test]
 fn a_wait_of_no_time_looks_once() {
     let cell = OnceCell::new();

@@ -323,6 +323,91 @@ fn so_have_spawned_initializers() {
 }
 
 #[test]
+fn attempts_are_counted_when_nobody_listens() {
+    let cell = OnceCell::<u32>::new();
+    now(cell.get_or_try_init(async || Err(0_u8))).unwrap_err();
+    let notes = Notes::of(|| _ = now(cell.get_or_init(async || 1)));
+    assert_eq!(
+        notes,
+        ["DEBUG initialize{value=\"u32\" attempt=2}: initialized duration"]
+    );
+}
+
+/// Whose span it is a part of, wherever its task runs.
+#[test]
+fn a_spawned_initializer_is_inside_the_span_of_its_caller() {
+    let notes = Notes::of(|| {
+        let caller = tracing::error_span!("request");
+        let value = static_cell().get_or_init_spawned::<AtOnce>(async || 1);
+        now(tracing::Instrument::instrument(value, caller));
+    });
+    // The innermost comes first.
+    assert_eq!(
+        notes,
+        ["DEBUG initialize{value=\"u32\" attempt=1}: request{}: initialized duration"]
+    );
+}
+
+/// Panics at each event.
+struct Explosive;
+
+impl<S: Subscriber> Layer<S> for Explosive {
+    fn on_event(&self, _event: &Event<'_>, _context: Context<'_, S>) {
+        panic!("the subscriber is out of luck");
+    }
+}
+
+fn hears_the_subscriber_panic(program: impl FnOnce()) {
+    let message = with_default(Registry::default().with(Explosive), || panic_of(program));
+    assert_eq!(message, "the subscriber is out of luck");
+}
+
+#[test]
+fn a_subscriber_that_panics_at_a_success_takes_no_value_with_it() {
+    oncelot::lazy! {
+        static LAZY: u32 = async { 1 };
+    }
+    let cell = static_cell();
+    hears_the_subscriber_panic(|| _ = now(cell.get_or_init(async || 1)));
+    assert_eq!(cell.get(), Some(&1));
+
+    let cell = static_cell();
+    hears_the_subscriber_panic(|| _ = cell.get_or_init_blocking(|| 1));
+    assert_eq!(cell.get(), Some(&1));
+
+    let cell = static_cell();
+    hears_the_subscriber_panic(|| _ = now(cell.get_or_init_spawned::<AtOnce>(async || 1)));
+    assert_eq!(cell.get(), Some(&1));
+
+    let lazy = pin!(Lazy::new(async { 1 }));
+    hears_the_subscriber_panic(|| _ = now(lazy.as_ref().get()));
+    assert_eq!(lazy.try_get(), Some(&1));
+
+    hears_the_subscriber_panic(|| _ = now(LAZY.get()));
+    assert_eq!(LAZY.try_get(), Some(&1));
+}
+
+#[test]
+fn a_subscriber_that_panics_at_a_failure_leaves_the_cell_usable() {
+    let cell = OnceCell::<u32>::new();
+    hears_the_subscriber_panic(|| _ = now(cell.get_or_try_init(async || Err(0_u8))));
+    let mut pending_init = Box::pin(cell.get_or_init(pending));
+    assert!(poll(&mut pending_init).is_pending());
+    hears_the_subscriber_panic(|| drop(pending_init));
+    assert_eq!(now(cell.get_or_init(async || 1)), &1);
+}
+
+/// The one that goes on is the initializer's.
+#[test]
+fn a_subscriber_that_panics_at_a_panic_does_not_abort() {
+    with_default(Registry::default().with(Explosive), || {
+        let cell = OnceCell::<u32>::new();
+        let message = panic_of(|| now(cell.get_or_init(async || panic!("the initializer is"))));
+        assert_eq!(message, "the initializer is");
+    });
+}
+
+#[test]
 fn what_is_no_initializer_is_not_told_of() {
     let notes = Notes::of(|| {
         let cell = OnceCell::new();

@@ -113,6 +113,29 @@ fn the_frames_are_gone_after_a_panic() {
     assert!(poll(&mut wait).is_pending());
 }
 
+/// More of them than are watched, and all gone afterwards.
+#[test]
+fn initializers_inside_each_other_need_not_be_few() {
+    fn initialize(cells: &[OnceCell<u32>]) -> BoxFuture<'_, u32> {
+        Box::pin(async {
+            match cells {
+                [cell, inner @ ..] => *cell.get_or_init(|| initialize(inner)).await,
+                [] => 1,
+            }
+        })
+    }
+
+    let cells = [const { OnceCell::new() }; 100];
+    assert_eq!(now(initialize(&cells)), 1);
+    let cell = OnceCell::<u32>::new();
+    assert_is_found(Box::pin(cell.get_or_init(async || *cell.wait().await)));
+    assert!(
+        cells
+            .iter()
+            .all(|cell| poll(&mut Box::pin(cell.wait())).is_ready())
+    );
+}
+
 #[test]
 fn two_branches_of_one_join_are_not_taken_for_it() {
     let cell = OnceCell::new();

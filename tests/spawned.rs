@@ -1,0 +1,235 @@
+//! Initializers that run as tasks of their own, on a runtime that does what the test says.
+#![cfg(feature = "std")]
+
+mod util;
+
+use std::{
+    cell::RefCell,
+    future::{pending, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+};
+
+use oncelot::{
+    OnceCell,
+    runtime::{ArcField, Runtime, SharedCell},
+};
+use util::{
+    BoxFuture, Drops, Hooked, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with, static_cell,
+};
+
+type Work = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    static TASKS: RefCell<Vec<BoxFuture<'static, ()>>> = const { RefCell::new(Vec::new()) };
+    static WORK: RefCell<Vec<Work>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what it is to run until the test takes it.
+enum ByHand {}
+
+impl Runtime for ByHand {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+        TASKS.with_borrow_mut(|tasks| tasks.push(Box::pin(task)));
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+        WORK.with_borrow_mut(|all| all.push(Box::new(work)));
+    }
+
+    fn block_on<F: Future>(_future: F) -> F::Output {
+        unreachable!("no test needs it")
+    }
+}
+
+/// The one that was spawned.
+fn spawned() -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    TASKS.take().pop().expect("a task was spawned")
+}
+
+/// A waiter that notes `event` when it is woken.
+fn note_the_wake<'a>(
+    log: &Log<&'static str>,
+    waiter: impl Future<Output = &'a u32> + Send + 'a,
+    event: &'static str,
+) -> BoxFuture<'a, &'a u32> {
+    let mut waiter: BoxFuture<'a, _> = Box::pin(waiter);
+    assert!(poll_with(&mut waiter, &log.waker(event)).is_pending());
+    waiter
+}
+
+/// Something that notes when it is dropped.
+fn noted(log: &Log<&'static str>) -> impl Send + use<> {
+    let log = log.clone();
+    OnDrop(move || log.note("the initializer is gone"))
+}
+
+#[test]
+fn a_panicked_initializer_is_gone_before_its_panic_is_told() {
+    let (cell, log) = (static_cell(), Log::new());
+    let remains = noted(&log);
+    // Not an async block, which drops what it holds as it panics.
+    let panicking = poll_fn(|_| -> Poll<Result<u32, ()>> { panic!("out of luck") });
+    let init = move || With::new(panicking, remains);
+    let mut caller = Box::pin(cell.get_or_try_init_spawned::<ByHand, _>(init));
+    assert!(poll_with(&mut caller, &log.waker("the caller is woken")).is_pending());
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(log.take(), ["the initializer is gone", "the caller is woken"]);
+    assert_eq!(panic_of(|| poll(&mut caller).is_ready()), "out of luck");
+}
+
+#[test]
+fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
+    let (cell, log) = (static_cell(), Log::new());
+    let remains = noted(&log);
+    let init = async move || {
+        let _remains = remains;
+        pending().await
+    };
+    let mut caller = note_the_wake(
+        &log,
+        cell.get_or_init_spawned::<ByHand>(init),
+        "the caller is woken",
+    );
+    let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
+    drop(spawned());
+    assert_eq!(
+        log.take(),
+        [
+            "the initializer is gone",
+            "another is woken",
+            "the caller is woken"
+        ]
+    );
+    let lost = panic_of(|| poll(&mut caller).is_ready());
+    assert!(lost.contains("dropped an initializer"), "{lost}");
+}
+
+#[test]
+fn blocking_work_that_never_began_is_gone_before_the_cell_is_empty_again() {
+    let (cell, log) = (static_cell(), Log::new());
+    let remains = noted(&log);
+    let init = move || {
+        let _remains = remains;
+        1
+    };
+    let _caller = note_the_wake(
+        &log,
+        cell.get_or_init_unblock::<ByHand>(init),
+        "the caller is woken",
+    );
+    let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
+    drop(WORK.take());
+    assert_eq!(
+        log.take(),
+        [
+            "the initializer is gone",
+            "another is woken",
+            "the caller is woken"
+        ]
+    );
+}
+
+#[test]
+fn an_initializer_that_is_dropped_in_between_is_gone_before_the_cell_is_empty_again() {
+    let (cell, log) = (static_cell(), Log::new());
+    let remains = noted(&log);
+    let init = async move || {
+        let _remains = remains;
+        pending().await
+    };
+    let _caller = note_the_wake(
+        &log,
+        cell.get_or_init_spawned::<ByHand>(init),
+        "the caller is woken",
+    );
+    let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
+    let mut task = spawned();
+    assert!(poll(&mut task).is_pending());
+    drop(task);
+    assert_eq!(
+        log.take(),
+        [
+            "the initializer is gone",
+            "another is woken",
+            "the caller is woken"
+        ]
+    );
+}
+
+#[test]
+fn a_waker_of_another_that_panics_does_not_undo_the_value() {
+    let cell = static_cell();
+    let mut caller = Box::pin(cell.get_or_init_spawned::<ByHand>(async || 1));
+    assert!(poll(&mut caller).is_pending());
+    let mut other: BoxFuture<'_, _> = Box::pin(cell.wait());
+    let explosive = Hooked::panicking_on(Op::Wake, "the waker is out of luck");
+    assert!(poll_with(&mut other, &explosive.waker()).is_pending());
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(cell.get(), Some(&1));
+    // The task that has had the panic tells of it.
+    let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut caller).is_ready())).unwrap_err();
+    assert_eq!(message(&*panic), "the waker is out of luck");
+}
+
+// A cell in a field of what an `Arc` holds.
+
+struct Client {
+    token: OnceCell<u32>,
+    _remains: util::Counted,
+}
+
+impl Client {
+    fn new(drops: &Drops) -> Arc<Self> {
+        Arc::new(Self {
+            token: OnceCell::new(),
+            _remains: drops.counted(),
+        })
+    }
+
+    fn token(self: &Arc<Self>) -> ArcField<'_, Self, u32> {
+        ArcField::new(self, |client| &client.token)
+    }
+}
+
+#[test]
+fn a_field_is_initialized_in_a_task() {
+    let client = Client::new(&Drops::new());
+    let mut caller = Box::pin(client.token().get_or_init_spawned::<ByHand>(async || 1));
+    let task = Task::new();
+    assert!(poll_with(&mut caller, &task.waker()).is_pending());
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(task.wakes(), 1);
+    assert_eq!(poll(&mut caller), Poll::Ready(&1));
+    assert_eq!(client.token.get(), Some(&1));
+}
+
+#[test]
+fn a_task_keeps_what_its_cell_is_a_field_of() {
+    let drops = Drops::new();
+    let client = Client::new(&drops);
+    {
+        let mut caller = Box::pin(client.token().get_or_init_spawned::<ByHand>(async || 1));
+        assert!(poll(&mut caller).is_pending());
+    }
+    drop(client);
+    assert_eq!(drops.count(), 0);
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn so_does_blocking_work() {
+    let drops = Drops::new();
+    let client = Client::new(&drops);
+    {
+        let mut caller = Box::pin(client.token().get_or_init_unblock::<ByHand>(|| 1));
+        assert!(poll(&mut caller).is_pending());
+    }
+    drop(client);
+    assert_eq!(drops.count(), 0);
+    WORK.take().pop().expect("work was spawned")();
+    assert_eq!(drops.count(), 1);
+}
