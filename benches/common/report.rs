@@ -15,6 +15,12 @@ pub(crate) struct Report {
 impl Report {
     /// A table in GitHub's markdown, a column for each crate.
     pub(crate) fn markdown(&self) -> String {
+        let mut rows = vec![self.header()];
+        rows.extend(self.figures.iter().map(|measured| self.row(measured)));
+        lay_out(&rows)
+    }
+
+    fn header(&self) -> Vec<String> {
         let mut header = vec!["figure".to_owned()];
         header.extend(self.crates.iter().map(|(name, version)| match version {
             Some(version) => format!("{name} {version}"),
@@ -22,10 +28,7 @@ impl Report {
         }));
         let ratio = format!("{} : best peer", self.crates[0].0);
         header.extend([ratio, "bar".to_owned(), "limit".to_owned()]);
-
-        let mut rows = vec![header];
-        rows.extend(self.figures.iter().map(|measured| self.row(measured)));
-        lay_out(&rows)
+        header
     }
 
     fn row(&self, measured: &Measured) -> Vec<String> {
@@ -42,7 +45,7 @@ impl Report {
         row
     }
 
-    /// The same for a program, with what tells the noise.
+    /// The same for a program, cell by cell, with what tells the noise.
     pub(crate) fn json(&self) -> String {
         let versions = self.crates.iter().map(|(name, version)| {
             let version = version
@@ -54,6 +57,7 @@ impl Report {
         let report = [
             ("environment", quote(&self.environment)),
             ("crates", object(versions)),
+            ("header", array(self.header())),
             (
                 "figures",
                 format!("[\n{}\n]", Vec::from_iter(figures).join(",\n")),
@@ -77,6 +81,7 @@ impl Report {
         let (best_peer, theirs) = measured.best_peer();
         object([
             ("name", quote(measured.figure.name)),
+            ("row", array(self.row(measured))),
             ("unit", quote(unit)),
             ("quartiles", object(values)),
             ("best_peer", quote(best_peer)),
@@ -109,6 +114,11 @@ fn object<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
         .into_iter()
         .map(|(name, value)| format!("{}: {value}", quote(name)));
     format!("{{{}}}", Vec::from_iter(fields).join(", "))
+}
+
+fn array(texts: impl IntoIterator<Item = String>) -> String {
+    let texts = texts.into_iter().map(|text| quote(&text));
+    format!("[{}]", Vec::from_iter(texts).join(", "))
 }
 
 /// Rust's own quoting, which is JSON's for the plain text that occurs here.

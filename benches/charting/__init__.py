@@ -1,0 +1,1 @@
+"""The pictures of `docs/charts`, and what they are drawn from."""
