@@ -129,7 +129,7 @@ fn a_thread_whose_time_runs_out_against_a_failure() {
 /// Worrying: A, who publishes, has woken the first and not yet locked for the next batch, in which B stands no more.
 #[test]
 fn a_thread_whose_time_runs_out_between_waiters() {
-    bounded(3, |stage| {
+    bounded(2, |stage| {
         let claimed = stage.claim();
         let first = stage.waiting(stage.cell.wait());
         let thread = thread::spawn(|| stage.wait_a_while());

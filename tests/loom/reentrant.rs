@@ -94,7 +94,7 @@ fn a_task_that_its_wake_polls_takes_over() {
 /// and looks to A's drain like one of those that it has to wake, or the other way round.
 #[test]
 fn a_task_that_its_wake_polls_fails_in_turn() {
-    bounded(2, |stage| {
+    bounded(1, |stage| {
         let claim = stage.claim();
         let inline = Inline::waiting(stage, stage.get_or_fail());
         let asleep = stage.waiting(stage.get_or_init(1));
@@ -111,7 +111,7 @@ fn a_task_that_its_wake_polls_fails_in_turn() {
 /// Worrying: the wake claims between two batches of A's drain, against B, who sees the cell empty.
 #[test]
 fn a_wake_that_sets_the_value() {
-    bounded(3, |stage| {
+    bounded(2, |stage| {
         let claim = stage.claim();
         let is_set = Arc::new(Mutex::new(None));
         let sets = is_set.clone();
@@ -141,8 +141,7 @@ fn a_wake_that_sets_the_value() {
 fn a_wake_that_drops_another_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let dropped = Mutex::new(None);
-        let dropped = Arc::new(dropped);
+        let dropped = Arc::new(Mutex::new(None));
         let drops = dropped.clone();
         let first = stage.waiting_for_trouble(stage.get_or_init(2), move || {
             let dropped = drops.lock().unwrap().take();

@@ -159,7 +159,7 @@ fn a_caller_is_cancelled_while_its_initializer_fails() {
 /// caller not yet heard of it.
 #[test]
 fn set_and_a_spawned_initializer_agree() {
-    bounded(2, |stage| {
+    bounded(1, |stage| {
         let set = thread::spawn(|| stage.cell.set(1).is_ok());
         let value = stage.run(stage.get_or_spawn(Ok(2)));
         Threads::join();
