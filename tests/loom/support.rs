@@ -78,7 +78,11 @@ fn report<P>(preemption_bound: Option<usize>, executions: usize) {
     let play = type_name::<P>();
     let (_, model) = play.split_once("::loom_models::").expect("models are in here");
     let model = model.trim_end_matches("::{{closure}}");
-    let bound = preemption_bound.map_or("exhaustive".into(), |bound| format!("{bound} preemptions"));
+    let bound = match preemption_bound {
+        None => "exhaustive".into(),
+        Some(1) => "1 preemption".into(),
+        Some(bound) => format!("{bound} preemptions"),
+    };
     println!("{model}: {bound}, {} executions", with_commas(executions));
 }
 
