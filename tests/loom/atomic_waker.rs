@@ -239,3 +239,45 @@ fn cancel_against_registration() {
         assert_eq!(registered.end(), 1);
     });
 }
+
+/// A thread gets the value that a task makes.
+///
+/// Worrying: the value is published when the thread is on its way into the slot, or about to park.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_thread_gets_the_value_of_a_task() {
+    exhaustive(|stage| {
+        let claimed = stage.claim();
+        let thread = thread::spawn(|| *stage.cell.wait_blocking());
+        claimed.end(Ok(1));
+        assert_eq!(thread.join().unwrap(), 1);
+    });
+}
+
+/// When an initializer fails, a thread that waits takes over.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_thread_takes_over() {
+    exhaustive(|stage| {
+        let claimed = stage.claim();
+        let thread = thread::spawn(|| stage.get_or_init_blocking(1));
+        claimed.end(Err(Failed));
+        assert_eq!(thread.join().unwrap(), 1);
+    });
+}
+
+/// A thread whose time runs out leaves the slot to the task that it has displaced.
+///
+/// Worrying: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_thread_whose_time_runs_out_against_a_publication() {
+    exhaustive(|stage| {
+        let claimed = stage.claim();
+        let task = stage.waiting(stage.cell.wait());
+        let thread = thread::spawn(|| stage.wait_a_while());
+        claimed.end(Ok(1));
+        assert!(matches!(thread.join().unwrap(), None | Some(1)));
+        assert_eq!(*task.end(), 1);
+    });
+}

@@ -1,18 +1,35 @@
 //! Threads that wait beside tasks.
 
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
 
 use loom::thread;
 
-use super::support::{Failed, Stage, bounded, exhaustive};
+use super::support::{Failed, Outcome, Stage, Staged, bounded, exhaustive};
 
-impl Stage {
+impl<B: Staged> Stage<B> {
     /// The value; if there is none, `value` by an initializer of ours, on this thread.
-    fn get_or_init_blocking(&self, value: u32) -> u32 {
+    pub(super) fn get_or_init_blocking(&self, value: u32) -> u32 {
         *self.cell.get_or_init_blocking(|| {
             self.work();
             value
         })
+    }
+
+    /// The value; if there is none, the end of an initializer of ours that fails on this thread.
+    fn get_or_fail_blocking(&self) -> Outcome {
+        let fail = || {
+            self.work();
+            Err(Failed)
+        };
+        self.cell.get_or_try_init_blocking(fail).copied()
+    }
+
+    /// The value, unless the time runs out, which it does when others have done something or nothing.
+    pub(super) fn wait_a_while(&self) -> Option<u32> {
+        self.cell.wait_timeout(Duration::from_secs(1)).copied()
     }
 }
 
@@ -41,7 +58,7 @@ fn a_thread_and_a_task_get_the_value_of_one() {
     });
 }
 
-/// So with two threads.
+/// One of two threads that come together initializes.
 #[test]
 fn two_threads_get_the_value_of_one() {
     bounded(2, |stage| {
@@ -52,7 +69,7 @@ fn two_threads_get_the_value_of_one() {
     });
 }
 
-/// When an initializer fails or is cancelled, a thread that waits takes over.
+/// When an initializer fails, a thread that waits takes over.
 ///
 /// Worrying: the failure falls between the thread's look at the state and its registration.
 #[test]
@@ -63,6 +80,11 @@ fn a_thread_takes_over() {
         claimed.end(Err(Failed));
         assert_eq!(thread.join().unwrap(), 1);
     });
+}
+
+/// When an initializer is cancelled, a thread that waits to insert a value does.
+#[test]
+fn a_thread_inserts_after_a_cancellation() {
     exhaustive(|stage| {
         let claimed = stage.claim();
         let thread = thread::spawn(|| stage.cell.insert_blocking(1).copied());
@@ -79,9 +101,111 @@ fn a_thread_takes_over() {
 fn a_thread_whose_time_runs_out_leaves_nothing_behind() {
     exhaustive(|stage| {
         let claimed = stage.claim();
-        let thread = thread::spawn(|| stage.cell.wait_timeout(Duration::from_secs(1)).copied());
+        let thread = thread::spawn(|| stage.wait_a_while());
         claimed.end(Ok(1));
         assert!(matches!(thread.join().unwrap(), None | Some(1)));
         assert_eq!(stage.cell.get(), Some(&1));
+    });
+}
+
+/// A thread whose time runs out during a failure stays out of the way of the claimant that takes over.
+///
+/// Worrying: A's drain takes out the claimant, whose `next` is the thread's node, when B takes that node out.
+#[test]
+fn a_thread_whose_time_runs_out_against_a_failure() {
+    bounded(3, |stage| {
+        let claimed = stage.claim();
+        let claimant = stage.waiting(stage.get_or_init(1));
+        let thread = thread::spawn(|| stage.wait_a_while());
+        claimed.end(Err(Failed));
+        assert_eq!(claimant.wakes(), 1);
+        assert_eq!(claimant.run(), 1);
+        assert!(matches!(thread.join().unwrap(), None | Some(1)));
+    });
+}
+
+/// A thread whose time runs out leaves the waiters around it to be woken.
+///
+/// Worrying: A, who publishes, has woken the first and not yet locked for the next batch, in which B stands no more.
+#[test]
+fn a_thread_whose_time_runs_out_between_waiters() {
+    bounded(2, |stage| {
+        let claimed = stage.claim();
+        let first = stage.waiting(stage.cell.wait());
+        let thread = thread::spawn(|| stage.wait_a_while());
+        let last = thread::spawn(|| *stage.run(stage.cell.wait()));
+        claimed.end(Ok(1));
+        assert!(matches!(thread.join().unwrap(), None | Some(1)));
+        assert_eq!(last.join().unwrap(), 1);
+        assert_eq!(first.wakes(), 1);
+    });
+}
+
+/// A thread and a task that wait side by side both get the value.
+///
+/// Worrying: both register while it is published, and one of them parks in a drain that has passed it.
+#[test]
+fn a_thread_and_a_task_wait_for_one_value() {
+    bounded(2, |stage| {
+        let claimed = stage.claim();
+        let thread = thread::spawn(|| *stage.cell.wait_blocking());
+        let task = thread::spawn(|| stage.run(stage.get_or_init(2)));
+        claimed.end(Ok(1));
+        assert_eq!(thread.join().unwrap(), 1);
+        assert_eq!(task.join().unwrap(), 1);
+    });
+}
+
+/// When the initializer of a thread fails, its error is its own, and a task takes over.
+///
+/// Worrying: the failure falls between the task's look at the state and its registration.
+#[test]
+fn a_task_takes_over_from_a_thread_that_fails() {
+    bounded(3, |stage| {
+        let failing = thread::spawn(|| stage.get_or_fail_blocking());
+        assert_eq!(stage.run(stage.get_or_init(1)), 1);
+        let runs = match failing.join().unwrap() {
+            Err(Failed) => 2,
+            Ok(_) => 1,
+        };
+        assert_eq!(stage.runs(), runs);
+    });
+}
+
+/// When the initializer of a thread panics, a task takes over.
+///
+/// Worrying: the claim is released during the unwinding, when the task is registering.
+#[test]
+fn a_task_takes_over_from_a_thread_that_panics() {
+    bounded(3, |stage| {
+        let panicking = thread::spawn(|| {
+            let init = || -> u32 {
+                stage.work();
+                resume_unwind(Box::new(Failed))
+            };
+            catch_unwind(AssertUnwindSafe(|| *stage.cell.get_or_init_blocking(init))).ok()
+        });
+        assert_eq!(stage.run(stage.get_or_init(1)), 1);
+        let runs = match panicking.join().unwrap() {
+            None => 2,
+            Some(_) => 1,
+        };
+        assert_eq!(stage.runs(), runs);
+    });
+}
+
+/// `insert` waits out the initializer of a thread, or is there before it.
+///
+/// Worrying: the thread publishes when `insert` has seen it at work and not yet registered.
+#[test]
+fn insert_and_the_initializer_of_a_thread_agree() {
+    bounded(3, |stage| {
+        let thread = thread::spawn(|| stage.get_or_init_blocking(1));
+        let inserted = stage.run(stage.cell.insert(2));
+        let value = thread.join().unwrap();
+        match inserted {
+            Ok(mine) => assert_eq!((*mine, value, stage.runs()), (2, 2, 0)),
+            Err(values) => assert_eq!((values, value, stage.runs()), ((&1, 2), 1, 1)),
+        }
     });
 }

@@ -21,7 +21,7 @@ fn cancel_against_publication() {
     });
 }
 
-/// The same with the older one left, and passive.
+/// A passive waiter that is dropped during a publication leaves nothing behind, and the older one is woken.
 #[test]
 fn cancel_against_publication_behind_a_passive_waiter() {
     bounded(3, |stage| {
@@ -90,7 +90,7 @@ fn cancel_against_cancel_behind_a_waiter() {
     });
 }
 
-/// The same with waiters on both sides, and others behind whom a passive one stands.
+/// Neighbours that are dropped at once between waiters leave both sides joined, and the passive one behind them.
 #[test]
 fn cancel_against_cancel_between_waiters() {
     bounded(3, |stage| {
@@ -108,7 +108,7 @@ fn cancel_against_cancel_between_waiters() {
     });
 }
 
-/// The same while the value is published.
+/// Neighbours in the list can be dropped at once while the value is published, and the one before them is woken.
 #[test]
 fn cancel_against_cancel_against_publication() {
     bounded(2, |stage| {

@@ -18,7 +18,7 @@ fn two_claimants_get_the_value_of_one() {
     });
 }
 
-/// The same with three.
+/// Three claimants that come together get the same value, and one initializer runs.
 #[test]
 fn three_claimants_get_the_value_of_one() {
     bounded(1, |stage| {
@@ -62,7 +62,8 @@ fn failed_initializers_do_not_race() {
     });
 }
 
-/// The same when a passive waiter stands in the list, so that nobody finds the word as he expects it.
+/// Initializers that fail one after the other beside a passive waiter do not race, though nobody finds the word as he
+/// expects it.
 ///
 /// Worrying: A rolls back under the list lock, and B, having met the lock, claims by the slow path.
 #[test]

@@ -15,7 +15,10 @@ use loom::{
     thread,
 };
 
-use super::support::{Failed, Stage, Task, bounded, exhaustive};
+use super::{
+    reentrant::Inline,
+    support::{Failed, Stage, Task, bounded, exhaustive},
+};
 use crate::{Lazy, StaticLazy};
 
 // A future in a `Lazy`.
@@ -117,7 +120,7 @@ fn when_the_driver_is_dropped_a_newcomer_goes_on() {
     });
 }
 
-/// The same for waiters that stand in the list, one of which is dropped too.
+/// When the driver is dropped, and one of two waiters in the list too, the other goes on.
 #[test]
 fn when_the_driver_is_dropped_any_waiter_goes_on() {
     bounded(2, |stage| {
@@ -307,7 +310,7 @@ fn a_wake_against_going_to_sleep() {
     });
 }
 
-/// The same when somebody else waits, who may go on instead.
+/// A wake that comes as the future goes to sleep is not lost when somebody else waits, who may go on instead.
 #[test]
 fn a_wake_against_going_to_sleep_beside_a_waiter() {
     bounded(1, |stage| {
@@ -456,6 +459,79 @@ fn when_the_future_of_a_static_panics_the_others_panic() {
             assert!(other.join().unwrap());
             scene.script.waker().wake();
             assert_eq!(scene.polls(), 2);
+        });
+    });
+}
+
+/// A wake that comes as the future panics does nothing, and a waiter learns of the panic.
+///
+/// Worrying: the wake marks a future as woken that is no more, or takes the claim that the unwinding releases.
+#[test]
+fn a_wake_against_a_panic() {
+    bounded(2, |stage| {
+        let mut script = Script::new(1);
+        script.incident = (2, |script| {
+            *script.thread.lock().unwrap() = Some(thread::spawn(|| script.announce(0)));
+            resume_unwind(Box::new(Failed));
+        });
+        with_static(stage, script, |scene| {
+            let task = scene.waiting();
+            let other = scene.waiting();
+            // For no reason; so the next poll polls the future.
+            scene.script.waker().wake();
+            assert!(has_panicked(|| *task.run()));
+            assert!(has_panicked(|| *other.run()));
+            assert_eq!(scene.polls(), 2);
+        });
+    });
+}
+
+/// A waiter that the future's waker polls, on the thread of the event, goes on with the future, while another drives.
+///
+/// Worrying: the waker has freed the future, and releases the claim in the middle of whose drain the waiter claims and
+/// puts the future to sleep again; or the other has the claim by then.
+#[test]
+fn a_wake_that_polls_against_a_driver() {
+    bounded(2, |stage| {
+        with_static(stage, Script::new(2), |scene| {
+            let inline = Inline::waiting(stage, scene.lazy.get());
+            let other = thread::spawn(|| scene.run());
+            scene.script.announce(0);
+            scene.script.announce(1);
+            assert_eq!(*inline.end(), 7);
+            assert_eq!(other.join().unwrap(), 7);
+        });
+    });
+}
+
+/// A thread that blocks and a task drive one future in turns.
+///
+/// Worrying: the future keeps the waker of the thread, which was woken and parks for what the task does now.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_thread_and_a_task_drive_one_future() {
+    bounded(2, |stage| {
+        with_lazy(Steps::new(2), |lazy| {
+            let thread = thread::spawn(move || *lazy.force_blocking());
+            assert_eq!(*stage.run(lazy.get()), 2);
+            assert_eq!(thread.join().unwrap(), 2);
+        });
+    });
+}
+
+/// A thread that blocks goes on with a static's future when the task that drove it is polled no more.
+///
+/// Worrying: the wake comes between the thread's look at the state and its parking.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_thread_waits_for_a_static() {
+    bounded(3, |stage| {
+        with_static(stage, Script::new(1), |scene| {
+            let held = scene.waiting();
+            let thread = thread::spawn(|| *scene.lazy.force_blocking());
+            scene.script.announce(0);
+            assert_eq!(thread.join().unwrap(), 7);
+            held.cancel();
         });
     });
 }

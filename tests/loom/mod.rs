@@ -3,7 +3,7 @@
 //! the code allow a load to see.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg oncelot_loom" cargo test --release --lib
+//! .ci/loom
 //! ```
 //!
 //! With the features `atomic-waker` and `event-listener`, so are the backends of these names, as far as loom
@@ -22,6 +22,7 @@ mod claim;
 mod drain;
 mod lazy;
 mod publish;
+mod reentrant;
 mod spawned;
 mod wake;
 

@@ -19,7 +19,7 @@ fn who_sees_ready_sees_the_value() {
     });
 }
 
-/// The same when READY is published under the list lock, and when waiters unlock the word afterwards.
+/// Who sees READY sees the value when it is published under the list lock, and when waiters unlock the word afterwards.
 ///
 /// Worrying: the READY that C sees was stored by B, who unlocked the list after A's publication.
 #[test]
@@ -49,7 +49,7 @@ fn a_claimant_registers_against_a_publication() {
     });
 }
 
-/// The same for a passive waiter.
+/// A passive waiter that registers while the value is being published gets it.
 #[test]
 fn a_passive_waiter_registers_against_a_publication() {
     exhaustive(|stage| {
@@ -74,7 +74,7 @@ fn a_claimant_registers_against_a_failure() {
     });
 }
 
-/// The same when the initializer's future is dropped.
+/// A claimant that registers while the initializer's future is being dropped takes over.
 #[test]
 fn a_claimant_registers_against_a_cancelled_initializer() {
     exhaustive(|stage| {

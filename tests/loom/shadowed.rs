@@ -24,7 +24,8 @@ use crate::{
 /// that who registers after a wake-up sees what was done before it, which those crates guarantee. The shadow
 /// stands for both: it is touched before a registration, and after a wake-up, in the same step.
 ///
-/// If `WAKERS_SWITCH`, so it is when a waker is cloned, in the middle of a registration.
+/// If `WAKERS_SWITCH`, so it is when a waker is cloned, in the middle of a registration, and threads may be switched
+/// before one is woken.
 pub(crate) struct Shadowed<B, const WAKERS_SWITCH: bool> {
     backend: B,
     shadow: OnceLock<Arc<Shadow>>,
@@ -106,14 +107,11 @@ unsafe impl<B: Backend<Waiter: Unpin>, const WAKERS_SWITCH: bool> Backend for Sh
         let ShadowedWaiter { waiter, seen } = waiter.get_mut();
         let waiter = Pin::new(waiter);
         self.shadow().touch();
-        if !WAKERS_SWITCH {
-            // SAFETY: the caller's promise.
-            return unsafe { self.backend.poll_wait(waiter, cx) };
-        }
         if !(seen.as_ref()).is_some_and(|seen| seen.waker.will_wake(cx.waker())) {
             *seen = Some(Arc::new(SeenWaker {
                 waker: cx.waker().clone(),
                 shadow: self.shadow().clone(),
+                switches: WAKERS_SWITCH,
             }));
         }
         let waker = seen.clone().expect("just made").into_waker();
@@ -147,12 +145,19 @@ where
 struct SeenWaker {
     waker: Waker,
     shadow: Arc<Shadow>,
+    switches: bool,
 }
 
 impl SeenWaker {
     fn wake(&self) {
         self.shadow.touch_at_once();
-        self.waker.wake_by_ref();
+        if self.switches {
+            self.waker.wake_by_ref();
+        } else {
+            loom::stop_exploring();
+            self.waker.wake_by_ref();
+            loom::explore();
+        }
     }
 
     fn into_waker(self: Arc<Self>) -> Waker {
@@ -174,7 +179,9 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: this is our table.
         let seen = unsafe { SeenWaker::borrow(data) };
-        seen.shadow.touch();
+        if seen.switches {
+            seen.shadow.touch();
+        }
         let clone = ManuallyDrop::new(Arc::clone(&seen).into_waker());
         RawWaker::new(clone.data(), clone.vtable())
     },

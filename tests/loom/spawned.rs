@@ -68,7 +68,7 @@ fn the_caller_gets_the_value() {
     });
 }
 
-/// The same on the pool for blocking work.
+/// The claim goes to the pool for blocking work, and the value comes back.
 #[test]
 fn the_caller_gets_the_value_of_blocking_work() {
     bounded(3, |stage| {
@@ -130,6 +130,96 @@ fn a_caller_that_is_cancelled_leaves_the_initializer_at_work() {
             Poll::Ready(result) => assert_eq!(result, Ok(1)),
         }
         assert_eq!(stage.run(stage.get_or_init(2)), 1);
+        Threads::join();
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// A caller that is cancelled while its initializer fails takes nobody's turn away.
+///
+/// Worrying: the claim is released, and the report made, when the caller is leaving the report and a waiter comes; the
+/// error has nobody to go to.
+#[test]
+fn a_caller_is_cancelled_while_its_initializer_fails() {
+    bounded(2, |stage| {
+        let mut caller = stage.task(stage.get_or_spawn(Err(Failed)));
+        match caller.poll() {
+            Poll::Pending => caller.cancel(),
+            Poll::Ready(result) => assert_eq!(result, Err(Failed)),
+        }
+        assert_eq!(stage.run(stage.get_or_init(1)), 1);
+        Threads::join();
+        assert_eq!(stage.runs(), 2);
+    });
+}
+
+/// `set` and a spawned initializer agree on who of them has made the value.
+///
+/// Worrying: the caller has claimed and the task has not begun when `set` comes, or the task has published and the
+/// caller not yet heard of it.
+#[test]
+fn set_and_a_spawned_initializer_agree() {
+    bounded(1, |stage| {
+        let set = thread::spawn(|| stage.cell.set(1).is_ok());
+        let value = stage.run(stage.get_or_spawn(Ok(2)));
+        Threads::join();
+        match set.join().unwrap() {
+            true => assert_eq!((value, stage.runs()), (Ok(1), 0)),
+            false => assert_eq!((value, stage.runs()), (Ok(2), 1)),
+        }
+    });
+}
+
+/// The error of blocking work comes back, and a waiter takes over.
+#[test]
+fn the_caller_gets_the_error_of_blocking_work_and_a_waiter_takes_over() {
+    bounded(1, |stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        let cell: &'static OnceCell<u32> = &stage.cell;
+        let init = || {
+            stage.work();
+            Err(Failed)
+        };
+        let runs = match stage.run(cell.get_or_try_init_unblock::<Threads, _>(init)) {
+            Err(Failed) => 2,
+            Ok(_) => 1,
+        };
+        assert_eq!(other.join().unwrap(), 1);
+        Threads::join();
+        assert_eq!(stage.runs(), runs);
+    });
+}
+
+/// Drops each task on a thread of its own, unpolled.
+enum ShuttingDown {}
+
+impl Runtime for ShuttingDown {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+        Self::spawn_blocking(|| drop(task));
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+        Threads::spawn_blocking(|| drop(work));
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        Threads::block_on(future)
+    }
+}
+
+/// When the runtime drops the task, its caller learns of it, and a waiter takes over.
+///
+/// Worrying: the claim is released by the one thread, and the loss reported, when the caller is registering for the
+/// report and the waiter for the claim.
+#[test]
+fn the_caller_learns_that_the_task_is_lost_and_a_waiter_takes_over() {
+    bounded(1, |stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        let cell: &'static OnceCell<u32> = &stage.cell;
+        let caller = stage.task(cell.get_or_init_spawned::<ShuttingDown>(async || 2));
+        let caller = catch_unwind(AssertUnwindSafe(|| *caller.run()));
+        assert!(matches!(caller, Err(_) | Ok(1)));
+        assert_eq!(other.join().unwrap(), 1);
         Threads::join();
         assert_eq!(stage.runs(), 1);
     });

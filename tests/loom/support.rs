@@ -1,8 +1,8 @@
 //! The stage that every model plays on, and the tasks that play.
 
 use std::{
+    any::type_name,
     future::poll_fn,
-    panic::resume_unwind,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -50,14 +50,47 @@ pub(crate) fn bounded_on<B: Staged>(
     explore(builder, play);
 }
 
-fn explore<B: Staged>(builder: Builder, play: impl Fn(&'static Stage<B>) + Send + Sync + 'static) {
+/// Plays to the end, and says how often that was.
+fn explore<B: Staged, P>(builder: Builder, play: P)
+where
+    P: Fn(&'static Stage<B>) + Send + Sync + 'static,
+{
+    assert!(
+        builder.max_permutations.is_none() && builder.max_duration.is_none(),
+        "what is cut short is not explored as far as the model says"
+    );
+    let bound = builder.preemption_bound;
+    let executions = Arc::new(AtomicUsize::new(0));
+    let counted = executions.clone();
     builder.check(move || {
+        counted.fetch_add(1, SeqCst);
         let stage = Box::into_raw(Box::new(Stage::new()));
         // SAFETY: the stage lives until this closure ends, which the threads of the play do not outlive.
         play(unsafe { &*stage });
         // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
         unsafe { Box::from_raw(stage) }.close();
     });
+    report::<P>(bound, executions.load(SeqCst));
+}
+
+/// Prints what was explored, as `.ci/loom` reads it. A play is a closure in the function that is its model.
+fn report<P>(preemption_bound: Option<usize>, executions: usize) {
+    let play = type_name::<P>();
+    let (_, model) = play.split_once("::loom_models::").expect("models are in here");
+    let model = model.trim_end_matches("::{{closure}}");
+    let bound = match preemption_bound {
+        None => "exhaustive".into(),
+        Some(1) => "1 preemption".into(),
+        Some(bound) => format!("{bound} preemptions"),
+    };
+    println!("{model}: {bound}, {} executions", with_commas(executions));
+}
+
+fn with_commas(number: usize) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        thousands => format!("{},{:03}", with_commas(thousands), number % 1000),
+    }
 }
 
 /// A backend that can be put on a stage.
@@ -103,7 +136,7 @@ impl<B: Staged> Stage<B> {
         Task {
             stage: self,
             future: Box::pin(future),
-            alarm: Alarm::new(self, false),
+            alarm: Alarm::new(self),
             wakes_before: 0,
         }
     }
@@ -115,11 +148,14 @@ impl<B: Staged> Stage<B> {
         task
     }
 
-    /// A waiting task whose waker panics.
-    pub(crate) fn waiting_explosively<F: Future>(&'static self, future: F) -> Task<F, B> {
-        let mut task = self.task(future);
-        task.alarm = Alarm::new(self, true);
-        assert!(task.poll().is_pending(), "there is nothing to wait for");
+    /// A waiting task whose waker has `incident` happen when it is first woken, on the thread that wakes it.
+    pub(crate) fn waiting_for_trouble<F: Future>(
+        &'static self,
+        future: F,
+        incident: impl FnOnce() + Send + 'static,
+    ) -> Task<F, B> {
+        let task = self.waiting(future);
+        *task.alarm.incident.lock().unwrap() = Some(Box::new(incident));
         task
     }
 
@@ -291,7 +327,7 @@ impl<F: Future, B: Staged> Task<F, B> {
 
     /// Moves to where another waker wakes it. The earlier one is of no use from now on.
     pub(crate) fn migrate(mut self) -> Self {
-        self.alarm = Alarm::new(self.stage, false);
+        self.alarm = Alarm::new(self.stage);
         self.wakes_before = 0;
         self
     }
@@ -309,17 +345,18 @@ struct Alarm {
     notify: Notify,
     is_silent: bool,
     wakes: AtomicUsize,
-    is_explosive: bool,
+    /// What happens at the first wake.
+    incident: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     is_retired: AtomicBool,
 }
 
 impl Alarm {
-    fn new<B: Staged>(stage: &Stage<B>, is_explosive: bool) -> Arc<Self> {
+    fn new<B: Staged>(stage: &Stage<B>) -> Arc<Self> {
         let alarm = Arc::new(Self {
             notify: Notify::new(),
             is_silent: !B::WAKERS_SWITCH,
             wakes: AtomicUsize::new(0),
-            is_explosive,
+            incident: Mutex::default(),
             is_retired: AtomicBool::new(false),
         });
         stage.alarms.lock().unwrap().push(alarm.clone());
@@ -338,8 +375,10 @@ impl Alarm {
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
         self.wakes.fetch_add(1, SeqCst);
-        if self.is_explosive {
-            resume_unwind(Box::new(Failed));
+        // The lock is free again when it happens, as loom does not know of it.
+        let incident = self.incident.lock().unwrap().take();
+        if let Some(incident) = incident {
+            incident();
         }
         if !self.is_silent {
             self.notify.notify();

@@ -1,6 +1,6 @@
 //! Wakers replaced, polls that nobody called for, and wakers that panic.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use loom::thread;
 
@@ -21,7 +21,7 @@ fn the_newest_waker_is_woken_by_a_value() {
     });
 }
 
-/// The same when the initializer fails.
+/// A waiter that has moved to another task is woken there by a failure, or finds the cell empty.
 #[test]
 fn the_newest_waker_is_woken_by_a_failure() {
     exhaustive(|stage| {
@@ -33,7 +33,7 @@ fn the_newest_waker_is_woken_by_a_failure() {
     });
 }
 
-/// The same for a passive waiter, which stays in the list when the initializer fails.
+/// A passive waiter that has moved to another task stays in the list through a failure, and is woken there by the value.
 ///
 /// Worrying: the failing thread unlocks the list with a passive waiter at its head that has changed its waker.
 #[test]
@@ -86,7 +86,7 @@ fn a_spurious_poll_against_failure() {
 fn a_panicking_waker_strands_nobody() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let explosive = stage.waiting_explosively(stage.cell.wait());
+        let explosive = stage.waiting_for_trouble(stage.cell.wait(), || resume_unwind(Box::new(Failed)));
         let gone = stage.waiting(stage.get_or_init(2));
         let left = stage.waiting(stage.get_or_init(3));
         let cancel = thread::spawn(|| gone.cancel());
@@ -106,7 +106,7 @@ fn after_a_panic_the_other_claimant_takes_over() {
     bounded(3, |stage| {
         let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
         let panicking = stage.cell.get_or_init(|| -> std::future::Ready<u32> {
-            std::panic::resume_unwind(Box::new(Failed));
+            resume_unwind(Box::new(Failed));
         });
         let panicked = catch_unwind(AssertUnwindSafe(|| *stage.run(panicking)));
         assert!(panicked.map_or(true, |value| value == 1));

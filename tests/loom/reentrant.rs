@@ -1,0 +1,220 @@
+//! Wakers that re-enter: what they wake goes on at once, on the thread that wakes it, in the middle of a drain.
+
+use std::{
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Wake, Waker},
+};
+
+use loom::thread;
+
+use super::support::{Failed, Stage, Task, bounded};
+
+/// A task that is polled where it is woken for the first time.
+pub(super) struct Inline<F: Future> {
+    /// Who polls takes it out: while threads may be switched, nothing is locked that loom does not know of.
+    task: Mutex<Option<Task<F>>>,
+    output: Mutex<Option<F::Output>>,
+}
+
+impl<F> Inline<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    /// One that is waiting.
+    pub(super) fn waiting(stage: &'static Stage, future: F) -> Arc<Self> {
+        let inline = Arc::new(Self {
+            task: Mutex::default(),
+            output: Mutex::default(),
+        });
+        let woken = inline.clone();
+        let task = stage.waiting_for_trouble(future, move || woken.poll());
+        *inline.task.lock().unwrap() = Some(task);
+        inline
+    }
+
+    fn poll(&self) {
+        let mut task = self.task.lock().unwrap().take().expect("nobody else polls it");
+        match task.poll() {
+            Poll::Ready(output) => *self.output.lock().unwrap() = Some(output),
+            Poll::Pending => *self.task.lock().unwrap() = Some(task),
+        }
+    }
+
+    /// Runs on, after it was woken for the first time, to the end.
+    pub(super) fn end(&self) -> F::Output {
+        let output = self.output.lock().unwrap().take();
+        output.unwrap_or_else(|| {
+            let task = self.task.lock().unwrap().take();
+            task.expect("it has not ended").run()
+        })
+    }
+}
+
+/// A task that its wake polls gets the value, while a neighbour is dropped.
+///
+/// Worrying: the poll looks at the node that A's drain has just taken out, and B takes out the one that is to be next.
+#[test]
+fn a_task_that_its_wake_polls_gets_the_value() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let inline = Inline::waiting(stage, stage.cell.wait());
+        let gone = stage.waiting(stage.get_or_init(2));
+        let left = stage.waiting(stage.cell.wait());
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Ok(1));
+        cancel.join().unwrap();
+        assert_eq!(*inline.end(), 1);
+        assert_eq!(left.wakes(), 1);
+    });
+}
+
+/// A task that its wake polls takes over in the middle of the drain, while a neighbour is dropped.
+///
+/// Worrying: the drain of its publication empties the list under A's drain of the failure, as B takes a node out.
+#[test]
+fn a_task_that_its_wake_polls_takes_over() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let inline = Inline::waiting(stage, stage.get_or_init(1));
+        let gone = stage.waiting(stage.get_or_init(2));
+        let passive = stage.waiting(stage.cell.wait());
+        let claimant = stage.waiting(stage.get_or_init(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Err(Failed));
+        cancel.join().unwrap();
+        assert_eq!([claimant.wakes(), passive.wakes()], [1; 2]);
+        assert_eq!(inline.end(), 1);
+        assert_eq!(stage.runs(), 2);
+    });
+}
+
+/// A task that its wake polls, and that fails in turn, leaves nobody asleep.
+///
+/// Worrying: its drain empties the list under A's; B, who has come too late for both, is the first in the list again,
+/// and looks to A's drain like one of those that it has to wake, or the other way round.
+#[test]
+fn a_task_that_its_wake_polls_fails_in_turn() {
+    bounded(1, |stage| {
+        let claim = stage.claim();
+        let inline = Inline::waiting(stage, stage.get_or_fail());
+        let asleep = stage.waiting(stage.get_or_init(1));
+        let newcomer = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        claim.end(Err(Failed));
+        assert!(asleep.is_woken());
+        assert!(matches!(inline.end(), Ok(1) | Err(Failed)));
+        assert_eq!(newcomer.join().unwrap(), 1);
+    });
+}
+
+/// A wake that sets the value agrees with the claimant that comes meanwhile.
+///
+/// Worrying: the wake claims between two batches of A's drain, against B, who sees the cell empty.
+#[test]
+fn a_wake_that_sets_the_value() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let is_set = Arc::new(Mutex::new(None));
+        let sets = is_set.clone();
+        let setting = stage.waiting_for_trouble(stage.get_or_init(4), move || {
+            let result = stage.cell.set(1);
+            *sets.lock().unwrap() = Some(result.is_ok());
+        });
+        let passive = stage.waiting(stage.cell.wait());
+        let claimant = thread::spawn(|| stage.run(stage.get_or_init(2)));
+        claim.end(Err(Failed));
+        let value = claimant.join().unwrap();
+        let is_set = is_set.lock().unwrap().take();
+        match is_set.expect("it was woken") {
+            true => assert_eq!((value, stage.runs()), (1, 1)),
+            false => assert_eq!((value, stage.runs()), (2, 2)),
+        }
+        assert_eq!(passive.wakes(), 1);
+        assert_eq!(setting.run(), value);
+    });
+}
+
+/// A wake that drops another waiter takes nothing from those around it, one of whom is dropped too.
+///
+/// Worrying: the wake takes out the node that A's drain is to take next, and B the one behind it, each redirecting the
+/// other's pointers.
+#[test]
+fn a_wake_that_drops_another_waiter() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let dropped = Arc::new(Mutex::new(None));
+        let drops = dropped.clone();
+        let first = stage.waiting_for_trouble(stage.get_or_init(2), move || {
+            let dropped = drops.lock().unwrap().take();
+            drop(dropped);
+        });
+        *dropped.lock().unwrap() = Some(stage.waiting(stage.get_or_init(3)));
+        let gone = stage.waiting(stage.get_or_init(4));
+        let last = stage.waiting(stage.get_or_init(5));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Ok(1));
+        cancel.join().unwrap();
+        assert_eq!([first.wakes(), last.wakes()], [1; 2]);
+    });
+}
+
+/// A waker that does something when the last of it is dropped.
+struct Parting(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Parting {
+    fn waker(parting: impl FnOnce() + Send + 'static) -> Waker {
+        Waker::from(Arc::new(Self(Mutex::new(Some(Box::new(parting))))))
+    }
+}
+
+impl Wake for Parting {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        let parting = self.0.get_mut().unwrap().take();
+        parting.expect("it is dropped once")();
+    }
+}
+
+/// A waker whose destructor ends the initializer does so when its waiter is dropped, against one who registers.
+///
+/// Worrying: A drops the waker of the node that it has taken out, and its destructor publishes, while B holds the list
+/// or stands in it.
+#[test]
+fn a_dropped_waker_that_ends_the_initializer() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let mut gone = Box::pin(stage.get_or_init(2));
+        let waker = Parting::waker(move || claim.end(Ok(1)));
+        assert!(gone.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        let newcomer = thread::spawn(|| stage.run(stage.get_or_init(3)));
+        drop(gone);
+        assert_eq!(newcomer.join().unwrap(), 1);
+    });
+}
+
+/// A waker whose destructor ends the initializer does so when a newer one takes its place, against one who is dropped.
+///
+/// Worrying: A replaces the waker of a linked node, and the older one's destructor drains the list that the node is
+/// in, as B takes its neighbour out.
+#[test]
+fn a_replaced_waker_that_ends_the_initializer() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let mut moving = Box::pin(stage.cell.wait());
+        let waker = Parting::waker(move || claim.end(Ok(1)));
+        assert!(
+            moving
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        drop(waker);
+        let gone = stage.waiting(stage.get_or_init(2));
+        let cancel = thread::spawn(|| gone.cancel());
+        assert_eq!(*stage.run(moving), 1);
+        cancel.join().unwrap();
+    });
+}
