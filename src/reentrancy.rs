@@ -11,10 +11,10 @@
 //! awaits its own cell beside a timeout is told too, though it would not wait for ever.) Two branches of one `join!` share a waker,
 //! but not a stack: the first one's frame is gone when the second is polled.
 
-#[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
+#[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
 pub(crate) use self::watched::*;
 
-#[cfg(not(all(debug_assertions, feature = "std", not(oncelot_loom))))]
+#[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
 pub(crate) use self::unwatched::*;
 
 use core::task::Waker;
@@ -30,7 +30,7 @@ pub(crate) enum Runner<'a> {
     Thread,
 }
 
-#[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
+#[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
 mod watched {
     use core::{cell::Cell, ptr};
 
@@ -90,7 +90,7 @@ mod watched {
     }
 }
 
-#[cfg(not(all(debug_assertions, feature = "std", not(oncelot_loom))))]
+#[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
 mod unwatched {
     use super::Runner;
 
