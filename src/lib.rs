@@ -99,7 +99,7 @@ pub mod runtime;
 #[cfg(feature = "std")]
 mod spawned;
 
-#[cfg(all(feature = "testing", not(oncelot_loom)))]
+#[cfg(all(feature = "testing", not(any(oncelot_loom, oncelot_shuttle))))]
 pub mod testing;
 
 #[doc(inline)]
@@ -124,3 +124,8 @@ pub mod __private {
 #[cfg(all(test, oncelot_loom))]
 #[path = "../tests/loom/mod.rs"]
 mod loom_models;
+
+// Likewise.
+#[cfg(all(test, oncelot_shuttle))]
+#[path = "../tests/shuttle/mod.rs"]
+mod shuttle_models;

@@ -264,13 +264,13 @@ impl<P> List<P> {
     }
 }
 
-#[cfg(not(all(test, not(oncelot_loom))))]
+#[cfg(not(all(test, not(any(oncelot_loom, oncelot_shuttle)))))]
 fn count_step() {}
 
-#[cfg(all(test, not(oncelot_loom)))]
+#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
 use tests::count_step;
 
-#[cfg(all(test, not(oncelot_loom)))]
+#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
 mod tests {
     use core::cell::Cell;
 

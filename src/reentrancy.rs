@@ -13,10 +13,10 @@
 //! Frames are addresses that are compared and never followed. So a program that leaves a stack in mid-poll, and goes on
 //! with it later or on another thread, as stackful coroutines do, may miss a report or get a false one, and nothing worse.
 
-#[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
+#[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
 pub(crate) use self::watched::*;
 
-#[cfg(not(all(debug_assertions, feature = "std", not(oncelot_loom))))]
+#[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
 pub(crate) use self::unwatched::*;
 
 use core::task::Waker;
@@ -32,7 +32,7 @@ pub(crate) enum Runner<'a> {
     Thread,
 }
 
-#[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
+#[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
 mod watched {
     use core::{cell::Cell, ptr, task::RawWakerVTable};
 
@@ -112,7 +112,7 @@ mod watched {
     }
 }
 
-#[cfg(not(all(debug_assertions, feature = "std", not(oncelot_loom))))]
+#[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
 mod unwatched {
     use super::Runner;
 

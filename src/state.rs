@@ -155,7 +155,7 @@ impl<N> Snapshot<N> {
     }
 }
 
-#[cfg(all(test, not(oncelot_loom)))]
+#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
 mod tests {
     use super::*;
 

@@ -1,263 +1,35 @@
-//! The one switch between the primitives of `core`, `portable-atomic` and `loom`.
+//! The one switch between the primitives of `core`, `portable-atomic`, `loom` and `shuttle`.
 //!
-//! Everything else in the crate is written against the names below, so that loom explores the code that
+//! Everything else in the crate is written against the names below, so that loom and shuttle explore the code that
 //! ships and not a copy of it.
 
-#[cfg(not(oncelot_loom))]
+#[cfg(not(any(oncelot_loom, oncelot_shuttle)))]
 pub(crate) use self::plain::*;
 
-#[cfg(oncelot_loom)]
+#[cfg(any(oncelot_loom, oncelot_shuttle))]
 pub(crate) use self::modelled::*;
 
-#[cfg(not(oncelot_loom))]
-mod plain {
-    pub(crate) use core::sync::atomic::Ordering;
+#[cfg(all(feature = "blocking", any(oncelot_loom, oncelot_shuttle)))]
+pub(crate) use self::parker::{is_past, parker};
 
-    #[cfg(not(feature = "portable-atomic"))]
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
+// With paths, as this file is also compiled where it has another one: in `fuzz`.
 
-    #[cfg(feature = "portable-atomic")]
-    pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
+#[cfg(not(any(oncelot_loom, oncelot_shuttle)))]
+#[path = "sync/plain.rs"]
+mod plain;
 
-    #[cfg(feature = "tracing")]
-    pub(crate) use core::sync::atomic::AtomicU32;
-
-    #[cfg(all(feature = "std", not(feature = "critical-section")))]
-    pub(crate) use std::thread::yield_now;
-
-    #[cfg(not(any(feature = "std", feature = "critical-section")))]
-    pub(crate) use core::hint::spin_loop as yield_now;
-
-    #[cfg(feature = "std")]
-    pub(crate) use std::sync::Arc;
-
-    #[cfg(feature = "blocking")]
-    pub(crate) use parking::pair as parker;
-
-    #[cfg(feature = "blocking")]
-    pub(crate) fn is_past(deadline: std::time::Instant) -> bool {
-        std::time::Instant::now() >= deadline
-    }
-
-    /// `core`'s `UnsafeCell`, reached through closures as loom's is.
-    #[derive(Debug)]
-    #[repr(transparent)]
-    pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
-
-    impl<T> UnsafeCell<T> {
-        pub(crate) const fn new(value: T) -> Self {
-            Self(core::cell::UnsafeCell::new(value))
-        }
-
-        #[inline(always)]
-        pub(crate) fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {
-            look(self.0.get())
-        }
-
-        #[inline(always)]
-        pub(crate) fn with_mut<R>(&self, change: impl FnOnce(*mut T) -> R) -> R {
-            change(self.0.get())
-        }
-
-        #[inline(always)]
-        pub(crate) fn get_mut(&mut self) -> &mut T {
-            self.0.get_mut()
-        }
-    }
-}
-
-/// loom's primitives, made when they are first touched: loom's own constructors are not `const`, ours are.
 #[cfg(oncelot_loom)]
-mod modelled {
-    use std::sync::OnceLock;
+#[path = "sync/by_loom.rs"]
+mod modelled;
 
-    #[cfg(feature = "std")]
-    pub(crate) use loom::sync::Arc;
-    pub(crate) use loom::sync::atomic::Ordering;
+#[cfg(oncelot_shuttle)]
+#[path = "sync/by_shuttle.rs"]
+mod modelled;
 
-    /// Lets the holder of the list lock go on.
-    ///
-    /// To meet the lock and wait has no effect, so all that can follow also follows when this thread comes
-    /// a little later, and is explored there. Exploring it here as well would never end: two threads that
-    /// wait can yield to each other for ever.
-    pub(crate) fn yield_now() {
-        loom::skip_branch();
-        loom::thread::yield_now();
-    }
+#[cfg(not(oncelot_loom))]
+#[path = "sync/unsafe_cell.rs"]
+mod unsafe_cell;
 
-    macro_rules! modelled_atomic {
-        ($name:ident $(<$T:ident>)?, $value:ty) => {
-            #[derive(Debug)]
-            pub(crate) struct $name $(<$T>)? {
-                initial: $value,
-                modelled: OnceLock<loom::sync::atomic::$name $(<$T>)?>,
-            }
-
-            // SAFETY: the same as for `core`'s atomics: a pointer is only stored, never followed.
-            unsafe impl $(<$T>)? Send for $name $(<$T>)? {}
-            // SAFETY: as above.
-            unsafe impl $(<$T>)? Sync for $name $(<$T>)? {}
-
-            impl $(<$T>)? $name $(<$T>)? {
-                pub(crate) const fn new(initial: $value) -> Self {
-                    Self {
-                        initial,
-                        modelled: OnceLock::new(),
-                    }
-                }
-
-                fn modelled(&self) -> &loom::sync::atomic::$name $(<$T>)? {
-                    (self.modelled).get_or_init(|| loom::sync::atomic::$name::new(self.initial))
-                }
-
-                pub(crate) fn load(&self, order: Ordering) -> $value {
-                    self.modelled().load(order)
-                }
-
-                pub(crate) fn store(&self, value: $value, order: Ordering) {
-                    self.modelled().store(value, order);
-                }
-
-                #[allow(dead_code, reason = "not every type is exchanged")]
-                pub(crate) fn compare_exchange(
-                    &self,
-                    current: $value,
-                    new: $value,
-                    success: Ordering,
-                    failure: Ordering,
-                ) -> Result<$value, $value> {
-                    (self.modelled()).compare_exchange(current, new, success, failure)
-                }
-
-                #[allow(dead_code, reason = "not every type is swapped")]
-                pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
-                    self.modelled().swap(value, order)
-                }
-            }
-
-            impl $(<$T>)? Drop for $name $(<$T>)? {
-                fn drop(&mut self) {
-                    if let Some(modelled) = self.modelled.get_mut() {
-                        give_up(|| modelled.with_mut(|_| ()));
-                    }
-                }
-            }
-        };
-    }
-
-    modelled_atomic!(AtomicPtr<T>, *mut T);
-    modelled_atomic!(AtomicU8, u8);
-
-    /// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.
-    #[derive(Debug)]
-    pub(crate) struct AtomicBool(AtomicU8);
-
-    impl AtomicBool {
-        pub(crate) const fn new(initial: bool) -> Self {
-            Self(AtomicU8::new(initial as u8))
-        }
-
-        pub(crate) fn load(&self, order: Ordering) -> bool {
-            self.0.load(order) != 0
-        }
-
-        pub(crate) fn store(&self, value: bool, order: Ordering) {
-            self.0.store(value.into(), order);
-        }
-
-        #[allow(dead_code, reason = "for backends that features add")]
-        pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
-            self.0.swap(value.into(), order) != 0
-        }
-    }
-
-    /// The value stands in `core`'s cell; loom watches a shadow of it for races.
-    #[derive(Debug)]
-    pub(crate) struct UnsafeCell<T> {
-        value: core::cell::UnsafeCell<T>,
-        shadow: OnceLock<loom::cell::UnsafeCell<()>>,
-    }
-
-    impl<T> UnsafeCell<T> {
-        pub(crate) const fn new(value: T) -> Self {
-            Self {
-                value: core::cell::UnsafeCell::new(value),
-                shadow: OnceLock::new(),
-            }
-        }
-
-        fn shadow(&self) -> &loom::cell::UnsafeCell<()> {
-            self.shadow.get_or_init(|| loom::cell::UnsafeCell::new(()))
-        }
-
-        #[track_caller]
-        pub(crate) fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {
-            self.shadow().with(|_| look(self.value.get()))
-        }
-
-        #[track_caller]
-        pub(crate) fn with_mut<R>(&self, change: impl FnOnce(*mut T) -> R) -> R {
-            self.shadow().with_mut(|_| change(self.value.get()))
-        }
-
-        #[track_caller]
-        pub(crate) fn get_mut(&mut self) -> &mut T {
-            self.shadow().with_mut(|_| ());
-            self.value.get_mut()
-        }
-    }
-
-    impl<T> Drop for UnsafeCell<T> {
-        fn drop(&mut self) {
-            if let Some(shadow) = self.shadow.get() {
-                give_up(|| shadow.with_mut(|_| ()));
-            }
-        }
-    }
-
-    /// What parks a thread, and what wakes it, in the manner of `parking`.
-    #[cfg(feature = "blocking")]
-    pub(crate) fn parker() -> (Parker, std::sync::Arc<Unpark>) {
-        let unpark = std::sync::Arc::new(Unpark(loom::sync::Notify::new()));
-        (Parker(unpark.clone()), unpark)
-    }
-
-    #[cfg(feature = "blocking")]
-    pub(crate) struct Parker(std::sync::Arc<Unpark>);
-
-    #[cfg(feature = "blocking")]
-    pub(crate) struct Unpark(loom::sync::Notify);
-
-    #[cfg(feature = "blocking")]
-    impl Parker {
-        pub(crate) fn park(&self) {
-            self.0.0.wait();
-        }
-
-        pub(crate) fn park_deadline(&self, _deadline: std::time::Instant) -> bool {
-            loom::thread::yield_now();
-            false
-        }
-    }
-
-    /// No time passes in loom: a deadline is past at once, or after whatever others do before.
-    #[cfg(feature = "blocking")]
-    pub(crate) fn is_past(_deadline: std::time::Instant) -> bool {
-        true
-    }
-
-    #[cfg(feature = "blocking")]
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.notify();
-        }
-    }
-
-    /// Memory that is given up is written by whoever gets it next: whatever other threads did with it has to
-    /// happen before. `write` has loom check that, unless the model has failed already.
-    fn give_up(write: impl FnOnce()) {
-        if !std::thread::panicking() {
-            write();
-        }
-    }
-}
+#[cfg(all(feature = "blocking", any(oncelot_loom, oncelot_shuttle)))]
+#[path = "sync/parker.rs"]
+mod parker;

@@ -35,8 +35,14 @@ pub(crate) struct WakeBatch {
 
 impl WakeBatch {
     /// Bounds how long the lock is held, and the stack that waking takes: two words a waker. The models of
-    /// loom see drains of several batches with few waiters.
-    pub(crate) const CAPACITY: usize = if cfg!(oncelot_loom) { 1 } else { 16 };
+    /// loom and shuttle see drains of several batches with few waiters.
+    pub(crate) const CAPACITY: usize = if cfg!(oncelot_loom) {
+        1
+    } else if cfg!(oncelot_shuttle) {
+        2
+    } else {
+        16
+    };
 
     const fn new() -> Self {
         Self {

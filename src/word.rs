@@ -24,7 +24,12 @@ mod exclusion;
 
 #[cfg(all(
     not(feature = "critical-section"),
-    any(oncelot_loom, feature = "portable-atomic", target_has_atomic = "ptr")
+    any(
+        oncelot_loom,
+        oncelot_shuttle,
+        feature = "portable-atomic",
+        target_has_atomic = "ptr"
+    )
 ))]
 #[path = "word/lock_bit.rs"]
 mod exclusion;
@@ -32,6 +37,7 @@ mod exclusion;
 #[cfg(not(any(
     feature = "critical-section",
     oncelot_loom,
+    oncelot_shuttle,
     feature = "portable-atomic",
     target_has_atomic = "ptr"
 )))]

@@ -6,7 +6,7 @@ use crate::{
     sync::{AtomicU8, Ordering, yield_now},
 };
 
-#[cfg(all(not(oncelot_loom), feature = "portable-atomic"))]
+#[cfg(all(not(any(oncelot_loom, oncelot_shuttle)), feature = "portable-atomic"))]
 portable_atomic::cfg_no_atomic_cas! {
     compile_error!(
         "oncelot: this target has no compare-and-swap, and `portable-atomic` was not told how to get by; turn on \
@@ -88,7 +88,11 @@ impl<N> Word<N> {
     fn wait_until_unlocked(&self) -> Snapshot<N> {
         // The owner is at work on another core, and soon done, or it was descheduled in mid-step, and needs the
         // core that we are on.
-        let mut spins = if cfg!(oncelot_loom) { 0 } else { SPINS };
+        let mut spins = if cfg!(any(oncelot_loom, oncelot_shuttle)) {
+            0
+        } else {
+            SPINS
+        };
         loop {
             let current = self.load();
             if !current.is_locked() {

@@ -1,0 +1,157 @@
+//! loom's primitives, made when they are first touched: loom's own constructors are not `const`, ours are.
+
+use std::sync::OnceLock;
+
+#[cfg(feature = "std")]
+pub(crate) use loom::sync::Arc;
+pub(crate) use loom::sync::atomic::Ordering;
+#[cfg(feature = "blocking")]
+pub(super) use loom::{sync::Notify, thread};
+
+/// Lets the holder of the list lock go on.
+///
+/// To meet the lock and wait has no effect, so all that can follow also follows when this thread comes
+/// a little later, and is explored there. Exploring it here as well would never end: two threads that
+/// wait can yield to each other for ever.
+pub(crate) fn yield_now() {
+    loom::skip_branch();
+    loom::thread::yield_now();
+}
+
+macro_rules! modelled_atomic {
+    ($name:ident $(<$T:ident>)?, $value:ty) => {
+        #[derive(Debug)]
+        pub(crate) struct $name $(<$T>)? {
+            initial: $value,
+            modelled: OnceLock<loom::sync::atomic::$name $(<$T>)?>,
+        }
+
+        // SAFETY: the same as for `core`'s atomics: a pointer is only stored, never followed.
+        unsafe impl $(<$T>)? Send for $name $(<$T>)? {}
+        // SAFETY: as above.
+        unsafe impl $(<$T>)? Sync for $name $(<$T>)? {}
+
+        impl $(<$T>)? $name $(<$T>)? {
+            pub(crate) const fn new(initial: $value) -> Self {
+                Self {
+                    initial,
+                    modelled: OnceLock::new(),
+                }
+            }
+
+            fn modelled(&self) -> &loom::sync::atomic::$name $(<$T>)? {
+                (self.modelled).get_or_init(|| loom::sync::atomic::$name::new(self.initial))
+            }
+
+            pub(crate) fn load(&self, order: Ordering) -> $value {
+                self.modelled().load(order)
+            }
+
+            pub(crate) fn store(&self, value: $value, order: Ordering) {
+                self.modelled().store(value, order);
+            }
+
+            #[allow(dead_code, reason = "not every type is exchanged")]
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                (self.modelled()).compare_exchange(current, new, success, failure)
+            }
+
+            #[allow(dead_code, reason = "not every type is swapped")]
+            pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                self.modelled().swap(value, order)
+            }
+        }
+
+        impl $(<$T>)? Drop for $name $(<$T>)? {
+            fn drop(&mut self) {
+                if let Some(modelled) = self.modelled.get_mut() {
+                    give_up(|| modelled.with_mut(|_| ()));
+                }
+            }
+        }
+    };
+}
+
+modelled_atomic!(AtomicPtr<T>, *mut T);
+modelled_atomic!(AtomicU8, u8);
+
+/// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.
+#[derive(Debug)]
+pub(crate) struct AtomicBool(AtomicU8);
+
+impl AtomicBool {
+    pub(crate) const fn new(initial: bool) -> Self {
+        Self(AtomicU8::new(initial as u8))
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> bool {
+        self.0.load(order) != 0
+    }
+
+    pub(crate) fn store(&self, value: bool, order: Ordering) {
+        self.0.store(value.into(), order);
+    }
+
+    #[allow(dead_code, reason = "for backends that features add")]
+    pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
+        self.0.swap(value.into(), order) != 0
+    }
+}
+
+/// The value stands in `core`'s cell; loom watches a shadow of it for races.
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T> {
+    value: core::cell::UnsafeCell<T>,
+    shadow: OnceLock<loom::cell::UnsafeCell<()>>,
+}
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self {
+            value: core::cell::UnsafeCell::new(value),
+            shadow: OnceLock::new(),
+        }
+    }
+
+    fn shadow(&self) -> &loom::cell::UnsafeCell<()> {
+        self.shadow.get_or_init(|| loom::cell::UnsafeCell::new(()))
+    }
+
+    #[track_caller]
+    pub(crate) fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {
+        self.shadow().with(|_| look(self.value.get()))
+    }
+
+    #[track_caller]
+    pub(crate) fn with_mut<R>(&self, change: impl FnOnce(*mut T) -> R) -> R {
+        self.shadow().with_mut(|_| change(self.value.get()))
+    }
+
+    #[track_caller]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.shadow().with_mut(|_| ());
+        self.value.get_mut()
+    }
+}
+
+impl<T> Drop for UnsafeCell<T> {
+    fn drop(&mut self) {
+        if let Some(shadow) = self.shadow.get() {
+            give_up(|| shadow.with_mut(|_| ()));
+        }
+    }
+}
+
+/// Memory that is given up is written by whoever gets it next: whatever other threads did with it has to
+/// happen before. `write` has loom check that, unless the model has failed already.
+fn give_up(write: impl FnOnce()) {
+    if !std::thread::panicking() {
+        write();
+    }
+}

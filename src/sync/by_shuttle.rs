@@ -1,0 +1,21 @@
+//! shuttle's primitives. Every operation on one of its atomics is where the threads of a model may be switched, and each
+//! is as if it were SeqCst.
+
+#[cfg(feature = "std")]
+pub(crate) use shuttle::sync::Arc;
+pub(crate) use shuttle::{
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering},
+    thread::yield_now,
+};
+
+pub(crate) use super::unsafe_cell::UnsafeCell;
+
+#[cfg(feature = "blocking")]
+pub(super) use shuttle::thread;
+
+#[cfg(feature = "blocking")]
+pub(super) use self::notify::Notify;
+
+#[cfg(feature = "blocking")]
+#[path = "shuttle_notify.rs"]
+mod notify;
