@@ -28,9 +28,10 @@ use crate::{
 /// | a waiting future is dropped | it leaves nothing behind, and nobody's wakeup is lost |
 ///
 /// Nothing is reserved for a waiter, so nobody ever waits for a task that is not being polled, except for the
-/// one that runs the initializer: **an initializer goes on only while its future is polled.** If a
-/// `select!` keeps that future in a branch that it no longer polls, without dropping it, everybody waits. So they do if
-/// it is leaked.
+/// one that runs the initializer: **an initializer goes on only while its future is polled.** If a `select!`
+/// keeps that future in a branch that it no longer polls, without dropping it, everybody waits. So they do if it is leaked.
+/// A spawned initializer and a [`lazy!`](crate::lazy!) static do not have that limit; [which to use](crate#which-to-use)
+/// tells more, and `cargo run --example futurelock` shows it.
 ///
 /// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
 /// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that
