@@ -75,21 +75,19 @@ where
     Align<ALIGN>: Alignment,
 {
     slot: Slot<T, Intrusive>,
-    /// Who has the claim, apart from whoever is about to take or return it; see [`FREE`] and the others.
+    /// What to do when the future's waker is woken, and when it is pending; see [`AWAKE`] and the others.
     phase: AtomicU8,
     /// Touched by the holder of the claim alone.
     computation: UnsafeCell<Computation<SIZE, ALIGN>>,
     future: ErasedFuture<T>,
 }
 
-/// Nobody has the claim: an empty static can be claimed, with or without a future in it.
-const FREE: u8 = 0;
-/// A task has the claim and polls the future.
+/// The future's waker was woken, or never made: whoever has the claim polls, or is to poll again.
+const AWAKE: u8 = 0;
+/// The future was not woken since a task began to poll it, which has the claim until then.
 const POLLING: u8 = 1;
-/// The same, and the future's waker was woken since: it must be polled again.
-const WOKEN: u8 = 2;
 /// The future is pending, and its waker has the claim: waking is releasing it.
-const ASLEEP: u8 = 3;
+const ASLEEP: u8 = 2;
 
 struct Computation<const SIZE: usize, const ALIGN: usize>
 where
@@ -174,7 +172,7 @@ where
         );
         Self {
             slot: Slot::empty(),
-            phase: AtomicU8::new(FREE),
+            phase: AtomicU8::new(AWAKE),
             computation: UnsafeCell::new(Computation {
                 life: Life::Unstarted,
                 attempt: Attempt::NONE,
@@ -215,18 +213,12 @@ where
 
     /// Polls the future once, and passes the claim on.
     fn drive(&'static self, claim: Claim<&'static Slot<T, Intrusive>>) -> Driven<T> {
-        self.set_phase(POLLING);
-        // Dropped before the claim, also when the future panics.
-        let free = FreeOnDrop { lazy: self };
+        self.exchange_phase(POLLING);
         let waker = self.waker();
         // SAFETY: we have the claim.
         match unsafe { self.poll_computation(&waker) } {
-            Poll::Ready((value, _attempt)) => {
-                drop(free);
-                Driven::Finished(claim.publish(value))
-            }
+            Poll::Ready((value, _attempt)) => Driven::Finished(claim.publish(value)),
             Poll::Pending if exchange_byte(&self.phase, POLLING, ASLEEP).is_ok() => {
-                mem::forget(free);
                 // Now the waker's.
                 mem::forget(claim);
                 Driven::Asleep
@@ -236,12 +228,13 @@ where
         }
     }
 
-    /// Changes the phase, and sees whatever those who woke the future before have done.
-    fn set_phase(&self, phase: u8) {
+    /// Changes the phase, tells what it was, and sees whatever those who woke the future before have done.
+    fn exchange_phase(&self, phase: u8) -> u8 {
         let mut current = self.phase.load(Ordering::Relaxed);
         while let Err(found) = exchange_byte(&self.phase, current, phase) {
             current = found;
         }
+        current
     }
 
     /// Polls the future, which is made if there is none. Beside the value there is what tells of it when it is published.
@@ -318,20 +311,8 @@ where
 
     /// Has the future polled again, by whoever comes first.
     fn wake(&'static self) {
-        let mut current = self.phase.load(Ordering::Relaxed);
-        loop {
-            let next = match current {
-                POLLING | WOKEN => WOKEN,
-                _ => FREE,
-            };
-            // Written even where it changes nothing: whoever polls next writes the phase before, and so sees why
-            // we wake.
-            match exchange_byte(&self.phase, current, next) {
-                Ok(()) => break,
-                Err(found) => current = found,
-            }
-        }
-        if current == ASLEEP {
+        // Written even where it changes nothing: whoever polls next writes the phase before, and so sees why we wake.
+        if self.exchange_phase(AWAKE) == ASLEEP {
             // SAFETY: the claim was left to the waker, which is us; the exchange has made it ours alone.
             unsafe { self.slot.backend().release() };
         }
@@ -345,23 +326,6 @@ enum Driven<T: 'static> {
     Asleep,
     /// The future was woken while it was polled.
     Woken,
-}
-
-/// Leaves the phase FREE.
-struct FreeOnDrop<T: 'static, const SIZE: usize, const ALIGN: usize>
-where
-    Align<ALIGN>: Alignment,
-{
-    lazy: &'static StaticLazy<T, SIZE, ALIGN>,
-}
-
-impl<T, const SIZE: usize, const ALIGN: usize> Drop for FreeOnDrop<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
-    fn drop(&mut self) {
-        self.lazy.set_phase(FREE);
-    }
 }
 
 /// The future of [`StaticLazy::get`].

@@ -250,6 +250,12 @@ fn a_field_is_initialized_in_a_task() {
 }
 
 #[test]
+fn debug_of_a_field_tells_its_name() {
+    let client = Client::new(&Drops::new());
+    assert_eq!(format!("{:?}", client.token()), "ArcField { .. }");
+}
+
+#[test]
 fn a_task_keeps_what_its_cell_is_a_field_of() {
     let drops = Drops::new();
     let client = Client::new(&drops);

@@ -107,3 +107,40 @@ impl<N> Word<N> {
         }
     }
 }
+
+#[cfg(all(test, feature = "std", not(oncelot_loom)))]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    use super::*;
+
+    /// Longer than the other one spins.
+    #[test]
+    fn who_meets_an_owner_that_stays_comes_after_it() {
+        let word = Word::<u64>::new(Snapshot::UNINIT);
+        let (has_come, has_left) = (AtomicBool::new(false), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let Ok(owned) = word.own_unless(|_| false) else {
+                unreachable!("nothing stops the first one")
+            };
+            scope.spawn(|| {
+                let owned = word.own_unless(|_| {
+                    has_come.store(true, Ordering::SeqCst);
+                    false
+                });
+                assert!(owned.is_ok_and(|_| has_left.load(Ordering::SeqCst)));
+            });
+            while !has_come.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            for _ in 0..100 * SPINS {
+                thread::yield_now();
+            }
+            has_left.store(true, Ordering::SeqCst);
+            drop(owned);
+        });
+    }
+}

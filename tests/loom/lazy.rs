@@ -406,7 +406,7 @@ fn two_drivers_of_a_future_that_sleeps() {
 
 /// The driver's turn ends woken, as another begins.
 ///
-/// Worrying: A marks the future as free when B has put it to sleep already, and then nobody wakes it.
+/// Worrying: A changes the phase when B has put the future to sleep already, and then nobody wakes it.
 #[test]
 fn a_turn_that_ends_woken_against_the_next() {
     bounded(3, |stage| {
