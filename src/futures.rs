@@ -20,6 +20,8 @@ use crate::{
 enum Init<'a, T, F, Fut, B: Backend> {
     /// The value was there when the future was made: the path of every access to a ready cell.
     Ready(&'a T),
+    /// The value was returned to who had nothing to run.
+    Done,
     Waiting {
         waiting: Waiting<'a, Slot<T, B>>,
         /// Taken when the claim is ours.
@@ -58,18 +60,18 @@ where
         match this {
             Self::Ready(value) => {
                 let value = *value;
-                *this = Self::Running(None);
+                *this = Self::Done;
                 return Poll::Ready(Ok(value));
             }
             Self::Waiting { waiting, .. } => match waiting.awaited().acquire() {
                 Some(Acquired::Ready(value)) => {
-                    *this = Self::Running(None);
+                    *this = Self::Done;
                     return Poll::Ready(Ok(value));
                 }
                 Some(Acquired::Claimed(claim)) => return this.start(claim, cx, into_result),
                 None => {}
             },
-            Self::Running(_) => {}
+            Self::Running(_) | Self::Done => {}
         }
         this.poll_slow(cx, into_result)
     }
@@ -86,7 +88,7 @@ where
                 // SAFETY: it is pinned with the whole.
                 match ready!(unsafe { Pin::new_unchecked(waiting) }.wait_to_acquire(cx)) {
                     Acquired::Ready(value) => {
-                        *self = Self::Running(None);
+                        *self = Self::Done;
                         Poll::Ready(Ok(value))
                     }
                     Acquired::Claimed(claim) => self.start(claim, cx, into_result),
@@ -94,6 +96,7 @@ where
             }
             // SAFETY: it is pinned with the whole.
             Self::Running(running) => Running::poll(unsafe { Pin::new_unchecked(running) }, cx, into_result),
+            Self::Done => polled_after_completion(),
             Self::Ready(_) => unreachable!("`poll` has returned the value"),
         }
     }
