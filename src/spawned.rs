@@ -301,58 +301,85 @@ unsafe impl<T, B: Backend, O> Hold for Held<T, B, O> {
     unsafe fn published(self) {}
 }
 
-impl<'a, C: Shared<'a>> SharedCell<'a> for C {
-    type Value = C::Inner;
-
-    fn get_or_init_spawned<R: Runtime>(
-        self,
-        init: impl Initializer<Output = C::Inner>,
-    ) -> impl Future<Output = &'a C::Inner> + Send {
-        let value = get_or_spawn::<R, _, _, Infallible>(self, init, Ok);
-        async { unwrap_infallible(value.await) }
-    }
-
-    fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
-        self,
-        init: impl Initializer<Output = Result<C::Inner, E>>,
-    ) -> impl Future<Output = Result<&'a C::Inner, E>> + Send {
-        get_or_spawn::<R, _, _, _>(self, init, |result| result)
-    }
-
-    fn get_or_init_unblock<R: Runtime>(
-        self,
-        init: impl FnOnce() -> C::Inner + Send + 'static,
-    ) -> impl Future<Output = &'a C::Inner> + Send {
-        let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
-        async { unwrap_infallible(value.await) }
-    }
-
-    fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
-        self,
-        init: impl FnOnce() -> Result<C::Inner, E> + Send + 'static,
-    ) -> impl Future<Output = Result<&'a C::Inner, E>> + Send {
-        get_or_start_shared::<R, _, _>(self, |claim, attempt, reporter| {
-            let unstarted = Unstarted {
-                init,
-                attempt,
-                claim,
-                reporter,
-            };
-            R::spawn_blocking(|| unstarted.run_here());
-        })
-    }
+/// What holds the slot of a cell.
+macro_rules! hold {
+    ($cell:expr, $slot:expr) => {
+        // SAFETY: the slot is that of the cell that was given.
+        move || unsafe { Held::of(&$cell, $slot) }
+    };
 }
 
-/// The value, or the one that `init` makes in a task.
+/// Implements the methods for each kind of cell. Not once for all that is `Shared`: what is generic over that has types that
+/// depend on a lifetime, and rustc cannot tell in another crate's generic code that a future of such types is `Send`.
+macro_rules! shared_cell {
+    ($($cell:ty: [$($generic:tt)*] for $lifetime:lifetime;)*) => {$(
+        impl<$($generic)* T, B> SharedCell<$lifetime> for $cell
+        where
+            T: Send + Sync + 'static,
+            B: Backend<Waiter: Send> + Send + Sync + 'static,
+        {
+            type Value = T;
+
+            fn get_or_init_spawned<R: Runtime>(
+                self,
+                init: impl Initializer<Output = T>,
+            ) -> impl Future<Output = &$lifetime T> + Send {
+                let slot = self.cell().slot();
+                let value = get_or_spawn::<R, _, _, _, _, Infallible>(slot, hold!(self, slot), init, Ok);
+                async { unwrap_infallible(value.await) }
+            }
+
+            fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
+                self,
+                init: impl Initializer<Output = Result<T, E>>,
+            ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
+                let slot = self.cell().slot();
+                get_or_spawn::<R, _, _, _, _, _>(slot, hold!(self, slot), init, |result| result)
+            }
+
+            fn get_or_init_unblock<R: Runtime>(
+                self,
+                init: impl FnOnce() -> T + Send + 'static,
+            ) -> impl Future<Output = &$lifetime T> + Send {
+                let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
+                async { unwrap_infallible(value.await) }
+            }
+
+            fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
+                self,
+                init: impl FnOnce() -> Result<T, E> + Send + 'static,
+            ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
+                let slot = self.cell().slot();
+                get_or_unblock::<R, _, _, _, _>(slot, hold!(self, slot), init)
+            }
+        }
+    )*};
+}
+
+shared_cell! {
+    &'static OnceCell<T, B>: [] for 'static;
+    &'a Arc<OnceCell<T, B>>: ['a,] for 'a;
+    ArcField<'a, S, T, B>: ['a, S: Send + Sync + 'static,] for 'a;
+}
+
+/// The value, or the one that `init` makes in a task, which holds the slot by what `hold` gives.
 ///
-/// What it yields becomes a result by `into_result`, and not in an `async` block around it, which would leak the value if
-/// the destructor of the initializer's future panicked.
-fn get_or_spawn<'a, R: Runtime, C: Shared<'a>, I: Initializer, E: Send + 'static>(
-    cell: C,
+/// What `init` yields becomes a result by `into_result`, and not in an `async` block around it, which would leak the value if
+/// the destructor of its future panicked.
+async fn get_or_spawn<R: Runtime, T, B, O, I, E>(
+    slot: &Slot<T, B>,
+    hold: impl FnOnce() -> Held<T, B, O>,
     init: I,
-    into_result: fn(I::Output) -> Result<C::Inner, E>,
-) -> impl Future<Output = Result<&'a C::Inner, E>> {
-    get_or_start_shared::<R, _, _>(cell, move |claim, attempt, reporter| {
+    into_result: fn(I::Output) -> Result<T, E>,
+) -> Result<&T, E>
+where
+    T: Send + Sync + 'static,
+    B: Backend<Waiter: Send> + Send + Sync + 'static,
+    O: Send + 'static,
+    I: Initializer,
+    E: Send + 'static,
+{
+    get_or_start::<R, _, _, _, _>(slot, hold, |claim, attempt, reporter| {
         let unstarted = Unstarted {
             init,
             attempt,
@@ -361,21 +388,31 @@ fn get_or_spawn<'a, R: Runtime, C: Shared<'a>, I: Initializer, E: Send + 'static
         };
         R::spawn(unstarted.run(into_result));
     })
+    .await
 }
 
-/// The claim on a shared cell, for a task.
-type HeldClaim<'a, C> =
-    Claim<Held<<C as Shared<'a>>::Inner, <C as Shared<'a>>::Backend, <C as Shared<'a>>::Owner>>;
-
-/// [`get_or_start`] on a shared cell.
-fn get_or_start_shared<'a, R: Runtime, C: Shared<'a>, E>(
-    cell: C,
-    start: impl FnOnce(HeldClaim<'a, C>, Attempt, Reporter<E>),
-) -> impl Future<Output = Result<&'a C::Inner, E>> {
-    let slot = cell.cell().slot();
-    // SAFETY: it is that of the cell that was given.
-    let hold = move || unsafe { Held::of(&cell, slot) };
-    get_or_start::<R, _, _, _, _>(slot, hold, start)
+/// The value, or the one that `init` makes on the pool for blocking work, where `hold` gives what holds the slot.
+async fn get_or_unblock<R: Runtime, T, B, O, E>(
+    slot: &Slot<T, B>,
+    hold: impl FnOnce() -> Held<T, B, O>,
+    init: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<&T, E>
+where
+    T: Send + Sync + 'static,
+    B: Backend<Waiter: Send> + Send + Sync + 'static,
+    O: Send + 'static,
+    E: Send + 'static,
+{
+    get_or_start::<R, _, _, _, _>(slot, hold, |claim, attempt, reporter| {
+        let unstarted = Unstarted {
+            init,
+            attempt,
+            claim,
+            reporter,
+        };
+        R::spawn_blocking(|| unstarted.run_here());
+    })
+    .await
 }
 
 /// Waits for the value or the claim, and with the claim for the report of what `start` starts, for which `hold` holds

@@ -1,10 +1,10 @@
 //! Code that names no runtime.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use oncelot::{
-    Backend, OnceCell,
-    runtime::{Initializer, Runtime, SharedCell, Smol},
+    Backend, Intrusive, OnceCell,
+    runtime::{ArcField, Initializer, Runtime, SharedCell, Smol},
 };
 
 /// Generic over all there is; and the future can be sent.
@@ -27,6 +27,30 @@ fn is_written_once_for_every_runtime_value_and_backend() {
         Smol::block_on(fetched::<Smol, _, _>(&cell, async || Ok(1))),
         Ok(&1)
     );
+}
+
+/// What generic code awaits can be sent, wherever the cell is.
+fn sent<R: Runtime, B: Backend<Waiter: Send> + Send + Sync + 'static>(
+    cells: Arc<(OnceCell<u32, B>, Arc<OnceCell<u32, B>>)>,
+    init: impl Initializer<Output = Result<u32, String>> + Clone + Sync,
+) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+    async fn sum<R: Runtime, B: Backend<Waiter: Send> + Send + Sync + 'static>(
+        cells: &Arc<(OnceCell<u32, B>, Arc<OnceCell<u32, B>>)>,
+        init: impl Initializer<Output = Result<u32, String>> + Clone + Sync,
+    ) -> Result<u32, String> {
+        let field = ArcField::new(cells, |cells| &cells.0);
+        let one = field.get_or_try_init_spawned::<R, _>(init.clone()).await?;
+        let other = cells.1.get_or_init_unblock::<R>(|| 2).await;
+        Ok(one + other)
+    }
+
+    Box::pin(async move { sum::<R, B>(&cells, init).await.unwrap_or(0) })
+}
+
+#[test]
+fn can_be_sent_when_generic_code_awaits_it() {
+    let cells = Arc::new((OnceCell::new(), Arc::default()));
+    assert_eq!(Smol::block_on(sent::<Smol, Intrusive>(cells, async || Ok(1))), 3);
 }
 
 /// The value need not be shared by the initializer, and the error not be shared at all.
