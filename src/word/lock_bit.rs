@@ -108,7 +108,7 @@ impl<N> Word<N> {
     }
 }
 
-#[cfg(all(test, feature = "std", not(oncelot_loom)))]
+#[cfg(all(test, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
 mod tests {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
