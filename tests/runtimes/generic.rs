@@ -29,13 +29,16 @@ fn is_written_once_for_every_runtime_value_and_backend() {
     );
 }
 
+/// A cell in a field, and one in an `Arc`.
+type Cells<B> = (OnceCell<u32, B>, Arc<OnceCell<u32, B>>);
+
 /// What generic code awaits can be sent, wherever the cell is.
 fn sent<R: Runtime, B: Backend<Waiter: Send> + Send + Sync + 'static>(
-    cells: Arc<(OnceCell<u32, B>, Arc<OnceCell<u32, B>>)>,
+    cells: Arc<Cells<B>>,
     init: impl Initializer<Output = Result<u32, String>> + Clone + Sync,
 ) -> Pin<Box<dyn Future<Output = u32> + Send>> {
     async fn sum<R: Runtime, B: Backend<Waiter: Send> + Send + Sync + 'static>(
-        cells: &Arc<(OnceCell<u32, B>, Arc<OnceCell<u32, B>>)>,
+        cells: &Arc<Cells<B>>,
         init: impl Initializer<Output = Result<u32, String>> + Clone + Sync,
     ) -> Result<u32, String> {
         let field = ArcField::new(cells, |cells| &cells.0);
