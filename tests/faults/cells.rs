@@ -9,6 +9,7 @@ use crate::{
     bed::Bed,
     cast::{Actors, Cast, Deed, Sleeps, act, deed, own},
     things::{Error, Script, Value, Waits},
+    threads::{self, Watched},
     world::{self, Order, Who, Wrong, wakers},
 };
 
@@ -23,6 +24,7 @@ pub(crate) enum Deeds {
     Insert,
     Set,
     TryInsert,
+    WaitBlocking,
     GetOrInitBlocking,
     GetOrTryInitBlocking(Script),
     InsertBlocking,
@@ -100,6 +102,7 @@ impl CellScenario {
             Deeds::Insert,
             Deeds::Set,
             Deeds::TryInsert,
+            Deeds::WaitBlocking,
             Deeds::GetOrInitBlocking,
             Deeds::GetOrTryInitBlocking(Script::VALUE),
             Deeds::GetOrTryInitBlocking(Script::ERROR),
@@ -158,6 +161,14 @@ impl CellScenario {
     }
 
     pub(crate) fn play<B: Bed>(self) {
+        if self.deed.is_of_a_thread() {
+            self.play_on::<Watched<B>>();
+        } else {
+            self.play_on::<B>();
+        }
+    }
+
+    fn play_on<B: Bed>(self) {
         let cell = Arc::new(match self.company {
             Company::AValue => Cell::<B>::with_backend_and_value(Value::new()),
             _ => Cell::<B>::with_backend(),
@@ -299,14 +310,8 @@ impl CellScenario {
 
 impl Company {
     fn fits(self, deed: Deeds) -> bool {
-        let blocks = matches!(
-            deed,
-            Deeds::GetOrInitBlocking | Deeds::GetOrTryInitBlocking(_) | Deeds::InsertBlocking
-        );
         match self {
-            // They would block the only thread.
-            Self::AnInitializer(_) => !blocks,
-            Self::ACrowd(_) => matches!(deed, Deeds::Insert),
+            Self::ACrowd(_) => matches!(deed, Deeds::Insert | Deeds::InsertBlocking),
             // Those who have no initializer that could be waited for.
             Self::Waiters => match deed {
                 Deeds::GetOrInit(script)
@@ -338,9 +343,19 @@ impl Ends {
 }
 
 impl Deeds {
+    fn is_of_a_thread(self) -> bool {
+        matches!(
+            self,
+            Self::WaitBlocking
+                | Self::GetOrInitBlocking
+                | Self::GetOrTryInitBlocking(_)
+                | Self::InsertBlocking
+        )
+    }
+
     fn enter<'a, B: Bed>(self, cast: &mut Cast<'a>, cell: &'a Arc<Cell<B>>) -> Who {
         let sleeps = match self {
-            Self::Wait => Sleeps::ForTheValue,
+            Self::Wait | Self::WaitBlocking => Sleeps::ForTheValue,
             _ => Sleeps::ForATurn,
         };
         cast.add(sleeps, move || self.of(cell))
@@ -381,20 +396,24 @@ impl Deeds {
                     given_back(cell.try_insert(value).map(Value::see), id);
                 })
             }
+            Self::WaitBlocking => {
+                let cell = Arc::clone(cell);
+                threads::deed(move || cell.wait_blocking().see())
+            }
             Self::GetOrInitBlocking => {
-                let init = Script::VALUE.at_once();
-                act(|| {
+                let (cell, init) = (Arc::clone(cell), Script::VALUE.at_once());
+                threads::deed(move || {
                     let value = cell.get_or_init_blocking(|| init().expect("its script says so"));
                     value.see();
                 })
             }
             Self::GetOrTryInitBlocking(script) => {
-                let init = script.at_once();
-                act(|| got(cell.get_or_try_init_blocking(init)))
+                let (cell, init) = (Arc::clone(cell), script.at_once());
+                threads::deed(move || got(cell.get_or_try_init_blocking(init)))
             }
             Self::InsertBlocking => {
-                let value = Value::new();
-                act(move || {
+                let (cell, value) = (Arc::clone(cell), Value::new());
+                threads::deed(move || {
                     let id = value.id();
                     inserted_or_given_back(cell.insert_blocking(value), id);
                 })

@@ -10,6 +10,7 @@
 //! | `world` | what a run writes down, and where its panics are |
 //! | `things` | the user's values, initializers and wakers |
 //! | `cast` | the actors, and what drives them |
+//! | `threads` | actors that are threads and park |
 //! | `cells`, `exclusive`, `lazies` | the scenarios |
 //! | `plans` | the faults of a scenario, and the runs |
 //! | `verdict` | what must hold after a run |
@@ -25,6 +26,7 @@ mod exclusive;
 mod lazies;
 mod plans;
 mod things;
+mod threads;
 mod verdict;
 mod world;
 

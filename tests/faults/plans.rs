@@ -177,11 +177,14 @@ fn few_points(calls: &[Call], first: usize) -> Vec<usize> {
     chosen.collect()
 }
 
-/// Every actor, before and after each of its polls: at once, and when it would be polled again.
+/// Every actor that is a task, before and after each of its polls: at once, and when it would be polled again.
 fn cancellations(dry: &Record) -> Vec<Cancel> {
     let mut cancellations = Vec::new();
     let actors = dry.polls.len() - dry.extras;
     for (who, &polls) in dry.polls[..actors].iter().enumerate() {
+        if dry.threads.contains(&who) {
+            continue;
+        }
         for polls in 0..polls {
             for when_woken in [true, false] {
                 if polls > 0 || when_woken {

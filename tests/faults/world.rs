@@ -5,7 +5,7 @@ use std::{
     any::Any,
     cell::{Cell, RefCell},
     panic::{self, resume_unwind},
-    sync::Once,
+    sync::{Arc, Mutex, Once, PoisonError},
     task::Waker,
     thread,
 };
@@ -156,6 +156,8 @@ pub(crate) struct Record {
     things: Vec<(Thing, u32)>,
     wakers: Vec<WakerOf>,
     woken: Vec<Who>,
+    /// Who are threads, which cannot be cancelled.
+    pub(crate) threads: Vec<Who>,
     /// Whose futures are `async` blocks of the crate, which drop what they have while they unwind.
     async_actors: Vec<Who>,
     orders: Vec<Order>,
@@ -186,13 +188,25 @@ struct Gate {
 }
 
 thread_local! {
-    static RECORD: RefCell<Record> = RefCell::default();
+    /// Shared with the threads that take part.
+    static RECORD: RefCell<Arc<Mutex<Record>>> = RefCell::default();
     /// Panics say nothing meanwhile: each one is caught, and judged.
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
 fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
-    RECORD.with_borrow_mut(f)
+    RECORD.with_borrow(|record| f(&mut record.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// For a thread that takes part.
+pub(crate) fn share() -> Arc<Mutex<Record>> {
+    RECORD.with_borrow(Arc::clone)
+}
+
+/// This thread takes part, from now on.
+pub(crate) fn join(shared: Arc<Mutex<Record>>) {
+    RECORD.set(shared);
+    IS_PLAYING.set(true);
 }
 
 pub(crate) fn begin(plan: Plan, panics: Panics) {
@@ -206,20 +220,18 @@ pub(crate) fn begin(plan: Plan, panics: Panics) {
         }));
     });
     IS_PLAYING.set(true);
-    with(|record| {
-        *record = Record {
-            plan,
-            panics,
-            ..Record::default()
-        }
-    });
+    RECORD.set(Arc::new(Mutex::new(Record {
+        plan,
+        panics,
+        ..Record::default()
+    })));
 }
 
 /// Ends the run, after everything is gone.
 pub(crate) fn end() -> Record {
     gate::close();
     IS_PLAYING.set(false);
-    let mut record = RECORD.take();
+    let mut record = with(std::mem::take);
     for (thing, drops) in &record.things {
         if *drops == 0 && record.may_leak != Some(*thing) {
             record.wrong.push(Wrong::Leaked(*thing));
@@ -371,6 +383,12 @@ pub(crate) fn acting<R>(who: Who, is_dropping: bool, f: impl FnOnce() -> R) -> R
 pub(crate) fn is_async() {
     let who = who();
     with(|record| record.async_actors.push(who));
+}
+
+/// Whoever acts is a thread.
+pub(crate) fn is_thread() {
+    let who = who();
+    with(|record| record.threads.push(who));
 }
 
 /// Who acts.

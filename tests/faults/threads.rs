@@ -1,0 +1,177 @@
+//! Threads as actors. One goes on when the cast polls it, until it parks or ends, and meanwhile the cast waits: of all who
+//! take part, one is at work at a time, and the same happens in each run.
+
+use std::{
+    cell::RefCell,
+    mem,
+    panic::resume_unwind,
+    pin::Pin,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, JoinHandle},
+};
+
+use oncelot::{
+    Backend,
+    backend::{Interest, State},
+};
+
+use crate::{
+    bed::{Bed, Exception},
+    cast::Deed,
+    world::{self, Panics, Who},
+};
+
+/// What is done on a thread of its own, which may park in a cell whose backend is `Watched`.
+pub(crate) fn deed(f: impl FnOnce() + Send + 'static) -> Deed<'static> {
+    world::is_thread();
+    Box::pin(Thread(Stage::Unborn(Box::new(f))))
+}
+
+struct Thread(Stage);
+
+enum Stage {
+    Unborn(Box<dyn FnOnce() + Send>),
+    Parked(Waker, Running),
+    Ended,
+}
+
+struct Running {
+    /// What unparks it, each time that it is about to park.
+    parks: Receiver<Waker>,
+    handle: JoinHandle<()>,
+}
+
+impl Future for Thread {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        let running = match mem::replace(&mut self.0, Stage::Ended) {
+            Stage::Unborn(f) => Running::begin(f),
+            Stage::Parked(unpark, running) => {
+                unpark.wake();
+                running
+            }
+            Stage::Ended => unreachable!("who has ended is not polled"),
+        };
+        match running.parks.recv() {
+            Ok(unpark) => {
+                self.0 = Stage::Parked(unpark, running);
+                Poll::Pending
+            }
+            Err(_) => match running.handle.join() {
+                Ok(()) => Poll::Ready(()),
+                Err(payload) => resume_unwind(payload),
+            },
+        }
+    }
+}
+
+/// It cannot be dropped, but unparked, and then it goes on if there is a value.
+impl Drop for Thread {
+    fn drop(&mut self) {
+        if matches!(self.0, Stage::Parked(..)) {
+            let _ = Pin::new(self).poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+impl Running {
+    fn begin(f: Box<dyn FnOnce() + Send>) -> Self {
+        let (parking, parks) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Schedules(world::who())));
+        let world = world::share();
+        let handle = thread::spawn(move || {
+            world::join(world);
+            ITSELF.set(Some(Itself { waker, parking }));
+            f();
+        });
+        Self { parks, handle }
+    }
+}
+
+thread_local! {
+    static ITSELF: RefCell<Option<Itself>> = const { RefCell::new(None) };
+}
+
+/// What a thread that is an actor knows of itself.
+struct Itself {
+    /// Has it polled by the cast. What would unpark it waits until then.
+    waker: Waker,
+    parking: Sender<Waker>,
+}
+
+struct Schedules(Who);
+
+impl Wake for Schedules {
+    fn wake(self: Arc<Self>) {
+        world::schedule(self.0);
+    }
+}
+
+/// A backend that tells the cast when a thread is about to park, and has the cast say when it goes on.
+pub(crate) struct Watched<B>(B);
+
+// SAFETY: it does what the backend does, with another waker, which wakes as surely.
+unsafe impl<B: Backend> Backend for Watched<B> {
+    const UNINIT: Self = Self(B::UNINIT);
+    const READY: Self = Self(B::READY);
+
+    type Waiter = B::Waiter;
+
+    fn waiter(interest: Interest) -> B::Waiter {
+        B::waiter(interest)
+    }
+
+    fn state(&self) -> State {
+        self.0.state()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    fn try_claim(&self) -> Result<(), State> {
+        self.0.try_claim()
+    }
+
+    unsafe fn publish(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.publish() }
+    }
+
+    unsafe fn release(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.release() }
+    }
+
+    unsafe fn poll_wait(&self, waiter: Pin<&mut B::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        ITSELF.with_borrow(|itself| {
+            let Some(Itself { waker, parking }) = itself else {
+                // SAFETY: the caller's promise.
+                return unsafe { self.0.poll_wait(waiter, cx) };
+            };
+            // SAFETY: the caller's promise.
+            let polled = unsafe { self.0.poll_wait(waiter, &mut Context::from_waker(waker)) };
+            if polled.is_pending() {
+                parking.send(cx.waker().clone()).expect("the cast waits for it");
+            }
+            polled
+        })
+    }
+
+    unsafe fn cancel(&self, waiter: Pin<&mut B::Waiter>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.cancel(waiter) }
+    }
+}
+
+impl<B: Bed> Bed for Watched<B> {
+    const NAME: &'static str = B::NAME;
+    const PANICS: Panics = B::PANICS;
+    const SOURCE: &'static str = B::SOURCE;
+    const EXCEPTIONS: &'static [Exception] = B::EXCEPTIONS;
+}
