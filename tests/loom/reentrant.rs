@@ -1,4 +1,5 @@
-//! Wakers that re-enter: what they wake goes on at once, on the thread that wakes it, in the middle of a drain.
+//! Wakers that re-enter: when they are woken, in the middle of a drain, and what they wake goes on at once, on the thread
+//! that wakes it; when they are dropped; and when they are cloned, in the middle of registering.
 
 use std::{
     sync::{Arc, Mutex},
@@ -7,7 +8,7 @@ use std::{
 
 use loom::thread;
 
-use super::support::{Failed, Stage, Task, bounded};
+use super::support::{Failed, Stage, Task, bounded, exhaustive};
 
 /// A task that is polled where it is woken for the first time.
 pub(super) struct Inline<F: Future> {
@@ -216,5 +217,120 @@ fn a_replaced_waker_that_ends_the_initializer() {
         let cancel = thread::spawn(|| gone.cancel());
         assert_eq!(*stage.run(moving), 1);
         cancel.join().unwrap();
+    });
+}
+
+/// A waker that ends the initializer as it is cloned leaves its waiter with the value, and one who registers meanwhile.
+///
+/// Worrying: A has seen INITIALIZING, and stands in the list only when the drain that its clone has made, or that of B,
+/// has come to its end.
+#[test]
+fn a_cloned_waker_that_ends_the_initializer() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let newcomer = thread::spawn(|| stage.run(stage.cell.wait()));
+        let mut waiter = stage.task(stage.get_or_init(2));
+        let polled = waiter.poll_for_trouble(|| claim.end(Ok(1)));
+        assert_eq!(polled, Poll::Ready(1));
+        assert_eq!(*newcomer.join().unwrap(), 1);
+    });
+}
+
+/// A waker that has the initializer fail as it is cloned leaves its waiter and another one to take over.
+///
+/// Worrying: A, whose clone has drained the list, finds B initializing when it locks, or B who is done with that.
+#[test]
+fn a_cloned_waker_that_has_the_initializer_fail() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
+        let mut waiter = stage.task(stage.get_or_init(2));
+        let polled = waiter.poll_for_trouble(|| claim.end(Err(Failed)));
+        if polled.is_pending() {
+            assert_eq!(waiter.run(), 2);
+        }
+        assert!(matches!(other.join().unwrap(), Ok(2) | Err(Failed)));
+    });
+}
+
+/// A waker that sets the value as it is cloned agrees with a `set` elsewhere, and its passive waiter gets the value.
+///
+/// Worrying: nobody drains when A registers, as there was no waiter yet when the value came.
+#[test]
+fn a_cloned_waker_that_sets_the_value() {
+    exhaustive(|stage| {
+        let other = thread::spawn(|| stage.cell.set(2).is_ok());
+        let mut waiter = stage.task(stage.cell.wait());
+        let mut is_set = false;
+        let polled = waiter.poll_for_trouble(|| is_set = stage.cell.set(1).is_ok());
+        let is_set_elsewhere = other.join().unwrap();
+        assert!(is_set != is_set_elsewhere);
+        let value = match polled {
+            Poll::Ready(value) => value,
+            Poll::Pending => waiter.run(),
+        };
+        assert_eq!(*value, if is_set { 1 } else { 2 });
+    });
+}
+
+/// A newer waker that ends the initializer as it is cloned has its waiter go on with the value, while a neighbour is
+/// dropped.
+///
+/// Worrying: A's clone takes A's own node out and wakes the older waker, which nobody listens to; the newer one must not
+/// be put into a node that is in no list.
+#[test]
+fn a_newer_waker_that_ends_the_initializer_when_cloned() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let moving = stage.waiting(stage.cell.wait());
+        let gone = stage.waiting(stage.get_or_init(2));
+        let cancel = thread::spawn(|| gone.cancel());
+        let mut moved = moving.migrate();
+        let polled = moved.poll_for_trouble(|| claim.end(Ok(1)));
+        assert_eq!(polled, Poll::Ready(&1));
+        cancel.join().unwrap();
+    });
+}
+
+/// A newer waker that drops a neighbour as it is cloned is woken, or its waiter finds the value.
+///
+/// Worrying: A's clone takes a node out that B's drain is to take next, and then A locks to replace the waker in a node
+/// that B has taken.
+#[test]
+fn a_newer_waker_that_drops_a_neighbour_when_cloned() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init(2));
+        let moving = stage.waiting(stage.cell.wait());
+        let publish = thread::spawn(|| claim.end(Ok(1)));
+        let mut moved = moving.migrate();
+        let value = match moved.poll_for_trouble(|| gone.cancel()) {
+            Poll::Ready(value) => value,
+            Poll::Pending => moved.run(),
+        };
+        assert_eq!(*value, 1);
+        publish.join().unwrap();
+    });
+}
+
+/// A waker that has another waiter register as it is cloned leaves both to be woken.
+///
+/// Worrying: A's clone puts a node in front of the one that A is about to push, as B drains.
+#[test]
+fn a_cloned_waker_that_registers_another_waiter() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let publish = thread::spawn(|| claim.end(Ok(1)));
+        let mut other = stage.task(stage.cell.wait());
+        let mut waiter = stage.task(stage.get_or_init(2));
+        let mut polled_inside = Poll::Pending;
+        let polled = waiter.poll_for_trouble(|| polled_inside = other.poll());
+        if polled.is_pending() {
+            assert_eq!(waiter.run(), 1);
+        }
+        if polled_inside.is_pending() {
+            assert_eq!(*other.run(), 1);
+        }
+        publish.join().unwrap();
     });
 }

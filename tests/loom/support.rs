@@ -2,13 +2,17 @@
 
 use std::{
     any::type_name,
+    cell::Cell,
     future::poll_fn,
+    mem::ManuallyDrop,
+    ops::Deref,
     pin::Pin,
+    ptr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker},
 };
 
 use crate::{
@@ -279,6 +283,18 @@ impl<F: Future, B: Staged> Task<F, B> {
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
+    /// Polls once, with a waker that has `incident` happen when it is cloned. Its clones are the usual waker.
+    pub(crate) fn poll_for_trouble(&mut self, incident: impl FnOnce()) -> Poll<F::Output> {
+        self.wakes_before = self.wakes();
+        let troubled = Troubled {
+            waker: Alarm::waker(&self.alarm),
+            incident: Cell::new(Some(incident)),
+        };
+        self.future
+            .as_mut()
+            .poll(&mut Context::from_waker(&troubled.waker()))
+    }
+
     /// Sleeps until it is woken, polls, and so on until the future has completed.
     ///
     /// loom's `Notify` wakes once without a reason, which the cell has to put up with.
@@ -338,6 +354,35 @@ impl<F: Future, B: Staged> Task<F, B> {
     }
 
     pub(crate) fn cancel(self) {}
+}
+
+/// What has something happen before a waker is cloned.
+struct Troubled<I> {
+    waker: Waker,
+    incident: Cell<Option<I>>,
+}
+
+impl<I: FnOnce()> Troubled<I> {
+    const VTABLE: RawWakerVTable = RawWakerVTable::new(
+        |troubled| {
+            // SAFETY: see `waker`.
+            let troubled = unsafe { &*troubled.cast::<Self>() };
+            if let Some(incident) = troubled.incident.take() {
+                incident();
+            }
+            let clone = ManuallyDrop::new(troubled.waker.clone());
+            RawWaker::new(clone.data(), clone.vtable())
+        },
+        |_| unreachable!("the waker of a poll is not woken by value"),
+        |_| unreachable!("initializers of the plays do not wake themselves"),
+        |_| {},
+    );
+
+    /// For the time of the borrow, and this thread.
+    fn waker(&self) -> impl Deref<Target = Waker> + use<'_, I> {
+        // SAFETY: `data` stays borrowed as long as this waker is used, as it is neither moved out nor sent away.
+        ManuallyDrop::new(unsafe { Waker::new(ptr::from_ref(self).cast(), &Self::VTABLE) })
+    }
 }
 
 /// What a waker wakes. The play keeps count outside of loom, so that the counting orders nothing.
