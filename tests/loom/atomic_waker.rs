@@ -9,6 +9,8 @@
 
 use loom::thread;
 
+#[cfg(feature = "blocking")]
+use super::blocking;
 use super::{
     shadowed::Shadowed,
     support::{self, Failed, Task, bounded_on, exhaustive_on},
@@ -247,10 +249,7 @@ fn cancel_against_registration() {
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
     exhaustive(|stage| {
-        let claimed = stage.claim();
-        let thread = thread::spawn(|| *stage.cell.wait_blocking());
-        claimed.end(Ok(1));
-        assert_eq!(thread.join().unwrap(), 1);
+        blocking::play_the_value_of_a_task(stage);
     });
 }
 
@@ -259,10 +258,7 @@ fn a_thread_gets_the_value_of_a_task() {
 #[test]
 fn a_thread_takes_over() {
     exhaustive(|stage| {
-        let claimed = stage.claim();
-        let thread = thread::spawn(|| stage.get_or_init_blocking(1));
-        claimed.end(Err(Failed));
-        assert_eq!(thread.join().unwrap(), 1);
+        blocking::play_a_takeover(stage);
     });
 }
 
@@ -273,11 +269,6 @@ fn a_thread_takes_over() {
 #[test]
 fn a_thread_whose_time_runs_out_against_a_publication() {
     exhaustive(|stage| {
-        let claimed = stage.claim();
-        let task = stage.waiting(stage.cell.wait());
-        let thread = thread::spawn(|| stage.wait_a_while());
-        claimed.end(Ok(1));
-        assert!(matches!(thread.join().unwrap(), None | Some(1)));
-        assert_eq!(*task.end(), 1);
+        blocking::play_a_time_out_beside_a_task(stage);
     });
 }

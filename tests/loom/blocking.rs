@@ -11,7 +11,7 @@ use super::support::{Failed, Outcome, Stage, Staged, bounded, exhaustive};
 
 impl<B: Staged> Stage<B> {
     /// The value; if there is none, `value` by an initializer of ours, on this thread.
-    pub(super) fn get_or_init_blocking(&self, value: u32) -> u32 {
+    fn get_or_init_blocking(&self, value: u32) -> u32 {
         *self.cell.get_or_init_blocking(|| {
             self.work();
             value
@@ -28,10 +28,37 @@ impl<B: Staged> Stage<B> {
     }
 
     /// The value, unless the time runs out, which it does when others have done something or nothing.
-    pub(super) fn wait_a_while(&self) -> Option<u32> {
+    fn wait_a_while(&self) -> Option<u32> {
         self.cell.wait_timeout(Duration::from_secs(1)).copied()
     }
 }
+
+// Plays of every backend.
+
+pub(super) fn play_the_value_of_a_task<B: Staged>(stage: &'static Stage<B>) {
+    let claimed = stage.claim();
+    let thread = thread::spawn(|| *stage.cell.wait_blocking());
+    claimed.end(Ok(1));
+    assert_eq!(thread.join().unwrap(), 1);
+}
+
+pub(super) fn play_a_takeover<B: Staged>(stage: &'static Stage<B>) {
+    let claimed = stage.claim();
+    let thread = thread::spawn(|| stage.get_or_init_blocking(1));
+    claimed.end(Err(Failed));
+    assert_eq!(thread.join().unwrap(), 1);
+}
+
+pub(super) fn play_a_time_out_beside_a_task<B: Staged>(stage: &'static Stage<B>) {
+    let claimed = stage.claim();
+    let task = stage.waiting(stage.cell.wait());
+    let thread = thread::spawn(|| stage.wait_a_while());
+    claimed.end(Ok(1));
+    assert!(matches!(thread.join().unwrap(), None | Some(1)));
+    assert_eq!(*task.end(), 1);
+}
+
+// Models of the default one.
 
 /// A thread gets the value that a task makes.
 ///
@@ -40,10 +67,7 @@ impl<B: Staged> Stage<B> {
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
     exhaustive(|stage| {
-        let claimed = stage.claim();
-        let thread = thread::spawn(|| *stage.cell.wait_blocking());
-        claimed.end(Ok(1));
-        assert_eq!(thread.join().unwrap(), 1);
+        play_the_value_of_a_task(stage);
     });
 }
 
@@ -75,10 +99,7 @@ fn two_threads_get_the_value_of_one() {
 #[test]
 fn a_thread_takes_over() {
     exhaustive(|stage| {
-        let claimed = stage.claim();
-        let thread = thread::spawn(|| stage.get_or_init_blocking(1));
-        claimed.end(Err(Failed));
-        assert_eq!(thread.join().unwrap(), 1);
+        play_a_takeover(stage);
     });
 }
 
