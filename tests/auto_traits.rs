@@ -10,8 +10,8 @@ use std::{
 };
 
 use oncelot::{
-    Backend, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Intrusive, OnceCell, SetError,
-    Wait, backend::IntrusiveWaiter,
+    Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Intrusive, Lazy,
+    OnceCell, SetError, Wait, backend::IntrusiveWaiter,
 };
 
 /// Whether a type without generic parameters has a trait.
@@ -180,6 +180,68 @@ fn an_exclusive_future_is_unpin_with_its_initializer() {
     assert!(is!(Unpin: MutTryInitOf<u32, u32, u32>));
     assert!(!is!(Unpin: MutInitOf<u32, u32, PhantomPinned>));
     assert!(!is!(Unpin: MutTryInitOf<u32, u32, PhantomPinned>));
+}
+
+// What computes its value by itself.
+
+#[test]
+fn a_lazy_is_send_with_its_value_and_its_future() {
+    assert!(is!(Send: Lazy<u32, u32>));
+    assert!(is!(Send: Lazy<SendOnly, SendOnly>));
+    assert!(!is!(Send: Lazy<SyncOnly, u32>));
+    assert!(!is!(Send: Lazy<u32, SyncOnly>));
+    assert!(!is!(Send: Lazy<Neither, u32>));
+    assert!(!is!(Send: Lazy<u32, Neither>));
+}
+
+/// The future is used by one thread after the other, so that it need not be `Sync`.
+#[test]
+fn a_lazy_is_sync_with_a_future_that_is_send() {
+    assert!(is!(Sync: Lazy<u32, u32>));
+    assert!(is!(Sync: Lazy<u32, SendOnly>));
+    assert!(!is!(Sync: Lazy<u32, SyncOnly>));
+    assert!(!is!(Sync: Lazy<u32, Neither>));
+    assert!(!is!(Sync: Lazy<SendOnly, u32>));
+    assert!(!is!(Sync: Lazy<SyncOnly, u32>));
+    assert!(!is!(Sync: Lazy<Neither, u32>));
+}
+
+#[test]
+fn a_lazy_is_unpin_with_its_future_whatever_its_value() {
+    assert!(is!(Unpin: Lazy<u32, u32>));
+    assert!(is!(Unpin: Lazy<PhantomPinned, u32>));
+    assert!(!is!(Unpin: Lazy<u32, PhantomPinned>));
+}
+
+#[test]
+fn a_lazy_is_unwind_safe_with_its_value_whatever_its_future() {
+    assert!(is!(UnwindSafe: Lazy<u32, &'static UnsafeCell<u32>>));
+    assert!(is!(RefUnwindSafe: Lazy<u32, UnsafeCell<u32>>));
+    assert!(!is!(UnwindSafe: Lazy<&'static UnsafeCell<u32>, u32>));
+    assert!(!is!(RefUnwindSafe: Lazy<UnsafeCell<u32>, u32>));
+    assert!(!is!(RefUnwindSafe: Lazy<&'static mut u32, u32>));
+}
+
+#[test]
+fn a_get_is_send_with_a_lazy_that_is_sync() {
+    assert!(is!(Send: GetLazy<'static, u32, u32>));
+    assert!(is!(Send: GetLazy<'static, u32, SendOnly>));
+    assert!(!is!(Send: GetLazy<'static, u32, SyncOnly>));
+    assert!(!is!(Send: GetLazy<'static, SendOnly, u32>));
+    assert!(!is!(Send: GetLazy<'static, SyncOnly, u32>));
+    assert!(is!(Sync: GetLazy<'static, u32, SendOnly>));
+    assert!(!is!(Sync: GetLazy<'static, SendOnly, u32>));
+    assert!(!is!(Unpin: GetLazy<'static, u32, u32>));
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
+    assert!(is!(Send: oncelot::BoxLazy<'static, u32>) && is!(Sync: oncelot::BoxLazy<'static, u32>));
+    assert!(is!(Unpin: oncelot::BoxLazy<'static, u32>));
+    assert!(
+        !is!(Send: oncelot::LocalBoxLazy<'static, u32>) && !is!(Sync: oncelot::LocalBoxLazy<'static, u32>)
+    );
 }
 
 // In generic code: these need only compile.

@@ -6,14 +6,12 @@ mod outsider;
 mod util;
 
 use std::{
-    cell::{Cell, UnsafeCell},
     future::{Ready, pending, poll_fn, ready},
-    marker::{PhantomData, PhantomPinned},
-    panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     rc::Rc,
     sync::{
-        Barrier, MutexGuard,
+        Barrier,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -616,82 +614,6 @@ fn it_works_with_a_backend_from_outside() {
     assert_eq!(lazy.try_get(), Some(&1));
 }
 
-// The traits of the types.
-
-/// Whether a type has a trait: an inherent constant is preferred to one of a trait, where its bounds hold.
-macro_rules! is {
-    ($trait:ident: $type:ty) => {{
-        struct Probe<T>(PhantomData<T>);
-        #[allow(dead_code, reason = "used where the trait is not there")]
-        trait Otherwise {
-            const HAS_TRAIT: bool = false;
-        }
-        impl<T> Otherwise for Probe<T> {}
-        #[allow(dead_code, reason = "used where the trait is there")]
-        impl<T: $trait> Probe<T> {
-            const HAS_TRAIT: bool = true;
-        }
-        <Probe<$type>>::HAS_TRAIT
-    }};
-}
-
-/// Neither `Send` nor `Sync`.
-type Neither = Rc<()>;
-/// `Send` and not `Sync`.
-type SendOnly = Cell<u32>;
-/// `Sync` and not `Send`.
-type SyncOnly = MutexGuard<'static, u32>;
-
-#[test]
-fn it_is_send_with_its_value_and_its_future() {
-    assert!(is!(Send: Lazy<u32, u32>));
-    assert!(is!(Send: Lazy<SendOnly, SendOnly>));
-    assert!(!is!(Send: Lazy<SyncOnly, u32>));
-    assert!(!is!(Send: Lazy<u32, SyncOnly>));
-    assert!(!is!(Send: Lazy<Neither, u32>));
-    assert!(!is!(Send: Lazy<u32, Neither>));
-}
-
-/// The future is used by one thread after the other, so that it need not be `Sync`.
-#[test]
-fn it_is_sync_with_a_future_that_is_send() {
-    assert!(is!(Sync: Lazy<u32, u32>));
-    assert!(is!(Sync: Lazy<u32, SendOnly>));
-    assert!(!is!(Sync: Lazy<u32, SyncOnly>));
-    assert!(!is!(Sync: Lazy<u32, Neither>));
-    assert!(!is!(Sync: Lazy<SendOnly, u32>));
-    assert!(!is!(Sync: Lazy<SyncOnly, u32>));
-    assert!(!is!(Sync: Lazy<Neither, u32>));
-}
-
-#[test]
-fn it_is_unpin_with_its_future_whatever_its_value() {
-    assert!(is!(Unpin: Lazy<u32, u32>));
-    assert!(is!(Unpin: Lazy<PhantomPinned, u32>));
-    assert!(!is!(Unpin: Lazy<u32, PhantomPinned>));
-}
-
-#[test]
-fn it_is_unwind_safe_with_its_value_whatever_its_future() {
-    assert!(is!(UnwindSafe: Lazy<u32, &'static UnsafeCell<u32>>));
-    assert!(is!(RefUnwindSafe: Lazy<u32, UnsafeCell<u32>>));
-    assert!(!is!(UnwindSafe: Lazy<&'static UnsafeCell<u32>, u32>));
-    assert!(!is!(RefUnwindSafe: Lazy<UnsafeCell<u32>, u32>));
-    assert!(!is!(RefUnwindSafe: Lazy<&'static mut u32, u32>));
-}
-
-#[test]
-fn a_get_is_send_with_a_lazy_that_is_sync() {
-    assert!(is!(Send: GetLazy<'static, u32, u32>));
-    assert!(is!(Send: GetLazy<'static, u32, SendOnly>));
-    assert!(!is!(Send: GetLazy<'static, u32, SyncOnly>));
-    assert!(!is!(Send: GetLazy<'static, SendOnly, u32>));
-    assert!(!is!(Send: GetLazy<'static, SyncOnly, u32>));
-    assert!(is!(Sync: GetLazy<'static, u32, SendOnly>));
-    assert!(!is!(Sync: GetLazy<'static, SendOnly, u32>));
-    assert!(!is!(Unpin: GetLazy<'static, u32, u32>));
-}
-
 // In a box.
 
 #[cfg(feature = "alloc")]
@@ -756,13 +678,6 @@ mod boxed {
         let shared = Rc::new(1);
         let lazy = LocalBoxLazy::boxed_local(async { *shared });
         assert_eq!(now(lazy.get_unpin()), &1);
-    }
-
-    #[test]
-    fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
-        assert!(is!(Send: BoxLazy<'static, u32>) && is!(Sync: BoxLazy<'static, u32>));
-        assert!(is!(Unpin: BoxLazy<'static, u32>));
-        assert!(!is!(Send: LocalBoxLazy<'static, u32>) && !is!(Sync: LocalBoxLazy<'static, u32>));
     }
 }
 
