@@ -17,7 +17,7 @@ use crate::{
     reentrancy::{self, Runner},
     running::run_here,
     slot::{Acquired, Slot},
-    static_lazy::{Align, Alignment, StaticLazy},
+    static_lazy::StaticLazy,
     sync::{is_past, parker},
 };
 
@@ -172,10 +172,7 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
 }
 
 /// For threads that may block (feature `blocking`).
-impl<T, const SIZE: usize, const ALIGN: usize> StaticLazy<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
+impl<T> StaticLazy<T> {
     /// The value, once it is there; computes it on this thread if nobody else does.
     ///
     /// # Panics

@@ -1,8 +1,7 @@
-//! Lazily computed statics: the future lives in the static itself, and has a waker of the static's own.
+//! Lazily computed statics: the future lives in a place beside the static, and has a waker of the static's own.
 
 use core::{
-    fmt,
-    mem::{self, MaybeUninit},
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
 };
@@ -16,6 +15,10 @@ use crate::{
     sync::{AtomicU8, Ordering, UnsafeCell},
     word::exchange_byte,
 };
+
+pub use self::place::{Align, Alignment, Place, align_of_future, size_of_future};
+
+mod place;
 
 /// Declares statics whose values are computed by futures, when they are first asked for.
 ///
@@ -34,18 +37,21 @@ use crate::{
 /// # });
 /// ```
 ///
-/// Each static is a [`StaticLazy`]. The future is stored in it: its size and alignment are computed by the
-/// compiler, and nothing is allocated. Attributes, doc comments and visibility are the static's. The future is
+/// Each static is a [`StaticLazy`]. The future is stored in a place beside it, whose size and alignment are computed by
+/// the compiler, and nothing is allocated. Attributes, doc comments and visibility are the static's. The future is
 /// `Send` and `'static`; it begins when somebody asks, and is dropped as soon as the value is there.
 #[macro_export]
 macro_rules! lazy {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = $future:expr;)*) => {$(
         $(#[$attribute])*
-        $visibility static $name: $crate::StaticLazy<
-            $value,
-            { $crate::__private::size_of_future(|| $future) },
-            { $crate::__private::align_of_future(|| $future) },
-        > = $crate::StaticLazy::__new(|| $future);
+        $visibility static $name: $crate::StaticLazy<$value> = {
+            static __ONCELOT_PLACE: $crate::__private::Place<
+                { $crate::__private::size_of_future(|| $future) },
+                { $crate::__private::align_of_future(|| $future) },
+            > = $crate::__private::Place::new();
+            // SAFETY: the place is this static's alone.
+            unsafe { $crate::StaticLazy::__new(&__ONCELOT_PLACE, || $future) }
+        };
     )*};
 }
 
@@ -70,15 +76,16 @@ macro_rules! lazy {
 ///
 /// Each wake of the future wakes every waiter. One look at a ready static is one load (Acquire). Nothing
 /// allocates.
-pub struct StaticLazy<T, const SIZE: usize, const ALIGN: usize>
-where
-    Align<ALIGN>: Alignment,
-{
+///
+/// The value stands in the static, beside seven words, and the future in memory that is zero when the program begins: it
+/// adds nothing to what is stored of the program. Like any future that is boxed or spawned, it is made on the stack
+/// of whoever polls it first, and then moved to its place.
+pub struct StaticLazy<T> {
     slot: Slot<T, Intrusive>,
     /// What to do when the future's waker is woken, and when it is pending; see [`AWAKE`] and the others.
     phase: AtomicU8,
-    /// Touched by the holder of the claim alone.
-    computation: UnsafeCell<Computation<SIZE, ALIGN>>,
+    /// Touched by the holder of the claim alone, and so is the future.
+    computation: UnsafeCell<Computation>,
     future: ErasedFuture<T>,
 }
 
@@ -89,14 +96,10 @@ const POLLING: u8 = 1;
 /// The future is pending, and its waker has the claim: waking is releasing it.
 const ASLEEP: u8 = 2;
 
-struct Computation<const SIZE: usize, const ALIGN: usize>
-where
-    Align<ALIGN>: Alignment,
-{
+struct Computation {
     life: Life,
     /// Lasts from the first poll on.
     attempt: Attempt,
-    place: Place<<Align<ALIGN> as Alignment>::Unit, SIZE>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,15 +114,9 @@ enum Life {
     Poisoned,
 }
 
-/// So many bytes, aligned as `A`.
-#[repr(C)]
-struct Place<A, const SIZE: usize> {
-    align: [A; 0],
-    bytes: MaybeUninit<[u8; SIZE]>,
-}
-
 /// What is known of a future whose type has no name.
 struct ErasedFuture<T> {
+    place: *mut u8,
     /// A `fn() -> Fut`.
     init: fn(),
     /// Puts the future that `init` makes into its place.
@@ -129,8 +126,9 @@ struct ErasedFuture<T> {
 }
 
 impl<T> ErasedFuture<T> {
-    const fn new<Fut: Future<Output = T>>(init: fn() -> Fut) -> Self {
+    const fn new<Fut: Future<Output = T>>(place: *mut u8, init: fn() -> Fut) -> Self {
         Self {
+            place,
             // SAFETY: a function pointer is kept as another one, and only called as what it was, in `start`.
             init: unsafe { mem::transmute::<fn() -> Fut, fn()>(init) },
             start: |init, place| {
@@ -153,19 +151,24 @@ impl<T> ErasedFuture<T> {
 
 // SAFETY: what holds of `Slot`; the future is `Send`, as `__new` demands, and is polled and dropped by one thread
 // after the other, as the claim goes from hand to hand.
-unsafe impl<T: Send + Sync, const SIZE: usize, const ALIGN: usize> Sync for StaticLazy<T, SIZE, ALIGN> where
-    Align<ALIGN>: Alignment
-{
-}
+unsafe impl<T: Send + Sync> Sync for StaticLazy<T> {}
 
-impl<T, const SIZE: usize, const ALIGN: usize> StaticLazy<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
+impl<T> StaticLazy<T> {
     /// For [`lazy!`](crate::lazy!).
+    ///
+    /// # Safety
+    ///
+    /// Nothing else uses the place, as long as this lives.
     #[doc(hidden)]
     #[must_use]
-    pub const fn __new<Fut: Future<Output = T> + Send + 'static>(init: fn() -> Fut) -> Self {
+    pub const unsafe fn __new<Fut, const SIZE: usize, const ALIGN: usize>(
+        place: &'static Place<SIZE, ALIGN>,
+        init: fn() -> Fut,
+    ) -> Self
+    where
+        Fut: Future<Output = T> + Send + 'static,
+        Align<ALIGN>: Alignment,
+    {
         assert!(
             size_of::<Fut>() <= SIZE && align_of::<Fut>() <= ALIGN,
             "use `oncelot::lazy!`"
@@ -176,12 +179,8 @@ where
             computation: UnsafeCell::new(Computation {
                 life: Life::Unstarted,
                 attempt: Attempt::NONE,
-                place: Place {
-                    align: [],
-                    bytes: MaybeUninit::uninit(),
-                },
             }),
-            future: ErasedFuture::new(init),
+            future: ErasedFuture::new(place.address(), init),
         }
     }
 
@@ -202,7 +201,7 @@ where
     ///
     /// If the future is dropped, nothing is lost: the others go on with the computation.
     #[inline]
-    pub fn get(&'static self) -> GetStatic<T, SIZE, ALIGN> {
+    pub fn get(&'static self) -> GetStatic<T> {
         GetStatic {
             stage: match self.try_get() {
                 Some(value) => Turns::Ready(value),
@@ -244,14 +243,11 @@ where
     /// The caller has the claim.
     unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<(T, Attempt)> {
         self.computation.with_mut(|computation| {
-            // Its fields, and never a reference to the whole: a future that refers to itself shares its place with
-            // nobody else's `&mut`.
-            // SAFETY: the pointer is valid.
-            let place = unsafe { &raw mut (*computation).place.bytes }.cast();
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
-            let stage = unsafe { &mut (*computation).life };
-            // SAFETY: as above.
-            let kept = unsafe { &mut (*computation).attempt };
+            let Computation {
+                life: stage,
+                attempt: kept,
+            } = unsafe { &mut *computation };
             assert!(
                 *stage != Life::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
@@ -261,15 +257,16 @@ where
             // Until it is known that nothing has panicked.
             let life = mem::replace(stage, Life::Poisoned);
             let polled = attempt.run(self.slot.backend(), Runner::Task(waker), || {
+                let future = &self.future;
                 if life == Life::Unstarted {
                     // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
-                    unsafe { (self.future.start)(self.future.init, place) };
+                    unsafe { (future.start)(future.init, future.place) };
                 }
                 // SAFETY: the future is in its place, and ours.
-                let polled = unsafe { (self.future.poll)(place, &mut Context::from_waker(waker)) };
+                let polled = unsafe { (future.poll)(future.place, &mut Context::from_waker(waker)) };
                 if polled.is_ready() {
                     // SAFETY: the future is in its place, and ours; `Poisoned` keeps others away from what is left.
-                    unsafe { (self.future.drop)(place) };
+                    unsafe { (future.drop)(future.place) };
                 }
                 polled
             });
@@ -334,28 +331,19 @@ enum Driven<T: 'static> {
 ///
 /// Panics if it is polled after it has completed or panicked.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetStatic<T: 'static, const SIZE: usize, const ALIGN: usize>
-where
-    Align<ALIGN>: Alignment,
-{
-    stage: Turns<T, SIZE, ALIGN>,
+pub struct GetStatic<T: 'static> {
+    stage: Turns<T>,
 }
 
-enum Turns<T: 'static, const SIZE: usize, const ALIGN: usize>
-where
-    Align<ALIGN>: Alignment,
-{
+enum Turns<T: 'static> {
     /// The value was there when the future was made: the path of every access to a ready static.
     Ready(&'static T),
     /// Pinned with the whole.
-    Waiting(Waiting<'static, StaticLazy<T, SIZE, ALIGN>>),
+    Waiting(Waiting<'static, StaticLazy<T>>),
     Done,
 }
 
-impl<T, const SIZE: usize, const ALIGN: usize> Awaited for StaticLazy<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
+impl<T> Awaited for StaticLazy<T> {
     type Value = T;
     type Backend = Intrusive;
     type Name = T;
@@ -366,10 +354,7 @@ where
     }
 }
 
-impl<T, const SIZE: usize, const ALIGN: usize> Future for GetStatic<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
+impl<T> Future for GetStatic<T> {
     type Output = &'static T;
 
     /// Inlined for the look at a ready static.
@@ -385,10 +370,7 @@ where
     }
 }
 
-impl<T, const SIZE: usize, const ALIGN: usize> GetStatic<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
+impl<T> GetStatic<T> {
     /// `self` is pinned.
     #[inline(never)]
     fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'static T> {
@@ -420,10 +402,7 @@ where
     }
 }
 
-impl<T: fmt::Debug, const SIZE: usize, const ALIGN: usize> fmt::Debug for StaticLazy<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
+impl<T: fmt::Debug> fmt::Debug for StaticLazy<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut tuple = f.debug_tuple("StaticLazy");
         match self.try_get() {
@@ -434,65 +413,8 @@ where
     }
 }
 
-impl<T, const SIZE: usize, const ALIGN: usize> fmt::Debug for GetStatic<T, SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
+impl<T> fmt::Debug for GetStatic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GetStatic").finish_non_exhaustive()
     }
-}
-
-/// An alignment in bytes, as a type.
-#[derive(Debug)]
-pub struct Align<const ALIGN: usize>;
-
-/// Implemented for the alignments that futures have: the powers of two up to 4096.
-pub trait Alignment {
-    /// A type of no size with this alignment.
-    #[doc(hidden)]
-    type Unit: Copy;
-}
-
-macro_rules! alignments {
-    ($($align:literal $unit:ident)*) => {$(
-        #[doc(hidden)]
-        #[derive(Debug, Clone, Copy)]
-        #[repr(align($align))]
-        pub struct $unit;
-
-        impl Alignment for Align<$align> {
-            type Unit = $unit;
-        }
-    )*};
-}
-
-alignments! {
-    1 Align1
-    2 Align2
-    4 Align4
-    8 Align8
-    16 Align16
-    32 Align32
-    64 Align64
-    128 Align128
-    256 Align256
-    512 Align512
-    1024 Align1024
-    2048 Align2048
-    4096 Align4096
-}
-
-/// The size of the future that a closure makes.
-#[must_use]
-pub const fn size_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize {
-    mem::forget(init);
-    size_of::<Fut>()
-}
-
-/// The alignment of the future that a closure makes.
-#[must_use]
-pub const fn align_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize {
-    mem::forget(init);
-    align_of::<Fut>()
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use oncelot::{
-    __private::{align_of_future, size_of_future},
+    __private::{Place, align_of_future, size_of_future},
     StaticLazy,
 };
 
@@ -22,7 +22,8 @@ use crate::{
     totals::TOTALS,
 };
 
-type Lazy = StaticLazy<Value, { size_of_future(start) }, { align_of_future(start) }>;
+type Lazy = StaticLazy<Value>;
+type Room = Place<{ size_of_future(start) }, { align_of_future(start) }>;
 
 /// Statics are never dropped, so that there is a bound to them.
 const MOST: usize = 10_000;
@@ -62,7 +63,9 @@ impl Static {
             return None;
         }
         TOTALS.generations_with_a_static.add();
-        let lazy: &'static Lazy = Box::leak(Box::new(StaticLazy::__new(start)));
+        let room: &'static Room = Box::leak(Box::new(Room::new()));
+        // SAFETY: the room is this static's alone.
+        let lazy: &'static Lazy = Box::leak(Box::new(unsafe { StaticLazy::__new(room, start) }));
         all.push(lazy);
         let plan = Arc::new(Plan {
             site: Site::new(&Arc::new(Census::default())),

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use oncelot::{Lazy, StaticLazy};
+use oncelot::{__private::Place, Lazy, StaticLazy};
 
 use crate::{
     bed::Bed,
@@ -198,8 +198,8 @@ fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_re
     }
 }
 
-/// A static, but that its memory is given back where its documentation does not say that it is leaked.
-type Static = StaticLazy<Value, { size_of::<Infallible>() }, { align_of::<Infallible>() }>;
+/// Where the future of a static is.
+type Room = Place<{ size_of::<Infallible>() }, { align_of::<Infallible>() }>;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StaticScenario {
@@ -221,13 +221,17 @@ impl StaticScenario {
     }
 
     pub(crate) fn play(self) {
-        let lazy = util::leak_box(Box::new(Static::__new(match self.computation {
+        let start: fn() -> Infallible = match self.computation {
             Waits::No => || start(Waits::No),
             Waits::Yields => || start(Waits::Yields),
             Waits::AtTheGate => || start(Waits::AtTheGate),
-        })));
+        };
+        let room = util::leak_box(Box::new(Room::new()));
+        // SAFETY: the room is this static's alone.
+        let lazy = unsafe { StaticLazy::<Value>::__new(&*room, start) };
+        let lazy = util::leak_box(Box::new(lazy));
         // SAFETY: nobody drops it or borrows it exclusively, but for the end of this function.
-        let shared: &'static Static = unsafe { &*lazy };
+        let shared: &'static StaticLazy<Value> = unsafe { &*lazy };
         let mut cast = Cast::new();
         let ask = || deed(shared.get(), Value::see);
         match self.askers {

@@ -19,7 +19,7 @@ use super::{
     reentrant::Inline,
     support::{Failed, Stage, Task, bounded, exhaustive},
 };
-use crate::{Lazy, StaticLazy};
+use crate::{__private::Place, Lazy, StaticLazy};
 
 // A future in a `Lazy`.
 
@@ -230,11 +230,9 @@ impl Future for Sleeper {
     }
 }
 
-type Static = StaticLazy<u32, { size_of::<Sleeper>() }, { align_of::<Sleeper>() }>;
-
 struct Scene {
     stage: &'static Stage,
-    lazy: Static,
+    lazy: StaticLazy<u32>,
     script: Script,
 }
 
@@ -256,9 +254,14 @@ impl Scene {
 }
 
 fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene)) {
+    let place = Box::into_raw(Box::new(Place::<
+        { size_of::<Sleeper>() },
+        { align_of::<Sleeper>() },
+    >::new()));
     let scene = Box::into_raw(Box::new(Scene {
         stage,
-        lazy: StaticLazy::__new(Sleeper::begin),
+        // SAFETY: the place lives until the play is over, and is this static's alone.
+        lazy: unsafe { StaticLazy::__new(&*place, Sleeper::begin) },
         script,
     }));
     // SAFETY: the scene lives until the play is over, and the static with it: nobody uses it or its waker later.
@@ -273,6 +276,8 @@ fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static
     SCRIPT.set(None);
     // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
     drop(unsafe { Box::from_raw(scene) });
+    // SAFETY: as above.
+    drop(unsafe { Box::from_raw(place) });
 }
 
 /// A wake that meets a poll is not lost, and whoever polls next sees why it came.

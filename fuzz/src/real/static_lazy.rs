@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, ptr::NonNull};
 
-use oncelot::StaticLazy;
+use oncelot::{__private::Place, StaticLazy};
 
 use super::{
     Driven, Subject, drive,
@@ -14,7 +14,28 @@ use crate::{
     stage::{Event, Id, Outcome, Stage},
 };
 
-pub(super) type Static = StaticLazy<Value, { size_of::<Computation>() }, { align_of::<Computation>() }>;
+pub(super) struct Static {
+    lazy: StaticLazy<Value>,
+    _room: Room,
+}
+
+type Inside = Place<{ size_of::<Computation>() }, { align_of::<Computation>() }>;
+
+/// Where the future is.
+struct Room(NonNull<Inside>);
+
+impl Room {
+    fn new() -> Self {
+        Self(NonNull::from(Box::leak(Box::new(Inside::new()))))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // SAFETY: the pointer comes from a box, and what uses it has gone.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
 
 thread_local! {
     /// The name of the future of the static that was made last.
@@ -30,7 +51,12 @@ fn start() -> Computation {
 impl Subject for Static {
     fn new(stage: &Stage<'_>) -> Self {
         COMPUTATION.set(stage.new_computation());
-        Self::__new(start)
+        let room = Room::new();
+        Self {
+            // SAFETY: the room is this static's alone, and is there as long.
+            lazy: unsafe { StaticLazy::__new(room.0.as_ref(), start) },
+            _room: room,
+        }
     }
 
     fn with_value(_stage: &Stage<'_>) -> Option<Self> {
@@ -38,7 +64,7 @@ impl Subject for Static {
     }
 
     fn future(&'static self, _kind: Kind, _id: Id, _stage: &Stage<'_>) -> NonNull<dyn Driven> {
-        drive(self.get(), |value| Outcome::Value(value.id()))
+        drive(self.lazy.get(), |value| Outcome::Value(value.id()))
     }
 
     fn put(&self, _insert: bool, _stage: &Stage<'_>) -> Option<Outcome> {
@@ -50,6 +76,6 @@ impl Subject for Static {
     }
 
     fn look(&self) -> Option<Id> {
-        self.try_get().map(Value::id)
+        self.lazy.try_get().map(Value::id)
     }
 }

@@ -1,0 +1,101 @@
+//! Where the future of a static is: a static of its own beside it, which is zero when the program begins, and so takes no
+//! room in what is stored of the program.
+
+use core::{
+    cell::UnsafeCell,
+    fmt,
+    mem::{self, MaybeUninit},
+};
+
+/// So many bytes, so aligned.
+#[repr(C)]
+pub struct Place<const SIZE: usize, const ALIGN: usize>
+where
+    Align<ALIGN>: Alignment,
+{
+    align: [<Align<ALIGN> as Alignment>::Unit; 0],
+    bytes: UnsafeCell<MaybeUninit<[u8; SIZE]>>,
+}
+
+// SAFETY: a shared reference gives access to an address alone.
+unsafe impl<const SIZE: usize, const ALIGN: usize> Sync for Place<SIZE, ALIGN> where Align<ALIGN>: Alignment {}
+
+impl<const SIZE: usize, const ALIGN: usize> Place<SIZE, ALIGN>
+where
+    Align<ALIGN>: Alignment,
+{
+    /// With nothing in it.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it is made in constants")]
+    pub const fn new() -> Self {
+        Self {
+            align: [],
+            bytes: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    pub(super) const fn address(&'static self) -> *mut u8 {
+        self.bytes.get().cast()
+    }
+}
+
+impl<const SIZE: usize, const ALIGN: usize> fmt::Debug for Place<SIZE, ALIGN>
+where
+    Align<ALIGN>: Alignment,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
+/// An alignment in bytes, as a type.
+#[derive(Debug)]
+pub struct Align<const ALIGN: usize>;
+
+/// Implemented for the alignments that futures have: the powers of two up to 4096.
+pub trait Alignment {
+    /// A type of no size with this alignment.
+    type Unit: Copy;
+}
+
+macro_rules! alignments {
+    ($($align:literal $unit:ident)*) => {$(
+        #[derive(Debug, Clone, Copy)]
+        #[repr(align($align))]
+        pub struct $unit;
+
+        impl Alignment for Align<$align> {
+            type Unit = $unit;
+        }
+    )*};
+}
+
+alignments! {
+    1 Align1
+    2 Align2
+    4 Align4
+    8 Align8
+    16 Align16
+    32 Align32
+    64 Align64
+    128 Align128
+    256 Align256
+    512 Align512
+    1024 Align1024
+    2048 Align2048
+    4096 Align4096
+}
+
+/// The size of the future that a closure makes.
+#[must_use]
+pub const fn size_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize {
+    mem::forget(init);
+    size_of::<Fut>()
+}
+
+/// The alignment of the future that a closure makes.
+#[must_use]
+pub const fn align_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize {
+    mem::forget(init);
+    align_of::<Fut>()
+}
