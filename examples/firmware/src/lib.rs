@@ -7,7 +7,8 @@
 //! | `lazy` | embassy | tasks share `lazy!` statics; who drives one is cancelled, or never polled again, and the others end it |
 //! | `radio` | embassy | the program of the README: one task starts a radio, another one waits for it |
 //! | `interrupt` | [`executor`] | an interrupt handler uses the cell of a few tasks, after every instruction in turn |
-//! | `interrupt_tasks` | embassy | the same, waking the executor from its sleep |
+//! | `interrupt_static` | [`executor`] | the same handler wakes the future of a static that they ask for |
+//! | `interrupt_tasks` | embassy | it uses the cell, waking the executor from its sleep |
 
 #![no_std]
 
@@ -21,6 +22,8 @@ pub mod tracked;
 pub mod contest;
 #[cfg(feature = "critical-section")]
 pub mod handler;
+#[cfg(feature = "critical-section")]
+pub mod sweep;
 
 /// Prints what has been checked.
 #[macro_export]

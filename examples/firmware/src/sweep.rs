@@ -1,0 +1,67 @@
+//! Rounds in each of which the interrupt handler comes a tick later, until it comes too late to interrupt anybody.
+//!
+//! With a timer that ticks no slower than instructions are executed (see `.cargo/config.toml`), it has come between any
+//! two of them then.
+
+use core::{fmt, future::Future, pin::Pin};
+
+use crate::{
+    executor,
+    handler::{self, Account},
+    report,
+};
+
+/// As many rounds in which the handler interrupts nobody are the last.
+const LATE_ROUNDS: u32 = 8;
+
+/// More rounds than any sweep takes.
+const PATIENCE: u32 = 100_000;
+
+/// Plays rounds, each told when the handler comes, until it comes too late. Tells how many that were.
+///
+/// # Panics
+///
+/// Panics if the handler never comes too late, or hardly ever interrupts anybody.
+pub fn sweep(name: fmt::Arguments<'_>, mut play: impl FnMut(u32) -> Account) -> u32 {
+    let (mut rounds, mut late, mut accepted) = (0, 0, 0);
+    while late < LATE_ROUNDS {
+        rounds += 1;
+        assert!(rounds < PATIENCE, "the handler never comes too late");
+        let account = play(rounds);
+        late = if account.was_at_rest { late + 1 } else { 0 };
+        accepted += u32::from(account.is_accepted);
+    }
+    assert!(
+        rounds > 50 * LATE_ROUNDS,
+        "the handler has hardly ever interrupted anybody"
+    );
+    report!("  {name}: {rounds} rounds, it was the handler's value in {accepted}");
+    rounds
+}
+
+/// Runs the tasks of a round until they are done and the handler has come.
+///
+/// # Panics
+///
+/// Panics if the handler has come, and a task sleeps on.
+pub fn run<F: Future<Output = ()>>(tasks: &mut [Pin<&mut F>]) -> Account {
+    let mut has_come = false;
+    executor::run(tasks, || {
+        assert!(
+            !has_come,
+            "the handler has come, and nobody is awake: a wakeup was lost"
+        );
+        wait_for_handler();
+        has_come = true;
+    });
+    wait_for_handler();
+    handler::recall().expect("it has come")
+}
+
+fn wait_for_handler() {
+    handler::set_at_rest(true);
+    while !handler::has_come() {
+        core::hint::spin_loop();
+    }
+    handler::set_at_rest(false);
+}
