@@ -157,7 +157,6 @@ pub(crate) fn poll_to_end<'a, A: Awaited, R>(
 
 /// Ends the poll of a future that has nothing left to do.
 #[cold]
-#[track_caller]
 pub(crate) fn polled_after_completion() -> ! {
-    panic!("a future of a `OnceCell` was polled after it had completed or panicked; make a new one")
+    panic!("a future of `oncelot` was polled after it had completed or panicked; make a new one")
 }

@@ -53,7 +53,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// });
     /// ```
     pub fn wait_blocking(&self) -> &T {
-        self.wait_until(None).expect("there is no deadline")
+        self.wait_until(|| None).expect("there is no deadline")
     }
 
     /// The value, once it is there, unless that takes longer than `timeout`. Never initializes, and leaves no waiter
@@ -72,7 +72,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Option<&T> {
-        self.wait_until(Instant::now().checked_add(timeout))
+        self.wait_until(|| Instant::now().checked_add(timeout))
     }
 
     /// The value; if there is none, the one that `init` makes, on this thread. `init` may block.
@@ -133,8 +133,9 @@ impl<T, B: Backend> OnceCell<T, B> {
         }
     }
 
-    fn wait_until(&self, deadline: Option<Instant>) -> Option<&T> {
+    fn wait_until(&self, deadline: impl FnOnce() -> Option<Instant>) -> Option<&T> {
         self.get().or_else(|| {
+            let deadline = deadline();
             in_place(self.slot(), || {
                 let mut waiting = pin!(Waiting::new(self.slot(), Interest::Value));
                 block_until(deadline, |cx| waiting.as_mut().poll_value(cx))
@@ -149,8 +150,9 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     ///
     /// # Panics
     ///
-    /// As [`get`](Self::get). Panics in a task where that can be detected, as
-    /// [`OnceCell::wait_blocking`] does.
+    /// As [`get`](Self::get), and in a task where that can be detected, as [`OnceCell::wait_blocking`]. A future that
+    /// needs the context of a runtime, as a timer of tokio does, panics on a thread outside it, and will not be tried
+    /// again.
     ///
     /// # Examples
     ///
@@ -177,8 +179,9 @@ impl<T> StaticLazy<T> {
     ///
     /// # Panics
     ///
-    /// As [`get`](Self::get). Panics in a task where that can be detected, as
-    /// [`OnceCell::wait_blocking`] does.
+    /// As [`get`](Self::get), and in a task where that can be detected, as [`OnceCell::wait_blocking`]. A future that
+    /// needs the context of a runtime, as a timer of tokio does, panics on a thread outside it, and will not be tried
+    /// again.
     pub fn force_blocking(&'static self) -> &'static T {
         self.try_get().unwrap_or_else(|| {
             in_place(self.slot(), || {

@@ -51,7 +51,7 @@
 //! are felt by every crate of a program, as one of them turns them on for all:
 //!
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
-//! - `tracing` adds a word to each cell, and more to each future that initializes.
+//! - `tracing` makes cells and futures larger.
 //! - `tokio` and `async-std` have blocking calls look where they are made: see [`OnceCell::wait_blocking`].
 //!
 //! # Supported compilers

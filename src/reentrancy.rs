@@ -98,7 +98,6 @@ mod watched {
     }
 
     /// Panics if `runner`, which is about to wait for `cell`, is inside the cell's initializer.
-    #[track_caller]
     pub(crate) fn assert_outside<C>(cell: &C, runner: Runner<'_>) {
         let cell = ptr::from_ref(cell).cast();
         let waits_for_itself =
@@ -106,8 +105,8 @@ mod watched {
         let is_inside = FRAMES.with(|frames| frames.iter().filter_map(Cell::get).any(waits_for_itself));
         assert!(
             !is_inside,
-            "deadlock: the initializer of a `OnceCell` awaits its own cell; compute the value without \
-             the cell, or move the wait out of the initializer"
+            "deadlock: an initializer awaits its own cell; compute the value without the cell, or move the wait out of \
+             the initializer"
         );
     }
 }

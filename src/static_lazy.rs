@@ -70,7 +70,16 @@ macro_rules! lazy {
 /// # Its own value
 ///
 /// The future must not await its own static. If it names it directly, the compiler finds a cycle; through a boxed
-/// future, debug builds with the feature `std` panic.
+/// future, debug builds with the feature `std` panic. Two statics whose futures await each other wait for ever.
+///
+/// # Interrupts and contexts
+///
+/// Waking the future's waker changes the static. So where an interrupt handler wakes it, or a thread of another priority
+/// on the same core, the feature `critical-section` is needed, as for changing any cell in a handler: without it the
+/// handler may spin for the lock of the code that it interrupts.
+///
+/// Whoever comes first polls the future, on any thread. If it needs the context of a runtime, ask for it there alone:
+/// elsewhere it panics, and is not tried again.
 ///
 /// # Costs
 ///

@@ -182,7 +182,7 @@ impl Thrown {
             _ => "no text",
         };
         match text {
-            _ if text.starts_with("deadlock: the initializer of a `OnceCell`") => Self::Deadlock,
+            _ if text.starts_with("deadlock: an initializer awaits its own cell") => Self::Deadlock,
             _ if text.contains("polled after it had completed") => Self::PolledAfterCompletion,
             _ if text.contains("is poisoned") => Self::Poisoned,
             _ => Self::Unknown(text.to_owned()),

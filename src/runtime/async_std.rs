@@ -24,7 +24,6 @@ impl Runtime for AsyncStd {
 
 /// For whoever is about to block the thread.
 #[cfg(feature = "blocking")]
-#[track_caller]
 pub(crate) fn assert_outside_tasks() {
     assert!(
         task::try_current().is_none(),

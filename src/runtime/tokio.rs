@@ -1,7 +1,7 @@
 use core::task::{Context, Poll, ready};
 
 use tokio::{
-    runtime::{Builder, Handle},
+    runtime::{Builder, Handle, RuntimeFlavor},
     task::{self, coop},
 };
 
@@ -9,8 +9,9 @@ use super::Runtime;
 
 /// The tokio runtime that the caller is in (feature `tokio`).
 ///
-/// Outside a runtime, `spawn` and `spawn_blocking` panic as tokio's own do. [`block_on`](Runtime::block_on) starts a
-/// multi-thread runtime for the time of the call, with the drivers that the program has compiled in.
+/// Outside a runtime, `spawn` and `spawn_blocking` panic as tokio's own do. [`block_on`](Runtime::block_on) uses the
+/// multi-thread runtime that the caller is in; where there is none, it starts one for the time of the call, with the
+/// drivers that the program has compiled in. In a task it panics as tokio's own does.
 #[derive(Debug, Clone, Copy)]
 pub enum Tokio {}
 
@@ -28,8 +29,9 @@ impl Runtime for Tokio {
     #[track_caller]
     fn block_on<F: Future>(future: F) -> F::Output {
         match Handle::try_current() {
-            Ok(handle) => handle.block_on(future),
-            Err(_) => Builder::new_multi_thread()
+            // Another one's tasks do not run while this thread blocks: nobody might drive it.
+            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => handle.block_on(future),
+            _ => Builder::new_multi_thread()
                 .enable_all()
                 .build()
                 .expect("failed to start a tokio runtime")
@@ -54,7 +56,6 @@ impl Runtime for Tokio {
 
 /// Runs what may block this thread. In a task, has the thread's other tasks move elsewhere before.
 #[cfg(feature = "blocking")]
-#[track_caller]
 pub(crate) fn in_place<R>(block: impl FnOnce() -> R) -> R {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 

@@ -43,6 +43,14 @@ fn outside_a_runtime_a_spawned_initializer_panics_with_advice_and_leaves_the_cel
     assert_eq!(now(cell.get_or_init(async || 2)), &2);
 }
 
+/// Whose own tasks do not run while its thread blocks.
+#[test]
+fn block_on_has_tasks_run_though_the_thread_is_in_a_current_thread_runtime() {
+    let (cell, runtime) = (static_cell(), current_thread());
+    let _entered = runtime.enter();
+    assert_eq!(Tokio::block_on(cell.get_or_init_spawned::<Tokio>(async || 1)), &1);
+}
+
 #[test]
 fn a_runtime_that_shuts_down_tells_who_waits_for_its_task() {
     let cell = static_cell();
@@ -64,8 +72,8 @@ fn a_runtime_that_shuts_down_tells_who_waits_for_its_task() {
 }
 
 #[test]
-fn block_on_uses_the_runtime_that_the_thread_is_in() {
-    let runtime = current_thread();
+fn block_on_uses_the_multi_thread_runtime_that_the_thread_is_in() {
+    let runtime = multi_thread();
     let _entered = runtime.enter();
     let id = runtime.handle().id();
     assert_eq!(Tokio::block_on(async { runtime::Handle::current().id() }), id);
