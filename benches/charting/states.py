@@ -18,6 +18,7 @@ TRANSITIONS = [
     (UNINIT, READY, "get_mut_or_init (&mut self)"),
     (READY, UNINIT, "take (&mut self)"),
     (INITIALIZING, UNINIT, "take (&mut self), after a future was leaked"),
+    (INITIALIZING, READY, "get_mut_or_init (&mut self), after a future was leaked"),
     (READY, OUTSIDE, "drop, into_inner"),
 ]
 
@@ -93,6 +94,8 @@ def _draw_exclusive(card):
     _label(card, 400, over - 8, ["get_mut_or_init"])
     _arrow(card, [(370, BOX_BOTTOM), (370, leaked), (130, leaked), (130, BOX_BOTTOM)], EXCLUSIVE)
     _label(card, 250, leaked + 18, ["take", "after a future was leaked"])
+    _arrow(card, [(430, BOX_BOTTOM), (430, leaked), (640, leaked), (640, BOX_BOTTOM)], EXCLUSIVE)
+    _label(card, 535, leaked + 18, ["get_mut_or_init", "after a future was leaked"])
     _arrow(card, [(660, BOX_BOTTOM), (660, under), (70, under), (70, BOX_BOTTOM)], EXCLUSIVE)
     _label(card, 400, under + 18, ["take"])
 
