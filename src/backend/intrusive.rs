@@ -3,30 +3,8 @@
 //! The word (see [`state`](crate::state)) holds the state, the lock of the waiter list and the address of
 //! the list's first node. The nodes stand inside the waiting futures (see [`list`](crate::list)).
 //!
-//! # Transitions
-//!
-//! | from | to | by | ordering |
-//! |---|---|---|---|
-//! | UNINIT, unlocked, no waiters | INITIALIZING | `try_claim` | Acquire: after the `release` before it |
-//! | INITIALIZING, unlocked, no waiters | READY or UNINIT | `settle` | Release |
-//! | any, unlocked | LOCKED | `Word::own_unless` | Acquire: after the unlocking before it |
-//! | LOCKED | unlocked; in `try_claim_contended` INITIALIZING, in `settle_and_wake` READY or UNINIT | the drop of `Owned` | Release |
-//!
-//! # Invariants
-//!
-//! 1. While LOCKED is set, only the thread that set it changes the word. So it unlocks by a plain store.
-//! 2. A linked node, and the waker of a linked node, is changed only under the lock. Its owner may look at
-//!    the waker without the lock, as only the owner ever replaces it.
-//! 3. A linked node is valid: its future unlinks it, or sees it unlinked, before it lets go of the memory.
-//! 4. The waker of a node is initialized while the node is linked. Who unlinks the node takes the waker.
-//! 5. A claimant is linked only while the state is INITIALIZING, or while whoever ended it is still draining
-//!    the list: every linked claimant is owed a wake by the holder of the claim or by a drain at work.
-//! 6. A passive waiter is linked only until READY is published, or while the publisher is draining.
-//! 7. No user code runs under the lock.
-//!
-//! READY and UNINIT are published by the unlocking that ends the first batch of the drain, so that nobody who
-//! is woken finds the state unchanged. A drain after a failure stops at the claimants that came later: their
-//! wake is owed by somebody else.
+//! `docs/protocol.md` has the transitions with their orderings, the invariants that comments cite by their numbers, and
+//! the interleavings that each step is for.
 
 use core::{
     fmt,
