@@ -11,7 +11,7 @@ use oncelot::{
 };
 
 use super::{
-    Broken, Mistake, assert_caught,
+    Broken, Mistake, assert_caught, assert_panics,
     outsider::{Entry, Ticket, wake_all},
 };
 
@@ -36,6 +36,26 @@ fn a_publish_that_forgets_passive_waiters() {
         cells::waiting_gets_the_value_and_never_makes_it::<Broken<Mistaken>>,
         "rule 5",
         "17 of 17 futures sleep on",
+    );
+}
+
+#[test]
+fn a_release_that_wakes_nobody() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn release(backend: &Broken<Self>) {
+            backend.inner.lock().state = State::Uninit;
+        }
+    }
+    assert_caught(
+        liveness::a_failure_wakes_every_claimant::<Broken<Mistaken>>,
+        "rule 5",
+        "waiter 0 of 1, with `Interest::Claim`, was not woken when `release` was called",
+    );
+    assert_caught(
+        cells::inserting_waits_its_turn::<Broken<Mistaken>>,
+        "rule 5",
+        "`insert` ended with None, and not with Ok(2)",
     );
 }
 
@@ -109,6 +129,47 @@ fn a_wait_that_never_comes_to_rest() {
 }
 
 /// Asks to be polled again in the place of standing in a list.
+#[test]
+fn a_wait_that_spins() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(_: &Broken<Self>, _: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+    assert_caught(
+        liveness::nobody_waits_for_what_has_happened::<Broken<Mistaken>>,
+        "rule 5",
+        "that was made before sleeps though `publish` was called",
+    );
+    assert_caught(
+        optional::registering_wakes_nobody::<Broken<Mistaken>>,
+        "`Backend::poll_wait`",
+        "of 5 waiters these were woken when others registered",
+    );
+}
+
+#[test]
+fn a_list_that_has_no_room_for_more() {
+    const ROOM: usize = 16;
+
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            let inner = backend.inner.lock();
+            let fits = inner.waiters.len() < ROOM || inner.place_of(&ticket).is_some();
+            drop(inner);
+            assert!(fits, "no room for another waiter");
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.poll_wait(ticket, cx) }
+        }
+    }
+    let panic = "no room for another waiter";
+    assert_panics(liveness::a_value_wakes_every_waiter::<Broken<Mistaken>>, panic);
+    assert_panics(optional::wakers_may_panic_when_woken::<Broken<Mistaken>>, panic);
+}
+
 #[test]
 fn a_waiter_that_keeps_its_older_waker() {
     struct Mistaken;

@@ -16,7 +16,7 @@ use std::{
     panic::catch_unwind,
     pin::Pin,
     ptr,
-    sync::atomic::AtomicPtr,
+    sync::atomic::{AtomicPtr, AtomicUsize},
     task::{Context, Poll, Waker},
 };
 
@@ -26,8 +26,9 @@ use outsider::{Locked, Ticket};
 /// The backend of an outsider, except for what `M` does in its own way.
 struct Broken<M> {
     inner: Locked,
-    /// For the one mistake that needs a place of its own.
+    /// For the mistakes that need a place of their own.
     cancelled: AtomicPtr<Ticket>,
+    attempts: AtomicUsize,
     mistake: PhantomData<M>,
 }
 
@@ -73,6 +74,7 @@ impl<M: Mistake> Broken<M> {
         Self {
             inner: Locked::starting_as(state),
             cancelled: AtomicPtr::new(ptr::null_mut()),
+            attempts: AtomicUsize::new(0),
             mistake: PhantomData,
         }
     }

@@ -1,6 +1,7 @@
 //! Mistakes in how wakers are kept, woken and dropped.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -77,6 +78,25 @@ fn a_panic_that_keeps_the_others_asleep() {
 }
 
 #[test]
+fn a_panic_that_goes_no_further() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn publish(backend: &Broken<Self>) {
+            settle(backend, State::Ready, |woken| {
+                for waker in woken {
+                    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+                }
+            });
+        }
+    }
+    assert_caught(
+        optional::wakers_may_panic_when_woken::<Broken<Mistaken>>,
+        "rule 6",
+        "wakers panicked when `publish` was called, and the panic did not propagate",
+    );
+}
+
+#[test]
 fn a_cancellation_that_leaves_the_waker() {
     struct Mistaken;
     impl Mistake for Mistaken {
@@ -86,6 +106,28 @@ fn a_cancellation_that_leaves_the_waker() {
         optional::cancelling_drops_the_waker::<Broken<Mistaken>>,
         "rule 7",
         "a cancelled waiter of 1 has left its waker behind",
+    );
+}
+
+#[test]
+fn a_registration_that_is_made_at_each_poll() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            ticket.id = None;
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.poll_wait(ticket, cx) }
+        }
+    }
+    assert_caught(
+        optional::a_waiter_keeps_one_waker::<Broken<Mistaken>>,
+        "rule 7",
+        "a waiter that was polled five times keeps 5 wakers",
+    );
+    assert_caught(
+        optional::moving_to_another_task_drops_the_waker::<Broken<Mistaken>>,
+        "rule 7",
+        "the waker was kept of the task that a waiter had moved away from",
     );
 }
 

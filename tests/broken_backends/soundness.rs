@@ -1,6 +1,6 @@
 //! Mistakes that make cells unsound, or that make them refuse what they should do.
 
-use std::{pin::Pin, sync::atomic::Ordering};
+use std::{pin::Pin, sync::atomic::Ordering, thread};
 
 use oncelot::{
     backend::{Backend, Interest, State},
@@ -9,7 +9,8 @@ use oncelot::{
 
 use super::{
     Broken, Mistake, assert_caught,
-    outsider::{Locked, Ticket},
+    outsider::{Locked, Ticket, wake_all},
+    settle,
 };
 
 #[test]
@@ -33,10 +34,65 @@ fn a_claim_that_is_given_twice() {
         "rule 1",
         "`set` does not tell that an initializer is running",
     );
+    assert_caught(
+        cells::an_error_passes_the_turn_on::<Broken<Mistaken>>,
+        "rule 1",
+        "2 initializers have succeeded",
+    );
 }
 
 /// In two steps, between which another thread looks too.
+#[test]
+fn a_claim_that_is_looked_for_and_then_taken() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn try_claim(backend: &Broken<Self>) -> Result<(), State> {
+            match backend.inner.state() {
+                State::Uninit => {
+                    thread::yield_now();
+                    backend.inner.lock().state = State::Initializing;
+                    Ok(())
+                }
+                found => Err(found),
+            }
+        }
+    }
+    assert_caught(
+        soundness::threads_never_share_a_claim::<Broken<Mistaken>>,
+        "rule 1",
+        "claim",
+    );
+    assert_caught(
+        soundness::threads_see_what_was_released::<Broken<Mistaken>>,
+        "rule 3",
+        "holders of the claim have counted one after the other",
+    );
+}
+
 /// As a weak compare-and-swap does that is not tried again.
+#[test]
+fn a_claim_that_fails_for_no_reason() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn try_claim(backend: &Broken<Self>) -> Result<(), State> {
+            if backend.attempts.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+                return Err(backend.inner.state());
+            }
+            backend.inner.try_claim()
+        }
+    }
+    assert_caught(
+        soundness::uninit_is_uninit::<Broken<Mistaken>>,
+        "the state machine",
+        "`try_claim` returned `Err(Uninit)` when nobody had the claim",
+    );
+    assert_caught(
+        cells::a_cell_is_set_once::<Broken<Mistaken>>,
+        "the state machine",
+        "`set` fails on an empty cell",
+    );
+}
+
 #[test]
 fn a_state_that_is_ready_too_early() {
     struct Mistaken;
@@ -70,6 +126,26 @@ fn a_ready_backend_that_says_it_is_not() {
         cells::a_cell_is_set_once::<Broken<Mistaken>>,
         "rule 2",
         "a cell that was made with a value does not have it",
+    );
+}
+
+#[test]
+fn a_publish_that_is_a_release() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn publish(backend: &Broken<Self>) {
+            settle(backend, State::Uninit, wake_all);
+        }
+    }
+    assert_caught(
+        soundness::publishing_is_final::<Broken<Mistaken>>,
+        "rule 2",
+        "`state` is Uninit and not Ready after `publish`",
+    );
+    assert_caught(
+        cells::one_initializer_runs::<Broken<Mistaken>>,
+        "rule 1",
+        "2 initializers were called, and none has failed",
     );
 }
 
