@@ -3,7 +3,6 @@
 mod util;
 
 use std::{
-    cell::Cell,
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
@@ -25,46 +24,38 @@ use util::{Task, message, now, panic_of, poll, poll_with};
 
 const IS_WATCHED: bool = cfg!(debug_assertions);
 
-/// `Intrusive`, and how many waiters are registered with it.
-struct Census {
-    backend: Intrusive,
-    registered: AtomicUsize,
-}
+/// `Intrusive`. It counts how many waiters of a test are registered.
+struct Census<const TEST: usize>(Intrusive);
+
+/// What each test has counted that takes a census.
+static REGISTERED: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 struct CensusWaiter {
     waiter: IntrusiveWaiter,
     is_registered: bool,
 }
 
-impl Census {
-    fn count(&self, waiter: &mut bool, is_registered: bool) {
+impl<const TEST: usize> Census<TEST> {
+    fn registered() -> usize {
+        REGISTERED[TEST].load(SeqCst)
+    }
+
+    fn count(waiter: &mut bool, is_registered: bool) {
         if *waiter != is_registered {
             *waiter = is_registered;
             if is_registered {
-                self.registered.fetch_add(1, SeqCst);
+                REGISTERED[TEST].fetch_add(1, SeqCst);
             } else {
-                self.registered.fetch_sub(1, SeqCst);
+                REGISTERED[TEST].fetch_sub(1, SeqCst);
             }
-            REGISTERED.set(self.registered.load(SeqCst));
         }
     }
 }
 
-thread_local! {
-    /// What the last census of this thread has found.
-    static REGISTERED: Cell<usize> = const { Cell::new(0) };
-}
-
 // SAFETY: it does what `Intrusive` does.
-unsafe impl Backend for Census {
-    const UNINIT: Self = Self {
-        backend: Intrusive::UNINIT,
-        registered: AtomicUsize::new(0),
-    };
-    const READY: Self = Self {
-        backend: Intrusive::READY,
-        registered: AtomicUsize::new(0),
-    };
+unsafe impl<const TEST: usize> Backend for Census<TEST> {
+    const UNINIT: Self = Self(Intrusive::UNINIT);
+    const READY: Self = Self(Intrusive::READY);
 
     type Waiter = CensusWaiter;
 
@@ -76,21 +67,21 @@ unsafe impl Backend for Census {
     }
 
     fn state(&self) -> State {
-        self.backend.state()
+        self.0.state()
     }
 
     fn try_claim(&self) -> Result<(), State> {
-        self.backend.try_claim()
+        self.0.try_claim()
     }
 
     unsafe fn publish(&self) {
         // SAFETY: the caller's promise.
-        unsafe { self.backend.publish() }
+        unsafe { self.0.publish() }
     }
 
     unsafe fn release(&self) {
         // SAFETY: the caller's promise.
-        unsafe { self.backend.release() }
+        unsafe { self.0.release() }
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut CensusWaiter>, cx: &mut Context<'_>) -> Poll<()> {
@@ -102,8 +93,8 @@ unsafe impl Backend for Census {
         // SAFETY: as above.
         let waiter = unsafe { Pin::new_unchecked(waiter) };
         // SAFETY: the caller's promise.
-        let polled = unsafe { self.backend.poll_wait(waiter, cx) };
-        self.count(is_registered, polled.is_pending());
+        let polled = unsafe { self.0.poll_wait(waiter, cx) };
+        Self::count(is_registered, polled.is_pending());
         polled
     }
 
@@ -116,8 +107,8 @@ unsafe impl Backend for Census {
         // SAFETY: as above.
         let waiter = unsafe { Pin::new_unchecked(waiter) };
         // SAFETY: the caller's promise.
-        unsafe { self.backend.cancel(waiter) };
-        self.count(is_registered, false);
+        unsafe { self.0.cancel(waiter) };
+        Self::count(is_registered, false);
     }
 }
 
@@ -157,20 +148,18 @@ fn a_panic_of_the_initializer_leaves_the_cell_empty() {
 
 #[test]
 fn threads_wait_for_the_initializer_of_a_task() {
-    let cell = OnceCell::new();
-    let waiting = Barrier::new(5);
+    type Counted = Census<1>;
+
+    let cell = OnceCell::<u32, Counted>::with_backend();
     thread::scope(|scope| {
         let mut init = Box::pin(cell.get_or_init(async || {
             yield_now().await;
             1
         }));
         assert!(poll(&mut init).is_pending());
-        let wait = |call: fn(&OnceCell<u32>) -> u32| {
-            let (cell, waiting) = (&cell, &waiting);
-            scope.spawn(move || {
-                waiting.wait();
-                call(cell)
-            })
+        let wait = |call: fn(&OnceCell<u32, Counted>) -> u32| {
+            let cell = &cell;
+            scope.spawn(move || call(cell))
         };
         let calls = [
             wait(|cell| *cell.wait_blocking()),
@@ -182,7 +171,9 @@ fn threads_wait_for_the_initializer_of_a_task() {
             wait(|cell| *cell.get_or_init_blocking(|| unreachable!())),
             wait(|cell| *cell.insert_blocking(2).expect_err("there is an initializer").0),
         ];
-        waiting.wait();
+        while Counted::registered() < calls.len() {
+            thread::yield_now();
+        }
         assert_eq!(poll(&mut init), Poll::Ready(&1));
         for call in calls {
             assert_eq!(call.join().unwrap(), 1);
@@ -270,16 +261,18 @@ fn one_of_many_threads_and_tasks_initializes() {
 
 #[test]
 fn a_timeout_that_runs_out_leaves_no_waiter_behind() {
-    let cell = OnceCell::<u32, Census>::with_backend();
+    type Counted = Census<0>;
+
+    let cell = OnceCell::<u32, Counted>::with_backend();
     let mut init = Box::pin(cell.get_or_init(pending));
     assert!(poll(&mut init).is_pending());
     let mut waiting = Box::pin(cell.wait());
     assert!(poll(&mut waiting).is_pending());
-    assert_eq!(REGISTERED.get(), 1);
+    assert_eq!(Counted::registered(), 1);
     assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
-    assert_eq!(REGISTERED.get(), 1);
+    assert_eq!(Counted::registered(), 1);
     drop(waiting);
-    assert_eq!(REGISTERED.get(), 0);
+    assert_eq!(Counted::registered(), 0);
 }
 
 /// Wakes whoever waits over and over, as `AtomicWaker` does with two.

@@ -19,7 +19,7 @@ use std::{
 use super::{
     claim::{Claim, OUTCOMES},
     rule::{Rule, broken, require},
-    threads::{ROUNDS, THREADS, Unsynchronized, dawdle, race},
+    threads::{ROUNDS, THREADS, Unsynchronized, dawdle, linger, race},
     waiter::{CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, remove_where},
 };
 use crate::backend::{Backend, Interest, State};
@@ -101,7 +101,7 @@ pub fn threads_never_share_a_claim<B: Backend + Sync>() {
                 continue;
             };
             let others = holders.fetch_add(1, Ordering::Relaxed);
-            dawdle((round + step) % 7);
+            linger((round + step) % 7);
             require!(
                 others == 0,
                 Exclusion,
@@ -126,7 +126,7 @@ pub fn threads_see_what_was_released<B: Backend + Sync>() {
             };
             // SAFETY: whoever has the claim is alone.
             let prev = unsafe { count.get() };
-            dawdle((round + step) % 7);
+            linger((round + step) % 7);
             // SAFETY: as above.
             unsafe { count.set(prev + 1) };
             claim.release();

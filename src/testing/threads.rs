@@ -66,6 +66,16 @@ pub(super) fn dawdle(steps: usize) {
     }
 }
 
+/// The same for a thread that holds what no other may hold. Lets the others run at times: if one of them holds it too,
+/// they meet though they share a processor.
+pub(super) fn linger(steps: usize) {
+    if steps == 0 {
+        thread::yield_now();
+    } else {
+        dawdle(steps);
+    }
+}
+
 /// Memory without synchronization of its own: Miri and sanitizers see who races for it.
 pub(super) struct Unsynchronized<T>(UnsafeCell<T>);
 

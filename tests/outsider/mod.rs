@@ -36,7 +36,7 @@ pub(crate) struct Entry {
 pub(crate) struct Ticket {
     interest: Interest,
     /// `None` until it has registered for the first time.
-    id: Option<u64>,
+    pub(crate) id: Option<u64>,
 }
 
 impl Locked {

@@ -1,0 +1,206 @@
+//! Mistakes that leave tasks asleep, or that never let them come to rest.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use oncelot::{
+    backend::{Backend, Interest, State},
+    testing::{cells, liveness, optional},
+};
+
+use super::{
+    Broken, Mistake, assert_caught, assert_panics,
+    outsider::{Entry, Ticket, wake_all},
+};
+
+#[test]
+fn a_publish_that_forgets_passive_waiters() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn publish(backend: &Broken<Self>) {
+            let mut inner = backend.inner.lock();
+            inner.state = State::Ready;
+            let claimants = inner.remove(|entry| entry.interest == Interest::Claim);
+            drop(inner);
+            wake_all(claimants);
+        }
+    }
+    assert_caught(
+        liveness::a_value_wakes_every_waiter::<Broken<Mistaken>>,
+        "rule 5",
+        "with `Interest::Value`, was not woken when `publish` was called",
+    );
+    assert_caught(
+        cells::waiting_gets_the_value_and_never_makes_it::<Broken<Mistaken>>,
+        "rule 5",
+        "17 of 17 futures sleep on",
+    );
+}
+
+#[test]
+fn a_release_that_wakes_nobody() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn release(backend: &Broken<Self>) {
+            backend.inner.lock().state = State::Uninit;
+        }
+    }
+    assert_caught(
+        liveness::a_failure_wakes_every_claimant::<Broken<Mistaken>>,
+        "rule 5",
+        "waiter 0 of 1, with `Interest::Claim`, was not woken when `release` was called",
+    );
+    assert_caught(
+        cells::inserting_waits_its_turn::<Broken<Mistaken>>,
+        "rule 5",
+        "`insert` ended with None, and not with Ok(2)",
+    );
+}
+
+#[test]
+fn a_release_that_wakes_one_claimant() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn release(backend: &Broken<Self>) {
+            let mut inner = backend.inner.lock();
+            inner.state = State::Uninit;
+            let is_claimant = |entry: &Entry| entry.interest == Interest::Claim;
+            let oldest = inner.waiters.iter().position(is_claimant);
+            let oldest = oldest.map(|index| inner.waiters.remove(index).waker);
+            drop(inner);
+            wake_all(Vec::from_iter(oldest));
+        }
+    }
+    assert_caught(
+        liveness::a_failure_wakes_every_claimant::<Broken<Mistaken>>,
+        "rule 5",
+        "waiter 1 of 2, with `Interest::Claim`, was not woken when `release` was called",
+    );
+    assert_caught(
+        liveness::cancelling_the_woken_loses_nobodys_wakeup::<Broken<Mistaken>>,
+        "rule 5",
+        "after other woken ones were cancelled",
+    );
+    assert_caught(
+        cells::whoever_is_polled_first_is_next::<Broken<Mistaken>>,
+        "rule 5",
+        "was the only one to be polled after a failure, and did not initialize",
+    );
+}
+
+#[test]
+fn a_registration_that_does_not_look_at_the_state() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            let waker = cx.waker().clone();
+            let older = backend.inner.lock().put(&mut ticket, waker);
+            drop(older);
+            Poll::Pending
+        }
+    }
+    assert_caught(
+        liveness::nobody_waits_for_what_has_happened::<Broken<Mistaken>>,
+        "rule 5",
+        "that was made before sleeps though `publish` was called",
+    );
+    assert_caught(
+        optional::wakers_may_settle_the_state_when_cloned::<Broken<Mistaken>>,
+        "rule 5",
+        "a waiter fell asleep though `publish` was called while its waker was being cloned",
+    );
+}
+
+#[test]
+fn a_wait_that_never_comes_to_rest() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(_: &Broken<Self>, _: Pin<&mut Ticket>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    assert_caught(
+        liveness::waiting_comes_to_rest::<Broken<Mistaken>>,
+        "rule 5",
+        "never comes to rest",
+    );
+}
+
+/// Asks to be polled again in the place of standing in a list.
+#[test]
+fn a_wait_that_spins() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(_: &Broken<Self>, _: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+    assert_caught(
+        liveness::nobody_waits_for_what_has_happened::<Broken<Mistaken>>,
+        "rule 5",
+        "that was made before sleeps though `publish` was called",
+    );
+    assert_caught(
+        optional::registering_wakes_nobody::<Broken<Mistaken>>,
+        "`Backend::poll_wait`",
+        "of 5 waiters these were woken when others registered",
+    );
+}
+
+#[test]
+fn a_list_that_has_no_room_for_more() {
+    const ROOM: usize = 16;
+
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            let inner = backend.inner.lock();
+            let fits = inner.waiters.len() < ROOM || inner.place_of(&ticket).is_some();
+            drop(inner);
+            assert!(fits, "no room for another waiter");
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.poll_wait(ticket, cx) }
+        }
+    }
+    let panic = "no room for another waiter";
+    assert_panics(liveness::a_value_wakes_every_waiter::<Broken<Mistaken>>, panic);
+    assert_panics(optional::wakers_may_panic_when_woken::<Broken<Mistaken>>, panic);
+}
+
+#[test]
+fn a_waiter_that_keeps_its_older_waker() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            let older = backend.inner.lock().put(&mut ticket, cx.waker().clone());
+            let waker = older.as_ref().unwrap_or(cx.waker());
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.poll_wait(ticket, &mut Context::from_waker(waker)) }
+        }
+    }
+    assert_caught(
+        liveness::the_newest_waker_is_woken::<Broken<Mistaken>>,
+        "rule 5",
+        "when `publish` was called after one was polled by other tasks",
+    );
+}
+
+#[test]
+fn a_cancellation_that_takes_those_behind_along() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn cancel(backend: &Broken<Self>, ticket: Pin<&mut Ticket>) {
+            let place = backend.inner.lock().place_of(&ticket);
+            let gone = place.map(|place| backend.inner.lock().waiters.split_off(place));
+            drop(gone);
+        }
+    }
+    assert_caught(
+        liveness::cancelling_loses_nobodys_wakeup::<Broken<Mistaken>>,
+        "rule 5",
+        "when `publish` was called after others were cancelled",
+    );
+}
