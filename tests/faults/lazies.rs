@@ -226,9 +226,10 @@ impl StaticScenario {
             Waits::Yields => || start(Waits::Yields),
             Waits::AtTheGate => || start(Waits::AtTheGate),
         };
-        let room = util::leak_box(Box::new(Room::new()));
+        // SAFETY: it is never freed.
+        let room = unsafe { &*util::leak_box(Box::new(Room::new())) };
         // SAFETY: the room is this static's alone.
-        let lazy = unsafe { StaticLazy::<Value>::__new(&*room, start) };
+        let lazy = unsafe { StaticLazy::<Value>::__new(room, start) };
         let lazy = util::leak_box(Box::new(lazy));
         // SAFETY: nobody drops it or borrows it exclusively, but for the end of this function.
         let shared: &'static StaticLazy<Value> = unsafe { &*lazy };

@@ -258,10 +258,12 @@ fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static
         { size_of::<Sleeper>() },
         { align_of::<Sleeper>() },
     >::new()));
+    // SAFETY: the place lives until the play is over.
+    let lasting_place = unsafe { &*place };
     let scene = Box::into_raw(Box::new(Scene {
         stage,
-        // SAFETY: the place lives until the play is over, and is this static's alone.
-        lazy: unsafe { StaticLazy::__new(&*place, Sleeper::begin) },
+        // SAFETY: the place is this static's alone.
+        lazy: unsafe { StaticLazy::__new(lasting_place, Sleeper::begin) },
         script,
     }));
     // SAFETY: the scene lives until the play is over, and the static with it: nobody uses it or its waker later.

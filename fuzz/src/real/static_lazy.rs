@@ -52,9 +52,11 @@ impl Subject for Static {
     fn new(stage: &Stage<'_>) -> Self {
         COMPUTATION.set(stage.new_computation());
         let room = Room::new();
+        // SAFETY: it is there as long as the static is.
+        let inside = unsafe { room.0.as_ref() };
         Self {
-            // SAFETY: the room is this static's alone, and is there as long.
-            lazy: unsafe { StaticLazy::__new(room.0.as_ref(), start) },
+            // SAFETY: the room is this static's alone.
+            lazy: unsafe { StaticLazy::__new(inside, start) },
             _room: room,
         }
     }
