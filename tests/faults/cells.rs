@@ -162,6 +162,8 @@ impl CellScenario {
             Company::AValue => Cell::<B>::with_backend_and_value(Value::new()),
             _ => Cell::<B>::with_backend(),
         });
+        let watched = Arc::downgrade(&cell);
+        world::watch(move || watched.upgrade().is_none_or(|cell| is_claimed(&cell)));
         let mut cast = Cast::new();
         self.enter(&mut cast, &cell);
         cast.play();
@@ -421,6 +423,12 @@ impl Deeds {
             }
         }
     }
+}
+
+/// Whether somebody initializes the cell. If nobody does, the run has failed, and the cell has a value from then on.
+fn is_claimed<B: Bed>(cell: &Cell<B>) -> bool {
+    cell.set(Value::new())
+        .is_err_and(|error| error.is_initializing_err())
 }
 
 fn require(is_so: bool, claim: &str) {

@@ -1,5 +1,5 @@
-//! Whatever of the user's code panics, and whoever is cancelled: nobody hangs, nothing is leaked or dropped twice, the
-//! cell stays usable, and the panic reaches whom it should.
+//! Whatever of the user's code panics, and whoever is cancelled: nobody hangs, nothing is leaked or dropped twice, an
+//! initializer has the claim until it is gone, the cell stays usable, and the panic reaches whom it should.
 //!
 //! A scenario is first run without a fault, and each call into the user's code is written down. Then it is run once for
 //! each of these calls, which panics this time; once for each poll of each actor, who is dropped after it; and with two

@@ -189,6 +189,7 @@ thread_local! {
     static RECORD: RefCell<Record> = RefCell::default();
     /// Panics say nothing meanwhile: each one is caught, and judged.
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
+    static IS_CLAIMED: RefCell<Option<Box<dyn Fn() -> bool>>> = const { RefCell::new(None) };
 }
 
 fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
@@ -218,6 +219,7 @@ pub(crate) fn begin(plan: Plan, panics: Panics) {
 /// Ends the run, after everything is gone.
 pub(crate) fn end() -> Record {
     gate::close();
+    IS_CLAIMED.take();
     IS_PLAYING.set(false);
     let mut record = RECORD.take();
     for (thing, drops) in &record.things {
@@ -337,6 +339,27 @@ pub(crate) fn has_heard_of_poison(who: Who) -> bool {
         let mut caught = record.caught.iter().filter(|caught| caught.who == who);
         caught.any(|caught| matches!(&caught.panic, Panic::Own(message) if message.contains("is poisoned")))
     })
+}
+
+/// Has a cell watched, of which `is_claimed` tells whether somebody initializes it.
+pub(crate) fn watch(is_claimed: impl Fn() -> bool + 'static) {
+    IS_CLAIMED.set(Some(Box::new(is_claimed)));
+}
+
+/// A part of an initializer is run, or dropped: whoever does it has the claim, so that there is neither another initializer
+/// nor a value.
+pub(crate) fn at_work() {
+    let is_claimed = IS_CLAIMED
+        .with_borrow(|is_claimed| is_claimed.as_ref().is_none_or(|is_claimed| unfaulted(is_claimed)));
+    if !is_claimed {
+        complain("an initializer is at work, or not yet gone, and the claim is free");
+    }
+}
+
+/// Whether whoever acts is a task that another one has started.
+pub(crate) fn is_task() -> bool {
+    let who = who();
+    with(|record| record.parents.get(who).copied().flatten().is_some())
 }
 
 pub(crate) fn may_leak(thing: Thing) {
