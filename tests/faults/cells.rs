@@ -232,6 +232,7 @@ impl CellScenario {
         if !asleep.is_empty() {
             world::wrong(Wrong::Asleep(asleep));
         }
+        wakers::assert_none_but_of(&cast.present());
         world::unfaulted(|| {
             cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
             cast.add(Sleeps::ForATurn, || {

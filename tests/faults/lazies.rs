@@ -180,6 +180,7 @@ fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_re
     if !asleep.is_empty() {
         world::wrong(Wrong::Asleep(asleep));
     }
+    wakers::assert_none_but_of(&cast.present());
     let fresh = world::unfaulted(|| {
         let fresh = cast.add(Sleeps::ForATurn, &ask);
         cast.play();

@@ -536,6 +536,19 @@ pub(crate) mod wakers {
         }
     }
 
+    /// Whoever has ended is not known to anybody, while those who are `present` may wait. The gate is open, and knows nobody.
+    pub(crate) fn assert_none_but_of(present: &[Who]) {
+        let left: Vec<Who> = with(|record| {
+            let left = record.wakers.iter().filter(|waker| waker.live != 0);
+            left.map(|waker| waker.who)
+                .filter(|who| !present.contains(who))
+                .collect()
+        });
+        if !left.is_empty() {
+            complain(format!("wakers of {left:?} were left behind, who have ended"));
+        }
+    }
+
     /// When nobody waits any more, nothing is left to be woken by, but for what the gate has.
     pub(crate) fn assert_none() {
         super::gate::close();
