@@ -22,6 +22,8 @@ pub(crate) enum Deeds {
     Wait,
     Insert,
     Set,
+    /// `set` by a destructor.
+    SetInAnyCase,
     TryInsert,
     GetOrInitBlocking,
     GetOrTryInitBlocking(Script),
@@ -99,6 +101,7 @@ impl CellScenario {
             Deeds::Wait,
             Deeds::Insert,
             Deeds::Set,
+            Deeds::SetInAnyCase,
             Deeds::TryInsert,
             Deeds::GetOrInitBlocking,
             Deeds::GetOrTryInitBlocking(Script::VALUE),
@@ -191,7 +194,7 @@ impl CellScenario {
                 Deeds::GetOrInit(Script::VALUE.waiting(Waits::Yields)).enter(cast, cell);
                 Deeds::Wait.enter(cast, cell);
                 Deeds::Insert.enter(cast, cell);
-                cast.add(Sleeps::ForATurn, || act(world::gate::open));
+                cast.add(Sleeps::ForATurn, || act(world::gate::open_in_any_case));
             }
             Company::AnInitializer(ends) => {
                 let initializer = cast.add(Sleeps::ForATurn, first(ends.script()));
@@ -335,7 +338,7 @@ impl Ends {
     fn deed<'a>(self, initializer: Who) -> Deed<'a> {
         match self {
             Self::Cancelled => act(move || world::order(Order::Cancel(initializer))),
-            _ => act(world::gate::open),
+            _ => act(world::gate::open_in_any_case),
         }
     }
 }
@@ -375,6 +378,13 @@ impl Deeds {
                 act(move || {
                     let id = value.id();
                     given_back(cell.set(value), id);
+                })
+            }
+            Self::SetInAnyCase => {
+                let value = Value::new();
+                act(move || {
+                    let id = value.id();
+                    world::in_a_destructor(move || given_back(cell.set(value), id));
                 })
             }
             Self::TryInsert => {

@@ -168,7 +168,7 @@ impl Askers {
                     _ => Order::Cancel(first),
                 };
                 cast.add(Sleeps::ForATurn, move || act(move || world::order(order)));
-                cast.add(Sleeps::ForATurn, || act(world::gate::open));
+                cast.add(Sleeps::ForATurn, || act(world::gate::open_in_any_case));
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
-    panic::{self, resume_unwind},
+    panic::{self, AssertUnwindSafe, resume_unwind},
     sync::Once,
     task::Waker,
     thread,
@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Clone,
     Eq,
     Debug,
+    /// Not by the crate: an actor is about to do something in a destructor.
+    Act,
     CloneWaker,
     Wake,
     WakeByRef,
@@ -341,6 +343,24 @@ pub(crate) fn has_heard_of_poison(who: Who) -> bool {
     })
 }
 
+/// Has `f` run by a destructor, after what may panic: then while the thread unwinds, and what panics in there is caught, as
+/// it must be in a destructor.
+pub(crate) fn in_a_destructor(f: impl FnOnce()) {
+    struct Guard<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for Guard<F> {
+        fn drop(&mut self) {
+            let f = self.0.take().expect("it is dropped once");
+            if thread::panicking() {
+                let _caught = panic::catch_unwind(AssertUnwindSafe(f));
+            } else {
+                f();
+            }
+        }
+    }
+    let _guard = Guard(Some(f));
+    call(Kind::Act);
+}
+
 /// Has a cell watched, of which `is_claimed` tells whether somebody initializes it.
 pub(crate) fn watch(is_claimed: impl Fn() -> bool + 'static) {
     IS_CLAIMED.set(Some(Box::new(is_claimed)));
@@ -577,7 +597,7 @@ pub(crate) fn next_woken() -> Option<Who> {
 pub(crate) mod gate {
     use std::{mem, task::Waker};
 
-    use super::with;
+    use super::{in_a_destructor, with};
 
     /// Whether it is open. If not, `waker` is woken when it opens.
     pub(crate) fn is_open_or_wakes(waker: &Waker) -> bool {
@@ -603,6 +623,11 @@ pub(crate) mod gate {
     pub(crate) fn close() {
         let waker = with(|record| record.gate.waker.take());
         super::unfaulted(|| drop(waker));
+    }
+
+    /// Opens it, be it that whoever is to do so panics.
+    pub(crate) fn open_in_any_case() {
+        in_a_destructor(open);
     }
 
     pub(crate) fn open() {
