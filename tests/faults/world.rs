@@ -369,8 +369,7 @@ pub(crate) fn watch(is_claimed: impl Fn() -> bool + 'static) {
 /// A part of an initializer is run, or dropped: whoever does it has the claim, so that there is neither another initializer
 /// nor a value.
 pub(crate) fn at_work() {
-    let is_claimed = IS_CLAIMED
-        .with_borrow(|is_claimed| is_claimed.as_ref().is_none_or(|is_claimed| unfaulted(is_claimed)));
+    let is_claimed = IS_CLAIMED.with_borrow(|is_claimed| is_claimed.as_ref().is_none_or(unfaulted));
     if !is_claimed {
         complain("an initializer is at work, or not yet gone, and the claim is free");
     }
