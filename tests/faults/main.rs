@@ -12,6 +12,7 @@
 //! | `cast` | the actors, and what drives them |
 //! | `cells`, `exclusive`, `lazies` | the scenarios |
 //! | `plans` | the faults of a scenario, and the runs |
+//! | `lookout` | tells of a run that comes to no end |
 //! | `verdict` | what must hold after a run |
 //! | `bed` | the backends, with the exceptions that their documentation makes |
 
@@ -23,6 +24,7 @@ mod cast;
 mod cells;
 mod exclusive;
 mod lazies;
+mod lookout;
 mod plans;
 mod things;
 mod verdict;
@@ -40,7 +42,7 @@ use crate::{
 
 /// Every scenario on a backend.
 fn run_all<B: Bed>(is_default: bool) {
-    let mut tally = Tally::default();
+    let mut tally = Tally::begin();
     for scenario in CellScenario::all() {
         tally.run::<B, _>(scenario, CellScenario::play::<B>);
     }
