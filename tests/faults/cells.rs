@@ -23,6 +23,8 @@ pub(crate) enum Deeds {
     Wait,
     Insert,
     Set,
+    /// `set` by a destructor.
+    SetInAnyCase,
     TryInsert,
     WaitBlocking,
     GetOrInitBlocking,
@@ -101,6 +103,7 @@ impl CellScenario {
             Deeds::Wait,
             Deeds::Insert,
             Deeds::Set,
+            Deeds::SetInAnyCase,
             Deeds::TryInsert,
             Deeds::WaitBlocking,
             Deeds::GetOrInitBlocking,
@@ -173,6 +176,8 @@ impl CellScenario {
             Company::AValue => Cell::<B>::with_backend_and_value(Value::new()),
             _ => Cell::<B>::with_backend(),
         });
+        let watched = Arc::downgrade(&cell);
+        world::watch(move || watched.upgrade().is_none_or(|cell| is_claimed(&cell)));
         let mut cast = Cast::new();
         self.enter(&mut cast, &cell);
         cast.play();
@@ -200,7 +205,7 @@ impl CellScenario {
                 Deeds::GetOrInit(Script::VALUE.waiting(Waits::Yields)).enter(cast, cell);
                 Deeds::Wait.enter(cast, cell);
                 Deeds::Insert.enter(cast, cell);
-                cast.add(Sleeps::ForATurn, || act(world::gate::open));
+                cast.add(Sleeps::ForATurn, || act(world::gate::open_in_any_case));
             }
             Company::AnInitializer(ends) => {
                 let initializer = cast.add(Sleeps::ForATurn, first(ends.script()));
@@ -241,6 +246,7 @@ impl CellScenario {
         if !asleep.is_empty() {
             world::wrong(Wrong::Asleep(asleep));
         }
+        wakers::assert_none_but_of(&cast.present());
         world::unfaulted(|| {
             cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
             cast.add(Sleeps::ForATurn, || {
@@ -337,7 +343,7 @@ impl Ends {
     fn deed<'a>(self, initializer: Who) -> Deed<'a> {
         match self {
             Self::Cancelled => act(move || world::order(Order::Cancel(initializer))),
-            _ => act(world::gate::open),
+            _ => act(world::gate::open_in_any_case),
         }
     }
 }
@@ -387,6 +393,13 @@ impl Deeds {
                 act(move || {
                     let id = value.id();
                     given_back(cell.set(value), id);
+                })
+            }
+            Self::SetInAnyCase => {
+                let value = Value::new();
+                act(move || {
+                    let id = value.id();
+                    world::in_a_destructor(move || given_back(cell.set(value), id));
                 })
             }
             Self::TryInsert => {
@@ -440,6 +453,12 @@ impl Deeds {
             }
         }
     }
+}
+
+/// Whether somebody initializes the cell. If nobody does, the run has failed, and the cell has a value from then on.
+fn is_claimed<B: Bed>(cell: &Cell<B>) -> bool {
+    cell.set(Value::new())
+        .is_err_and(|error| error.is_initializing_err())
 }
 
 fn require(is_so: bool, claim: &str) {

@@ -1,5 +1,7 @@
 //! Initializing a cell that nobody else has.
 
+use std::cell::Cell;
+
 use oncelot::OnceCell;
 
 use crate::{
@@ -45,17 +47,22 @@ impl ExclusiveScenario {
         };
         let mut cast = Cast::new();
         let (is_fallible, script) = (self.is_fallible, self.script);
+        let is_given = &Cell::new(false);
+        let give = |value: &mut Value| {
+            is_given.set(true);
+            value.see();
+        };
         cast.add(Sleeps::ForATurn, || {
             if is_fallible {
                 let value = cell.get_mut_or_try_init(script.fallible());
-                deed(value, |result: Result<&mut Value, Error>| {
+                deed(value, move |result: Result<&mut Value, Error>| {
                     if let Ok(value) = result {
-                        value.see();
+                        give(value);
                     }
                 })
             } else {
                 let value = cell.get_mut_or_init(script.infallible());
-                deed(value, |value: &mut Value| value.see())
+                deed(value, give)
             }
         });
         cast.play();
@@ -63,6 +70,9 @@ impl ExclusiveScenario {
             world::complain("an exclusive initializer has been forgotten");
         }
         cast.dismiss();
+        if cell.initialized() != (self.is_filled || is_given.get()) {
+            world::complain("who gets no value leaves the cell as it was");
+        }
         world::unfaulted(|| {
             let mut cast = Cast::continued();
             cast.add(Sleeps::ForATurn, || {

@@ -168,7 +168,7 @@ impl Askers {
                     _ => Order::Cancel(first),
                 };
                 cast.add(Sleeps::ForATurn, move || act(move || world::order(order)));
-                cast.add(Sleeps::ForATurn, || act(world::gate::open));
+                cast.add(Sleeps::ForATurn, || act(world::gate::open_in_any_case));
             }
         }
     }
@@ -180,6 +180,7 @@ fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_re
     if !asleep.is_empty() {
         world::wrong(Wrong::Asleep(asleep));
     }
+    wakers::assert_none_but_of(&cast.present());
     let fresh = world::unfaulted(|| {
         let fresh = cast.add(Sleeps::ForATurn, &ask);
         cast.play();

@@ -1,5 +1,5 @@
-//! Whatever of the user's code panics, and whoever is cancelled: nobody hangs, nothing is leaked or dropped twice, the
-//! cell stays usable, and the panic reaches whom it should.
+//! Whatever of the user's code panics, and whoever is cancelled: nobody hangs, nothing is leaked or dropped twice, an
+//! initializer has the claim until it is gone, the cell stays usable, and the panic reaches whom it should.
 //!
 //! A scenario is first run without a fault, and each call into the user's code is written down. Then it is run once for
 //! each of these calls, which panics this time; once for each poll of each actor, who is dropped after it; and with two
@@ -13,6 +13,7 @@
 //! | `threads` | actors that are threads and park |
 //! | `cells`, `exclusive`, `lazies` | the scenarios |
 //! | `plans` | the faults of a scenario, and the runs |
+//! | `lookout` | tells of a run that comes to no end |
 //! | `verdict` | what must hold after a run |
 //! | `bed` | the backends, with the exceptions that their documentation makes |
 
@@ -24,6 +25,7 @@ mod cast;
 mod cells;
 mod exclusive;
 mod lazies;
+mod lookout;
 mod plans;
 mod things;
 mod threads;
@@ -42,7 +44,7 @@ use crate::{
 
 /// Every scenario on a backend.
 fn run_all<B: Bed>(is_default: bool) {
-    let mut tally = Tally::default();
+    let mut tally = Tally::begin();
     for scenario in CellScenario::all() {
         tally.run::<B, _>(scenario, CellScenario::play::<B>);
     }

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     bed::Bed,
+    lookout::Lookout,
     verdict::judge,
     world::{self, Call, Cancel, Plan, Record},
 };
@@ -37,9 +38,17 @@ pub(crate) struct Tally {
     pub(crate) excused: BTreeMap<usize, usize>,
     failures: Vec<String>,
     failed: usize,
+    lookout: Lookout,
 }
 
 impl Tally {
+    pub(crate) fn begin() -> Self {
+        Self {
+            lookout: Lookout::begin(),
+            ..Self::default()
+        }
+    }
+
     /// Runs a scenario without a fault, with each one, with each cancellation, and with both: a panic in what comes of
     /// the cancellation. Once one has gone wrong, no more are run.
     pub(crate) fn run<B: Bed, S: fmt::Debug + Copy>(&mut self, scenario: S, play: fn(S)) {
@@ -47,6 +56,7 @@ impl Tally {
             return;
         }
         self.scenarios += 1;
+        self.lookout.enter(B::NAME, scenario);
         for in_async in [false, true] {
             let plan = Plan {
                 in_async,
@@ -85,6 +95,7 @@ impl Tally {
     }
 
     fn play<B: Bed, S: fmt::Debug + Copy>(&mut self, scenario: S, play: fn(S), plan: Plan) -> Record {
+        self.lookout.run(&plan);
         world::begin(plan, B::PANICS);
         let played = catch_unwind(AssertUnwindSafe(|| play(scenario)));
         let record = world::end();

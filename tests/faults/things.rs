@@ -101,8 +101,9 @@ impl Script {
 
     /// A closure that makes the initializer of a cell.
     pub(crate) fn fallible(self) -> impl FnOnce() -> Fallible + Send + 'static {
-        let captured = Token::new(Thing::Closure);
+        let captured = Captured::new();
         move || {
+            world::at_work();
             world::call(Kind::Call);
             drop(captured);
             Fallible::new(self, false)
@@ -116,8 +117,9 @@ impl Script {
 
     /// The same without a future.
     pub(crate) fn at_once(self) -> impl FnOnce() -> Result<Value, Error> + Send + 'static {
-        let captured = Token::new(Thing::Closure);
+        let captured = Captured::new();
         move || {
+            world::at_work();
             world::call(Kind::Call);
             drop(captured);
             self.end()
@@ -133,11 +135,35 @@ impl Script {
     }
 }
 
+/// What the closure of an initializer has captured.
+struct Captured {
+    _token: Token,
+}
+
+impl Captured {
+    fn new() -> Self {
+        Self {
+            _token: Token::new(Thing::Closure),
+        }
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        // A task is started with the claim, and gives it up last. Others have the closure while they wait.
+        if world::is_task() {
+            world::at_work();
+        }
+    }
+}
+
 /// The future of an initializer.
 pub(crate) struct Fallible {
     script: Script,
     has_yielded: bool,
     is_computation: bool,
+    /// Whether a poll has panicked: the claim is given up then, and the future dropped when its owner is.
+    has_panicked: bool,
     _token: Token,
 }
 
@@ -147,6 +173,7 @@ impl Fallible {
             script,
             has_yielded: false,
             is_computation,
+            has_panicked: false,
             _token: if is_computation {
                 Token::of_computation()
             } else {
@@ -172,13 +199,25 @@ impl Future for Fallible {
     type Output = Result<Value, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        world::inside_poll(self.is_computation, || {
+        world::at_work();
+        self.has_panicked = true;
+        let polled = world::inside_poll(self.is_computation, || {
             world::call(Kind::Poll);
             if !self.is_done_waiting(cx.waker()) {
                 return Poll::Pending;
             }
             Poll::Ready(self.script.end())
-        })
+        });
+        self.has_panicked = false;
+        polled
+    }
+}
+
+impl Drop for Fallible {
+    fn drop(&mut self) {
+        if !self.has_panicked {
+            world::at_work();
+        }
     }
 }
 

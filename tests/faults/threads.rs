@@ -83,9 +83,9 @@ impl Running {
     fn begin(f: Box<dyn FnOnce() + Send>) -> Self {
         let (parking, parks) = mpsc::channel();
         let waker = Waker::from(Arc::new(Schedules(world::who())));
-        let world = world::share();
+        let take_part = world::invite();
         let handle = thread::spawn(move || {
-            world::join(world);
+            take_part();
             ITSELF.set(Some(Itself { waker, parking }));
             f();
         });

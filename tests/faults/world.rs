@@ -4,7 +4,7 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
-    panic::{self, resume_unwind},
+    panic::{self, AssertUnwindSafe, resume_unwind},
     sync::{Arc, Mutex, Once, PoisonError},
     task::Waker,
     thread,
@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Clone,
     Eq,
     Debug,
+    /// Not by the crate: an actor is about to do something in a destructor.
+    Act,
     CloneWaker,
     Wake,
     WakeByRef,
@@ -192,21 +194,25 @@ thread_local! {
     static RECORD: RefCell<Arc<Mutex<Record>>> = RefCell::default();
     /// Panics say nothing meanwhile: each one is caught, and judged.
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
+    static IS_CLAIMED: RefCell<Option<IsClaimed>> = const { RefCell::new(None) };
 }
+
+/// Whether somebody initializes the cell that is watched.
+type IsClaimed = Arc<dyn Fn() -> bool + Send + Sync>;
 
 fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
     RECORD.with_borrow(|record| f(&mut record.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// For a thread that takes part.
-pub(crate) fn share() -> Arc<Mutex<Record>> {
-    RECORD.with_borrow(Arc::clone)
-}
-
-/// This thread takes part, from now on.
-pub(crate) fn join(shared: Arc<Mutex<Record>>) {
-    RECORD.set(shared);
-    IS_PLAYING.set(true);
+/// For a thread that takes part: has it do so, when it calls it.
+pub(crate) fn invite() -> impl FnOnce() + Send {
+    let record = RECORD.with_borrow(Arc::clone);
+    let is_claimed = IS_CLAIMED.with_borrow(Clone::clone);
+    move || {
+        RECORD.set(record);
+        IS_CLAIMED.set(is_claimed);
+        IS_PLAYING.set(true);
+    }
 }
 
 pub(crate) fn begin(plan: Plan, panics: Panics) {
@@ -230,6 +236,7 @@ pub(crate) fn begin(plan: Plan, panics: Panics) {
 /// Ends the run, after everything is gone.
 pub(crate) fn end() -> Record {
     gate::close();
+    IS_CLAIMED.take();
     IS_PLAYING.set(false);
     let mut record = with(std::mem::take);
     for (thing, drops) in &record.things {
@@ -349,6 +356,44 @@ pub(crate) fn has_heard_of_poison(who: Who) -> bool {
         let mut caught = record.caught.iter().filter(|caught| caught.who == who);
         caught.any(|caught| matches!(&caught.panic, Panic::Own(message) if message.contains("is poisoned")))
     })
+}
+
+/// Has `f` run by a destructor, after what may panic: then while the thread unwinds, and what panics in there is caught, as
+/// it must be in a destructor.
+pub(crate) fn in_a_destructor(f: impl FnOnce()) {
+    struct Guard<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for Guard<F> {
+        fn drop(&mut self) {
+            let f = self.0.take().expect("it is dropped once");
+            if thread::panicking() {
+                let _caught = panic::catch_unwind(AssertUnwindSafe(f));
+            } else {
+                f();
+            }
+        }
+    }
+    let _guard = Guard(Some(f));
+    call(Kind::Act);
+}
+
+/// Has a cell watched, of which `is_claimed` tells whether somebody initializes it.
+pub(crate) fn watch(is_claimed: impl Fn() -> bool + Send + Sync + 'static) {
+    IS_CLAIMED.set(Some(Arc::new(is_claimed)));
+}
+
+/// A part of an initializer is run, or dropped: whoever does it has the claim, so that there is neither another initializer
+/// nor a value.
+pub(crate) fn at_work() {
+    let is_claimed = IS_CLAIMED.with_borrow(|is_claimed| is_claimed.as_deref().is_none_or(unfaulted));
+    if !is_claimed {
+        complain("an initializer is at work, or not yet gone, and the claim is free");
+    }
+}
+
+/// Whether whoever acts is a task that another one has started.
+pub(crate) fn is_task() -> bool {
+    let who = who();
+    with(|record| record.parents.get(who).copied().flatten().is_some())
 }
 
 pub(crate) fn may_leak(thing: Thing) {
@@ -531,6 +576,19 @@ pub(crate) mod wakers {
         }
     }
 
+    /// Whoever has ended is not known to anybody, while those who are `present` may wait. The gate is open, and knows nobody.
+    pub(crate) fn assert_none_but_of(present: &[Who]) {
+        let left: Vec<Who> = with(|record| {
+            let left = record.wakers.iter().filter(|waker| waker.live != 0);
+            left.map(|waker| waker.who)
+                .filter(|who| !present.contains(who))
+                .collect()
+        });
+        if !left.is_empty() {
+            complain(format!("wakers of {left:?} were left behind, who have ended"));
+        }
+    }
+
     /// When nobody waits any more, nothing is left to be woken by, but for what the gate has.
     pub(crate) fn assert_none() {
         super::gate::close();
@@ -559,7 +617,7 @@ pub(crate) fn next_woken() -> Option<Who> {
 pub(crate) mod gate {
     use std::{mem, task::Waker};
 
-    use super::with;
+    use super::{in_a_destructor, with};
 
     /// Whether it is open. If not, `waker` is woken when it opens.
     pub(crate) fn is_open_or_wakes(waker: &Waker) -> bool {
@@ -585,6 +643,11 @@ pub(crate) mod gate {
     pub(crate) fn close() {
         let waker = with(|record| record.gate.waker.take());
         super::unfaulted(|| drop(waker));
+    }
+
+    /// Opens it, be it that whoever is to do so panics.
+    pub(crate) fn open_in_any_case() {
+        in_a_destructor(open);
     }
 
     pub(crate) fn open() {
