@@ -37,6 +37,8 @@ mod intrusive;
 ///                release
 /// ```
 ///
+/// With the feature `testing`, `conformance_tests!` runs a suite for implementations.
+///
 /// *The claim* is the right to initialize. [`try_claim`](Self::try_claim) gives it to one caller, who gives
 /// it back by [`publish`](Self::publish) or [`release`](Self::release), from any thread. While a cell is
 /// shared, READY is final.
@@ -142,6 +144,10 @@ pub unsafe trait Backend: Sized {
     /// it unregistered and means that the state has settled the waiter's interest, or may have: the caller
     /// looks at the state again. It is no promise of any state.
     ///
+    /// # Panics
+    ///
+    /// Panics if a clone or a drop of a waker does. The waiter may be registered then.
+    ///
     /// # Safety
     ///
     /// A registered waiter is used with the same backend again. Only its owner calls `poll_wait` and `cancel` with
@@ -150,6 +156,10 @@ pub unsafe trait Backend: Sized {
     unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Makes sure that `waiter` is not registered. For a waiter that never was, this should be cheap.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a drop of a waker does. The waiter is unregistered all the same.
     ///
     /// # Safety
     ///

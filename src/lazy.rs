@@ -208,8 +208,8 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// # Panics
     ///
     /// Panics if the future panics, now or before: then the `Lazy` is poisoned. Panics if a waker of a waiter
-    /// does, after everybody was woken. Debug builds with the feature `std` panic if the future awaits its own
-    /// `Lazy`.
+    /// does, after everybody was woken, or if a clone or a drop of the task's own waker does. Debug builds with the
+    /// feature `std` panic if the future awaits its own `Lazy`.
     ///
     /// # Cancel safety
     ///

@@ -47,7 +47,7 @@
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Without features there are no dependencies. Features add: what a cell promises is the same with any of them. Three of them
+//! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them. Four of them
 //! are felt by every crate of a program, as one of them turns them on for all:
 //!
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.

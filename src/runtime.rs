@@ -75,6 +75,10 @@ pub trait Runtime: 'static {
     fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F);
 
     /// Runs `future` on this thread until it has completed.
+    ///
+    /// # Panics
+    ///
+    /// May panic in a task of the runtime, as tokio's does.
     fn block_on<F: Future>(future: F) -> F::Output;
 
     /// Polls a wait by `poll`, if the task has not used up its share of the thread's time.

@@ -2,6 +2,7 @@
 
 use core::{
     fmt, mem,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
 };
@@ -69,8 +70,8 @@ macro_rules! lazy {
 ///
 /// # Its own value
 ///
-/// The future must not await its own static. If it names it directly, the compiler finds a cycle; through a boxed
-/// future, debug builds with the feature `std` panic. Two statics whose futures await each other wait for ever.
+/// The future must not await its own static: debug builds with the feature `std` panic and say so, others wait for ever.
+/// So do two statics whose futures await each other, in any build.
 ///
 /// # Interrupts and contexts
 ///
@@ -162,6 +163,10 @@ impl<T> ErasedFuture<T> {
 // after the other, as the claim goes from hand to hand.
 unsafe impl<T: Send + Sync> Sync for StaticLazy<T> {}
 
+// What has panicked is never seen: it is poisoned.
+impl<T: UnwindSafe> UnwindSafe for StaticLazy<T> {}
+impl<T: UnwindSafe + RefUnwindSafe> RefUnwindSafe for StaticLazy<T> {}
+
 impl<T> StaticLazy<T> {
     /// For [`lazy!`](crate::lazy!).
     ///
@@ -203,8 +208,9 @@ impl<T> StaticLazy<T> {
     ///
     /// # Panics
     ///
-    /// Panics if the future panics, now or before. Panics if a waker of a waiter does, after everybody was
-    /// woken.
+    /// Panics if the future panics, now or before: then the static is poisoned. Panics if a waker of a waiter does, after
+    /// everybody was woken, or if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic
+    /// if the future awaits its own static.
     ///
     /// # Cancel safety
     ///

@@ -10,8 +10,8 @@ use std::{
 };
 
 use oncelot::{
-    Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Intrusive, Lazy,
-    OnceCell, SetError, Wait, backend::IntrusiveWaiter,
+    Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetStatic, Insert, Intrusive,
+    Lazy, OnceCell, SetError, StaticLazy, Wait, backend::IntrusiveWaiter,
 };
 
 /// Whether a type without generic parameters has a trait.
@@ -220,6 +220,19 @@ fn a_lazy_is_unwind_safe_with_its_value_whatever_its_future() {
     assert!(!is!(UnwindSafe: Lazy<&'static UnsafeCell<u32>, u32>));
     assert!(!is!(RefUnwindSafe: Lazy<UnsafeCell<u32>, u32>));
     assert!(!is!(RefUnwindSafe: Lazy<&'static mut u32, u32>));
+}
+
+#[test]
+fn a_static_is_sync_and_unwind_safe_with_its_value() {
+    assert!(is!(Sync: StaticLazy<u32>));
+    assert!(!is!(Sync: StaticLazy<SendOnly>));
+    assert!(!is!(Sync: StaticLazy<SyncOnly>));
+    assert!(is!(UnwindSafe: StaticLazy<u32>) && is!(RefUnwindSafe: StaticLazy<u32>));
+    assert!(!is!(UnwindSafe: StaticLazy<&'static UnsafeCell<u32>>));
+    assert!(!is!(RefUnwindSafe: StaticLazy<UnsafeCell<u32>>));
+    assert!(!is!(RefUnwindSafe: StaticLazy<&'static mut u32>));
+    assert!(is!(Send: GetStatic<u32>) && is!(Sync: GetStatic<u32>));
+    assert!(!is!(Send: GetStatic<SendOnly>) && !is!(Unpin: GetStatic<u32>));
 }
 
 #[test]

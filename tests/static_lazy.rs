@@ -544,6 +544,10 @@ fn a_future_that_awaits_its_own_static_is_found() {
         static OWN: u32 = own();
     }
     assert!(panic_of(|| now(OWN.get())).contains("deadlock"));
+    lazy! {
+        static BY_NAME: u32 = async { *BY_NAME.get().await };
+    }
+    assert!(panic_of(|| now(BY_NAME.get())).contains("deadlock"));
 }
 
 /// Not through the macro, with a place that is too small.

@@ -53,6 +53,7 @@ where
 pub struct Align<const ALIGN: usize>;
 
 /// Implemented for the alignments that futures have: the powers of two up to 4096.
+#[diagnostic::on_unimplemented(message = "futures of `lazy!` are aligned to 4096 bytes at most")]
 pub trait Alignment {
     /// A type of no size with this alignment.
     type Unit: Copy;
