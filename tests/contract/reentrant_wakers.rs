@@ -264,6 +264,7 @@ fn clone_can_cancel_the_initializer() {
     });
     let mut waiting = Box::pin(CELL.get_or_init(async || 2));
     assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&2));
+    assert_eq!(Arc::strong_count(&task), 1, "no waker is left behind");
 }
 
 #[test]
@@ -272,6 +273,7 @@ fn clone_can_set_the_value() {
     let task = Hooked::on(Op::Clone, || assert_eq!(CELL.set(1), Ok(())));
     let mut waiting = Box::pin(CELL.wait());
     assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&1));
+    assert_eq!(Arc::strong_count(&task), 1, "no waker is left behind");
 }
 
 /// The waiter is linked when its newer waker's clone wakes the older one: then the newer one must not be
@@ -287,6 +289,7 @@ fn clone_of_a_newer_waker_can_end_the_waiting() {
         move || drop_shared(&running)
     });
     assert_eq!(poll_with(&mut waiting.future, &newer.waker()), Poll::Ready(&2));
+    assert_eq!(Arc::strong_count(&newer), 1, "no waker is left behind");
 }
 
 /// The same, and somebody else has claimed by then: the end of a wait promises no value, and no turn.
