@@ -3,11 +3,12 @@
 
 use core::{
     cell::UnsafeCell,
-    fmt,
+    fmt::Debug,
     mem::{self, MaybeUninit},
 };
 
 /// So many bytes, so aligned.
+#[derive(Debug)]
 #[repr(C)]
 pub struct Place<const SIZE: usize, const ALIGN: usize>
 where
@@ -39,15 +40,6 @@ where
     }
 }
 
-impl<const SIZE: usize, const ALIGN: usize> fmt::Debug for Place<SIZE, ALIGN>
-where
-    Align<ALIGN>: Alignment,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").finish_non_exhaustive()
-    }
-}
-
 /// An alignment in bytes, as a type.
 #[derive(Debug)]
 pub struct Align<const ALIGN: usize>;
@@ -56,7 +48,7 @@ pub struct Align<const ALIGN: usize>;
 #[diagnostic::on_unimplemented(message = "futures of `lazy!` are aligned to 4096 bytes at most")]
 pub trait Alignment {
     /// A type of no size with this alignment.
-    type Unit: Copy;
+    type Unit: Copy + Debug;
 }
 
 macro_rules! alignments {
