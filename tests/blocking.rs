@@ -7,10 +7,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
@@ -24,11 +24,23 @@ use util::{Task, message, now, panic_of, poll, poll_with};
 
 const IS_WATCHED: bool = cfg!(debug_assertions);
 
-/// `Intrusive`. It counts how many waiters of a test are registered.
+/// `Intrusive`. It counts how many waiters of a test are registered, and keeps the newest waker.
 struct Census<const TEST: usize>(Intrusive);
 
-/// What each test has counted that takes a census.
-static REGISTERED: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+/// What a test knows that takes a census.
+struct Seen {
+    registered: AtomicUsize,
+    registrations: AtomicUsize,
+    waker: Mutex<Option<Waker>>,
+}
+
+static SEEN: [Seen; 3] = [const {
+    Seen {
+        registered: AtomicUsize::new(0),
+        registrations: AtomicUsize::new(0),
+        waker: Mutex::new(None),
+    }
+}; 3];
 
 struct CensusWaiter {
     waiter: IntrusiveWaiter,
@@ -37,16 +49,16 @@ struct CensusWaiter {
 
 impl<const TEST: usize> Census<TEST> {
     fn registered() -> usize {
-        REGISTERED[TEST].load(SeqCst)
+        SEEN[TEST].registered.load(SeqCst)
     }
 
     fn count(waiter: &mut bool, is_registered: bool) {
         if *waiter != is_registered {
             *waiter = is_registered;
             if is_registered {
-                REGISTERED[TEST].fetch_add(1, SeqCst);
+                SEEN[TEST].registered.fetch_add(1, SeqCst);
             } else {
-                REGISTERED[TEST].fetch_sub(1, SeqCst);
+                SEEN[TEST].registered.fetch_sub(1, SeqCst);
             }
         }
     }
@@ -95,6 +107,10 @@ unsafe impl<const TEST: usize> Backend for Census<TEST> {
         // SAFETY: the caller's promise.
         let polled = unsafe { self.0.poll_wait(waiter, cx) };
         Self::count(is_registered, polled.is_pending());
+        if polled.is_pending() {
+            *SEEN[TEST].waker.lock().unwrap() = Some(cx.waker().clone());
+            SEEN[TEST].registrations.fetch_add(1, SeqCst);
+        }
         polled
     }
 
@@ -331,6 +347,32 @@ fn a_wait_of_no_time_looks_once() {
     assert_eq!(cell.wait_timeout(Duration::ZERO), None);
     cell.set(1).unwrap();
     assert_eq!(cell.wait_timeout(Duration::ZERO), Some(&1));
+}
+
+/// Which may happen at any time, and be long before its time is out.
+#[test]
+fn a_thread_that_is_woken_for_no_reason_waits_on() {
+    type Counted = Census<2>;
+
+    let cell = OnceCell::<u32, Counted>::with_backend();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| cell.wait_timeout(Duration::from_secs(1_000_000)).copied());
+        let seen = &SEEN[2];
+        let await_registration = |number| {
+            while seen.registrations.load(SeqCst) < number {
+                assert!(!waiting.is_finished(), "it has given up");
+                thread::yield_now();
+            }
+        };
+        for number in 1..=3 {
+            await_registration(number);
+            let waker = seen.waker.lock().unwrap().take();
+            waker.expect("it has registered").wake();
+        }
+        await_registration(4);
+        assert_eq!(cell.set(1), Ok(()));
+        assert_eq!(waiting.join().unwrap(), Some(1));
+    });
 }
 
 #[test]
