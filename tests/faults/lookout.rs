@@ -4,8 +4,11 @@
 use std::{
     fmt::Debug,
     mem,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    thread,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -14,10 +17,13 @@ use crate::world::Plan;
 /// Many times what all runs together take.
 const LONG: Duration = Duration::from_secs(60);
 
-/// What is being run by a thread.
-#[derive(Default)]
-pub(crate) struct Lookout(Arc<Mutex<Run>>);
+pub(crate) struct Lookout {
+    run: Arc<Mutex<Run>>,
+    /// Who looks, until the sender is dropped.
+    watch: Option<(Sender<()>, JoinHandle<()>)>,
+}
 
+/// What is being run by a thread.
 #[derive(Default)]
 struct Run {
     what: String,
@@ -28,29 +34,37 @@ struct Run {
 
 impl Lookout {
     pub(crate) fn begin() -> Self {
-        let this = Self::default();
-        let watched = Arc::downgrade(&this.0);
-        thread::spawn(move || watch(&watched));
-        this
+        let run = Arc::default();
+        let (sender, is_over) = mpsc::channel();
+        let watched = Arc::clone(&run);
+        let watch = Some((sender, thread::spawn(move || watch(&watched, &is_over))));
+        Self { run, watch }
     }
 
     pub(crate) fn enter(&self, backend: &str, scenario: impl Debug) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).what = format!("{scenario:?} on {backend}");
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).what = format!("{scenario:?} on {backend}");
     }
 
     pub(crate) fn run(&self, plan: &Plan) {
-        let mut run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         run.plan.clone_from(plan);
         run.is_old = false;
     }
 }
 
+impl Drop for Lookout {
+    fn drop(&mut self) {
+        if let Some((sender, watch)) = self.watch.take() {
+            drop(sender);
+            watch.join().expect("it only looks");
+        }
+    }
+}
+
 /// Looks now and then, until the runs are over.
-fn watch(watched: &Weak<Mutex<Run>>) {
-    loop {
-        thread::sleep(LONG);
-        let Some(run) = watched.upgrade() else { return };
-        let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
+fn watch(watched: &Mutex<Run>, is_over: &Receiver<()>) {
+    while is_over.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+        let mut run = watched.lock().unwrap_or_else(PoisonError::into_inner);
         if mem::replace(&mut run.is_old, true) {
             eprintln!(
                 "for more than a minute, this has not come to an end: {}, with {:?}",

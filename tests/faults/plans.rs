@@ -23,7 +23,6 @@ const LONG: usize = 40;
 const CROWD: usize = 16;
 
 /// What was run on one backend.
-#[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) scenarios: usize,
     /// Runs with one panic.
@@ -44,8 +43,15 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn begin() -> Self {
         Self {
+            scenarios: 0,
+            faults: 0,
+            pairs: 0,
+            cancellations: 0,
+            faults_beside_cancellations: 0,
+            excused: BTreeMap::new(),
+            failures: Vec::new(),
+            failed: 0,
             lookout: Lookout::begin(),
-            ..Self::default()
         }
     }
 
