@@ -53,7 +53,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// });
     /// ```
     pub fn wait_blocking(&self) -> &T {
-        self.wait_until(|| None).expect("there is no deadline")
+        self.wait_within(None).expect("there is no deadline")
     }
 
     /// The value, once it is there, unless that takes longer than `timeout`. Never initializes, and leaves no waiter
@@ -72,7 +72,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Option<&T> {
-        self.wait_until(|| Instant::now().checked_add(timeout))
+        self.wait_within(Some(timeout))
     }
 
     /// The value; if there is none, the one that `init` makes, on this thread. `init` may block.
@@ -133,9 +133,9 @@ impl<T, B: Backend> OnceCell<T, B> {
         }
     }
 
-    fn wait_until(&self, deadline: impl FnOnce() -> Option<Instant>) -> Option<&T> {
+    fn wait_within(&self, timeout: Option<Duration>) -> Option<&T> {
         self.get().or_else(|| {
-            let deadline = deadline();
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             in_place(self.slot(), || {
                 let mut waiting = pin!(Waiting::new(self.slot(), Interest::Value));
                 block_until(deadline, |cx| waiting.as_mut().poll_value(cx))
