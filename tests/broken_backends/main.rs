@@ -5,15 +5,15 @@
 
 #[path = "../outsider/mod.rs"]
 mod outsider;
+#[path = "../util/mod.rs"]
+mod util;
 
 mod liveness;
 mod optional;
 mod soundness;
 
 use std::{
-    any::Any,
     marker::PhantomData,
-    panic::catch_unwind,
     pin::Pin,
     ptr,
     sync::atomic::{AtomicPtr, AtomicUsize},
@@ -22,6 +22,7 @@ use std::{
 
 use oncelot::backend::{Backend, Interest, State};
 use outsider::{Locked, Ticket};
+use util::panic_of;
 
 /// The backend of an outsider, except for what `M` does in its own way.
 struct Broken<M> {
@@ -128,7 +129,7 @@ fn settle<M>(backend: &Broken<M>, outcome: State, wake: impl FnOnce(Vec<Waker>))
 /// Runs a property that must fail, because of this rule, and for what `how` is a part of.
 #[track_caller]
 fn assert_caught(property: fn(), rule: &str, how: &str) {
-    let message = failure_of(property);
+    let message = panic_of(property);
     let (broken, found) = message.split_once(" is broken: ").unwrap_or((&message, ""));
     assert!(broken.starts_with(rule), "not {rule}: {message}");
     assert!(found.contains(how), "not {how:?}: {message}");
@@ -137,25 +138,8 @@ fn assert_caught(property: fn(), rule: &str, how: &str) {
 /// Runs a property in which the backend itself must panic, with a message that begins like this.
 #[track_caller]
 fn assert_panics(property: fn(), with: &str) {
-    let message = failure_of(property);
+    let message = panic_of(property);
     assert!(message.starts_with(with), "not {with:?}: {message}");
-}
-
-/// What a property that must fail says.
-#[track_caller]
-fn failure_of(property: fn()) -> String {
-    match catch_unwind(property) {
-        Ok(()) => panic!("the mistake was not found"),
-        Err(payload) => message(&*payload),
-    }
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "a payload that is no text".to_owned(),
-    }
 }
 
 /// What the mistakes are made in passes.
