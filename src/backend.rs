@@ -10,7 +10,6 @@ pub use self::atomic_waker::{AtomicWaker, AtomicWakerWaiter};
 #[cfg(feature = "event-listener")]
 pub use self::event_listener::{EventListener, EventListenerWaiter};
 pub use self::intrusive::{Intrusive, IntrusiveWaiter};
-pub use crate::state::{Interest, State};
 
 #[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
 mod atomic_state;
@@ -66,7 +65,7 @@ mod intrusive;
 /// Beyond soundness, it should keep what users of cells rely on:
 ///
 /// 5. **No lost wakeup.** After `poll_wait` has returned `Pending`, the waker that it was given last is woken
-///    as soon as the state settles the waiter's interest: by `publish`, and for [`Interest::Claim`] by
+///    as soon as the state settles what the waiter waits for: by `publish`, and for [`WaiterKind::Claimant`] by
 ///    `release` too. Every such waiter is woken, not one of them: none depends on another one being polled.
 /// 6. **No user code under a lock.** Wakers are cloned, woken and dropped while nothing is held that another
 ///    call on the same backend needs, and any of the three may call the backend. If it panics, the backend
@@ -98,7 +97,7 @@ pub unsafe trait Backend: Sized {
     /// Makes a waiter that is not registered.
     ///
     /// Every future makes one, and most never wait: this should be cheap.
-    fn waiter(interest: Interest) -> Self::Waiter;
+    fn waiter(kind: WaiterKind) -> Self::Waiter;
 
     /// The state at this moment. What `Ready` promises is told under *Publication*.
     fn state(&self) -> State;
@@ -127,7 +126,7 @@ pub unsafe trait Backend: Sized {
     /// The caller has the claim, and loses it. The value is written.
     unsafe fn publish(&self);
 
-    /// Moves INITIALIZING back to UNINIT and wakes all waiters of [`Interest::Claim`], oldest first.
+    /// Moves INITIALIZING back to UNINIT and wakes all waiters of kind [`WaiterKind::Claimant`], oldest first.
     ///
     /// # Panics
     ///
@@ -141,7 +140,7 @@ pub unsafe trait Backend: Sized {
     /// Registers `waiter` with the waker of `cx`, unless there is nothing to wait for.
     ///
     /// `Pending` leaves the waiter registered, with this waker in the place of an earlier one. `Ready` leaves
-    /// it unregistered and means that the state has settled the waiter's interest, or may have: the caller
+    /// it unregistered and means that the state has settled what the waiter waits for, or may have: the caller
     /// looks at the state again. It is no promise of any state.
     ///
     /// # Panics
@@ -165,4 +164,36 @@ pub unsafe trait Backend: Sized {
     ///
     /// As for [`poll_wait`](Self::poll_wait).
     unsafe fn cancel(&self, waiter: Pin<&mut Self::Waiter>);
+}
+
+/// The state of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The cell is empty, and no initializer is running.
+    Uninit,
+    /// The cell is empty, and one initializer is running: it holds the claim.
+    Initializing,
+    /// The cell holds a value. This state is final while the cell is shared.
+    Ready,
+}
+
+/// What a waiter waits for, which decides the events that wake it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaiterKind {
+    /// A waiter that can initialize the cell: a value wakes it, and so does an initializer that ends without one.
+    Claimant,
+    /// A waiter that never initializes the cell: only a value wakes it.
+    Passive,
+}
+
+impl WaiterKind {
+    /// Returns `true` if a waiter of this kind has nothing to wait for in `state`.
+    #[inline]
+    #[must_use]
+    pub const fn is_settled_by(self, state: State) -> bool {
+        match self {
+            Self::Claimant => !matches!(state, State::Initializing),
+            Self::Passive => matches!(state, State::Ready),
+        }
+    }
 }

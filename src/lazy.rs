@@ -10,14 +10,20 @@ use core::{
 };
 
 use crate::{
-    acquire::{Awaited, Waiting, polled_after_completion},
-    attempt::Attempt,
-    backend::{Backend, Interest, Intrusive},
+    backend::{Backend, Intrusive, WaiterKind},
+    deadlock::Runner,
     panics::swallow_panic,
-    reentrancy::Runner,
-    slot::{Acquired, Claim, Slot},
+    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
+    raw::{Acquired, Claim, RawCell},
     sync::UnsafeCell,
+    trace::InitSpan,
 };
+
+#[cfg(feature = "alloc")]
+pub use self::boxed::{BoxLazy, LocalBoxLazy};
+
+#[cfg(feature = "alloc")]
+mod boxed;
 
 /// A value computed by one future that is stored in place, and that *any* waiter drives.
 ///
@@ -64,18 +70,18 @@ use crate::{
 /// [`pin!`]: core::pin::pin
 pub struct Lazy<T, F, B: Backend = Intrusive> {
     /// The state and the waiters.
-    slot: Slot<(), B>,
+    raw: RawCell<(), B>,
     /// Touched by the holder of the claim alone, or by whoever has the whole exclusively; from READY on it is
     /// `Finished`, and shared.
-    computation: UnsafeCell<Computation<T, F>>,
+    computation: UnsafeCell<FutureSlot<T, F>>,
 }
 
-enum Computation<T, F> {
+enum FutureSlot<T, F> {
     Unfinished {
         /// Pinned with the whole.
         future: F,
         /// Lasts from the first poll on.
-        attempt: Attempt,
+        span: InitSpan,
     },
     Finished(T),
     /// The future has panicked, in a poll or when it was dropped.
@@ -116,10 +122,10 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     #[must_use]
     pub const fn with_backend(future: F) -> Self {
         Self {
-            slot: Slot::empty(),
-            computation: UnsafeCell::new(Computation::Unfinished {
+            raw: RawCell::empty(),
+            computation: UnsafeCell::new(FutureSlot::Unfinished {
                 future,
-                attempt: Attempt::NONE,
+                span: InitSpan::NONE,
             }),
         }
     }
@@ -128,15 +134,15 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     #[must_use]
     pub const fn with_backend_and_value(value: T) -> Self {
         Self {
-            slot: Slot::filled(()),
-            computation: UnsafeCell::new(Computation::Finished(value)),
+            raw: RawCell::filled(()),
+            computation: UnsafeCell::new(FutureSlot::Finished(value)),
         }
     }
 
     /// The value, if it is there. Never waits and never computes: one load (Acquire).
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
-        if self.slot.is_ready() {
+        if self.raw.is_ready() {
             // SAFETY: the state is READY.
             Some(unsafe { self.get_unchecked() })
         } else {
@@ -152,7 +158,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
         self.computation.with(|computation| {
             // SAFETY: from READY on the computation is only read, as long as the whole is shared.
             match unsafe { &*computation } {
-                Computation::Finished(value) => value,
+                FutureSlot::Finished(value) => value,
                 // SAFETY: the state is READY, and only `Finished` is published.
                 _ => unsafe { hint::unreachable_unchecked() },
             }
@@ -163,7 +169,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     pub fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut T> {
         // SAFETY: the value is not pinned, and nothing is moved.
         match unsafe { self.get_unchecked_mut() }.computation.get_mut() {
-            Computation::Finished(value) => Some(value),
+            FutureSlot::Finished(value) => Some(value),
             _ => None,
         }
     }
@@ -171,7 +177,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     /// The value, if it is there; an unfinished future is dropped.
     pub fn into_inner(mut self) -> Option<T> {
         match self.take_computation() {
-            Computation::Finished(value) => Some(value),
+            FutureSlot::Finished(value) => Some(value),
             _ => None,
         }
     }
@@ -187,18 +193,18 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     /// Panics if the future has panicked.
     pub fn into_parts(mut self) -> Result<T, F> {
         match self.take_computation() {
-            Computation::Finished(value) => Ok(value),
-            Computation::Unfinished { future, attempt } => {
+            FutureSlot::Finished(value) => Ok(value),
+            FutureSlot::Unfinished { future, span } => {
                 // Here, and not at the end: a return value is leaked if what is dropped after it panics.
-                attempt.tell();
+                span.emit();
                 Err(future)
             }
-            Computation::Poisoned => poisoned(),
+            FutureSlot::Poisoned => poisoned(),
         }
     }
 
-    fn take_computation(&mut self) -> Computation<T, F> {
-        mem::replace(self.computation.get_mut(), Computation::Poisoned)
+    fn take_computation(&mut self) -> FutureSlot<T, F> {
+        mem::replace(self.computation.get_mut(), FutureSlot::Poisoned)
     }
 }
 
@@ -216,12 +222,12 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// If the future is dropped, nothing is lost: whoever is polled next goes on with the computation.
     #[inline]
     pub fn get(self: Pin<&Self>) -> GetLazy<'_, T, F, B> {
-        // SAFETY: the slot is not pinned, and a shared reference to it moves nothing.
+        // SAFETY: the raw cell is not pinned, and a shared reference to it moves nothing.
         let lazy = unsafe { Pin::into_inner_unchecked(self) };
         GetLazy {
             stage: match lazy.try_get() {
-                Some(value) => Driving::Ready(value),
-                None => Driving::Waiting(Waiting::new(lazy, Interest::Claim)),
+                Some(value) => Stage::Ready(value),
+                None => Stage::Waiting(WaitFuture::new(lazy, WaiterKind::Claimant)),
             },
         }
     }
@@ -240,35 +246,35 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// # Safety
     ///
     /// `self` is pinned, and the caller has the claim.
-    unsafe fn poll_computation(&self, cx: &mut Context<'_>) -> Poll<Attempt> {
+    unsafe fn poll_computation(&self, cx: &mut Context<'_>) -> Poll<InitSpan> {
         self.computation.with_mut(|computation| {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
             let computation = unsafe { &mut *computation };
-            let Computation::Unfinished { attempt, .. } = computation else {
+            let FutureSlot::Unfinished { span, .. } = computation else {
                 poisoned()
             };
-            attempt.begin::<T>(self.slot.attempts());
-            let mut attempt = attempt.take();
+            span.begin::<T>(self.raw.attempts());
+            let mut span = span.take();
             let poisoning = Poisoning { computation };
-            attempt.run(self.slot.backend(), Runner::Task(cx.waker()), || {
-                let Computation::Unfinished { future, .. } = &mut *poisoning.computation else {
+            span.run(self.raw.backend(), Runner::Task(cx.waker()), || {
+                let FutureSlot::Unfinished { future, .. } = &mut *poisoning.computation else {
                     unreachable!("it has just been looked at")
                 };
                 // SAFETY: it is pinned with the whole, and dropped in place, below or by whatever poisons.
                 if let Poll::Ready(value) = unsafe { Pin::new_unchecked(future) }.poll(cx) {
                     // Drops the future. If that panics, the value comes into its place all the same, and is dropped
                     // there.
-                    *poisoning.computation = Computation::Finished(value);
+                    *poisoning.computation = FutureSlot::Finished(value);
                 }
             });
             let poll = match &mut *poisoning.computation {
-                Computation::Unfinished { attempt: kept, .. } => {
-                    *kept = attempt;
+                FutureSlot::Unfinished { span: kept, .. } => {
+                    *kept = span;
                     Poll::Pending
                 }
                 _ => {
-                    attempt.succeed();
-                    Poll::Ready(attempt)
+                    span.succeed();
+                    Poll::Ready(span)
                 }
             };
             mem::forget(poisoning);
@@ -277,14 +283,14 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     }
 }
 
-impl<T, F, B: Backend> Awaited for Lazy<T, F, B> {
+impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
     type Value = ();
     type Backend = B;
     type Name = T;
 
     #[inline(always)]
-    fn slot(&self) -> &Slot<(), B> {
-        &self.slot
+    fn raw(&self) -> &RawCell<(), B> {
+        &self.raw
     }
 }
 
@@ -295,13 +301,13 @@ fn poisoned() -> ! {
 
 /// Poisons when it is dropped, which only a panic does.
 struct Poisoning<'a, T, F> {
-    computation: &'a mut Computation<T, F>,
+    computation: &'a mut FutureSlot<T, F>,
 }
 
 impl<T, F> Drop for Poisoning<'_, T, F> {
     fn drop(&mut self) {
         // Drops the future, which has panicked already.
-        swallow_panic(|| *self.computation = Computation::Poisoned);
+        swallow_panic(|| *self.computation = FutureSlot::Poisoned);
     }
 }
 
@@ -341,19 +347,19 @@ impl<'a, T, F: Future<Output = T> + Unpin, B: Backend> IntoFuture for &'a Lazy<T
 /// Panics if it is polled after it has completed or panicked.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct GetLazy<'a, T, F, B: Backend = Intrusive> {
-    stage: Driving<'a, T, F, B>,
+    stage: Stage<'a, T, F, B>,
 }
 
-enum Driving<'a, T, F, B: Backend> {
+enum Stage<'a, T, F, B: Backend> {
     /// The value was there when the future was made: the path of every access to a ready `Lazy`.
     Ready(&'a T),
     /// Pinned with the whole. The `Lazy` is pinned too.
-    Waiting(Waiting<'a, Lazy<T, F, B>>),
+    Waiting(WaitFuture<'a, Lazy<T, F, B>>),
     /// The computation is ours to drive. Dropping the claim passes it on.
     Claimed {
         /// Pinned.
         lazy: &'a Lazy<T, F, B>,
-        claim: Claim<&'a Slot<(), B>>,
+        claim: Claim<&'a RawCell<(), B>>,
     },
     Done,
 }
@@ -366,8 +372,8 @@ impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
         // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        if let Driving::Ready(value) = this.stage {
-            this.stage = Driving::Done;
+        if let Stage::Ready(value) = this.stage {
+            this.stage = Stage::Done;
             return Poll::Ready(value);
         }
         this.poll_slow(cx)
@@ -379,11 +385,11 @@ impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
     #[inline(never)]
     fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'a T> {
         let (lazy, claim) = match &mut self.stage {
-            Driving::Waiting(waiting) => {
+            Stage::Waiting(waiting) => {
                 let lazy = waiting.awaited();
                 // SAFETY: it is pinned with the whole.
                 let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
-                self.stage = Driving::Done;
+                self.stage = Stage::Done;
                 match acquired {
                     // SAFETY: the backend has told that the state is READY.
                     Acquired::Ready(()) => return Poll::Ready(unsafe { lazy.get_unchecked() }),
@@ -391,19 +397,19 @@ impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
                 }
             }
             // Held here, the claim is released by whatever panics below.
-            Driving::Claimed { .. } => match mem::replace(&mut self.stage, Driving::Done) {
-                Driving::Claimed { lazy, claim } => (lazy, claim),
+            Stage::Claimed { .. } => match mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Claimed { lazy, claim } => (lazy, claim),
                 _ => unreachable!("the stage has just been looked at"),
             },
-            Driving::Ready(_) | Driving::Done => polled_after_completion(),
+            Stage::Ready(_) | Stage::Done => polled_after_completion(),
         };
         // SAFETY: `get` was called on a pinned `Lazy`, and we have the claim.
         match unsafe { lazy.poll_computation(cx) } {
             Poll::Pending => {
-                self.stage = Driving::Claimed { lazy, claim };
+                self.stage = Stage::Claimed { lazy, claim };
                 Poll::Pending
             }
-            Poll::Ready(_attempt) => {
+            Poll::Ready(_span) => {
                 claim.publish(());
                 // SAFETY: the state is READY.
                 Poll::Ready(unsafe { lazy.get_unchecked() })

@@ -66,38 +66,21 @@ extern crate alloc;
 #[cfg(all(feature = "std", not(test)))]
 extern crate std;
 
-mod sync;
-
+mod deadlock;
 mod error;
 mod panics;
-mod state;
-
-mod list;
-mod wake_batch;
-mod word;
+mod sync;
+mod trace;
 
 pub mod backend;
+mod raw;
 
-mod attempt;
-mod reentrancy;
-mod slot;
-
-mod acquire;
-mod running;
-
-#[cfg(feature = "alloc")]
-mod box_lazy;
-mod futures;
 mod lazy;
 mod once_cell;
 mod static_lazy;
 
-#[cfg(feature = "blocking")]
-mod blocking;
 #[cfg(feature = "std")]
 pub mod runtime;
-#[cfg(feature = "std")]
-mod spawned;
 
 #[cfg(all(feature = "testing", not(any(oncelot_loom, oncelot_shuttle))))]
 pub mod testing;
@@ -105,19 +88,18 @@ pub mod testing;
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive};
 #[cfg(feature = "alloc")]
-pub use crate::box_lazy::{BoxLazy, LocalBoxLazy};
+pub use crate::lazy::{BoxLazy, LocalBoxLazy};
 pub use crate::{
     error::SetError,
-    futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait},
     lazy::{GetLazy, Lazy},
-    once_cell::OnceCell,
+    once_cell::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, OnceCell, Wait},
     static_lazy::{GetStatic, StaticLazy},
 };
 
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::static_lazy::{Align, Alignment, Place, align_of_future, size_of_future};
+    pub use crate::static_lazy::{Align, Alignment, FutureStorage, align_of_future, size_of_future};
 }
 
 // A part of the crate, and not a test beside it, so that loom is a dependency of the tests alone.

@@ -8,9 +8,14 @@ use core::{
 use crate::{
     backend::{Backend, Intrusive, State},
     error::SetError,
-    futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait},
-    slot::Slot,
+    raw::RawCell,
 };
+
+pub use self::futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait};
+
+#[cfg(feature = "blocking")]
+mod blocking;
+pub(crate) mod futures;
 
 /// A cell that is written once and read by many, asynchronously.
 ///
@@ -62,7 +67,7 @@ use crate::{
 ///
 /// `B` is the [`Backend`]: what keeps the state and the waiters.
 pub struct OnceCell<T, B: Backend = Intrusive> {
-    slot: Slot<T, B>,
+    raw: RawCell<T, B>,
 }
 
 /// Making a cell with the default backend.
@@ -115,22 +120,24 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// ```
     #[must_use]
     pub const fn with_backend() -> Self {
-        Self { slot: Slot::empty() }
+        Self {
+            raw: RawCell::empty(),
+        }
     }
 
     /// Makes a cell that holds `value`, with the backend that its type names.
     #[must_use]
     pub const fn with_backend_and_value(value: T) -> Self {
         Self {
-            slot: Slot::filled(value),
+            raw: RawCell::filled(value),
         }
     }
 }
 
 impl<T, B: Backend> OnceCell<T, B> {
     #[cfg(feature = "std")]
-    pub(crate) fn slot(&self) -> &Slot<T, B> {
-        &self.slot
+    pub(crate) fn raw(&self) -> &RawCell<T, B> {
+        &self.raw
     }
 }
 
@@ -139,20 +146,20 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// Whether the cell holds a value.
     #[inline]
     pub fn initialized(&self) -> bool {
-        self.slot.is_ready()
+        self.raw.is_ready()
     }
 
     /// The value, if there is one. Never waits: one load (Acquire).
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        self.slot.get()
+        self.raw.get()
     }
 
     /// The value, if there is one, for changing it. Needs no synchronization, as the cell is borrowed
     /// exclusively.
     #[inline]
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        self.slot.get_mut()
+        self.raw.get_mut()
     }
 
     /// The value, without asking whether there is one.
@@ -168,11 +175,11 @@ impl<T, B: Backend> OnceCell<T, B> {
     #[inline]
     pub unsafe fn get_unchecked(&self) -> &T {
         debug_assert!(
-            self.slot.is_ready(),
+            self.raw.is_ready(),
             "`OnceCell::get_unchecked` was called on an empty cell; use `get`"
         );
         // SAFETY: the caller's promise.
-        unsafe { self.slot.get_unchecked() }
+        unsafe { self.raw.get_unchecked() }
     }
 }
 
@@ -212,7 +219,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// As [`set`](Self::set).
     #[inline]
     pub fn try_insert(&self, value: T) -> Result<&T, SetError<T>> {
-        match self.slot.try_claim() {
+        match self.raw.try_claim() {
             Ok(claim) => Ok(claim.publish(value)),
             Err(State::Ready) => Err(SetError::AlreadyInitializedError(value)),
             Err(_) => Err(SetError::InitializingError(value)),
@@ -245,7 +252,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     pub fn insert(&self, value: T) -> Insert<'_, T, B> {
-        Insert::new(&self.slot, value)
+        Insert::new(&self.raw, value)
     }
 }
 
@@ -289,7 +296,7 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        GetOrInit::new(&self.slot, init)
+        GetOrInit::new(&self.raw, init)
     }
 
     /// The same as [`get_or_init`](Self::get_or_init), for an initializer that can fail.
@@ -322,7 +329,7 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetOrTryInit::new(&self.slot, init)
+        GetOrTryInit::new(&self.raw, init)
     }
 
     /// The value, for changing it; if there is none, the one that `init` makes.
@@ -351,7 +358,7 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        GetMutOrInit::new(&mut self.slot, init)
+        GetMutOrInit::new(&mut self.raw, init)
     }
 
     /// The same as [`get_mut_or_init`](Self::get_mut_or_init), for an initializer that can fail.
@@ -372,7 +379,7 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetMutOrTryInit::new(&mut self.slot, init)
+        GetMutOrTryInit::new(&mut self.raw, init)
     }
 }
 
@@ -403,7 +410,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// ```
     #[inline]
     pub fn wait(&self) -> Wait<'_, T, B> {
-        Wait::new(&self.slot)
+        Wait::new(&self.raw)
     }
 }
 
@@ -419,12 +426,12 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// assert_eq!(cell.set(2), Ok(()));
     /// ```
     pub fn take(&mut self) -> Option<T> {
-        self.slot.take()
+        self.raw.take()
     }
 
     /// The value, if there is one.
     pub fn into_inner(mut self) -> Option<T> {
-        self.slot.take()
+        self.raw.take()
     }
 }
 

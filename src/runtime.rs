@@ -2,7 +2,7 @@
 
 use core::task::{Context, Poll};
 
-pub use crate::spawned::{ArcField, Initializer, SharedCell};
+pub use self::spawn::{ArcField, Initializer, SharedCell};
 
 #[cfg(feature = "async-std")]
 pub use self::async_std::AsyncStd;
@@ -15,6 +15,7 @@ pub use self::tokio::Tokio;
 pub(crate) mod async_std;
 #[cfg(feature = "smol")]
 mod smol;
+mod spawn;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;
 

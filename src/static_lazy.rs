@@ -8,18 +8,17 @@ use core::{
 };
 
 use crate::{
-    acquire::{Awaited, Waiting, polled_after_completion},
-    attempt::Attempt,
-    backend::{Backend, Interest, Intrusive},
-    reentrancy::Runner,
-    slot::{Acquired, Claim, Slot},
-    sync::{AtomicU8, Ordering, UnsafeCell},
-    word::exchange_byte,
+    backend::{Backend, Intrusive, WaiterKind},
+    deadlock::Runner,
+    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
+    raw::{Acquired, Claim, RawCell},
+    sync::{AtomicU8, Ordering, UnsafeCell, compare_exchange_u8},
+    trace::InitSpan,
 };
 
-pub use self::place::{Align, Alignment, Place, align_of_future, size_of_future};
+pub use self::storage::{Align, Alignment, FutureStorage, align_of_future, size_of_future};
 
-mod place;
+mod storage;
 
 /// Declares statics whose values are computed by futures, when they are first asked for.
 ///
@@ -46,12 +45,12 @@ macro_rules! lazy {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = $future:expr;)*) => {$(
         $(#[$attribute])*
         $visibility static $name: $crate::StaticLazy<$value> = {
-            static __ONCELOT_PLACE: $crate::__private::Place<
+            static __ONCELOT_STORAGE: $crate::__private::FutureStorage<
                 { $crate::__private::size_of_future(|| $future) },
                 { $crate::__private::align_of_future(|| $future) },
-            > = $crate::__private::Place::new();
+            > = $crate::__private::FutureStorage::new();
             // SAFETY: the place is this static's alone.
-            unsafe { $crate::StaticLazy::__new(&__ONCELOT_PLACE, || $future) }
+            unsafe { $crate::StaticLazy::__new(&__ONCELOT_STORAGE, || $future) }
         };
     )*};
 }
@@ -91,11 +90,11 @@ macro_rules! lazy {
 /// adds nothing to what is stored of the program. Like any future that is boxed or spawned, it is made on the stack
 /// of whoever polls it first, and then moved to its place.
 pub struct StaticLazy<T> {
-    slot: Slot<T, Intrusive>,
+    raw: RawCell<T, Intrusive>,
     /// What to do when the future's waker is woken, and when it is pending; see [`AWAKE`] and the others.
     phase: AtomicU8,
     /// Touched by the holder of the claim alone, and so is the future.
-    computation: UnsafeCell<Computation>,
+    computation: UnsafeCell<FutureSlot>,
     future: ErasedFuture<T>,
 }
 
@@ -106,14 +105,14 @@ const POLLING: u8 = 1;
 /// The future is pending, and its waker has the claim: waking is releasing it.
 const ASLEEP: u8 = 2;
 
-struct Computation {
-    life: Life,
+struct FutureSlot {
+    life: FutureState,
     /// Lasts from the first poll on.
-    attempt: Attempt,
+    span: InitSpan,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Life {
+enum FutureState {
     /// There is no future yet.
     Unstarted,
     /// The future is in its place.
@@ -159,7 +158,7 @@ impl<T> ErasedFuture<T> {
     }
 }
 
-// SAFETY: what holds of `Slot`; the future is `Send`, as `__new` demands, and is polled and dropped by one thread
+// SAFETY: what holds of `RawCell`; the future is `Send`, as `__new` demands, and is polled and dropped by one thread
 // after the other, as the claim goes from hand to hand.
 unsafe impl<T: Send + Sync> Sync for StaticLazy<T> {}
 
@@ -176,7 +175,7 @@ impl<T> StaticLazy<T> {
     #[doc(hidden)]
     #[must_use]
     pub const unsafe fn __new<Fut, const SIZE: usize, const ALIGN: usize>(
-        place: &'static Place<SIZE, ALIGN>,
+        place: &'static FutureStorage<SIZE, ALIGN>,
         init: fn() -> Fut,
     ) -> Self
     where
@@ -188,11 +187,11 @@ impl<T> StaticLazy<T> {
             "use `oncelot::lazy!`"
         );
         Self {
-            slot: Slot::empty(),
+            raw: RawCell::empty(),
             phase: AtomicU8::new(AWAKE),
-            computation: UnsafeCell::new(Computation {
-                life: Life::Unstarted,
-                attempt: Attempt::NONE,
+            computation: UnsafeCell::new(FutureSlot {
+                life: FutureState::Unstarted,
+                span: InitSpan::NONE,
             }),
             future: ErasedFuture::new(place.address(), init),
         }
@@ -201,7 +200,7 @@ impl<T> StaticLazy<T> {
     /// The value, if it is there. Never waits and never computes: one load (Acquire).
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
-        self.slot.get()
+        self.raw.get()
     }
 
     /// The value, once it is there; computes it if nobody else does.
@@ -219,33 +218,33 @@ impl<T> StaticLazy<T> {
     pub fn get(&'static self) -> GetStatic<T> {
         GetStatic {
             stage: match self.try_get() {
-                Some(value) => Turns::Ready(value),
-                None => Turns::Waiting(Waiting::new(self, Interest::Claim)),
+                Some(value) => Stage::Ready(value),
+                None => Stage::Waiting(WaitFuture::new(self, WaiterKind::Claimant)),
             },
         }
     }
 
     /// Polls the future once, and passes the claim on.
-    fn drive(&'static self, claim: Claim<&'static Slot<T, Intrusive>>) -> Driven<T> {
+    fn drive(&'static self, claim: Claim<&'static RawCell<T, Intrusive>>) -> PollOutcome<T> {
         self.exchange_phase(POLLING);
         let waker = self.waker();
         // SAFETY: we have the claim.
         match unsafe { self.poll_computation(&waker) } {
-            Poll::Ready((value, _attempt)) => Driven::Finished(claim.publish(value)),
-            Poll::Pending if exchange_byte(&self.phase, POLLING, ASLEEP).is_ok() => {
+            Poll::Ready((value, _span)) => PollOutcome::Finished(claim.publish(value)),
+            Poll::Pending if compare_exchange_u8(&self.phase, POLLING, ASLEEP).is_ok() => {
                 // Now the waker's.
                 mem::forget(claim);
-                Driven::Asleep
+                PollOutcome::Asleep
             }
             // Dropping the claim has the others go on.
-            Poll::Pending => Driven::Woken,
+            Poll::Pending => PollOutcome::Woken,
         }
     }
 
     /// Changes the phase, tells what it was, and sees whatever those who woke the future before have done.
     fn exchange_phase(&self, phase: u8) -> u8 {
         let mut current = self.phase.load(Ordering::Relaxed);
-        while let Err(found) = exchange_byte(&self.phase, current, phase) {
+        while let Err(found) = compare_exchange_u8(&self.phase, current, phase) {
             current = found;
         }
         current
@@ -256,24 +255,24 @@ impl<T> StaticLazy<T> {
     /// # Safety
     ///
     /// The caller has the claim.
-    unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<(T, Attempt)> {
+    unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<(T, InitSpan)> {
         self.computation.with_mut(|computation| {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
-            let Computation {
+            let FutureSlot {
                 life: stage,
-                attempt: kept,
+                span: kept,
             } = unsafe { &mut *computation };
             assert!(
-                *stage != Life::Poisoned,
+                *stage != FutureState::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
             );
-            kept.begin::<T>(self.slot.attempts());
-            let mut attempt = kept.take();
+            kept.begin::<T>(self.raw.attempts());
+            let mut span = kept.take();
             // Until it is known that nothing has panicked.
-            let life = mem::replace(stage, Life::Poisoned);
-            let polled = attempt.run(self.slot.backend(), Runner::Task(waker), || {
+            let life = mem::replace(stage, FutureState::Poisoned);
+            let polled = span.run(self.raw.backend(), Runner::Task(waker), || {
                 let future = &self.future;
-                if life == Life::Unstarted {
+                if life == FutureState::Unstarted {
                     // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
                     unsafe { (future.start)(future.init, future.place) };
                 }
@@ -287,13 +286,13 @@ impl<T> StaticLazy<T> {
             });
             match polled {
                 Poll::Ready(value) => {
-                    *stage = Life::Finished;
-                    attempt.succeed();
-                    Poll::Ready((value, attempt))
+                    *stage = FutureState::Finished;
+                    span.succeed();
+                    Poll::Ready((value, span))
                 }
                 Poll::Pending => {
-                    *stage = Life::Running;
-                    *kept = attempt;
+                    *stage = FutureState::Running;
+                    *kept = span;
                     Poll::Pending
                 }
             }
@@ -326,13 +325,13 @@ impl<T> StaticLazy<T> {
         // Written even where it changes nothing: whoever polls next writes the phase before, and so sees why we wake.
         if self.exchange_phase(AWAKE) == ASLEEP {
             // SAFETY: the claim was left to the waker, which is us; the exchange has made it ours alone.
-            unsafe { self.slot.backend().release() };
+            unsafe { self.raw.backend().release() };
         }
     }
 }
 
 /// What has become of a turn.
-enum Driven<T: 'static> {
+enum PollOutcome<T: 'static> {
     Finished(&'static T),
     /// The future's waker has the claim.
     Asleep,
@@ -347,25 +346,25 @@ enum Driven<T: 'static> {
 /// Panics if it is polled after it has completed or panicked.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct GetStatic<T: 'static> {
-    stage: Turns<T>,
+    stage: Stage<T>,
 }
 
-enum Turns<T: 'static> {
+enum Stage<T: 'static> {
     /// The value was there when the future was made: the path of every access to a ready static.
     Ready(&'static T),
     /// Pinned with the whole.
-    Waiting(Waiting<'static, StaticLazy<T>>),
+    Waiting(WaitFuture<'static, StaticLazy<T>>),
     Done,
 }
 
-impl<T> Awaited for StaticLazy<T> {
+impl<T> HasRawCell for StaticLazy<T> {
     type Value = T;
     type Backend = Intrusive;
     type Name = T;
 
     #[inline(always)]
-    fn slot(&self) -> &Slot<T, Intrusive> {
-        &self.slot
+    fn raw(&self) -> &RawCell<T, Intrusive> {
+        &self.raw
     }
 }
 
@@ -377,8 +376,8 @@ impl<T> Future for GetStatic<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
         // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        if let Turns::Ready(value) = this.stage {
-            this.stage = Turns::Done;
+        if let Stage::Ready(value) = this.stage {
+            this.stage = Stage::Done;
             return Poll::Ready(value);
         }
         this.poll_slow(cx)
@@ -390,25 +389,25 @@ impl<T> GetStatic<T> {
     #[inline(never)]
     fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'static T> {
         loop {
-            let Turns::Waiting(waiting) = &mut self.stage else {
+            let Stage::Waiting(waiting) = &mut self.stage else {
                 polled_after_completion()
             };
             let lazy = waiting.awaited();
             // SAFETY: it is pinned with the whole.
             let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
             // Gone before the turn, which may panic.
-            self.stage = Turns::Done;
+            self.stage = Stage::Done;
             let claim = match acquired {
                 Acquired::Ready(value) => return Poll::Ready(value),
                 Acquired::Claimed(claim) => claim,
             };
             let driven = lazy.drive(claim);
-            if let Driven::Finished(value) = driven {
+            if let PollOutcome::Finished(value) = driven {
                 return Poll::Ready(value);
             }
             // Nobody has the claim now, or somebody else: wait for the next turn.
-            self.stage = Turns::Waiting(Waiting::new(lazy, Interest::Claim));
-            if let Driven::Woken = driven {
+            self.stage = Stage::Waiting(WaitFuture::new(lazy, WaiterKind::Claimant));
+            if let PollOutcome::Woken = driven {
                 // Everybody else was woken to go on. So that the executor has its turn too, come back.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

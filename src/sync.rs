@@ -12,6 +12,8 @@ pub(crate) use self::modelled::*;
 #[cfg(all(feature = "blocking", any(oncelot_loom, oncelot_shuttle)))]
 pub(crate) use self::parker::{is_past, parker};
 
+pub(crate) use self::compare_exchange::compare_exchange_u8;
+
 // With paths, as this file is also compiled where it has another one: in `fuzz`.
 
 #[cfg(not(any(oncelot_loom, oncelot_shuttle)))]
@@ -33,3 +35,6 @@ mod unsafe_cell;
 #[cfg(all(feature = "blocking", any(oncelot_loom, oncelot_shuttle)))]
 #[path = "sync/parker.rs"]
 mod parker;
+
+#[path = "sync/compare_exchange.rs"]
+mod compare_exchange;

@@ -6,7 +6,7 @@ mod intrusive {
     oncelot::conformance_tests!(oncelot::backend::Intrusive);
 }
 
-/// That crate clones, wakes and replaces wakers under its own lock, and has a queue for each interest.
+/// That crate clones, wakes and replaces wakers under its own lock, and has a queue for each kind.
 #[cfg(feature = "event-listener")]
 mod event_listener {
     oncelot::conformance_tests!(

@@ -18,7 +18,7 @@ use std::{
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{
     Backend, BoxLazy, Intrusive, Lazy, OnceCell,
-    backend::{Interest, IntrusiveWaiter, State},
+    backend::{IntrusiveWaiter, State, WaiterKind},
 };
 use util::{Task, message, now, panic_of, poll, poll_with};
 
@@ -71,9 +71,9 @@ unsafe impl<const TEST: usize> Backend for Census<TEST> {
 
     type Waiter = CensusWaiter;
 
-    fn waiter(interest: Interest) -> CensusWaiter {
+    fn waiter(kind: WaiterKind) -> CensusWaiter {
         CensusWaiter {
-            waiter: Intrusive::waiter(interest),
+            waiter: Intrusive::waiter(kind),
             is_registered: false,
         }
     }
@@ -301,8 +301,8 @@ unsafe impl Backend for Restless {
 
     type Waiter = IntrusiveWaiter;
 
-    fn waiter(interest: Interest) -> IntrusiveWaiter {
-        Intrusive::waiter(interest)
+    fn waiter(kind: WaiterKind) -> IntrusiveWaiter {
+        Intrusive::waiter(kind)
     }
 
     fn state(&self) -> State {

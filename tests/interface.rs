@@ -19,7 +19,7 @@ use oncelot::backend::AtomicWaker;
 use oncelot::backend::EventListener;
 use oncelot::{
     OnceCell, SetError,
-    backend::{Backend, Interest, Intrusive, State},
+    backend::{Backend, Intrusive, State, WaiterKind},
 };
 use util::{is_same, now, poll, start};
 
@@ -380,13 +380,13 @@ fn debug_of_a_backend_tells_the_state() {
 #[test]
 fn debug_of_a_waiter_tells_what_it_waits_for() {
     assert_eq!(
-        format!("{:?}", Intrusive::waiter(Interest::Value)),
-        "IntrusiveWaiter { interest: Value, is_waiting: false, .. }"
+        format!("{:?}", Intrusive::waiter(WaiterKind::Passive)),
+        "IntrusiveWaiter { kind: Value, is_waiting: false, .. }"
     );
     #[cfg(feature = "event-listener")]
     assert_eq!(
-        format!("{:?}", EventListener::waiter(Interest::Claim)),
-        "EventListenerWaiter { interest: Claim, is_waiting: false }"
+        format!("{:?}", EventListener::waiter(WaiterKind::Claimant)),
+        "EventListenerWaiter { kind: Claim, is_waiting: false }"
     );
 }
 
@@ -473,13 +473,13 @@ fn a_cell_can_hold_what_has_no_traits() {
 #[derive(Debug)]
 struct Outside {
     state: AtomicU8,
-    waiting: Mutex<Vec<(usize, Interest, Waker)>>,
+    waiting: Mutex<Vec<(usize, WaiterKind, Waker)>>,
 }
 
 /// A number in the vector; 0 before there is one.
 #[derive(Debug)]
 struct Ticket {
-    interest: Interest,
+    kind: WaiterKind,
     number: usize,
 }
 
@@ -495,9 +495,8 @@ impl Outside {
         let mut waiting = self.waiting.lock().unwrap();
         // Under the lock, so that nobody registers for what is over.
         self.state.store(outcome as u8, Ordering::Release);
-        let (woken, rest) = (waiting.drain(..)).partition::<Vec<_>, _>(|(_, interest, _)| {
-            outcome == State::Ready || *interest == Interest::Claim
-        });
+        let (woken, rest) = (waiting.drain(..))
+            .partition::<Vec<_>, _>(|(_, kind, _)| outcome == State::Ready || *kind == WaiterKind::Claimant);
         *waiting = rest;
         drop(waiting);
         for (_, _, waker) in woken {
@@ -517,8 +516,8 @@ unsafe impl Backend for Outside {
 
     type Waiter = Ticket;
 
-    fn waiter(interest: Interest) -> Ticket {
-        Ticket { interest, number: 0 }
+    fn waiter(kind: WaiterKind) -> Ticket {
+        Ticket { kind, number: 0 }
     }
 
     fn state(&self) -> State {
@@ -549,16 +548,16 @@ unsafe impl Backend for Outside {
         // SAFETY: the caller's promise.
         unsafe { self.cancel(waiter.as_mut()) };
         let mut waiting = self.waiting.lock().unwrap();
-        let is_settled = match waiter.interest {
-            Interest::Claim => self.state() != State::Initializing,
-            Interest::Value => self.state() == State::Ready,
+        let is_settled = match waiter.kind {
+            WaiterKind::Claimant => self.state() != State::Initializing,
+            WaiterKind::Passive => self.state() == State::Ready,
         };
         if is_settled {
             return Poll::Ready(());
         }
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         waiter.number = number;
-        waiting.push((number, waiter.interest, waker));
+        waiting.push((number, waiter.kind, waker));
         Poll::Pending
     }
 

@@ -17,7 +17,7 @@ use std::{
 
 use counting::ALLOCATIONS;
 use futures_lite::future::{block_on, yield_now};
-use oncelot::{__private::Place, StaticLazy, lazy};
+use oncelot::{__private::FutureStorage, StaticLazy, lazy};
 use util::{Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "this static is poisoned";
@@ -553,7 +553,7 @@ fn a_future_that_awaits_its_own_static_is_found() {
 /// Not through the macro, with a place that is too small.
 #[test]
 fn a_place_that_is_too_small_is_refused() {
-    static PLACE: Place<0, 1> = Place::new();
+    static PLACE: FutureStorage<0, 1> = FutureStorage::new();
     // SAFETY: nothing else uses the place.
     let message = panic_of(|| unsafe { StaticLazy::<u64>::__new(&PLACE, || ready(1)) });
     assert!(message.contains("lazy!"), "{message}");

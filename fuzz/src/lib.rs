@@ -25,12 +25,12 @@ mod real;
 mod stage;
 
 /// The shipped sources that are private to their crate, under the paths by which they know each other.
-#[path = "../../src/list.rs"]
+#[path = "../../src/backend/intrusive/list.rs"]
 #[allow(dead_code, reason = "the crate uses more of it")]
 mod shipped_list;
-#[path = "../../src/state.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the crate uses and exports more of it")]
-mod state;
+mod backend {
+    pub(crate) use oncelot::backend::{State, WaiterKind};
+}
 #[path = "../../src/sync.rs"]
 #[allow(dead_code, unused_imports, reason = "the crate uses more of it")]
 mod sync;

@@ -9,8 +9,8 @@ use std::{
 use arbitrary::{Result, Unstructured};
 
 use crate::{
+    backend::WaiterKind,
     shipped_list::{List, Node, Ticket},
-    state::Interest,
 };
 
 /// As many nodes as there are.
@@ -21,7 +21,7 @@ enum Op {
     /// Puts a node in that is not there; before that, replaces it by a new one.
     Push {
         node: usize,
-        interest: Interest,
+        kind: WaiterKind,
     },
     /// Takes a node out that is there.
     Unlink {
@@ -37,7 +37,7 @@ enum Op {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     node: usize,
-    interest: Interest,
+    kind: WaiterKind,
     ticket: Ticket,
 }
 
@@ -61,7 +61,7 @@ pub fn list(data: &[u8]) {
         // SAFETY: a null head is an empty list.
         list: unsafe { List::from_head(ptr::null_mut()) },
         nodes: (0..NODES)
-            .map(|name| Box::pin(Node::new(Interest::Claim, name)))
+            .map(|name| Box::pin(Node::new(WaiterKind::Claimant, name)))
             .collect(),
     };
     let mut model = Model::default();
@@ -79,11 +79,11 @@ pub fn list(data: &[u8]) {
 
 fn play(op: &Op, real: &mut Real, model: &mut Model) {
     match *op {
-        Op::Push { node, interest } if !model.contains(node) => {
-            real.nodes[node] = Box::pin(Node::new(interest, node));
+        Op::Push { node, kind } if !model.contains(node) => {
+            real.nodes[node] = Box::pin(Node::new(kind, node));
             // SAFETY: the node is new, and stays while it is in the list.
             unsafe { real.list.push(real.nodes[node].as_ref()) };
-            model.push(node, interest);
+            model.push(node, kind);
         }
         Op::Unlink { node } if model.contains(node) => {
             let place = NonNull::from(&*real.nodes[node]);
@@ -120,7 +120,7 @@ fn compare(real: &Real, model: &Model) {
         let node = unsafe { place.as_ref() };
         Entry {
             node: *node.payload(),
-            interest: node.interest(),
+            kind: node.kind(),
             ticket: real.list.ticket(place),
         }
     };
@@ -137,19 +137,15 @@ impl Model {
         self.0.iter().any(|entry| entry.node == node)
     }
 
-    fn push(&mut self, node: usize, interest: Interest) {
+    fn push(&mut self, node: usize, kind: WaiterKind) {
         let ticket = self.newest_ticket().map_or(0, |newest| newest + 1);
-        self.0.push_back(Entry {
-            node,
-            interest,
-            ticket,
-        });
+        self.0.push_back(Entry { node, kind, ticket });
     }
 
     fn oldest_claimant(&self) -> Option<Entry> {
         self.0
             .iter()
-            .find(|entry| entry.interest == Interest::Claim)
+            .find(|entry| entry.kind == WaiterKind::Claimant)
             .copied()
     }
 
@@ -164,11 +160,11 @@ impl Op {
         Ok(match bytes.int_in_range(0..=7_u8)? {
             0..=1 => Self::Push {
                 node: node(bytes)?,
-                interest: Interest::Claim,
+                kind: WaiterKind::Claimant,
             },
             2..=3 => Self::Push {
                 node: node(bytes)?,
-                interest: Interest::Value,
+                kind: WaiterKind::Passive,
             },
             4 => Self::Unlink { node: node(bytes)? },
             5 => Self::TakeOldest,

@@ -10,9 +10,9 @@ use std::{
 
 use self::waiters::Waiters;
 use crate::{
+    backend::{State, WaiterKind},
     program::{Alone, Deed, End, Kind, Program, SLOTS, Subject, Use},
     stage::{self, Event, Id, Outcome, Player, Stage, Thrown},
-    state::{Interest, State},
 };
 
 mod cell;
@@ -165,7 +165,7 @@ impl<'p> Model<'p> {
     fn wait_until<R>(
         &self,
         id: Id,
-        interest: Interest,
+        kind: WaiterKind,
         task: u8,
         look: impl Fn() -> Option<R>,
     ) -> Result<Option<R>> {
@@ -176,7 +176,7 @@ impl<'p> Model<'p> {
         if cfg!(debug_assertions) && is_own {
             return Err(Thrown::Deadlock);
         }
-        while self.poll_wait(id, interest, task)?.is_ready() {
+        while self.poll_wait(id, kind, task)?.is_ready() {
             if let Some(result) = look() {
                 return Ok(Some(result));
             }
@@ -185,7 +185,7 @@ impl<'p> Model<'p> {
     }
 
     fn wait_to_acquire(&self, id: Id, task: u8) -> Result<Option<Acquired>> {
-        self.wait_until(id, Interest::Claim, task, || self.acquire())
+        self.wait_until(id, WaiterKind::Claimant, task, || self.acquire())
     }
 
     /// Ends the waiting of a future that has what it waited for.

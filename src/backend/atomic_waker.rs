@@ -6,7 +6,7 @@ use core::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Backend, Interest, State, atomic_state::AtomicState};
+use super::{Backend, State, WaiterKind, atomic_state::AtomicState};
 use crate::sync::{AtomicBool, Ordering};
 
 /// A backend with room for one waiter, in an [`atomic_waker::AtomicWaker`]: the least code.
@@ -35,7 +35,7 @@ pub struct AtomicWaker {
 /// What a waiting future keeps for [`AtomicWaker`]: a few bits.
 #[derive(Debug)]
 pub struct AtomicWakerWaiter {
-    interest: Interest,
+    kind: WaiterKind,
     /// Whether the waker may be in the slot.
     has_registered: bool,
 }
@@ -93,9 +93,9 @@ unsafe impl Backend for AtomicWaker {
     type Waiter = AtomicWakerWaiter;
 
     #[inline]
-    fn waiter(interest: Interest) -> AtomicWakerWaiter {
+    fn waiter(kind: WaiterKind) -> AtomicWakerWaiter {
         AtomicWakerWaiter {
-            interest,
+            kind,
             has_registered: false,
         }
     }
@@ -125,7 +125,7 @@ unsafe impl Backend for AtomicWaker {
         waiter.has_registered = true;
         self.enter(cx);
         // Only now, as whoever settles the state from here on wakes the slot.
-        if !waiter.interest.is_settled_by(self.state()) {
+        if !waiter.kind.is_settled_by(self.state()) {
             return Poll::Pending;
         }
         waiter.has_registered = false;

@@ -9,7 +9,7 @@ use core::{
 
 use event_listener::{Event, Listener};
 
-use super::{Backend, Interest, State, atomic_state::AtomicState};
+use super::{Backend, State, WaiterKind, atomic_state::AtomicState};
 use crate::sync::{AtomicU8, Ordering};
 
 /// A backend that waits through [`event_listener::Event`].
@@ -45,7 +45,7 @@ const USED: u8 = 1;
 
 /// The place of a waiting future in the queue of [`EventListener`].
 pub struct EventListenerWaiter {
-    interest: Interest,
+    kind: WaiterKind,
     listener: Option<event_listener::EventListener>,
 }
 
@@ -60,16 +60,16 @@ impl EventListener {
         }
     }
 
-    fn queue(&self, interest: Interest) -> (&Event, &AtomicU8) {
-        match interest {
-            Interest::Claim => (&self.claimants, &self.claimants_use),
-            Interest::Value => (&self.passive, &self.passive_use),
+    fn queue(&self, kind: WaiterKind) -> (&Event, &AtomicU8) {
+        match kind {
+            WaiterKind::Claimant => (&self.claimants, &self.claimants_use),
+            WaiterKind::Passive => (&self.passive, &self.passive_use),
         }
     }
 
     /// Queues up. The caller looks at the state afterwards: whoever settles it from here on notifies.
-    fn listen(&self, interest: Interest) -> event_listener::EventListener {
-        let (event, usage) = self.queue(interest);
+    fn listen(&self, kind: WaiterKind) -> event_listener::EventListener {
+        let (event, usage) = self.queue(kind);
         let listener = event.listen();
         // ORDERING: Release pairs with the Acquire in `notify`, which finds the listener in the queue.
         // Acquire pairs with the Release there: if it came too early to see us, we see the settled state.
@@ -77,9 +77,9 @@ impl EventListener {
         listener
     }
 
-    /// Wakes all of this interest, after the state was settled.
-    fn notify(&self, interest: Interest) {
-        let (event, usage) = self.queue(interest);
+    /// Wakes all of this kind, after the state was settled.
+    fn notify(&self, kind: WaiterKind) {
+        let (event, usage) = self.queue(kind);
         // Not a load: each `swap` in `listen` comes before this in the order of changes, and is seen here,
         // or after it, and sees this.
         // ORDERING: both pair with `listen`.
@@ -109,11 +109,8 @@ unsafe impl Backend for EventListener {
     type Waiter = EventListenerWaiter;
 
     #[inline]
-    fn waiter(interest: Interest) -> EventListenerWaiter {
-        EventListenerWaiter {
-            interest,
-            listener: None,
-        }
+    fn waiter(kind: WaiterKind) -> EventListenerWaiter {
+        EventListenerWaiter { kind, listener: None }
     }
 
     #[inline]
@@ -128,20 +125,20 @@ unsafe impl Backend for EventListener {
 
     unsafe fn publish(&self) {
         self.state.settle(State::Ready);
-        self.notify(Interest::Claim);
-        self.notify(Interest::Value);
+        self.notify(WaiterKind::Claimant);
+        self.notify(WaiterKind::Passive);
     }
 
     unsafe fn release(&self) {
         self.state.settle(State::Uninit);
-        self.notify(Interest::Claim);
+        self.notify(WaiterKind::Claimant);
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut EventListenerWaiter>, cx: &mut Context<'_>) -> Poll<()> {
         let waiter = waiter.get_mut();
-        let interest = waiter.interest;
-        let listener = (waiter.listener).get_or_insert_with(|| self.listen(interest));
-        if !interest.is_settled_by(self.state()) {
+        let kind = waiter.kind;
+        let listener = (waiter.listener).get_or_insert_with(|| self.listen(kind));
+        if !kind.is_settled_by(self.state()) {
             ready!(Pin::new(listener).poll(cx));
         }
         waiter.leave();
@@ -163,7 +160,7 @@ impl fmt::Debug for EventListener {
 impl fmt::Debug for EventListenerWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventListenerWaiter")
-            .field("interest", &self.interest)
+            .field("kind", &self.kind)
             .field("is_waiting", &self.listener.is_some())
             .finish()
     }

@@ -1,7 +1,7 @@
 //! The default backend: one word, any number of waiters, no allocation.
 //!
-//! The word (see [`state`](crate::state)) holds the state, the lock of the waiter list and the address of
-//! the list's first node. The nodes stand inside the waiting futures (see [`list`](crate::list)).
+//! The word (see [`word`]) holds the state, the lock of the waiter list and the address of
+//! the list's first node. The nodes stand inside the waiting futures (see [`list`]).
 //!
 //! `docs/protocol.md` has the transitions with their orderings, the invariants that comments cite by their numbers, and
 //! the interleavings that each step is for.
@@ -14,14 +14,43 @@ use core::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Backend, Interest, State};
-use crate::{
+use self::{
     list::{List, Node, Ticket},
-    state::{FLAGS, Snapshot},
-    sync::{Ordering, UnsafeCell},
     wake_batch::wake_in_batches,
-    word::{Owned, Word},
+    word::{FLAGS, Owned, Snapshot, Word},
 };
+use super::{Backend, State, WaiterKind};
+use crate::sync::{Ordering, UnsafeCell};
+
+mod list;
+mod wake_batch;
+mod word;
+
+#[cfg(feature = "critical-section")]
+#[path = "intrusive/critical_section.rs"]
+mod exclusion;
+
+#[cfg(all(
+    not(feature = "critical-section"),
+    any(
+        oncelot_loom,
+        oncelot_shuttle,
+        feature = "portable-atomic",
+        target_has_atomic = "ptr"
+    )
+))]
+#[path = "intrusive/lock_bit.rs"]
+mod exclusion;
+
+#[cfg(not(any(
+    feature = "critical-section",
+    oncelot_loom,
+    oncelot_shuttle,
+    feature = "portable-atomic",
+    target_has_atomic = "ptr"
+)))]
+#[path = "intrusive/unsupported.rs"]
+mod exclusion;
 
 /// The default backend: one pointer-sized word, any number of waiters, no allocation.
 ///
@@ -64,7 +93,7 @@ struct WakerSlot(UnsafeCell<MaybeUninit<Waker>>);
 // SAFETY: another thread may take the waker and wake or drop it, for which a `Waker` is `Send`; it may change
 // the node's pointers, under the lock. The addresses in there mean the same on every thread.
 unsafe impl Send for IntrusiveWaiter {}
-// SAFETY: a shared reference gives access to `interest`, which never changes, and to the atomic `linked`.
+// SAFETY: a shared reference gives access to `kind`, which never changes, and to the atomic `linked`.
 unsafe impl Sync for IntrusiveWaiter {}
 
 /// Where a drain ends that others may come behind: between the last waiter that it took and the newest one of when
@@ -153,8 +182,8 @@ impl Intrusive {
     #[inline]
     fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         let waker = waker.clone();
-        let interest = node.interest();
-        let Ok(mut locked) = self.lock_unless(|word| interest.is_settled_by(word.state())) else {
+        let kind = node.kind();
+        let Ok(mut locked) = self.lock_unless(|word| kind.is_settled_by(word.state())) else {
             return Poll::Ready(());
         };
         // SAFETY: the node is not linked, so that its slot is empty and its owner's alone (invariant 4).
@@ -223,9 +252,9 @@ unsafe impl Backend for Intrusive {
     type Waiter = IntrusiveWaiter;
 
     #[inline]
-    fn waiter(interest: Interest) -> IntrusiveWaiter {
+    fn waiter(kind: WaiterKind) -> IntrusiveWaiter {
         IntrusiveWaiter {
-            node: Node::new(interest, WakerSlot::new()),
+            node: Node::new(kind, WakerSlot::new()),
         }
     }
 
@@ -386,7 +415,7 @@ impl fmt::Debug for Intrusive {
 impl fmt::Debug for IntrusiveWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IntrusiveWaiter")
-            .field("interest", &self.node.interest())
+            .field("kind", &self.node.kind())
             .field("is_waiting", &self.node.is_linked())
             .finish_non_exhaustive()
     }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     SetError,
-    backend::{Backend, Interest},
+    backend::{Backend, WaiterKind},
     once_cell::OnceCell,
 };
 
@@ -293,13 +293,13 @@ pub fn a_ready_cell_registers_nobody<B: Backend>() {
 
 /// After `take` a cell is as new, even if futures were leaked that waited for it, or were initializing it.
 pub fn a_cell_starts_afresh_after_take<B: Backend>() {
-    for interest in [Interest::Claim, Interest::Value] {
+    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         let mut cell = OnceCell::<u32, B>::with_backend();
         let future: AnyFuture<'_, &u32> = Box::pin(cell.get_or_init(pending));
         Job::started(future).leak();
-        let future: AnyFuture<'_, &u32> = match interest {
-            Interest::Claim => Box::pin(cell.get_or_init(async || 2)),
-            Interest::Value => Box::pin(cell.wait()),
+        let future: AnyFuture<'_, &u32> = match kind {
+            WaiterKind::Claimant => Box::pin(cell.get_or_init(async || 2)),
+            WaiterKind::Passive => Box::pin(cell.wait()),
         };
         Job::started(future).leak();
         require!(

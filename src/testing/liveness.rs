@@ -15,7 +15,7 @@ use super::{
         require_woken,
     },
 };
-use crate::backend::{Backend, Interest, State};
+use crate::backend::{Backend, State, WaiterKind};
 
 /// [`publish`](Backend::publish) wakes every waiter, and each of them then finds out by itself: none depends
 /// on another one being polled.
@@ -49,7 +49,7 @@ pub fn a_failure_wakes_every_claimant<B: Backend>() {
             require_woken(&waiters, State::Uninit, "and nobody was polled since");
             for waiter in waiters.iter_mut().rev() {
                 require!(
-                    waiter.interest == Interest::Value || waiter.finds_out(),
+                    waiter.kind == WaiterKind::Passive || waiter.finds_out(),
                     NoLostWakeup,
                     "a woken claimant slept on after `release`"
                 );
@@ -60,25 +60,25 @@ pub fn a_failure_wakes_every_claimant<B: Backend>() {
 
 /// A waiter that comes when the state has settled already does not sleep.
 pub fn nobody_waits_for_what_has_happened<B: Backend>() {
-    for (outcome, interest) in [
-        (State::Ready, Interest::Claim),
-        (State::Ready, Interest::Value),
-        (State::Uninit, Interest::Claim),
+    for (outcome, kind) in [
+        (State::Ready, WaiterKind::Claimant),
+        (State::Ready, WaiterKind::Passive),
+        (State::Uninit, WaiterKind::Claimant),
     ] {
         let backend = B::UNINIT;
-        let mut early = Waiter::new(&backend, interest);
+        let mut early = Waiter::new(&backend, kind);
         let claim = Claim::take(&backend);
-        let mut asleep = Waiter::asleep(&backend, interest);
+        let mut asleep = Waiter::asleep(&backend, kind);
         claim.settle(outcome);
         for (waiter, which) in [
             (&mut early, "that was made before"),
             (&mut asleep, "that slept before"),
-            (&mut Waiter::new(&backend, interest), "that came afterwards"),
+            (&mut Waiter::new(&backend, kind), "that came afterwards"),
         ] {
             require!(
                 waiter.finds_out(),
                 NoLostWakeup,
-                "a waiter with `Interest::{interest:?}` {which} sleeps though {}",
+                "a waiter with `WaiterKind::{kind:?}` {which} sleeps though {}",
                 cause(outcome)
             );
         }
@@ -88,11 +88,11 @@ pub fn nobody_waits_for_what_has_happened<B: Backend>() {
 /// A waiter that has something to wait for comes to rest: `poll_wait` does not return `Ready` for ever.
 pub fn waiting_comes_to_rest<B: Backend>() {
     let backend = B::UNINIT;
-    Waiter::asleep(&backend, Interest::Value);
+    Waiter::asleep(&backend, WaiterKind::Passive);
     let claim = Claim::take(&backend);
     let _waiters = crowd(&backend, 17, mixed);
     claim.release();
-    Waiter::asleep(&backend, Interest::Value);
+    Waiter::asleep(&backend, WaiterKind::Passive);
     let _claim = Claim::take(&backend);
     let _waiters = crowd(&backend, 17, mixed);
 }
@@ -207,10 +207,10 @@ pub fn a_wake_reserves_nothing<B: Backend>() {
 /// A waiter that was woken in vain, or settled, or cancelled can wait again.
 pub fn a_waiter_can_wait_again<B: Backend>() {
     let backend = B::UNINIT;
-    let mut woken_in_vain = Waiter::new(&backend, Interest::Claim);
-    let mut settled = Waiter::new(&backend, Interest::Claim);
-    let mut cancelled = Waiter::new(&backend, Interest::Claim);
-    let passive = &mut Waiter::new(&backend, Interest::Value);
+    let mut woken_in_vain = Waiter::new(&backend, WaiterKind::Claimant);
+    let mut settled = Waiter::new(&backend, WaiterKind::Claimant);
+    let mut cancelled = Waiter::new(&backend, WaiterKind::Claimant);
+    let passive = &mut Waiter::new(&backend, WaiterKind::Passive);
     for _ in 0..3 {
         let claim = Claim::take(&backend);
         for waiter in [&mut woken_in_vain, &mut settled, &mut cancelled, &mut *passive] {
@@ -242,8 +242,8 @@ pub fn cancelling_is_idempotent<B: Backend>() {
     let backend = B::UNINIT;
     let claim = Claim::take(&backend);
     let waiters = crowd(&backend, 3, mixed);
-    for interest in [Interest::Claim, Interest::Value] {
-        let mut waiter = Waiter::new(&backend, interest);
+    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+        let mut waiter = Waiter::new(&backend, kind);
         waiter.cancel();
         waiter.sleep();
         waiter.cancel();
@@ -315,7 +315,7 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
     let backends: Vec<_> = (0..ROUNDS).map(|_| B::UNINIT).collect();
     let asleep = race(ROUNDS, |round, thread| {
         let backend = &backends[round];
-        let mut waiter = Waiter::new(backend, Interest::Claim);
+        let mut waiter = Waiter::new(backend, WaiterKind::Claimant);
         let mut is_asleep = false;
         for step in 0..20 {
             if is_asleep && !waiter.is_woken() {

@@ -22,7 +22,7 @@ use super::{
     threads::{ROUNDS, THREADS, Unsynchronized, dawdle, linger, race},
     waiter::{CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, remove_where},
 };
-use crate::backend::{Backend, Interest, State};
+use crate::backend::{Backend, State, WaiterKind};
 
 /// A backend that begins as [`UNINIT`](Backend::UNINIT) is UNINIT, and gives the claim away.
 pub fn uninit_is_uninit<B: Backend>() {
@@ -38,11 +38,11 @@ pub fn ready_is_ready<B: Backend>() {
         require_state(&backend, State::Ready, "though it began as `READY`");
         require_claim_refused(&backend, State::Ready);
     }
-    for interest in [Interest::Claim, Interest::Value] {
+    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         require!(
-            Waiter::new(&backend, interest).finds_out(),
+            Waiter::new(&backend, kind).finds_out(),
             Publication,
-            "a waiter with `Interest::{interest:?}` waits for a backend that began as `READY`"
+            "a waiter with `WaiterKind::{kind:?}` waits for a backend that began as `READY`"
         );
     }
 }

@@ -17,7 +17,7 @@ use super::{
     rule::{Rule, broken, require},
     task::Task,
 };
-use crate::backend::{Backend, Interest, State};
+use crate::backend::{Backend, State, WaiterKind};
 
 /// How many waiters it takes to see one, a pair, more than one batch of wakes, and many.
 pub(super) const CROWDS: [usize; 4] = [1, 2, 17, 100];
@@ -25,29 +25,29 @@ pub(super) const CROWDS: [usize; 4] = [1, 2, 17, 100];
 /// How often a waiter is polled before it counts as one that never comes to rest.
 const PATIENCE: usize = 100;
 
-pub(super) fn only_claimants(_: usize) -> Interest {
-    Interest::Claim
+pub(super) fn only_claimants(_: usize) -> WaiterKind {
+    WaiterKind::Claimant
 }
 
-pub(super) fn only_passive(_: usize) -> Interest {
-    Interest::Value
+pub(super) fn only_passive(_: usize) -> WaiterKind {
+    WaiterKind::Passive
 }
 
-pub(super) fn mixed(index: usize) -> Interest {
+pub(super) fn mixed(index: usize) -> WaiterKind {
     if index % 3 == 1 {
-        Interest::Value
+        WaiterKind::Passive
     } else {
-        Interest::Claim
+        WaiterKind::Claimant
     }
 }
 
 /// Who may be in a crowd.
-pub(super) const MIXTURES: [fn(usize) -> Interest; 3] = [only_claimants, only_passive, mixed];
+pub(super) const MIXTURES: [fn(usize) -> WaiterKind; 3] = [only_claimants, only_passive, mixed];
 
 /// A waiter, its backend, and the task that polls it.
 pub(super) struct Waiter<'a, B: Backend> {
     backend: &'a B,
-    pub(super) interest: Interest,
+    pub(super) kind: WaiterKind,
     waiter: Pin<Box<B::Waiter>>,
     task: Arc<Task>,
     /// The wakes of the task when it polled last.
@@ -56,15 +56,15 @@ pub(super) struct Waiter<'a, B: Backend> {
 
 impl<'a, B: Backend> Waiter<'a, B> {
     /// One that has not been polled.
-    pub(super) fn new(backend: &'a B, interest: Interest) -> Self {
-        Self::of_task(backend, interest, &Task::new())
+    pub(super) fn new(backend: &'a B, kind: WaiterKind) -> Self {
+        Self::of_task(backend, kind, &Task::new())
     }
 
-    pub(super) fn of_task(backend: &'a B, interest: Interest, task: &Arc<Task>) -> Self {
+    pub(super) fn of_task(backend: &'a B, kind: WaiterKind, task: &Arc<Task>) -> Self {
         Self {
             backend,
-            interest,
-            waiter: Box::pin(B::waiter(interest)),
+            kind,
+            waiter: Box::pin(B::waiter(kind)),
             task: Arc::clone(task),
             wakes_before: 0,
         }
@@ -72,8 +72,8 @@ impl<'a, B: Backend> Waiter<'a, B> {
 
     /// One that sleeps.
     #[track_caller]
-    pub(super) fn asleep(backend: &'a B, interest: Interest) -> Self {
-        let mut waiter = Self::new(backend, interest);
+    pub(super) fn asleep(backend: &'a B, kind: WaiterKind) -> Self {
+        let mut waiter = Self::new(backend, kind);
         waiter.sleep();
         waiter
     }
@@ -103,11 +103,11 @@ impl<'a, B: Backend> Waiter<'a, B> {
                 return;
             }
         }
-        let (interest, state) = (self.interest, self.backend.state());
+        let (kind, state) = (self.kind, self.backend.state());
         broken(
             Rule::NoLostWakeup,
             format_args!(
-                "a waiter with `Interest::{interest:?}` never comes to rest: in {state:?}, `poll_wait` has \
+                "a waiter with `WaiterKind::{kind:?}` never comes to rest: in {state:?}, `poll_wait` has \
                  returned `Ready` {PATIENCE} times"
             ),
         );
@@ -176,7 +176,7 @@ impl<B: Backend> Drop for Waiter<'_, B> {
 pub(super) fn crowd<B: Backend>(
     backend: &B,
     count: usize,
-    interest_of: fn(usize) -> Interest,
+    interest_of: fn(usize) -> WaiterKind,
 ) -> Vec<Waiter<'_, B>> {
     (0..count)
         .map(|index| Waiter::asleep(backend, interest_of(index)))
@@ -188,11 +188,11 @@ pub(super) fn crowd<B: Backend>(
 pub(super) fn require_woken<B: Backend>(waiters: &[Waiter<'_, B>], outcome: State, when: &str) {
     for (index, waiter) in waiters.iter().enumerate() {
         require!(
-            waiter.is_woken() || !waiter.interest.is_settled_by(outcome),
+            waiter.is_woken() || !waiter.kind.is_settled_by(outcome),
             NoLostWakeup,
-            "waiter {index} of {}, with `Interest::{:?}`, was not woken when {} {when}",
+            "waiter {index} of {}, with `WaiterKind::{:?}`, was not woken when {} {when}",
             waiters.len(),
-            waiter.interest,
+            waiter.kind,
             cause(outcome),
         );
     }

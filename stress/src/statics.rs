@@ -23,7 +23,7 @@ use crate::{
 };
 
 type Lazy = StaticLazy<Value>;
-type Room = Place<{ size_of_future(start) }, { align_of_future(start) }>;
+type Room = FutureStorage<{ size_of_future(start) }, { align_of_future(start) }>;
 
 /// Statics are never dropped, so that there is a bound to them.
 const MOST: usize = 10_000;

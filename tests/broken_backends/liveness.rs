@@ -6,7 +6,7 @@ use std::{
 };
 
 use oncelot::{
-    backend::{Backend, Interest, State},
+    backend::{Backend, State, WaiterKind},
     testing::{cells, liveness, optional},
 };
 
@@ -22,7 +22,7 @@ fn a_publish_that_forgets_passive_waiters() {
         fn publish(backend: &Broken<Self>) {
             let mut inner = backend.inner.lock();
             inner.state = State::Ready;
-            let claimants = inner.remove(|entry| entry.interest == Interest::Claim);
+            let claimants = inner.remove(|entry| entry.kind == WaiterKind::Claimant);
             drop(inner);
             wake_all(claimants);
         }
@@ -30,7 +30,7 @@ fn a_publish_that_forgets_passive_waiters() {
     assert_caught(
         liveness::a_value_wakes_every_waiter::<Broken<Mistaken>>,
         "rule 5",
-        "with `Interest::Value`, was not woken when `publish` was called",
+        "with `WaiterKind::Passive`, was not woken when `publish` was called",
     );
     assert_caught(
         cells::waiting_gets_the_value_and_never_makes_it::<Broken<Mistaken>>,
@@ -50,7 +50,7 @@ fn a_release_that_wakes_nobody() {
     assert_caught(
         liveness::a_failure_wakes_every_claimant::<Broken<Mistaken>>,
         "rule 5",
-        "waiter 0 of 1, with `Interest::Claim`, was not woken when `release` was called",
+        "waiter 0 of 1, with `WaiterKind::Claimant`, was not woken when `release` was called",
     );
     assert_caught(
         cells::inserting_waits_its_turn::<Broken<Mistaken>>,
@@ -66,7 +66,7 @@ fn a_release_that_wakes_one_claimant() {
         fn release(backend: &Broken<Self>) {
             let mut inner = backend.inner.lock();
             inner.state = State::Uninit;
-            let is_claimant = |entry: &Entry| entry.interest == Interest::Claim;
+            let is_claimant = |entry: &Entry| entry.kind == WaiterKind::Claimant;
             let oldest = inner.waiters.iter().position(is_claimant);
             let oldest = oldest.map(|index| inner.waiters.remove(index).waker);
             drop(inner);
@@ -76,7 +76,7 @@ fn a_release_that_wakes_one_claimant() {
     assert_caught(
         liveness::a_failure_wakes_every_claimant::<Broken<Mistaken>>,
         "rule 5",
-        "waiter 1 of 2, with `Interest::Claim`, was not woken when `release` was called",
+        "waiter 1 of 2, with `WaiterKind::Claimant`, was not woken when `release` was called",
     );
     assert_caught(
         liveness::cancelling_the_woken_loses_nobodys_wakeup::<Broken<Mistaken>>,

@@ -20,7 +20,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use oncelot::backend::{Backend, Interest, State};
+use oncelot::backend::{Backend, State, WaiterKind};
 use outsider::{Locked, Ticket};
 use util::panic_of;
 
@@ -88,8 +88,8 @@ unsafe impl<M: Mistake> Backend for Broken<M> {
 
     type Waiter = Ticket;
 
-    fn waiter(interest: Interest) -> Ticket {
-        Locked::waiter(interest)
+    fn waiter(kind: WaiterKind) -> Ticket {
+        Locked::waiter(kind)
     }
 
     fn state(&self) -> State {
@@ -121,7 +121,7 @@ unsafe impl<M: Mistake> Backend for Broken<M> {
 fn settle<M>(backend: &Broken<M>, outcome: State, wake: impl FnOnce(Vec<Waker>)) {
     let mut inner = backend.inner.lock();
     inner.state = outcome;
-    let woken = inner.remove(|entry| entry.interest.is_settled_by(outcome));
+    let woken = inner.remove(|entry| entry.kind.is_settled_by(outcome));
     drop(inner);
     wake(woken);
 }

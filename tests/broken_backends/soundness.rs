@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::atomic::Ordering, thread};
 
 use oncelot::{
-    backend::{Backend, Interest, State},
+    backend::{Backend, State, WaiterKind},
     testing::{cells, soundness},
 };
 
@@ -174,7 +174,7 @@ fn a_cancelled_waiter_that_is_written_to() {
             let cancelled = backend.cancelled.load(Ordering::SeqCst);
             if !cancelled.is_null() {
                 // SAFETY: the property keeps the memory, to see this.
-                unsafe { cancelled.write(Locked::waiter(Interest::Claim)) };
+                unsafe { cancelled.write(Locked::waiter(WaiterKind::Claimant)) };
             }
         }
     }

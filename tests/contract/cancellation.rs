@@ -45,7 +45,7 @@ fn the_inner_future_is_dropped_before_the_claim_is_given_back() {
     assert_eq!(log.take(), [("dropped", true), ("woken", false)]);
 }
 
-/// Five waiters of every mix of interests, each of them cancelled in turn: the first, one in the middle, the
+/// Five waiters of every mix of kinds, each of them cancelled in turn: the first, one in the middle, the
 /// last.
 #[test]
 fn a_cancelled_waiter_leaves_its_neighbours_in_order() {

@@ -45,7 +45,7 @@ pub(crate) enum Company {
     AValue,
     /// Two who wait for the value, in an empty cell.
     TwoWhoWait,
-    /// An initializer at work, with waiters of both interests before and behind, of whom some move to other tasks.
+    /// An initializer at work, with waiters of both kinds before and behind, of whom some move to other tasks.
     AnInitializer(Ends),
     /// The same with so many waiters that they are woken in several batches.
     ACrowd(Ends),

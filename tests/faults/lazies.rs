@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use oncelot::{__private::Place, Lazy, StaticLazy};
+use oncelot::{__private::FutureStorage, Lazy, StaticLazy};
 
 use crate::{
     bed::Bed,
@@ -200,7 +200,7 @@ fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_re
 }
 
 /// Where the future of a static is.
-type Room = Place<{ size_of::<Infallible>() }, { align_of::<Infallible>() }>;
+type Room = FutureStorage<{ size_of::<Infallible>() }, { align_of::<Infallible>() }>;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StaticScenario {

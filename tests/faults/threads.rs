@@ -16,7 +16,7 @@ use std::{
 
 use oncelot::{
     Backend,
-    backend::{Interest, State},
+    backend::{State, WaiterKind},
 };
 
 use crate::{
@@ -122,8 +122,8 @@ unsafe impl<B: Backend> Backend for Watched<B> {
 
     type Waiter = B::Waiter;
 
-    fn waiter(interest: Interest) -> B::Waiter {
-        B::waiter(interest)
+    fn waiter(kind: WaiterKind) -> B::Waiter {
+        B::waiter(kind)
     }
 
     fn state(&self) -> State {

@@ -19,7 +19,7 @@ use super::{
     reentrant::Inline,
     support::{Failed, Stage, Task, bounded, exhaustive},
 };
-use crate::{__private::Place, Lazy, StaticLazy};
+use crate::{__private::FutureStorage, Lazy, StaticLazy};
 
 // A future in a `Lazy`.
 
@@ -254,7 +254,7 @@ impl Scene {
 }
 
 fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene)) {
-    let place = Box::into_raw(Box::new(Place::<
+    let place = Box::into_raw(Box::new(FutureStorage::<
         { size_of::<Sleeper>() },
         { align_of::<Sleeper>() },
     >::new()));

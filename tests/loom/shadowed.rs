@@ -13,7 +13,7 @@ use loom::sync::atomic::{AtomicU8, Ordering::AcqRel};
 use super::support::{Failed, Staged, unwoken};
 use crate::{
     OnceCell,
-    backend::{Backend, Interest, State},
+    backend::{Backend, State, WaiterKind},
 };
 
 /// `B`, with something for loom to see where `B` uses what loom does not.
@@ -72,9 +72,9 @@ unsafe impl<B: Backend<Waiter: Unpin>, const WAKERS_SWITCH: bool> Backend for Sh
 
     type Waiter = ShadowedWaiter<B::Waiter>;
 
-    fn waiter(interest: Interest) -> Self::Waiter {
+    fn waiter(kind: WaiterKind) -> Self::Waiter {
         ShadowedWaiter {
-            waiter: B::waiter(interest),
+            waiter: B::waiter(kind),
             seen: None,
         }
     }

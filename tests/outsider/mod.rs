@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use oncelot::backend::{Backend, Interest, State};
+use oncelot::backend::{Backend, State, WaiterKind};
 
 /// The state and the waiters behind a mutex.
 #[derive(Debug)]
@@ -27,14 +27,14 @@ pub(crate) struct Inner {
 #[derive(Debug)]
 pub(crate) struct Entry {
     id: u64,
-    pub(crate) interest: Interest,
+    pub(crate) kind: WaiterKind,
     pub(crate) waker: Waker,
 }
 
 /// What a future keeps: the name of its entry.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    interest: Interest,
+    kind: WaiterKind,
     /// `None` until it has registered for the first time.
     pub(crate) id: Option<u64>,
 }
@@ -57,7 +57,7 @@ impl Locked {
     fn settle(&self, outcome: State) {
         let mut inner = self.lock();
         inner.state = outcome;
-        let woken = inner.remove(|entry| entry.interest.is_settled_by(outcome));
+        let woken = inner.remove(|entry| entry.kind.is_settled_by(outcome));
         drop(inner);
         wake_all(woken);
     }
@@ -74,8 +74,8 @@ unsafe impl Backend for Locked {
 
     type Waiter = Ticket;
 
-    fn waiter(interest: Interest) -> Ticket {
-        Ticket { interest, id: None }
+    fn waiter(kind: WaiterKind) -> Ticket {
+        Ticket { kind, id: None }
     }
 
     fn state(&self) -> State {
@@ -105,7 +105,7 @@ unsafe impl Backend for Locked {
         // Before the lock is taken, as this is code of the user.
         let waker = cx.waker().clone();
         let mut inner = self.lock();
-        if ticket.interest.is_settled_by(inner.state) {
+        if ticket.kind.is_settled_by(inner.state) {
             let older = inner.take(&ticket);
             drop(inner);
             // Older wakers are code of the user too.
@@ -135,7 +135,7 @@ impl Inner {
         ticket.id = Some(self.next_id);
         self.waiters.push(Entry {
             id: self.next_id,
-            interest: ticket.interest,
+            kind: ticket.kind,
             waker,
         });
         self.next_id += 1;

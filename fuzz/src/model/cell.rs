@@ -2,9 +2,9 @@
 
 use super::{Acquired, Future, Model, Polled, Progress, Result, Waker};
 use crate::{
+    backend::{State, WaiterKind},
     program::{Alone, Kind},
     stage::{Event, Id, Outcome, Thrown},
-    state::{Interest, State},
 };
 
 impl Model<'_> {
@@ -62,7 +62,7 @@ impl Model<'_> {
                 Some(acquired) => self.insert(id, acquired),
             },
             (Kind::Wait, Progress::Waiting) => {
-                match self.wait_until(id, Interest::Value, task, || self.value.get())? {
+                match self.wait_until(id, WaiterKind::Passive, task, || self.value.get())? {
                     None => Ok(None),
                     Some(value) => {
                         self.set_progress(id, Progress::Done);

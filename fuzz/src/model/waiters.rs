@@ -4,9 +4,9 @@ use std::{cell::RefCell, task::Poll};
 
 use super::{Model, Result};
 use crate::{
+    backend::{State, WaiterKind},
     program::Backend,
     stage::Id,
-    state::{Interest, State},
 };
 
 mod atomic_waker;
@@ -31,11 +31,11 @@ impl Waiters {
 
 impl Model<'_> {
     /// Registers a future for being woken by `task`; `Ready` if it is to look at the state again instead.
-    pub(super) fn poll_wait(&self, id: Id, interest: Interest, task: u8) -> Result<Poll<()>> {
+    pub(super) fn poll_wait(&self, id: Id, kind: WaiterKind, task: u8) -> Result<Poll<()>> {
         match &self.waiters {
-            Waiters::Intrusive(list) => self.wait_in_list(list, id, interest, task),
-            Waiters::AtomicWaker(slot) => self.wait_in_slot(slot, id, interest, task),
-            Waiters::EventListener(queues) => self.wait_in_queue(queues, id, interest, task),
+            Waiters::Intrusive(list) => self.wait_in_list(list, id, kind, task),
+            Waiters::AtomicWaker(slot) => self.wait_in_slot(slot, id, kind, task),
+            Waiters::EventListener(queues) => self.wait_in_queue(queues, id, kind, task),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, ptr::NonNull};
 
-use oncelot::{__private::Place, StaticLazy};
+use oncelot::{__private::FutureStorage, StaticLazy};
 
 use super::{
     Driven, Subject, drive,
@@ -19,7 +19,7 @@ pub(super) struct Static {
     _room: Room,
 }
 
-type Inside = Place<{ size_of::<Computation>() }, { align_of::<Computation>() }>;
+type Inside = FutureStorage<{ size_of::<Computation>() }, { align_of::<Computation>() }>;
 
 /// Where the future is.
 struct Room(NonNull<Inside>);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    backend::{Backend, Interest, State},
+    backend::{Backend, State, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
         rule::require,
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Waiters of one interest are woken oldest first, and a waiter keeps its place when it is polled again.
+/// Waiters of one kind are woken oldest first, and a waiter keeps its place when it is polled again.
 pub fn claimants_are_woken_oldest_first<B: Backend>() {
     for outcome in OUTCOMES {
         oldest_first::<B>(only_claimants, outcome);
@@ -29,7 +29,7 @@ pub fn waiters_are_woken_oldest_first<B: Backend>() {
     }
 }
 
-fn oldest_first<B: Backend>(interest_of: fn(usize) -> Interest, outcome: State) {
+fn oldest_first<B: Backend>(interest_of: fn(usize) -> WaiterKind, outcome: State) {
     for count in CROWDS {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    backend::{Backend, Interest, State},
+    backend::{Backend, State, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
         jobs::panics,
@@ -88,7 +88,7 @@ pub fn wakers_may_panic_when_cloned<B: Backend>() {
             let backend = B::UNINIT;
             let claim = Claim::take(&backend);
             let mut waiters = crowd(&backend, 4, only_claimants);
-            let mut waiter = Waiter::new(&backend, Interest::Claim);
+            let mut waiter = Waiter::new(&backend, WaiterKind::Claimant);
             if !is_new {
                 waiter.sleep();
             }
@@ -121,7 +121,7 @@ pub fn wakers_may_panic_when_dropped<B: Backend>() {
             let claim = Claim::take(&backend);
             let mut waiters = crowd(&backend, 4, only_claimants);
             let task = panicking_on(Op::Drop);
-            let mut waiter = Waiter::of_task(&backend, Interest::Claim, &task);
+            let mut waiter = Waiter::of_task(&backend, WaiterKind::Claimant, &task);
             waiter.sleep();
             waiters.extend(crowd(&backend, 2, only_claimants));
             let is_out = lets_a_panic_out(|| {

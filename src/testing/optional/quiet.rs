@@ -105,7 +105,7 @@ pub fn failures_do_not_touch_passive_waiters<B: Backend>() {
 fn require_asleep<B: Backend>(waiters: &[Waiter<'_, B>], when: &str) {
     let woken: Vec<_> = (waiters.iter().enumerate())
         .filter(|(_, waiter)| waiter.is_woken())
-        .map(|(index, waiter)| format!("{index} ({:?})", waiter.interest))
+        .map(|(index, waiter)| format!("{index} ({:?})", waiter.kind))
         .collect();
     require!(
         woken.is_empty(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    backend::{Backend, Interest, State},
+    backend::{Backend, State, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
         rule::require,
@@ -21,9 +21,9 @@ fn use_every_way<B: Backend>(backend: &B) {
     if let Ok(claim) = Claim::try_take(backend) {
         claim.release();
     }
-    for interest in [Interest::Claim, Interest::Value] {
+    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         // Dropping it cancels.
-        let _ = Waiter::new(backend, interest).poll();
+        let _ = Waiter::new(backend, kind).poll();
     }
 }
 
@@ -102,7 +102,7 @@ pub fn wakers_may_reenter_when_cloned<B: Backend + Send + Sync + 'static>() {
             waiters[index].move_to(&task);
             task.armed(|| waiters[index].sleep());
         }
-        let mut newcomer = Waiter::of_task(&*backend, Interest::Claim, &task);
+        let mut newcomer = Waiter::of_task(&*backend, WaiterKind::Claimant, &task);
         task.armed(|| newcomer.sleep());
         waiters.push(newcomer);
         claim.settle(outcome);
@@ -117,7 +117,7 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + Send + Sync + 'stati
             let backend = Arc::new(B::UNINIT);
             Claim::take(&*backend).forget();
             let mut others = crowd(&*backend, 2, only_claimants);
-            let mut waiter = Waiter::new(&*backend, Interest::Claim);
+            let mut waiter = Waiter::new(&*backend, WaiterKind::Claimant);
             if !is_new {
                 waiter.sleep();
             }
@@ -150,16 +150,16 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + Send + Sync + 'stati
 /// A waker that is dropped may use the backend in every way.
 pub fn wakers_may_reenter_when_dropped<B: Backend + Send + Sync + 'static>() {
     for outcome in OUTCOMES {
-        for interest in [Interest::Claim, Interest::Value] {
+        for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
             let backend = Arc::new(B::UNINIT);
             let claim = Claim::take(&*backend);
             let task = Task::on(Op::Drop, {
                 let backend = Arc::clone(&backend);
                 move || use_every_way(&*backend)
             });
-            let mut cancelled = Waiter::of_task(&*backend, interest, &task);
+            let mut cancelled = Waiter::of_task(&*backend, kind, &task);
             cancelled.sleep();
-            let mut moved = Waiter::of_task(&*backend, interest, &task);
+            let mut moved = Waiter::of_task(&*backend, kind, &task);
             moved.sleep();
             let waiters = crowd(&*backend, 3, mixed);
             moved.move_to(&Task::new());

@@ -1,7 +1,7 @@
 //! Rule 7: nothing is left behind.
 
 use crate::{
-    backend::{Backend, Interest},
+    backend::{Backend, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
         rule::require,
@@ -33,10 +33,10 @@ pub fn cancelling_drops_the_waker<B: Backend>() {
 
 /// A waiter that has moved to another task has left no waker of the earlier one behind.
 pub fn moving_to_another_task_drops_the_waker<B: Backend>() {
-    for interest in [Interest::Claim, Interest::Value] {
+    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         let backend = B::UNINIT;
         let _claim = Claim::take(&backend);
-        let mut waiter = Waiter::new(&backend, interest);
+        let mut waiter = Waiter::new(&backend, kind);
         for _ in 0..3 {
             waiter.sleep();
             let older = waiter.task().clone();
@@ -53,10 +53,10 @@ pub fn moving_to_another_task_drops_the_waker<B: Backend>() {
 
 /// A waiter keeps no more than one waker, however often it is polled.
 pub fn a_waiter_keeps_one_waker<B: Backend>() {
-    for interest in [Interest::Claim, Interest::Value] {
+    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         let backend = B::UNINIT;
         let _claim = Claim::take(&backend);
-        let mut waiter = Waiter::new(&backend, interest);
+        let mut waiter = Waiter::new(&backend, kind);
         for _ in 0..5 {
             waiter.sleep();
         }
@@ -76,7 +76,7 @@ pub fn waking_drops_the_waker<B: Backend>() {
         let claim = Claim::take(&backend);
         let mut waiters = crowd(&backend, 17, mixed);
         claim.settle(outcome);
-        waiters.retain_mut(|waiter| waiter.interest.is_settled_by(outcome));
+        waiters.retain_mut(|waiter| waiter.kind.is_settled_by(outcome));
         let found_out: Vec<_> = waiters.iter_mut().map(Waiter::finds_out).collect();
         for (waiter, found_out) in waiters.iter().zip(found_out) {
             require!(

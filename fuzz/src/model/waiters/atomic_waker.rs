@@ -4,8 +4,8 @@ use std::{cell::RefCell, collections::HashSet, task::Poll};
 
 use super::super::{Model, Result};
 use crate::{
+    backend::{State, WaiterKind},
     stage::{Event, Id},
-    state::{Interest, State},
 };
 
 #[derive(Debug, Default)]
@@ -36,12 +36,12 @@ impl Model<'_> {
         &self,
         slot: &RefCell<Slot>,
         id: Id,
-        interest: Interest,
+        kind: WaiterKind,
         task: u8,
     ) -> Result<Poll<()>> {
         slot.borrow_mut().registered.insert(id);
         self.enter_slot(slot, task)?;
-        if !interest.is_settled_by(self.state.get()) {
+        if !kind.is_settled_by(self.state.get()) {
             return Ok(Poll::Pending);
         }
         self.leave_slot(slot, id)?;

@@ -4,8 +4,8 @@ use std::{cell::RefCell, mem, task::Poll};
 
 use super::super::{Model, Result};
 use crate::{
+    backend::{State, WaiterKind},
     stage::{Event, Id},
-    state::{Interest, State},
 };
 
 #[derive(Debug, Default)]
@@ -23,10 +23,10 @@ struct Listener {
 }
 
 impl Queues {
-    fn of(&mut self, interest: Interest) -> &mut Vec<Listener> {
-        match interest {
-            Interest::Claim => &mut self.claimants,
-            Interest::Value => &mut self.passive,
+    fn of(&mut self, kind: WaiterKind) -> &mut Vec<Listener> {
+        match kind {
+            WaiterKind::Claimant => &mut self.claimants,
+            WaiterKind::Passive => &mut self.passive,
         }
     }
 
@@ -45,11 +45,11 @@ impl Model<'_> {
         &self,
         queues: &RefCell<Queues>,
         id: Id,
-        interest: Interest,
+        kind: WaiterKind,
         task: u8,
     ) -> Result<Poll<()>> {
         let mut borrowed = queues.borrow_mut();
-        let queue = borrowed.of(interest);
+        let queue = borrowed.of(kind);
         let place = (queue.iter().position(|listener| listener.id == id)).unwrap_or_else(|| {
             queue.push(Listener {
                 id,
@@ -59,7 +59,7 @@ impl Model<'_> {
             queue.len() - 1
         });
         let listener = &mut queue[place];
-        if interest.is_settled_by(self.state.get()) || listener.is_notified {
+        if kind.is_settled_by(self.state.get()) || listener.is_notified {
             drop(borrowed);
             self.leave_queue(queues, id)?;
             return Ok(Poll::Ready(()));
@@ -83,12 +83,12 @@ impl Model<'_> {
 
     pub(super) fn settle_queues(&self, queues: &RefCell<Queues>, outcome: State) -> Result {
         self.state.set(outcome);
-        for interest in [Interest::Claim, Interest::Value] {
-            if !interest.is_settled_by(outcome) {
+        for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+            if !kind.is_settled_by(outcome) {
                 continue;
             }
             let mut woken = Vec::new();
-            for listener in queues.borrow_mut().of(interest) {
+            for listener in queues.borrow_mut().of(kind) {
                 listener.is_notified = true;
                 woken.extend(mem::take(&mut listener.task));
             }

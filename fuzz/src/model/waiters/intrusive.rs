@@ -4,8 +4,8 @@ use std::{cell::RefCell, task::Poll};
 
 use super::super::{Model, Result};
 use crate::{
+    backend::{State, WaiterKind},
     stage::{Event, Id, Player},
-    state::{Interest, State},
 };
 
 /// As many waiters as a drain takes out before it wakes them.
@@ -20,7 +20,7 @@ pub(in super::super) struct List {
 #[derive(Debug, Clone, Copy)]
 struct Waiter {
     id: Id,
-    interest: Interest,
+    kind: WaiterKind,
     task: u8,
     /// One more than that of the newest in the list when this one came.
     ticket: u64,
@@ -31,11 +31,11 @@ impl List {
         self.waiters.iter_mut().find(|waiter| waiter.id == id)
     }
 
-    fn push(&mut self, id: Id, interest: Interest, task: u8) {
+    fn push(&mut self, id: Id, kind: WaiterKind, task: u8) {
         let ticket = self.newest().map_or(0, |newest| newest + 1);
         self.waiters.push(Waiter {
             id,
-            interest,
+            kind,
             task,
             ticket,
         });
@@ -53,7 +53,7 @@ impl List {
     /// Takes the oldest waiter that `outcome` concerns, and that came after `taken`, up to `newest`. A drain that ends
     /// in READY takes all.
     fn take_next(&mut self, outcome: State, taken: &mut Option<u64>, newest: Option<u64>) -> Option<u8> {
-        let next = *(self.waiters.iter()).find(|waiter| waiter.interest.is_settled_by(outcome))?;
+        let next = *(self.waiters.iter()).find(|waiter| waiter.kind.is_settled_by(outcome))?;
         let ticket = Some(next.ticket);
         if outcome == State::Uninit && (ticket <= *taken || ticket > newest) {
             return None;
@@ -69,7 +69,7 @@ impl Model<'_> {
         &self,
         list: &RefCell<List>,
         id: Id,
-        interest: Interest,
+        kind: WaiterKind,
         task: u8,
     ) -> Result<Poll<()>> {
         let registered = list.borrow_mut().find(id).map(|waiter| waiter.task);
@@ -80,9 +80,9 @@ impl Model<'_> {
         self.run(Event::Cloned(task))?;
         let older = match registered {
             Some(_) => (list.borrow_mut().find(id)).map(|waiter| std::mem::replace(&mut waiter.task, task)),
-            None if interest.is_settled_by(self.state.get()) => None,
+            None if kind.is_settled_by(self.state.get()) => None,
             None => {
-                list.borrow_mut().push(id, interest, task);
+                list.borrow_mut().push(id, kind, task);
                 return Ok(Poll::Pending);
             }
         };

@@ -2,11 +2,8 @@
 
 use critical_section::RestoreState;
 
-use super::{Owned, Word};
-use crate::{
-    state::Snapshot,
-    sync::{AtomicU8, Ordering},
-};
+use super::word::{Owned, Snapshot, Word};
+use crate::sync::Ordering;
 
 /// A critical section, from its making to its drop.
 pub(super) struct Exclusion(RestoreState);
@@ -24,19 +21,6 @@ impl Drop for Exclusion {
         // SAFETY: pairs with the `acquire` in `begin`.
         unsafe { critical_section::release(self.0) };
     }
-}
-
-/// Changes a byte from `current` to `new`, seeing and showing what was done before; or tells what it is instead.
-pub(crate) fn exchange_byte(byte: &AtomicU8, current: u8, new: u8) -> Result<(), u8> {
-    critical_section::with(|_| {
-        // ORDERING: Acquire and Release, as the users of bytes hand something on in both directions.
-        let found = byte.load(Ordering::Acquire);
-        if found != current {
-            return Err(found);
-        }
-        byte.store(new, Ordering::Release);
-        Ok(())
-    })
 }
 
 impl<N> Word<N> {

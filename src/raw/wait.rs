@@ -6,58 +6,58 @@ use core::{
 };
 
 use crate::{
-    attempt::Wait,
-    backend::{Backend, Interest},
-    reentrancy::{self, Runner},
-    slot::{Acquired, Slot},
+    backend::{Backend, WaiterKind},
+    deadlock::{self, Runner},
+    raw::{Acquired, RawCell},
+    trace::WaitEvent,
 };
 
-/// What can be waited for: a slot, or the owner of one.
-pub(crate) trait Awaited {
+/// What can be waited for: a raw cell, or the owner of one.
+pub(crate) trait HasRawCell {
     type Value;
     type Backend: Backend;
     /// What `tracing` calls it by.
     type Name;
 
     /// The same one each time.
-    fn slot(&self) -> &Slot<Self::Value, Self::Backend>;
+    fn raw(&self) -> &RawCell<Self::Value, Self::Backend>;
 }
 
-impl<T, B: Backend> Awaited for Slot<T, B> {
+impl<T, B: Backend> HasRawCell for RawCell<T, B> {
     type Value = T;
     type Backend = B;
     type Name = T;
 
     #[inline(always)]
-    fn slot(&self) -> &Self {
+    fn raw(&self) -> &Self {
         self
     }
 }
 
-/// Waits for a slot, and leaves nothing behind when it is dropped.
+/// Waits for a raw cell, and leaves nothing behind when it is dropped.
 ///
 /// The waiter is pinned with the whole.
-pub(crate) struct Waiting<'a, A: Awaited> {
+pub(crate) struct WaitFuture<'a, A: HasRawCell> {
     awaited: &'a A,
     waiter: <A::Backend as Backend>::Waiter,
-    wait: Wait,
+    event: WaitEvent,
 }
 
-impl<'a, A: Awaited> Waiting<'a, A> {
+impl<'a, A: HasRawCell> WaitFuture<'a, A> {
     #[inline]
-    pub(crate) fn new(awaited: &'a A, interest: Interest) -> Self {
+    pub(crate) fn new(awaited: &'a A, kind: WaiterKind) -> Self {
         Self {
             awaited,
-            waiter: A::Backend::waiter(interest),
-            wait: Wait::NONE,
+            waiter: A::Backend::waiter(kind),
+            event: WaitEvent::NotEmitted,
         }
     }
 
     /// The same, and `tracing` does not hear of it.
     #[cfg(feature = "std")]
-    pub(crate) fn untraced(awaited: &'a A, interest: Interest) -> Self {
-        let mut this = Self::new(awaited, interest);
-        this.wait = Wait::TOLD;
+    pub(crate) fn untraced(awaited: &'a A, kind: WaiterKind) -> Self {
+        let mut this = Self::new(awaited, kind);
+        this.event = WaitEvent::Emitted;
         this
     }
 
@@ -66,13 +66,13 @@ impl<'a, A: Awaited> Waiting<'a, A> {
         self.awaited
     }
 
-    /// Waits until there is a value, or nobody is making one. After `Ready`, drop the `Waiting`.
+    /// Waits until there is a value, or nobody is making one. After `Ready`, drop the `WaitFuture`.
     #[inline]
     pub(crate) fn poll_acquire(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Acquired<'a, A::Value, A::Backend>> {
-        match self.awaited.slot().acquire() {
+        match self.awaited.raw().acquire() {
             Some(acquired) => Poll::Ready(acquired),
             None => self.wait_to_acquire(cx),
         }
@@ -84,15 +84,15 @@ impl<'a, A: Awaited> Waiting<'a, A> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Acquired<'a, A::Value, A::Backend>> {
-        self.wait_until(cx, Slot::acquire)
+        self.wait_until(cx, RawCell::acquire)
     }
 
-    /// Waits until there is a value. After `Ready`, drop the `Waiting`.
+    /// Waits until there is a value. After `Ready`, drop the `WaitFuture`.
     #[inline]
     pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a A::Value> {
-        match self.awaited.slot().get() {
+        match self.awaited.raw().get() {
             Some(value) => Poll::Ready(value),
-            None => self.wait_until(cx, Slot::get),
+            None => self.wait_until(cx, RawCell::get),
         }
     }
 
@@ -100,18 +100,18 @@ impl<'a, A: Awaited> Waiting<'a, A> {
     fn wait_until<R>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        look: impl Fn(&'a Slot<A::Value, A::Backend>) -> Option<R>,
+        look: impl Fn(&'a RawCell<A::Value, A::Backend>) -> Option<R>,
     ) -> Poll<R> {
-        let slot = self.awaited.slot();
-        reentrancy::assert_outside(slot.backend(), Runner::Task(cx.waker()));
+        let raw = self.awaited.raw();
+        deadlock::assert_outside(raw.backend(), Runner::Task(cx.waker()));
         loop {
             // SAFETY: the waiter is used with this backend alone, by us alone. Unless it is `Unpin`, pinning
             // guarantees that `drop` runs before its memory is given up or it is moved.
-            if unsafe { slot.backend().poll_wait(self.as_mut().waiter(), cx) }.is_pending() {
-                self.wait().begin::<A::Name>();
+            if unsafe { raw.backend().poll_wait(self.as_mut().waiter(), cx) }.is_pending() {
+                self.event().emit::<A::Name>();
                 return Poll::Pending;
             }
-            if let Some(result) = look(slot) {
+            if let Some(result) = look(raw) {
                 return Poll::Ready(result);
             }
         }
@@ -124,28 +124,28 @@ impl<'a, A: Awaited> Waiting<'a, A> {
     }
 
     #[inline(always)]
-    fn wait(self: Pin<&mut Self>) -> &mut Wait {
+    fn event(self: Pin<&mut Self>) -> &mut WaitEvent {
         // SAFETY: this field is not pinned, and nothing else is moved.
-        &mut unsafe { self.get_unchecked_mut() }.wait
+        &mut unsafe { self.get_unchecked_mut() }.event
     }
 }
 
-impl<A: Awaited> Drop for Waiting<'_, A> {
+impl<A: HasRawCell> Drop for WaitFuture<'_, A> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the waiter is pinned, or was never registered; and it is about to be dropped.
         let this = unsafe { Pin::new_unchecked(self) };
-        let backend = this.awaited.slot().backend();
+        let backend = this.awaited.raw().backend();
         // SAFETY: as in `wait_until`.
         unsafe { backend.cancel(this.waiter()) };
     }
 }
 
-/// Polls a `Waiting`, and leaves it when there is a result, which is dropped if leaving panics.
+/// Polls a `WaitFuture`, and leaves it when there is a result, which is dropped if leaving panics.
 #[inline]
-pub(crate) fn poll_to_end<'a, A: Awaited, R>(
-    mut waiting: Pin<&mut Option<Waiting<'a, A>>>,
-    poll: impl FnOnce(Pin<&mut Waiting<'a, A>>) -> Poll<R>,
+pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
+    mut waiting: Pin<&mut Option<WaitFuture<'a, A>>>,
+    poll: impl FnOnce(Pin<&mut WaitFuture<'a, A>>) -> Poll<R>,
 ) -> Poll<R> {
     let result = match waiting.as_mut().as_pin_mut() {
         Some(waiting) => ready!(poll(waiting)),

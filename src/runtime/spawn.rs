@@ -11,16 +11,16 @@ use std::{
 
 use self::shared::Shared;
 use crate::{
-    acquire::{Waiting, poll_to_end},
-    attempt::Attempt,
-    backend::{Backend, Interest, Intrusive},
-    futures::unwrap_infallible,
+    backend::{Backend, Intrusive, WaiterKind},
     once_cell::OnceCell,
+    once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
-    running::{Running, run_here},
+    raw::initialize::{Initializing, initialize_blocking},
+    raw::wait::{WaitFuture, poll_and_unregister},
+    raw::{Acquired, Claim, RawCell, RawCellRef},
     runtime::Runtime,
-    slot::{Acquired, Claim, Hold, Slot},
     sync,
+    trace::InitSpan,
 };
 
 /// What makes a value in a task of its own: an `async fn`, a closure that returns a future, or an async closure,
@@ -259,41 +259,41 @@ where
     }
 }
 
-/// Holds the slot of a cell, and what keeps it alive.
+/// Holds the raw cell of a cell, and what keeps it alive.
 struct Held<T, B: Backend, O> {
-    slot: NonNull<Slot<T, B>>,
+    raw: NonNull<RawCell<T, B>>,
     _owner: O,
 }
 
 impl<T, B: Backend, O> Held<T, B, O> {
     /// # Safety
     ///
-    /// `slot` is that of the cell that `cell` has given.
-    unsafe fn of<'a, C>(cell: &C, slot: &'a Slot<T, B>) -> Self
+    /// `raw` is that of the cell that `cell` has given.
+    unsafe fn of<'a, C>(cell: &C, raw: &'a RawCell<T, B>) -> Self
     where
         C: Shared<'a, Inner = T, Backend = B, Owner = O>,
     {
         Self {
-            slot: NonNull::from(slot),
+            raw: NonNull::from(raw),
             _owner: cell.owner(),
         }
     }
 }
 
-// SAFETY: another thread uses the slot together with others, and drops the owner.
+// SAFETY: another thread uses the raw cell together with others, and drops the owner.
 unsafe impl<T: Send + Sync, B: Backend + Send + Sync, O: Send> Send for Held<T, B, O> {}
 
 impl<T, B: Backend, O> Deref for Held<T, B, O> {
-    type Target = Slot<T, B>;
+    type Target = RawCell<T, B>;
 
-    fn deref(&self) -> &Slot<T, B> {
-        // SAFETY: we have an owner, which keeps the slot as the implementor of `Shared` has promised.
-        unsafe { self.slot.as_ref() }
+    fn deref(&self) -> &RawCell<T, B> {
+        // SAFETY: we have an owner, which keeps the raw cell as the implementor of `Shared` has promised.
+        unsafe { self.raw.as_ref() }
     }
 }
 
 // SAFETY: the pointer stays the same.
-unsafe impl<T, B: Backend, O> Hold for Held<T, B, O> {
+unsafe impl<T, B: Backend, O> RawCellRef for Held<T, B, O> {
     type Value = T;
     type Backend = B;
     type Published = ();
@@ -301,11 +301,11 @@ unsafe impl<T, B: Backend, O> Hold for Held<T, B, O> {
     unsafe fn published(self) {}
 }
 
-/// What holds the slot of a cell.
+/// What holds the raw cell of a cell.
 macro_rules! hold {
-    ($cell:expr, $slot:expr) => {
-        // SAFETY: the slot is that of the cell that was given.
-        move || unsafe { Held::of(&$cell, $slot) }
+    ($cell:expr, $raw:expr) => {
+        // SAFETY: the raw cell is that of the cell that was given.
+        move || unsafe { Held::of(&$cell, $raw) }
     };
 }
 
@@ -324,8 +324,8 @@ macro_rules! shared_cell {
                 self,
                 init: impl Initializer<Output = T>,
             ) -> impl Future<Output = &$lifetime T> + Send {
-                let slot = self.cell().slot();
-                let value = get_or_spawn::<R, _, _, _, _, Infallible>(slot, hold!(self, slot), init, Ok);
+                let raw = self.cell().raw();
+                let value = get_or_spawn::<R, _, _, _, _, Infallible>(raw, hold!(self, raw), init, Ok);
                 async { unwrap_infallible(value.await) }
             }
 
@@ -333,8 +333,8 @@ macro_rules! shared_cell {
                 self,
                 init: impl Initializer<Output = Result<T, E>>,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
-                let slot = self.cell().slot();
-                get_or_spawn::<R, _, _, _, _, _>(slot, hold!(self, slot), init, |result| result)
+                let raw = self.cell().raw();
+                get_or_spawn::<R, _, _, _, _, _>(raw, hold!(self, raw), init, |result| result)
             }
 
             fn get_or_init_unblock<R: Runtime>(
@@ -349,8 +349,8 @@ macro_rules! shared_cell {
                 self,
                 init: impl FnOnce() -> Result<T, E> + Send + 'static,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
-                let slot = self.cell().slot();
-                get_or_unblock::<R, _, _, _, _>(slot, hold!(self, slot), init)
+                let raw = self.cell().raw();
+                get_or_unblock::<R, _, _, _, _>(raw, hold!(self, raw), init)
             }
         }
     )*};
@@ -362,12 +362,12 @@ shared_cell! {
     ArcField<'a, S, T, B>: ['a, S: Send + Sync + 'static,] for 'a;
 }
 
-/// The value, or the one that `init` makes in a task, which holds the slot by what `hold` gives.
+/// The value, or the one that `init` makes in a task, which holds the raw cell by what `hold` gives.
 ///
 /// What `init` yields becomes a result by `into_result`, and not in an `async` block around it, which would leak the value if
 /// the destructor of its future panicked.
 async fn get_or_spawn<R: Runtime, T, B, O, I, E>(
-    slot: &Slot<T, B>,
+    raw: &RawCell<T, B>,
     hold: impl FnOnce() -> Held<T, B, O>,
     init: I,
     into_result: fn(I::Output) -> Result<T, E>,
@@ -379,10 +379,10 @@ where
     I: Initializer,
     E: Send + 'static,
 {
-    get_or_start::<R, _, _, _, _>(slot, hold, |claim, attempt, reporter| {
-        let unstarted = Unstarted {
+    get_or_start::<R, _, _, _, _>(raw, hold, |claim, span, reporter| {
+        let unstarted = SpawnedInit {
             init,
-            attempt,
+            span,
             claim,
             reporter,
         };
@@ -391,9 +391,9 @@ where
     .await
 }
 
-/// The value, or the one that `init` makes on the pool for blocking work, where `hold` gives what holds the slot.
+/// The value, or the one that `init` makes on the pool for blocking work, where `hold` gives what holds the raw cell.
 async fn get_or_unblock<R: Runtime, T, B, O, E>(
-    slot: &Slot<T, B>,
+    raw: &RawCell<T, B>,
     hold: impl FnOnce() -> Held<T, B, O>,
     init: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<&T, E>
@@ -403,32 +403,32 @@ where
     O: Send + 'static,
     E: Send + 'static,
 {
-    get_or_start::<R, _, _, _, _>(slot, hold, |claim, attempt, reporter| {
-        let unstarted = Unstarted {
+    get_or_start::<R, _, _, _, _>(raw, hold, |claim, span, reporter| {
+        let unstarted = SpawnedInit {
             init,
-            attempt,
+            span,
             claim,
             reporter,
         };
-        R::spawn_blocking(|| unstarted.run_here());
+        R::spawn_blocking(|| unstarted.initialize_blocking());
     })
     .await
 }
 
 /// Waits for the value or the claim, and with the claim for the report of what `start` starts, for which `hold` holds
-/// the slot.
+/// the raw cell.
 async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
-    slot: &Slot<T, B>,
+    raw: &RawCell<T, B>,
     hold: impl FnOnce() -> Held<T, B, O>,
-    start: impl FnOnce(Claim<Held<T, B, O>>, Attempt, Reporter<E>),
+    start: impl FnOnce(Claim<Held<T, B, O>>, InitSpan, Reporter<E>),
 ) -> Result<&T, E> {
-    if let Some(value) = slot.get() {
+    if let Some(value) = raw.get() {
         return Ok(value);
     }
-    let mut waiting = pin!(Some(Waiting::new(slot, Interest::Claim)));
+    let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
     let acquired = poll_fn(|cx| {
         R::poll_within_budget(cx, |cx| {
-            poll_to_end(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
+            poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
         })
     });
     let claim = match acquired.await {
@@ -436,11 +436,11 @@ async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
         Acquired::Claimed(claim) => claim,
     };
     // Begun here, for the span to be a child of the caller's.
-    let attempt = claim.attempt();
+    let span = claim.span();
     let report = sync::Arc::new(Report::new());
-    start(claim.hand_over(hold()), attempt, Reporter(report.clone()));
+    start(claim.hand_over(hold()), span, Reporter(report.clone()));
     match report.taken::<R>().await {
-        Outcome::Ended(result) => result.map(|()| slot.get().expect("the initializer has succeeded")),
+        Outcome::Ended(result) => result.map(|()| raw.get().expect("the initializer has succeeded")),
         Outcome::Panicked(panic) => resume_unwind(panic),
         Outcome::Lost => panic!(
             "the runtime has dropped an initializer before it had ended; keep the runtime running while its tasks are \
@@ -451,14 +451,14 @@ async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
 
 /// An initializer that nobody has begun to run. If nobody ever does, it is dropped in this order, as any is: it is gone
 /// before the cell is empty again, and that before the caller hears of it.
-struct Unstarted<I, H: Hold, E> {
+struct SpawnedInit<I, H: RawCellRef, E> {
     init: I,
-    attempt: Attempt,
+    span: InitSpan,
     claim: Claim<H>,
     reporter: Reporter<E>,
 }
 
-impl<I, H: Hold, E> Unstarted<I, H, E> {
+impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
     /// Runs it to its end as a task, and reports that.
     async fn run(self, into_result: fn(I::Output) -> Result<H::Value, E>)
     where
@@ -466,18 +466,18 @@ impl<I, H: Hold, E> Unstarted<I, H, E> {
     {
         let Self {
             init,
-            attempt,
+            span,
             claim,
             reporter,
         } = self;
-        let mut unstarted = Some((init, attempt, claim));
+        let mut unstarted = Some((init, span, claim));
         let mut running = pin!(None);
         let outcome = poll_fn(|cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-                Some((init, attempt, claim)) => {
-                    Running::start(running.as_mut(), claim, attempt, || init.call(), cx, into_result)
+                Some((init, span, claim)) => {
+                    Initializing::start(running.as_mut(), claim, span, || init.call(), cx, into_result)
                 }
-                None => Running::poll(running.as_mut(), cx, into_result),
+                None => Initializing::poll(running.as_mut(), cx, into_result),
             }));
             match polled {
                 Ok(polled) => polled.map(|result| Outcome::Ended(result.map(drop))),
@@ -492,17 +492,19 @@ impl<I, H: Hold, E> Unstarted<I, H, E> {
     }
 
     /// Runs it to its end on this thread, and reports that.
-    fn run_here(self)
+    fn initialize_blocking(self)
     where
         I: FnOnce() -> Result<H::Value, E>,
     {
         let Self {
             init,
-            attempt,
+            span,
             claim,
             reporter,
         } = self;
-        let ended = catch_unwind(AssertUnwindSafe(|| run_here(claim, attempt, init).map(drop)));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            initialize_blocking(claim, span, init).map(drop)
+        }));
         reporter.report(ended.map_or_else(Outcome::Panicked, Outcome::Ended));
     }
 }
@@ -517,11 +519,11 @@ enum Outcome<E> {
 }
 
 /// What an initializer tells the one that has started it. The mutex is for sharing what is only `Send`.
-struct Report<E>(Slot<Mutex<Option<Outcome<E>>>, Intrusive>);
+struct Report<E>(RawCell<Mutex<Option<Outcome<E>>>, Intrusive>);
 
 impl<E> Report<E> {
     fn new() -> Self {
-        let report = Self(Slot::empty());
+        let report = Self(RawCell::empty());
         // Has loom's atomic made before other threads see it.
         #[cfg(oncelot_loom)]
         assert!(!report.0.is_ready());
@@ -530,7 +532,7 @@ impl<E> Report<E> {
 
     /// Waits until it is made, and takes it.
     async fn taken<R: Runtime>(&self) -> Outcome<E> {
-        let mut waiting = pin!(Waiting::untraced(&self.0, Interest::Value));
+        let mut waiting = pin!(WaitFuture::untraced(&self.0, WaiterKind::Passive));
         let made = poll_fn(|cx| R::poll_within_budget(cx, |cx| waiting.as_mut().poll_value(cx))).await;
         let outcome = made.lock().unwrap_or_else(PoisonError::into_inner).take();
         outcome.expect("one has started it, and asks once")

@@ -9,14 +9,14 @@ use core::{
 use std::time::Instant;
 
 use crate::{
-    acquire::{Awaited, Waiting, poll_to_end},
-    backend::{Backend, Interest},
-    futures::unwrap_infallible,
+    backend::{Backend, WaiterKind},
+    deadlock::{self, Runner},
     lazy::Lazy,
     once_cell::OnceCell,
-    reentrancy::{self, Runner},
-    running::run_here,
-    slot::{Acquired, Slot},
+    once_cell::futures::unwrap_infallible,
+    raw::initialize::initialize_blocking,
+    raw::wait::{HasRawCell, WaitFuture, poll_and_unregister},
+    raw::{Acquired, RawCell},
     static_lazy::StaticLazy,
     sync::{is_past, parker},
 };
@@ -104,11 +104,11 @@ impl<T, B: Backend> OnceCell<T, B> {
     pub fn get_or_try_init_blocking<E, F: FnOnce() -> Result<T, E>>(&self, init: F) -> Result<&T, E> {
         match self.get() {
             Some(value) => Ok(value),
-            None => in_place(self.slot(), || match acquire(self.slot()) {
+            None => in_place(self.raw(), || match acquire(self.raw()) {
                 Acquired::Ready(value) => Ok(value),
                 Acquired::Claimed(claim) => {
-                    let attempt = claim.attempt();
-                    run_here(claim, attempt, init)
+                    let span = claim.span();
+                    initialize_blocking(claim, span, init)
                 }
             }),
         }
@@ -126,7 +126,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     pub fn insert_blocking(&self, value: T) -> Result<&T, (&T, T)> {
         match self.get() {
             Some(present) => Err((present, value)),
-            None => in_place(self.slot(), || match acquire(self.slot()) {
+            None => in_place(self.raw(), || match acquire(self.raw()) {
                 Acquired::Ready(present) => Err((present, value)),
                 Acquired::Claimed(claim) => Ok(claim.publish(value)),
             }),
@@ -136,8 +136,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     fn wait_within(&self, timeout: Option<Duration>) -> Option<&T> {
         self.get().or_else(|| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-            in_place(self.slot(), || {
-                let mut waiting = pin!(Waiting::new(self.slot(), Interest::Value));
+            in_place(self.raw(), || {
+                let mut waiting = pin!(WaitFuture::new(self.raw(), WaiterKind::Passive));
                 block_until(deadline, |cx| waiting.as_mut().poll_value(cx))
             })
         })
@@ -165,7 +165,7 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     pub fn force_blocking(self: Pin<&Self>) -> &T {
         let lazy = self.get_ref();
         lazy.try_get().unwrap_or_else(|| {
-            in_place(lazy.slot(), || {
+            in_place(lazy.raw(), || {
                 let mut get = pin!(self.get());
                 block_on(|cx| get.as_mut().poll(cx))
             })
@@ -184,7 +184,7 @@ impl<T> StaticLazy<T> {
     /// again.
     pub fn force_blocking(&'static self) -> &'static T {
         self.try_get().unwrap_or_else(|| {
-            in_place(self.slot(), || {
+            in_place(self.raw(), || {
                 let mut get = pin!(self.get());
                 block_on(|cx| get.as_mut().poll(cx))
             })
@@ -193,16 +193,16 @@ impl<T> StaticLazy<T> {
 }
 
 /// The value, or the claim.
-fn acquire<T, B: Backend>(slot: &Slot<T, B>) -> Acquired<'_, T, B> {
-    slot.acquire().unwrap_or_else(|| {
-        let mut waiting = pin!(Some(Waiting::new(slot, Interest::Claim)));
-        block_on(|cx| poll_to_end(waiting.as_mut(), |waiting| waiting.poll_acquire(cx)))
+fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, T, B> {
+    raw.acquire().unwrap_or_else(|| {
+        let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
+        block_on(|cx| poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx)))
     })
 }
 
-/// Runs what may block this thread for `slot`, unless that is known to be a mistake.
-fn in_place<T, B: Backend, R>(slot: &Slot<T, B>, block: impl FnOnce() -> R) -> R {
-    reentrancy::assert_outside(slot.backend(), Runner::Thread);
+/// Runs what may block this thread for `raw`, unless that is known to be a mistake.
+fn in_place<T, B: Backend, R>(raw: &RawCell<T, B>, block: impl FnOnce() -> R) -> R {
+    deadlock::assert_outside(raw.backend(), Runner::Thread);
     #[cfg(feature = "async-std")]
     crate::runtime::async_std::assert_outside_tasks();
     #[cfg(feature = "tokio")]

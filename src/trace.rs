@@ -17,17 +17,17 @@ mod traced {
     use tracing::Span;
 
     use crate::{
+        deadlock::{Runner, with_frame},
         panics::{is_panicking, swallow_panic},
-        reentrancy::{Runner, initializing},
         sync::{AtomicU32, Ordering},
     };
 
     const TARGET: &str = "oncelot";
 
     /// How many attempts a cell has seen.
-    pub(crate) struct Attempts(AtomicU32);
+    pub(crate) struct AttemptCount(AtomicU32);
 
-    impl Attempts {
+    impl AttemptCount {
         #[allow(
             clippy::declare_interior_mutable_const,
             reason = "each cell has one of its own"
@@ -35,7 +35,7 @@ mod traced {
         pub(crate) const NONE: Self = Self(AtomicU32::new(0));
 
         fn next(&self) -> u32 {
-            // Attempts are made one after the other, by those who have the claim.
+            // AttemptCount are made one after the other, by those who have the claim.
             let next = self.0.load(Ordering::Relaxed).saturating_add(1);
             self.0.store(next, Ordering::Relaxed);
             next
@@ -44,17 +44,17 @@ mod traced {
 
     /// Tells how it has ended when it is dropped. That is after a value was published, and after an error has given the
     /// claim up: a subscriber that panics takes nothing with it.
-    pub(crate) struct Attempt(Option<Lasting>);
+    pub(crate) struct InitSpan(Option<Active>);
 
-    struct Lasting {
+    struct Active {
         // What a subscriber does is not what a panic of the initializer can break.
         span: AssertUnwindSafe<Span>,
         began: Instant,
-        end: End,
+        outcome: Outcome,
     }
 
     /// How an attempt has ended, should it be dropped now.
-    enum End {
+    enum Outcome {
         Cancelled,
         /// While the initializer runs; and ever after if it panicked.
         Panicked,
@@ -63,15 +63,15 @@ mod traced {
         Failed(Duration, &'static str),
     }
 
-    impl Attempt {
+    impl InitSpan {
         pub(crate) const NONE: Self = Self(None);
 
         /// Begins one to make a `T`, unless it lasts already. Its span is a child of the caller's.
-        pub(crate) fn begin<T>(&mut self, attempts: &Attempts) {
+        pub(crate) fn begin<T>(&mut self, attempts: &AttemptCount) {
             self.0.get_or_insert_with(|| {
                 // Here, as a span that nobody wants does not look at its fields.
                 let attempt = attempts.next();
-                Lasting {
+                Active {
                     // At this level, as what happens in it may be as grave as that: no event is without its span.
                     span: AssertUnwindSafe(tracing::error_span!(
                         "initialize",
@@ -79,7 +79,7 @@ mod traced {
                         attempt
                     )),
                     began: Instant::now(),
-                    end: End::Cancelled,
+                    outcome: Outcome::Cancelled,
                 }
             });
         }
@@ -90,80 +90,78 @@ mod traced {
 
         /// Has `runner` run a part of the initializer of `cell`.
         pub(crate) fn run<C, R>(&mut self, cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
-            let Some(lasting) = &mut self.0 else {
-                return initializing(cell, runner, run);
+            let Some(active) = &mut self.0 else {
+                return with_frame(cell, runner, run);
             };
-            lasting.end = End::Panicked;
+            active.outcome = Outcome::Panicked;
             // Not a return value: that would leak if the subscriber panicked as the span is left.
             let mut result = None;
-            lasting
+            active
                 .span
-                .in_scope(|| result = Some(initializing(cell, runner, run)));
-            lasting.end = End::Cancelled;
+                .in_scope(|| result = Some(with_frame(cell, runner, run)));
+            active.outcome = Outcome::Cancelled;
             result.expect("it was run in the span")
         }
 
         pub(crate) fn succeed(&mut self) {
-            if let Some(lasting) = &mut self.0 {
-                lasting.end = End::Succeeded(lasting.began.elapsed());
+            if let Some(active) = &mut self.0 {
+                active.outcome = Outcome::Succeeded(active.began.elapsed());
             }
         }
 
         pub(crate) fn fail<E>(&mut self) {
-            if let Some(lasting) = &mut self.0 {
-                lasting.end = End::Failed(lasting.began.elapsed(), type_name::<E>());
+            if let Some(active) = &mut self.0 {
+                active.outcome = Outcome::Failed(active.began.elapsed(), type_name::<E>());
             }
         }
 
         /// Tells now.
-        pub(crate) fn tell(self) {}
+        pub(crate) fn emit(self) {}
     }
 
-    impl Lasting {
-        fn tell(self) {
+    impl Active {
+        fn emit(self) {
             let (span, duration) = (&*self.span, self.began.elapsed());
-            match self.end {
-                End::Cancelled => {
+            match self.outcome {
+                Outcome::Cancelled => {
                     tracing::warn!(target: TARGET, parent: span, ?duration, "the initializer was cancelled");
                 }
-                End::Panicked => {
+                Outcome::Panicked => {
                     tracing::error!(target: TARGET, parent: span, ?duration, "the initializer panicked");
                 }
-                End::Succeeded(duration) => {
+                Outcome::Succeeded(duration) => {
                     tracing::debug!(target: TARGET, parent: span, ?duration, "initialized");
                 }
-                End::Failed(duration, error) => {
+                Outcome::Failed(duration, error) => {
                     tracing::warn!(target: TARGET, parent: span, ?duration, error, "the initializer failed");
                 }
             }
         }
     }
 
-    impl Drop for Attempt {
+    impl Drop for InitSpan {
         fn drop(&mut self) {
-            let Some(lasting) = self.0.take() else { return };
+            let Some(active) = self.0.take() else { return };
             if is_panicking() {
                 // A second panic would abort.
-                swallow_panic(|| lasting.tell());
+                swallow_panic(|| active.emit());
             } else {
-                lasting.tell();
+                active.emit();
             }
         }
     }
 
-    /// A waiter's wait, and whether it has been told of.
-    pub(crate) struct Wait {
-        is_told: bool,
+    /// Whether the event of a waiter that begins to wait was emitted.
+    pub(crate) enum WaitEvent {
+        NotEmitted,
+        Emitted,
     }
 
-    impl Wait {
-        pub(crate) const NONE: Self = Self { is_told: false };
-        pub(crate) const TOLD: Self = Self { is_told: true };
-
-        /// For a `T`. The second time and later nothing is said.
-        pub(crate) fn begin<T>(&mut self) {
-            if !self.is_told {
-                self.is_told = true;
+    impl WaitEvent {
+        /// Emits the event for a `T`, unless it was emitted before.
+        pub(crate) fn emit<T>(&mut self) {
+            if matches!(self, Self::NotEmitted) {
+                *self = Self::Emitted;
                 tracing::trace!(target: TARGET, value = type_name::<T>(), "waiting");
             }
         }
@@ -172,21 +170,21 @@ mod traced {
 
 #[cfg(not(feature = "tracing"))]
 mod untraced {
-    use crate::reentrancy::{Runner, initializing};
+    use crate::deadlock::{Runner, with_frame};
 
-    pub(crate) struct Attempts;
+    pub(crate) struct AttemptCount;
 
-    impl Attempts {
+    impl AttemptCount {
         pub(crate) const NONE: Self = Self;
     }
 
-    pub(crate) struct Attempt;
+    pub(crate) struct InitSpan;
 
-    impl Attempt {
+    impl InitSpan {
         pub(crate) const NONE: Self = Self;
 
         #[inline(always)]
-        pub(crate) fn begin<T>(&mut self, _attempts: &Attempts) {}
+        pub(crate) fn begin<T>(&mut self, _attempts: &AttemptCount) {}
 
         #[inline(always)]
         pub(crate) fn take(&mut self) -> Self {
@@ -195,7 +193,7 @@ mod untraced {
 
         #[inline(always)]
         pub(crate) fn run<C, R>(&mut self, cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
-            initializing(cell, runner, run)
+            with_frame(cell, runner, run)
         }
 
         #[inline(always)]
@@ -205,17 +203,17 @@ mod untraced {
         pub(crate) fn fail<E>(&mut self) {}
 
         #[inline(always)]
-        pub(crate) fn tell(self) {}
+        pub(crate) fn emit(self) {}
     }
 
-    pub(crate) struct Wait;
-
-    impl Wait {
-        pub(crate) const NONE: Self = Self;
+    pub(crate) enum WaitEvent {
+        NotEmitted,
         #[cfg(feature = "std")]
-        pub(crate) const TOLD: Self = Self;
+        Emitted,
+    }
 
+    impl WaitEvent {
         #[inline(always)]
-        pub(crate) fn begin<T>(&mut self) {}
+        pub(crate) fn emit<T>(&mut self) {}
     }
 }

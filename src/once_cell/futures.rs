@@ -8,10 +8,10 @@ use core::{
 };
 
 use crate::{
-    acquire::{Waiting, poll_to_end, polled_after_completion},
-    backend::{Backend, Interest, Intrusive},
-    running::Running,
-    slot::{Acquired, Claim, Slot},
+    backend::{Backend, Intrusive, WaiterKind},
+    raw::initialize::Initializing,
+    raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
+    raw::{Acquired, Claim, RawCell},
 };
 
 /// Waits for the claim, then runs the initializer and publishes what it yields.
@@ -23,11 +23,11 @@ enum Init<'a, T, F, Fut, B: Backend> {
     /// The value was returned to who had nothing to run.
     Done,
     Waiting {
-        waiting: Waiting<'a, Slot<T, B>>,
+        waiting: WaitFuture<'a, RawCell<T, B>>,
         /// Taken when the claim is ours.
         init: Option<F>,
     },
-    Running(Option<Running<&'a Slot<T, B>, Fut>>),
+    Initializing(Option<Initializing<&'a RawCell<T, B>, Fut>>),
 }
 
 impl<'a, T, F, Fut, B: Backend> Init<'a, T, F, Fut, B>
@@ -36,11 +36,11 @@ where
     Fut: Future,
 {
     #[inline]
-    fn new(slot: &'a Slot<T, B>, init: F) -> Self {
-        match slot.get() {
+    fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
+        match raw.get() {
             Some(value) => Self::Ready(value),
             None => Self::Waiting {
-                waiting: Waiting::new(slot, Interest::Claim),
+                waiting: WaitFuture::new(raw, WaiterKind::Claimant),
                 init: Some(init),
             },
         }
@@ -71,7 +71,7 @@ where
                 Some(Acquired::Claimed(claim)) => return this.start(claim, cx, into_result),
                 None => {}
             },
-            Self::Running(_) | Self::Done => {}
+            Self::Initializing(_) | Self::Done => {}
         }
         this.poll_slow(cx, into_result)
     }
@@ -94,8 +94,10 @@ where
                     Acquired::Claimed(claim) => self.start(claim, cx, into_result),
                 }
             }
-            // SAFETY: it is pinned with the whole.
-            Self::Running(running) => Running::poll(unsafe { Pin::new_unchecked(running) }, cx, into_result),
+            Self::Initializing(running) => {
+                // SAFETY: it is pinned with the whole.
+                Initializing::poll(unsafe { Pin::new_unchecked(running) }, cx, into_result)
+            }
             Self::Done => polled_after_completion(),
             Self::Ready(_) => unreachable!("`poll` has returned the value"),
         }
@@ -105,7 +107,7 @@ where
     #[inline(always)]
     fn start<E>(
         &mut self,
-        claim: Claim<&'a Slot<T, B>>,
+        claim: Claim<&'a RawCell<T, B>>,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
@@ -113,14 +115,14 @@ where
             unreachable!("only who waits gets the claim")
         };
         let init = init.take().expect("taken with the claim");
-        *self = Self::Running(None);
-        let Self::Running(running) = self else {
+        *self = Self::Initializing(None);
+        let Self::Initializing(running) = self else {
             unreachable!("just made")
         };
-        let attempt = claim.attempt();
+        let span = claim.span();
         // SAFETY: it is pinned with the whole.
         let running = unsafe { Pin::new_unchecked(running) };
-        Running::start(running, claim, attempt, init, cx, into_result)
+        Initializing::start(running, claim, span, init, cx, into_result)
     }
 }
 
@@ -129,13 +131,13 @@ where
 /// `future` is pinned with the whole.
 enum InitMut<'a, T, F, Fut, B: Backend> {
     Unstarted {
-        slot: &'a mut Slot<T, B>,
+        raw: &'a mut RawCell<T, B>,
         init: F,
     },
-    Running {
+    Initializing {
         future: Fut,
         /// `None` while the initializer is being polled, and for good if it panicked.
-        slot: Option<&'a mut Slot<T, B>>,
+        raw: Option<&'a mut RawCell<T, B>>,
     },
     Done,
 }
@@ -153,29 +155,29 @@ where
         // SAFETY: `future` is only reached through a `Pin`, or dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
         if let Self::Unstarted { .. } = this {
-            let Self::Unstarted { slot, init } = mem::replace(this, Self::Done) else {
+            let Self::Unstarted { raw, init } = mem::replace(this, Self::Done) else {
                 unreachable!("the stage has just been looked at")
             };
-            if slot.is_ready() {
-                return Poll::Ready(Ok(slot.get_mut().expect("a ready cell has a value")));
+            if raw.is_ready() {
+                return Poll::Ready(Ok(raw.get_mut().expect("a ready cell has a value")));
             }
             let future = init();
-            let slot = Some(slot);
-            *this = Self::Running { future, slot };
+            let raw = Some(raw);
+            *this = Self::Initializing { future, raw };
         }
-        let Self::Running { future, slot: kept } = this else {
+        let Self::Initializing { future, raw: kept } = this else {
             polled_after_completion()
         };
-        let slot = kept.take().unwrap_or_else(|| polled_after_completion());
+        let raw = kept.take().unwrap_or_else(|| polled_after_completion());
         // SAFETY: it is pinned with the whole.
         match unsafe { Pin::new_unchecked(future) }.poll(cx) {
             Poll::Pending => {
-                *kept = Some(slot);
+                *kept = Some(raw);
                 Poll::Pending
             }
             Poll::Ready(output) => {
                 *this = Self::Done;
-                Poll::Ready(into_result(output).map(|value| slot.fill(value)))
+                Poll::Ready(into_result(output).map(|value| raw.fill(value)))
             }
         }
     }
@@ -205,9 +207,9 @@ where
     Fut: Future<Output = T>,
 {
     #[inline]
-    pub(crate) fn new(slot: &'a Slot<T, B>, init: F) -> Self {
+    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            init: Init::new(slot, init),
+            init: Init::new(raw, init),
         }
     }
 }
@@ -241,9 +243,9 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     #[inline]
-    pub(crate) fn new(slot: &'a Slot<T, B>, init: F) -> Self {
+    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            init: Init::new(slot, init),
+            init: Init::new(raw, init),
         }
     }
 }
@@ -272,9 +274,9 @@ pub struct GetMutOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
 }
 
 impl<'a, T, F, Fut, B: Backend> GetMutOrInit<'a, T, F, Fut, B> {
-    pub(crate) fn new(slot: &'a mut Slot<T, B>, init: F) -> Self {
+    pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
         Self {
-            init: InitMut::Unstarted { slot, init },
+            init: InitMut::Unstarted { raw, init },
         }
     }
 }
@@ -302,9 +304,9 @@ pub struct GetMutOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
 }
 
 impl<'a, T, F, Fut, B: Backend> GetMutOrTryInit<'a, T, F, Fut, B> {
-    pub(crate) fn new(slot: &'a mut Slot<T, B>, init: F) -> Self {
+    pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
         Self {
-            init: InitMut::Unstarted { slot, init },
+            init: InitMut::Unstarted { raw, init },
         }
     }
 }
@@ -329,15 +331,15 @@ where
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Insert<'a, T, B: Backend = Intrusive> {
     /// `None` once the future has completed.
-    waiting: Option<Waiting<'a, Slot<T, B>>>,
+    waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
     /// Taken on completion.
     value: Option<T>,
 }
 
 impl<'a, T, B: Backend> Insert<'a, T, B> {
-    pub(crate) fn new(slot: &'a Slot<T, B>, value: T) -> Self {
+    pub(crate) fn new(raw: &'a RawCell<T, B>, value: T) -> Self {
         Self {
-            waiting: Some(Waiting::new(slot, Interest::Claim)),
+            waiting: Some(WaitFuture::new(raw, WaiterKind::Claimant)),
             value: Some(value),
         }
     }
@@ -347,8 +349,9 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     type Output = Result<&'a T, (&'a T, T)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let acquired = ready!(poll_to_end(pinned!(self.as_mut(), waiting), |waiting| waiting
-            .poll_acquire(cx)));
+        let acquired = ready!(poll_and_unregister(pinned!(self.as_mut(), waiting), |waiting| {
+            waiting.poll_acquire(cx)
+        }));
         // SAFETY: the value is not pinned, and nothing else is moved.
         let value = unsafe { self.get_unchecked_mut() }.value.take();
         let value = value.expect("kept until completion");
@@ -367,13 +370,13 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Wait<'a, T, B: Backend = Intrusive> {
     /// `None` once the future has completed.
-    waiting: Option<Waiting<'a, Slot<T, B>>>,
+    waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
 }
 
 impl<'a, T, B: Backend> Wait<'a, T, B> {
-    pub(crate) fn new(slot: &'a Slot<T, B>) -> Self {
+    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
         Self {
-            waiting: Some(Waiting::new(slot, Interest::Value)),
+            waiting: Some(WaitFuture::new(raw, WaiterKind::Passive)),
         }
     }
 }
@@ -383,7 +386,7 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        poll_to_end(pinned!(self, waiting), |waiting| waiting.poll_value(cx))
+        poll_and_unregister(pinned!(self, waiting), |waiting| waiting.poll_value(cx))
     }
 }
 

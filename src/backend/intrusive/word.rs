@@ -16,37 +16,8 @@
 
 use core::ptr;
 
-/// Where a cell stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// There is no value, and nobody is making one.
-    Uninit,
-    /// One initializer holds the claim and is making the value.
-    Initializing,
-    /// The value is there, and stays while the cell is shared.
-    Ready,
-}
-
-/// What a waiter waits for, and so which events must wake it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interest {
-    /// It could initialize: it is woken by a value, and by a failed initializer.
-    Claim,
-    /// It wants the value and never initializes: it is woken by a value alone.
-    Value,
-}
-
-impl Interest {
-    /// Whether a waiter of this interest has nothing to wait for in `state`.
-    #[inline]
-    #[must_use]
-    pub const fn is_settled_by(self, state: State) -> bool {
-        match self {
-            Self::Claim => !matches!(state, State::Initializing),
-            Self::Value => matches!(state, State::Ready),
-        }
-    }
-}
+use super::State;
+use crate::sync::{AtomicPtr, Ordering};
 
 /// While set, one initializer holds the claim. Set by `claimed`, cleared by `settled`.
 const INITIALIZING: usize = 0b001;
@@ -152,6 +123,44 @@ impl<N> Snapshot<N> {
     pub(crate) fn with_head(self, head: *mut N) -> Self {
         debug_assert!(head.addr() & FLAGS == 0);
         Self(head.map_addr(|addr| addr | self.0.addr() & FLAGS))
+    }
+}
+
+/// The shared word. It has the address of a list's first node, of type `N`.
+pub(crate) struct Word<N> {
+    pub(super) raw: AtomicPtr<N>,
+}
+
+/// The list, owned: nobody else changes the word until this is dropped.
+pub(crate) struct Owned<'a, N> {
+    pub(super) word: &'a Word<N>,
+    /// What the word will be: LOCKED until then.
+    pub(crate) value: Snapshot<N>,
+    /// Ends when it is dropped, after the word is written.
+    pub(super) _exclusion: super::exclusion::Exclusion,
+}
+
+impl<N> Word<N> {
+    pub(crate) const fn new(value: Snapshot<N>) -> Self {
+        Self {
+            raw: AtomicPtr::new(value.into_raw()),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(&self) -> Snapshot<N> {
+        // ORDERING: Acquire pairs with the Release of whoever changed the word, and so published the value.
+        Snapshot::from_raw(self.raw.load(Ordering::Acquire))
+    }
+}
+
+impl<N> Drop for Owned<'_, N> {
+    #[inline]
+    fn drop(&mut self) {
+        // ORDERING: Release pairs with the Acquire in `load`, for what was published, and with that of whoever
+        // owns the list next. A store is enough, as nobody else writes.
+        let value = self.value.unlocked();
+        self.word.raw.store(value.into_raw(), Ordering::Release);
     }
 }
 

@@ -1,10 +1,7 @@
 //! Compare-and-swap, and a bit of the word as the list's lock.
 
-use super::{Owned, Word};
-use crate::{
-    state::Snapshot,
-    sync::{AtomicU8, Ordering, yield_now},
-};
+use super::word::{Owned, Snapshot, Word};
+use crate::sync::{Ordering, yield_now};
 
 #[cfg(all(not(any(oncelot_loom, oncelot_shuttle)), feature = "portable-atomic"))]
 portable_atomic::cfg_no_atomic_cas! {
@@ -20,15 +17,6 @@ const SPINS: u32 = 64;
 
 /// The bit itself is all.
 pub(super) struct Exclusion;
-
-/// Changes a byte from `current` to `new`, seeing and showing what was done before; or tells what it is instead.
-pub(crate) fn exchange_byte(byte: &AtomicU8, current: u8, new: u8) -> Result<(), u8> {
-    // ORDERING: AcqRel, as the users of bytes hand something on in both directions.
-    match byte.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => Ok(()),
-        Err(found) => Err(found),
-    }
-}
 
 impl<N> Word<N> {
     /// Changes the word from `current`, which is unlocked, to `new`, and tells what stood there, or stands there

@@ -6,38 +6,38 @@ use core::{
 };
 
 use crate::{
-    acquire::polled_after_completion,
-    attempt::Attempt,
-    reentrancy::Runner,
-    slot::{Claim, Hold},
+    deadlock::Runner,
+    raw::wait::polled_after_completion,
+    raw::{Claim, RawCellRef},
+    trace::InitSpan,
 };
 
 /// An initializer at work, which is `None` once it has ended.
 ///
 /// Dropped in this order: the claim is released when the initializer is gone.
-pub(crate) struct Running<H: Hold, Fut> {
+pub(crate) struct Initializing<H: RawCellRef, Fut> {
     /// Pinned with the whole.
     future: Fut,
-    attempt: Attempt,
+    span: InitSpan,
     /// In the hands of `run` while the initializer is being polled; `None` for good if it panicked.
     claim: Option<Claim<H>>,
 }
 
-impl<H: Hold, Fut: Future> Running<H, Fut> {
+impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
     /// Calls the closure, and polls the initializer for the first time.
     #[inline(always)]
     pub(crate) fn start<F: FnOnce() -> Fut, E>(
         mut this: Pin<&mut Option<Self>>,
         claim: Claim<H>,
-        mut attempt: Attempt,
+        mut span: InitSpan,
         init: F,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
     ) -> Poll<Result<H::Published, E>> {
-        let future = attempt.run(claim.slot().backend(), Runner::Task(cx.waker()), init);
+        let future = span.run(claim.raw().backend(), Runner::Task(cx.waker()), init);
         this.set(Some(Self {
             future,
-            attempt,
+            span,
             claim: None,
         }));
         Self::run(this, claim, cx, into_result)
@@ -72,22 +72,22 @@ impl<H: Hold, Fut: Future> Running<H, Fut> {
         let Some(running) = (unsafe { this.as_mut().get_unchecked_mut() }) else {
             unreachable!("whoever has the claim is running")
         };
-        let backend = claim.slot().backend();
+        let backend = claim.raw().backend();
         let runner = Runner::Task(cx.waker());
         // Ends, if the initializer panics, before the claim is released.
-        let mut attempt = running.attempt.take();
+        let mut span = running.span.take();
         // SAFETY: it is pinned with the whole.
         let future = unsafe { Pin::new_unchecked(&mut running.future) };
-        match attempt.run(backend, runner, || future.poll(cx)) {
+        match span.run(backend, runner, || future.poll(cx)) {
             Poll::Pending => {
-                running.attempt = attempt;
+                running.span = span;
                 running.claim = Some(claim);
                 Poll::Pending
             }
             Poll::Ready(output) => {
                 // Drops the initializer before the value is published.
-                attempt.run(backend, runner, || this.set(None));
-                Poll::Ready(conclude(claim, attempt, into_result(output)))
+                span.run(backend, runner, || this.set(None));
+                Poll::Ready(conclude(claim, span, into_result(output)))
             }
         }
     }
@@ -95,32 +95,32 @@ impl<H: Hold, Fut: Future> Running<H, Fut> {
 
 /// Runs an initializer that may block on this thread.
 #[cfg(feature = "std")]
-pub(crate) fn run_here<H: Hold, E>(
+pub(crate) fn initialize_blocking<H: RawCellRef, E>(
     claim: Claim<H>,
-    mut attempt: Attempt,
+    mut span: InitSpan,
     init: impl FnOnce() -> Result<H::Value, E>,
 ) -> Result<H::Published, E> {
-    let result = attempt.run(claim.slot().backend(), Runner::Thread, init);
-    conclude(claim, attempt, result)
+    let result = span.run(claim.raw().backend(), Runner::Thread, init);
+    conclude(claim, span, result)
 }
 
 /// Publishes the value, or gives the claim up. The attempt tells of it afterwards.
 #[inline(always)]
-fn conclude<H: Hold, E>(
+fn conclude<H: RawCellRef, E>(
     claim: Claim<H>,
-    mut attempt: Attempt,
+    mut span: InitSpan,
     result: Result<H::Value, E>,
 ) -> Result<H::Published, E> {
     match result {
         Ok(value) => {
-            attempt.succeed();
+            span.succeed();
             Ok(claim.publish(value))
         }
         Err(error) => {
-            attempt.fail::<E>();
+            span.fail::<E>();
             // Here, and not at the end: a return value is leaked if what is dropped after it panics.
             drop(claim);
-            attempt.tell();
+            span.emit();
             Err(error)
         }
     }

@@ -1,7 +1,7 @@
 //! No way to keep anybody apart: says so, and nothing else.
 
-use super::{Owned, Word};
-use crate::{state::Snapshot, sync::Ordering};
+use super::word::{Owned, Snapshot, Word};
+use crate::sync::Ordering;
 
 compile_error!(
     "oncelot: this target has no compare-and-swap; turn on the feature `critical-section` (and link an implementation \

@@ -7,32 +7,35 @@ use core::{
 };
 
 use crate::{
-    attempt::{Attempt, Attempts},
     backend::{Backend, State},
     sync::UnsafeCell,
+    trace::{AttemptCount, InitSpan},
 };
+
+pub(crate) mod initialize;
+pub(crate) mod wait;
 
 /// What a cell is made of.
 ///
 /// The value is initialized if and only if the backend's state is READY. It is written by the holder of the
-/// claim, or by whoever has the slot exclusively; shared references to it exist from READY on.
-pub(crate) struct Slot<T, B: Backend> {
+/// claim, or by whoever has the raw cell exclusively; shared references to it exist from READY on.
+pub(crate) struct RawCell<T, B: Backend> {
     backend: B,
-    attempts: Attempts,
+    attempts: AttemptCount,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: a slot that moves to another thread takes the value along (`T: Send`) and the backend.
-unsafe impl<T: Send, B: Backend + Send> Send for Slot<T, B> {}
-// SAFETY: through a shared slot, threads share the value (`T: Sync`) and the backend; and one thread may put
-// a value in that another takes out or drops, having the slot exclusively later (`T: Send`).
-unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for Slot<T, B> {}
+// SAFETY: a raw cell that moves to another thread takes the value along (`T: Send`) and the backend.
+unsafe impl<T: Send, B: Backend + Send> Send for RawCell<T, B> {}
+// SAFETY: through a shared raw cell, threads share the value (`T: Sync`) and the backend; and one thread may put
+// a value in that another takes out or drops, having the raw cell exclusively later (`T: Send`).
+unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for RawCell<T, B> {}
 
-impl<T, B: Backend> Slot<T, B> {
+impl<T, B: Backend> RawCell<T, B> {
     pub(crate) const fn empty() -> Self {
         Self {
             backend: B::UNINIT,
-            attempts: Attempts::NONE,
+            attempts: AttemptCount::NONE,
             value: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
@@ -40,7 +43,7 @@ impl<T, B: Backend> Slot<T, B> {
     pub(crate) const fn filled(value: T) -> Self {
         Self {
             backend: B::READY,
-            attempts: Attempts::NONE,
+            attempts: AttemptCount::NONE,
             value: UnsafeCell::new(MaybeUninit::new(value)),
         }
     }
@@ -51,7 +54,7 @@ impl<T, B: Backend> Slot<T, B> {
     }
 
     #[inline(always)]
-    pub(crate) fn attempts(&self) -> &Attempts {
+    pub(crate) fn attempts(&self) -> &AttemptCount {
         &self.attempts
     }
 
@@ -75,20 +78,20 @@ impl<T, B: Backend> Slot<T, B> {
     /// That the state is READY happens before this call: the caller has seen it, say, or was told by who has.
     #[inline(always)]
     pub(crate) unsafe fn get_unchecked(&self) -> &T {
-        // SAFETY: from READY on the value is initialized and only read, as long as the slot is shared.
+        // SAFETY: from READY on the value is initialized and only read, as long as the raw cell is shared.
         self.value.with(|value| unsafe { &*value.cast::<T>() })
     }
 
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
         if self.is_ready() {
-            // SAFETY: the state is READY, and the slot is ours alone.
+            // SAFETY: the state is READY, and the raw cell is ours alone.
             Some(unsafe { self.value.get_mut().assume_init_mut() })
         } else {
             None
         }
     }
 
-    /// Takes the value out and starts the slot afresh, whatever state it was in.
+    /// Takes the value out and starts the raw cell afresh, whatever state it was in.
     ///
     /// A future that was leaked can have left more than a value behind: a claim, or a registered waiter, which the
     /// new backend does not know.
@@ -132,7 +135,7 @@ impl<T, B: Backend> Slot<T, B> {
     }
 }
 
-impl<T, B: Backend> Drop for Slot<T, B> {
+impl<T, B: Backend> Drop for RawCell<T, B> {
     fn drop(&mut self) {
         if mem::needs_drop::<T>() && self.is_ready() {
             // SAFETY: the value is initialized, and nobody uses it any more.
@@ -141,29 +144,31 @@ impl<T, B: Backend> Drop for Slot<T, B> {
     }
 }
 
-/// What a slot has for somebody who could initialize it.
+/// What a raw cell has for somebody who could initialize it.
 pub(crate) enum Acquired<'a, T, B: Backend> {
     /// The value is there.
     Ready(&'a T),
     /// It is ours to make.
-    Claimed(Claim<&'a Slot<T, B>>),
+    Claimed(Claim<&'a RawCell<T, B>>),
 }
 
-/// The right to initialize a slot. Dropping it is what failure, cancellation and panic have in common: the
-/// slot is empty again, and everybody who could initialize is woken.
+/// The right to initialize a raw cell. Dropping it is what failure, cancellation and panic have in common: the
+/// raw cell is empty again, and everybody who could initialize is woken.
 ///
-/// `H` is how the slot is held: by a reference, or by what a task of its own can hold.
+/// `H` is how the raw cell is held: by a reference, or by what a task of its own can hold.
 #[must_use]
-pub(crate) struct Claim<H: Hold> {
+pub(crate) struct Claim<H: RawCellRef> {
     held: H,
 }
 
-/// Holds a slot, and keeps it in its place.
+/// Holds a raw cell, and keeps it in its place.
 ///
 /// # Safety
 ///
-/// Dereferences to the same slot as long as it lives, however it is moved.
-pub(crate) unsafe trait Hold: Deref<Target = Slot<Self::Value, Self::Backend>> {
+/// Dereferences to the same raw cell as long as it lives, however it is moved.
+pub(crate) unsafe trait RawCellRef:
+    Deref<Target = RawCell<Self::Value, Self::Backend>>
+{
     type Value;
     type Backend: Backend;
     /// What is left of it when the value is published.
@@ -176,7 +181,7 @@ pub(crate) unsafe trait Hold: Deref<Target = Slot<Self::Value, Self::Backend>> {
 }
 
 // SAFETY: a reference stays the same.
-unsafe impl<'a, T, B: Backend> Hold for &'a Slot<T, B> {
+unsafe impl<'a, T, B: Backend> RawCellRef for &'a RawCell<T, B> {
     type Value = T;
     type Backend = B;
     type Published = &'a T;
@@ -188,18 +193,18 @@ unsafe impl<'a, T, B: Backend> Hold for &'a Slot<T, B> {
     }
 }
 
-impl<H: Hold> Claim<H> {
+impl<H: RawCellRef> Claim<H> {
     #[inline(always)]
-    pub(crate) fn slot(&self) -> &Slot<H::Value, H::Backend> {
+    pub(crate) fn raw(&self) -> &RawCell<H::Value, H::Backend> {
         &self.held
     }
 
     /// Begins to make the value.
     #[inline(always)]
-    pub(crate) fn attempt(&self) -> Attempt {
-        let mut attempt = Attempt::NONE;
-        attempt.begin::<H::Value>(&self.slot().attempts);
-        attempt
+    pub(crate) fn span(&self) -> InitSpan {
+        let mut span = InitSpan::NONE;
+        span.begin::<H::Value>(&self.raw().attempts);
+        span
     }
 
     /// Puts the value in and wakes everybody.
@@ -215,13 +220,13 @@ impl<H: Hold> Claim<H> {
         unsafe { held.published() }
     }
 
-    /// The same claim, held by something else that holds the same slot.
+    /// The same claim, held by something else that holds the same raw cell.
     #[cfg(feature = "std")]
     pub(crate) fn hand_over<H2>(self, to: H2) -> Claim<H2>
     where
-        H2: Hold<Value = H::Value, Backend = H::Backend>,
+        H2: RawCellRef<Value = H::Value, Backend = H::Backend>,
     {
-        assert!(ptr::eq(self.slot(), &*to), "a claim is on one slot");
+        assert!(ptr::eq(self.raw(), &*to), "a claim is on one raw");
         self.into_held();
         Claim { held: to }
     }
@@ -235,7 +240,7 @@ impl<H: Hold> Claim<H> {
     }
 }
 
-impl<H: Hold> Drop for Claim<H> {
+impl<H: RawCellRef> Drop for Claim<H> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: we have the claim and give it up.

@@ -10,7 +10,7 @@ use core::{
 /// So many bytes, so aligned.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Place<const SIZE: usize, const ALIGN: usize>
+pub struct FutureStorage<const SIZE: usize, const ALIGN: usize>
 where
     Align<ALIGN>: Alignment,
 {
@@ -19,9 +19,12 @@ where
 }
 
 // SAFETY: a shared reference gives access to an address alone.
-unsafe impl<const SIZE: usize, const ALIGN: usize> Sync for Place<SIZE, ALIGN> where Align<ALIGN>: Alignment {}
+unsafe impl<const SIZE: usize, const ALIGN: usize> Sync for FutureStorage<SIZE, ALIGN> where
+    Align<ALIGN>: Alignment
+{
+}
 
-impl<const SIZE: usize, const ALIGN: usize> Place<SIZE, ALIGN>
+impl<const SIZE: usize, const ALIGN: usize> FutureStorage<SIZE, ALIGN>
 where
     Align<ALIGN>: Alignment,
 {

@@ -22,7 +22,7 @@
 //! |---|---|---|---|
 //! | `pointers`, `ticket` | nobody | the list's owner (who holds the lock) | nobody |
 //! | `linked` | the node's owner | the list's owner writes, anybody reads | the node's owner |
-//! | `payload`, `interest` | the node's owner | as the user of the list decides | the node's owner |
+//! | `payload`, `kind` | the node's owner | as the user of the list decides | the node's owner |
 //!
 //! The store of `linked = false` is the list's last touch of a node: its owner may see it without the lock
 //! and free the node at once.
@@ -30,7 +30,7 @@
 use core::{marker::PhantomPinned, mem::MaybeUninit, pin::Pin, ptr, ptr::NonNull};
 
 use crate::{
-    state::Interest,
+    backend::WaiterKind,
     sync::{AtomicBool, Ordering, UnsafeCell},
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Node<P> {
     payload: P,
     /// Written by `push` too.
     ticket: UnsafeCell<MaybeUninit<Ticket>>,
-    interest: Interest,
+    kind: WaiterKind,
     linked: AtomicBool,
     _pinned: PhantomPinned,
 }
@@ -63,12 +63,12 @@ struct Pointers<P> {
 }
 
 impl<P> Node<P> {
-    pub(crate) const fn new(interest: Interest, payload: P) -> Self {
+    pub(crate) const fn new(kind: WaiterKind, payload: P) -> Self {
         Self {
             pointers: UnsafeCell::new(MaybeUninit::uninit()),
             payload,
             ticket: UnsafeCell::new(MaybeUninit::uninit()),
-            interest,
+            kind,
             linked: AtomicBool::new(false),
             _pinned: PhantomPinned,
         }
@@ -78,8 +78,8 @@ impl<P> Node<P> {
         &self.payload
     }
 
-    pub(crate) fn interest(&self) -> Interest {
-        self.interest
+    pub(crate) fn kind(&self) -> WaiterKind {
+        self.kind
     }
 
     /// Whether the node stands in a list. Its owner may rely on `false`; `true` may be over by now, unless
@@ -112,13 +112,13 @@ impl<P> List<P> {
         self.head.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
-    /// Puts `node` behind all others of its interest.
+    /// Puts `node` behind all others of its kind.
     ///
     /// # Safety
     ///
     /// The node is in no list, and stays valid and in place until it is unlinked.
     pub(crate) unsafe fn push(&mut self, node: Pin<&Node<P>>) {
-        let lane = node.interest;
+        let lane = node.kind;
         let ticket = self.newest_ticket().map_or(0, |newest| newest + 1);
         // SAFETY: nobody touches the ticket of an unlinked node but whoever pushes it.
         node.ticket
@@ -134,8 +134,8 @@ impl<P> List<P> {
             self.set_prev(first, node);
         } else {
             let next = match lane {
-                Interest::Claim => self.head,
-                Interest::Value => None,
+                WaiterKind::Claimant => self.head,
+                WaiterKind::Passive => None,
             };
             self.init(node, node, next);
             self.set_first(lane, Some(node));
@@ -150,7 +150,7 @@ impl<P> List<P> {
     pub(crate) unsafe fn unlink<R>(&mut self, node: NonNull<Node<P>>, look: impl FnOnce(&P) -> R) -> R {
         // SAFETY: a node in the list is valid, and stays so until `linked` is cleared.
         let unlinked = unsafe { node.as_ref() };
-        let lane = unlinked.interest;
+        let lane = unlinked.kind;
         let (prev, next) = (self.prev(node), self.next(node));
         let first = self.first(lane).unwrap_or(node);
 
@@ -174,12 +174,12 @@ impl<P> List<P> {
 
     /// The oldest of the waiters that could initialize.
     pub(crate) fn oldest_claimant(&self) -> Option<NonNull<Node<P>>> {
-        self.first(Interest::Claim)
+        self.first(WaiterKind::Claimant)
     }
 
     /// The oldest of all waiters.
     pub(crate) fn oldest(&self) -> Option<NonNull<Node<P>>> {
-        match (self.first(Interest::Claim), self.first(Interest::Value)) {
+        match (self.first(WaiterKind::Claimant), self.first(WaiterKind::Passive)) {
             (Some(c), Some(v)) if self.ticket(v) < self.ticket(c) => Some(v),
             (claimant, passive) => claimant.or(passive),
         }
@@ -188,30 +188,30 @@ impl<P> List<P> {
     /// The ticket of the newest waiter.
     pub(crate) fn newest_ticket(&self) -> Option<Ticket> {
         let newest = |lane| Some(self.ticket(self.prev(self.first(lane)?)));
-        newest(Interest::Claim).max(newest(Interest::Value))
+        newest(WaiterKind::Claimant).max(newest(WaiterKind::Passive))
     }
 
     /// The first node of `lane`.
-    fn first(&self, lane: Interest) -> Option<NonNull<Node<P>>> {
+    fn first(&self, lane: WaiterKind) -> Option<NonNull<Node<P>>> {
         let head = self.head?;
-        match (self.interest(head), lane) {
-            (Interest::Claim, Interest::Value) => self.next(self.prev(head)),
-            (Interest::Value, Interest::Claim) => None,
+        match (self.kind(head), lane) {
+            (WaiterKind::Claimant, WaiterKind::Passive) => self.next(self.prev(head)),
+            (WaiterKind::Passive, WaiterKind::Claimant) => None,
             _ => Some(head),
         }
     }
 
     /// Redirects the pointer that leads to the first node of `lane`.
-    fn set_first(&mut self, lane: Interest, first: Option<NonNull<Node<P>>>) {
-        match (self.first(Interest::Claim), lane) {
-            (Some(claimant), Interest::Value) => self.set_next(self.prev(claimant), first),
+    fn set_first(&mut self, lane: WaiterKind, first: Option<NonNull<Node<P>>>) {
+        match (self.first(WaiterKind::Claimant), lane) {
+            (Some(claimant), WaiterKind::Passive) => self.set_next(self.prev(claimant), first),
             _ => self.head = first,
         }
     }
 
-    fn interest(&self, node: NonNull<Node<P>>) -> Interest {
+    fn kind(&self, node: NonNull<Node<P>>) -> WaiterKind {
         // SAFETY: the list leads to valid nodes only; the field never changes.
-        unsafe { node.as_ref() }.interest
+        unsafe { node.as_ref() }.kind
     }
 
     /// When a node of the list was pushed.
@@ -278,16 +278,16 @@ mod tests {
 
     type TestNode = Pin<Box<Node<u32>>>;
 
-    fn node(interest: Interest, name: u32) -> TestNode {
-        Box::pin(Node::new(interest, name))
+    fn node(kind: WaiterKind, name: u32) -> TestNode {
+        Box::pin(Node::new(kind, name))
     }
 
     fn claimant(name: u32) -> TestNode {
-        node(Interest::Claim, name)
+        node(WaiterKind::Claimant, name)
     }
 
     fn passive(name: u32) -> TestNode {
-        node(Interest::Value, name)
+        node(WaiterKind::Passive, name)
     }
 
     fn list_of(nodes: &[&TestNode]) -> List<u32> {
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(drain(list), [0, 2]);
     }
 
-    /// Every mix of interests up to six nodes, each node taken out of each: the rest stays in order.
+    /// Every mix of kinds up to six nodes, each node taken out of each: the rest stays in order.
     #[test]
     fn any_node_of_any_mix_can_be_unlinked() {
         for len in 1..=6_u32 {

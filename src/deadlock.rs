@@ -14,16 +14,16 @@
 //! with it later or on another thread, as stackful coroutines do, may miss a report or get a false one, and nothing worse.
 
 #[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
-pub(crate) use self::watched::*;
+pub(crate) use self::enabled::*;
 
 #[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
-pub(crate) use self::unwatched::*;
+pub(crate) use self::disabled::*;
 
 use core::task::Waker;
 
 /// Who runs an initializer, or waits.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "only looked at where it is watched")]
+#[allow(dead_code, reason = "only looked at where it is enabled")]
 pub(crate) enum Runner<'a> {
     /// The task of this waker.
     Task(&'a Waker),
@@ -33,12 +33,12 @@ pub(crate) enum Runner<'a> {
 }
 
 #[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
-mod watched {
+mod enabled {
     use core::{cell::Cell, ptr, task::RawWakerVTable};
 
     use super::Runner;
 
-    /// How many initializers may be at work inside each other. What is deeper is not watched.
+    /// How many initializers may be at work inside each other. What is deeper is not enabled.
     const DEPTH: usize = 16;
 
     std::thread_local! {
@@ -49,19 +49,19 @@ mod watched {
     #[derive(Clone, Copy)]
     struct Frame {
         /// What tells it from all others: where its guard is.
-        guard: *const Popped,
+        guard: *const FrameGuard,
         cell: *const (),
         /// `None` is a thread that blocks.
         task: Option<(*const (), *const RawWakerVTable)>,
     }
 
     /// Takes a frame away when it is dropped.
-    struct Popped {
+    struct FrameGuard {
         /// Gives it an address of its own.
         _place: u8,
     }
 
-    impl Drop for Popped {
+    impl Drop for FrameGuard {
         fn drop(&mut self) {
             let guard = ptr::from_ref(self);
             FRAMES.with(|frames| {
@@ -83,12 +83,12 @@ mod watched {
     }
 
     /// Has `runner` run a part of the initializer of `cell`.
-    pub(crate) fn initializing<C, R>(cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
-        let popped = Popped { _place: 0 };
+    pub(crate) fn with_frame<C, R>(cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
+        let frame_guard = FrameGuard { _place: 0 };
         FRAMES.with(|frames| {
             if let Some(place) = frames.iter().find(|place| place.get().is_none()) {
                 place.set(Some(Frame {
-                    guard: &popped,
+                    guard: &frame_guard,
                     cell: ptr::from_ref(cell).cast(),
                     task: runner.task(),
                 }));
@@ -112,11 +112,11 @@ mod watched {
 }
 
 #[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
-mod unwatched {
+mod disabled {
     use super::Runner;
 
     #[inline(always)]
-    pub(crate) fn initializing<C, R>(_cell: &C, _runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
+    pub(crate) fn with_frame<C, R>(_cell: &C, _runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
         run()
     }
 
