@@ -381,12 +381,12 @@ fn debug_of_a_backend_tells_the_state() {
 fn debug_of_a_waiter_tells_what_it_waits_for() {
     assert_eq!(
         format!("{:?}", Intrusive::waiter(WaiterKind::Passive)),
-        "IntrusiveWaiter { kind: Value, is_waiting: false, .. }"
+        "IntrusiveWaiter { kind: Passive, is_waiting: false, .. }"
     );
     #[cfg(feature = "event-listener")]
     assert_eq!(
         format!("{:?}", EventListener::waiter(WaiterKind::Claimant)),
-        "EventListenerWaiter { kind: Claim, is_waiting: false }"
+        "EventListenerWaiter { kind: Claimant, is_waiting: false }"
     );
 }
 

@@ -21,10 +21,10 @@ use crate::backend::{Backend, State, WaiterKind};
 /// on another one being polled.
 pub fn a_value_wakes_every_waiter<B: Backend>() {
     for count in CROWDS {
-        for interest_of in MIXTURES {
+        for kind_of in MIXTURES {
             let backend = B::UNINIT;
             let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, count, interest_of);
+            let mut waiters = crowd(&backend, count, kind_of);
             claim.publish();
             require_woken(&waiters, State::Ready, "and nobody was polled since");
             for waiter in waiters.iter_mut().rev() {
@@ -41,10 +41,10 @@ pub fn a_value_wakes_every_waiter<B: Backend>() {
 /// [`release`](Backend::release) wakes every waiter that could initialize.
 pub fn a_failure_wakes_every_claimant<B: Backend>() {
     for count in CROWDS {
-        for interest_of in [only_claimants, mixed] {
+        for kind_of in [only_claimants, mixed] {
             let backend = B::UNINIT;
             let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, count, interest_of);
+            let mut waiters = crowd(&backend, count, kind_of);
             claim.release();
             require_woken(&waiters, State::Uninit, "and nobody was polled since");
             for waiter in waiters.iter_mut().rev() {

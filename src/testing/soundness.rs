@@ -218,10 +218,10 @@ pub fn a_cancelled_waiter_is_not_touched<B: Backend>() {
 
 /// After [`poll_wait`](Backend::poll_wait) has returned `Ready` nobody touches the waiter (rule 4).
 pub fn a_settled_waiter_is_not_touched<B: Backend>() {
-    for interest_of in MIXTURES {
+    for kind_of in MIXTURES {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);
-        let waiters = crowd(&backend, 17, interest_of);
+        let waiters = crowd(&backend, 17, kind_of);
         claim.publish();
         let mut remains = Vec::new();
         for mut waiter in waiters {
@@ -262,12 +262,10 @@ pub fn threads_do_not_touch_a_cancelled_waiter<B: Backend<Waiter: Send> + Sync>(
 /// A backend may be dropped, or begin anew, before waiters that were leaked: they stay where they are, and
 /// nobody knows them any more.
 pub fn leaked_waiters_may_outlive_the_backend<B: Backend>() {
-    for interest_of in MIXTURES {
+    for kind_of in MIXTURES {
         let mut backend = Box::new(B::UNINIT);
         Claim::take(&*backend).forget();
-        crowd(&*backend, 3, interest_of)
-            .into_iter()
-            .for_each(Waiter::leak);
+        crowd(&*backend, 3, kind_of).into_iter().for_each(Waiter::leak);
         // As `OnceCell::take` does it.
         *backend = B::UNINIT;
         require_state(&*backend, State::Uninit, "in the beginning");

@@ -176,10 +176,10 @@ impl<B: Backend> Drop for Waiter<'_, B> {
 pub(super) fn crowd<B: Backend>(
     backend: &B,
     count: usize,
-    interest_of: fn(usize) -> WaiterKind,
+    kind_of: fn(usize) -> WaiterKind,
 ) -> Vec<Waiter<'_, B>> {
     (0..count)
-        .map(|index| Waiter::asleep(backend, interest_of(index)))
+        .map(|index| Waiter::asleep(backend, kind_of(index)))
         .collect()
 }
 

@@ -29,7 +29,7 @@ pub fn waiters_are_woken_oldest_first<B: Backend>() {
     }
 }
 
-fn oldest_first<B: Backend>(interest_of: fn(usize) -> WaiterKind, outcome: State) {
+fn oldest_first<B: Backend>(kind_of: fn(usize) -> WaiterKind, outcome: State) {
     for count in CROWDS {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);
@@ -38,7 +38,7 @@ fn oldest_first<B: Backend>(interest_of: fn(usize) -> WaiterKind, outcome: State
             .map(|index| {
                 let woken = Arc::clone(&woken);
                 let task = Task::on(Op::Wake, move || woken.lock().unwrap().push(index));
-                let mut waiter = Waiter::of_task(&backend, interest_of(index), &task);
+                let mut waiter = Waiter::of_task(&backend, kind_of(index), &task);
                 waiter.sleep();
                 waiter
             })
@@ -51,7 +51,7 @@ fn oldest_first<B: Backend>(interest_of: fn(usize) -> WaiterKind, outcome: State
         claim.settle(outcome);
         let woken = woken.lock().unwrap();
         let oldest_first: Vec<_> = (0..count)
-            .filter(|index| interest_of(*index).is_settled_by(outcome))
+            .filter(|index| kind_of(*index).is_settled_by(outcome))
             .collect();
         require!(
             *woken == oldest_first,

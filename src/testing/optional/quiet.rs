@@ -16,10 +16,10 @@ use crate::{
 
 /// Waiters that come, are polled again or move to another task wake neither themselves nor others.
 pub fn registering_wakes_nobody<B: Backend>() {
-    for interest_of in MIXTURES {
+    for kind_of in MIXTURES {
         let backend = B::UNINIT;
         let _claim = Claim::take(&backend);
-        let mut waiters = crowd(&backend, 5, interest_of);
+        let mut waiters = crowd(&backend, 5, kind_of);
         require_asleep(&waiters, "when others registered");
         waiters.iter_mut().rev().for_each(Waiter::sleep);
         require_asleep(&waiters, "when others were polled again");
