@@ -1,9 +1,11 @@
-//! The running half of every future that has an initializer.
+//! The initializing half of every future that has an initializer.
 
 use core::{
     pin::Pin,
     task::{Context, Poll},
 };
+
+use pin_project_lite::pin_project;
 
 use crate::{
     deadlock::Runner,
@@ -12,76 +14,74 @@ use crate::{
     trace::InitSpan,
 };
 
-/// An initializer at work, which is `None` once it has ended.
-///
-/// Dropped in this order: the claim is released when the initializer is gone.
-pub(crate) struct Initializing<H: RawCellRef, Fut> {
-    /// Pinned with the whole.
-    future: Fut,
-    span: InitSpan,
-    /// In the hands of `run` while the initializer is being polled; `None` for good if it panicked.
-    claim: Option<Claim<H>>,
+pin_project! {
+    /// A running initializer. The futures keep it in an `Option`, which is `None` once the initializer has ended.
+    ///
+    /// The order of the fields is the order in which they are dropped: the claim is released after the initializer is
+    /// dropped.
+    pub(crate) struct Initializing<H: RawCellRef, Fut> {
+        #[pin]
+        future: Fut,
+        span: InitSpan,
+        // Taken by `poll` while it polls the initializer. It stays `None` if the initializer panics.
+        claim: Option<Claim<H>>,
+    }
 }
 
 impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
-    /// Calls the closure, and polls the initializer for the first time.
+    /// Calls the closure and polls its future for the first time.
     #[inline(always)]
     pub(crate) fn start<F: FnOnce() -> Fut, E>(
+        mut this: Pin<&mut Option<Self>>,
+        claim: Claim<H>,
+        span: InitSpan,
+        init: F,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
+    ) -> Poll<Result<H::Published, E>> {
+        Self::call(this.as_mut(), claim, span, init, cx);
+        Self::poll(this, cx, into_result)
+    }
+
+    /// Calls the closure.
+    #[inline(always)]
+    pub(crate) fn call<F: FnOnce() -> Fut>(
         mut this: Pin<&mut Option<Self>>,
         claim: Claim<H>,
         mut span: InitSpan,
         init: F,
         cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
-    ) -> Poll<Result<H::Published, E>> {
+    ) {
         let future = span.run(claim.raw().backend(), Runner::Task(cx.waker()), init);
         this.set(Some(Self {
             future,
             span,
-            claim: None,
+            claim: Some(claim),
         }));
-        Self::run(this, claim, cx, into_result)
     }
 
+    /// Polls the initializer.
     #[inline(always)]
     pub(crate) fn poll<E>(
         mut this: Pin<&mut Option<Self>>,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
     ) -> Poll<Result<H::Published, E>> {
-        // SAFETY: the claim is not pinned, and nothing else is moved.
-        let running = unsafe { this.as_mut().get_unchecked_mut() };
-        let claim = running.as_mut().and_then(|running| running.claim.take());
-        Self::run(
-            this,
-            claim.unwrap_or_else(|| polled_after_completion()),
-            cx,
-            into_result,
-        )
-    }
-
-    /// Polls the initializer.
-    #[inline(always)]
-    fn run<E>(
-        mut this: Pin<&mut Option<Self>>,
-        claim: Claim<H>,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
-    ) -> Poll<Result<H::Published, E>> {
-        // SAFETY: of what is pinned, nothing is moved.
-        let Some(running) = (unsafe { this.as_mut().get_unchecked_mut() }) else {
-            unreachable!("whoever has the claim is running")
+        let Some(running) = this.as_mut().as_pin_mut() else {
+            polled_after_completion()
+        };
+        let running = running.project();
+        let Some(claim) = running.claim.take() else {
+            polled_after_completion()
         };
         let backend = claim.raw().backend();
         let runner = Runner::Task(cx.waker());
-        // Ends, if the initializer panics, before the claim is released.
+        // Dropped before the claim if the initializer panics.
         let mut span = running.span.take();
-        // SAFETY: it is pinned with the whole.
-        let future = unsafe { Pin::new_unchecked(&mut running.future) };
-        match span.run(backend, runner, || future.poll(cx)) {
+        match span.run(backend, runner, || running.future.poll(cx)) {
             Poll::Pending => {
-                running.span = span;
-                running.claim = Some(claim);
+                *running.span = span;
+                *running.claim = Some(claim);
                 Poll::Pending
             }
             Poll::Ready(output) => {
@@ -104,7 +104,7 @@ pub(crate) fn initialize_blocking<H: RawCellRef, E>(
     conclude(claim, span, result)
 }
 
-/// Publishes the value, or gives the claim up. The attempt tells of it afterwards.
+/// Publishes the value, or releases the claim, and then emits the event of the attempt.
 #[inline(always)]
 fn conclude<H: RawCellRef, E>(
     claim: Claim<H>,

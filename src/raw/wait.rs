@@ -5,6 +5,8 @@ use core::{
     task::{Context, Poll, ready},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
     backend::{Backend, WaiterKind},
     deadlock::{self, Runner},
@@ -12,14 +14,14 @@ use crate::{
     trace::WaitEvent,
 };
 
-/// What can be waited for: a raw cell, or the owner of one.
+/// What a task waits for: a raw cell, or the type that owns one.
 pub(crate) trait HasRawCell {
     type Value;
     type Backend: Backend;
-    /// What `tracing` calls it by.
+    /// The type that the feature `tracing` names in its events.
     type Name;
 
-    /// The same one each time.
+    /// Returns the same raw cell each time.
     fn raw(&self) -> &RawCell<Self::Value, Self::Backend>;
 }
 
@@ -34,31 +36,44 @@ impl<T, B: Backend> HasRawCell for RawCell<T, B> {
     }
 }
 
-/// Waits for a raw cell, and leaves nothing behind when it is dropped.
-///
-/// The waiter is pinned with the whole.
-pub(crate) struct WaitFuture<'a, A: HasRawCell> {
-    awaited: &'a A,
-    waiter: <A::Backend as Backend>::Waiter,
-    event: WaitEvent,
+pin_project! {
+    /// Waits for a raw cell. Dropping it unregisters its waiter.
+    pub(crate) struct WaitFuture<'a, A: HasRawCell> {
+        // Never null, which tells the stages of the public futures apart without a tag.
+        awaited: &'a A,
+        #[pin]
+        waiter: <A::Backend as Backend>::Waiter,
+        event: WaitEvent,
+    }
+
+    impl<A: HasRawCell> PinnedDrop for WaitFuture<'_, A> {
+        #[inline(always)]
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            // SAFETY: only this future uses the waiter, and it uses it with this backend alone.
+            unsafe { this.awaited.raw().backend().cancel(this.waiter) };
+        }
+    }
 }
 
 impl<'a, A: HasRawCell> WaitFuture<'a, A> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(awaited: &'a A, kind: WaiterKind) -> Self {
         Self {
             awaited,
             waiter: A::Backend::waiter(kind),
-            event: WaitEvent::NotEmitted,
+            event: WaitEvent::NOT_EMITTED,
         }
     }
 
-    /// The same, and `tracing` does not hear of it.
+    /// Creates a future that emits no event.
     #[cfg(feature = "std")]
     pub(crate) fn untraced(awaited: &'a A, kind: WaiterKind) -> Self {
-        let mut this = Self::new(awaited, kind);
-        this.event = WaitEvent::Emitted;
-        this
+        Self {
+            awaited,
+            waiter: A::Backend::waiter(kind),
+            event: WaitEvent::EMITTED,
+        }
     }
 
     #[inline(always)]
@@ -66,82 +81,46 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         self.awaited
     }
 
-    /// Waits until there is a value, or nobody is making one. After `Ready`, drop the `WaitFuture`.
+    /// Waits until the cell has a value or can be claimed. Drop the `WaitFuture` after `Ready`.
     #[inline]
     pub(crate) fn poll_acquire(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Acquired<'a, A::Value, A::Backend>> {
-        match self.awaited.raw().acquire() {
-            Some(acquired) => Poll::Ready(acquired),
-            None => self.wait_to_acquire(cx),
-        }
+        self.poll_until(cx, RawCell::acquire)
     }
 
-    /// The same for a caller who has just seen that an initializer is at work.
-    #[inline(always)]
-    pub(crate) fn wait_to_acquire(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Acquired<'a, A::Value, A::Backend>> {
-        self.wait_until(cx, RawCell::acquire)
-    }
-
-    /// Waits until there is a value. After `Ready`, drop the `WaitFuture`.
+    /// Waits until the cell has a value. Drop the `WaitFuture` after `Ready`.
     #[inline]
     pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a A::Value> {
-        match self.awaited.raw().get() {
-            Some(value) => Poll::Ready(value),
-            None => self.wait_until(cx, RawCell::get),
-        }
+        self.poll_until(cx, RawCell::get)
     }
 
     #[inline(always)]
-    fn wait_until<R>(
-        mut self: Pin<&mut Self>,
+    fn poll_until<R>(
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         look: impl Fn(&'a RawCell<A::Value, A::Backend>) -> Option<R>,
     ) -> Poll<R> {
-        let raw = self.awaited.raw();
-        deadlock::assert_outside(raw.backend(), Runner::Task(cx.waker()));
+        let mut this = self.project();
+        let raw = this.awaited.raw();
         loop {
-            // SAFETY: the waiter is used with this backend alone, by us alone. Unless it is `Unpin`, pinning
-            // guarantees that `drop` runs before its memory is given up or it is moved.
-            if unsafe { raw.backend().poll_wait(self.as_mut().waiter(), cx) }.is_pending() {
-                self.event().emit::<A::Name>();
-                return Poll::Pending;
-            }
             if let Some(result) = look(raw) {
                 return Poll::Ready(result);
             }
+            deadlock::assert_outside(raw.backend(), Runner::Task(cx.waker()));
+            // SAFETY: only this future uses the waiter, one call at a time, and it uses it with this backend alone. If
+            // the waiter is not `Unpin`, neither is this future, so that `drop` cancels the waiter before its memory is
+            // reused.
+            if unsafe { raw.backend().poll_wait(this.waiter.as_mut(), cx) }.is_pending() {
+                this.event.emit::<A::Name>();
+                return Poll::Pending;
+            }
         }
     }
-
-    #[inline(always)]
-    fn waiter(self: Pin<&mut Self>) -> Pin<&mut <A::Backend as Backend>::Waiter> {
-        // SAFETY: the waiter is pinned with the whole: nothing moves it, or hands it out unpinned.
-        unsafe { self.map_unchecked_mut(|this| &mut this.waiter) }
-    }
-
-    #[inline(always)]
-    fn event(self: Pin<&mut Self>) -> &mut WaitEvent {
-        // SAFETY: this field is not pinned, and nothing else is moved.
-        &mut unsafe { self.get_unchecked_mut() }.event
-    }
 }
 
-impl<A: HasRawCell> Drop for WaitFuture<'_, A> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: the waiter is pinned, or was never registered; and it is about to be dropped.
-        let this = unsafe { Pin::new_unchecked(self) };
-        let backend = this.awaited.raw().backend();
-        // SAFETY: as in `wait_until`.
-        unsafe { backend.cancel(this.waiter()) };
-    }
-}
-
-/// Polls a `WaitFuture`, and leaves it when there is a result, which is dropped if leaving panics.
+/// Polls a `WaitFuture` and drops it once there is a result. The result is dropped if that panics.
 #[inline]
 pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
     mut waiting: Pin<&mut Option<WaitFuture<'a, A>>>,
@@ -155,7 +134,7 @@ pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
     Poll::Ready(result)
 }
 
-/// Ends the poll of a future that has nothing left to do.
+/// Panics, for a poll of a future that has completed or panicked.
 #[cold]
 pub(crate) fn polled_after_completion() -> ! {
     panic!("a future of `oncelot` was polled after it had completed or panicked; make a new one")
