@@ -13,6 +13,7 @@ use crate::{
 };
 
 pub(crate) mod initialize;
+pub(crate) mod stage;
 pub(crate) mod wait;
 
 /// What a cell is made of.

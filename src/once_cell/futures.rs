@@ -12,94 +12,48 @@ use pin_project_lite::pin_project;
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
     raw::initialize::Initializing,
+    raw::stage::{Stage, Turn},
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
     raw::{Acquired, RawCell},
 };
 
-pin_project! {
-    /// The stage of a future that has an initializer.
-    ///
-    /// Two variants, and not one for each of the things that can happen: the reference in `waiting` is never null, which
-    /// tells them apart without a tag and makes one comparison of the dispatch.
-    #[project = StageProj]
-    #[project_replace = StageReplaced]
-    enum Stage<'a, T, F, Fut, B: Backend> {
-        // Waits for the value or for the claim.
-        Waiting {
-            #[pin]
-            waiting: WaitFuture<'a, RawCell<T, B>>,
-            init: F,
-        },
-        // Runs the initializer. `None` once the future has completed.
-        Initializing {
-            #[pin]
-            initializing: Option<Initializing<&'a RawCell<T, B>, Fut>>,
-        },
-    }
-}
 
-impl<'a, T, F, Fut, B: Backend> Stage<'a, T, F, Fut, B>
+type InitStage<'a, T, F, Fut, B> = Stage<'a, RawCell<T, B>, F, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
+
+    #[inline(always)]
+fn poll_init<'a, T, F, Fut, B, E>(
+    mut stage: Pin<&mut InitStage<'a, T, F, Fut, B>>,
+    cx: &mut Context<'_>,
+    into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
+) -> Poll<Result<&'a T, E>>
 where
     F: FnOnce() -> Fut,
     Fut: Future,
+    B: Backend,
 {
-    #[inline(always)]
-    fn completed() -> Self {
-        Self::Initializing { initializing: None }
-    }
-
-    #[inline(always)]
-    fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        Self::Waiting {
-            waiting: WaitFuture::new(raw, WaiterKind::Claimant),
-            init,
+    match ready!(stage.as_mut().poll(cx)) {
+        Turn::Value(value) => Poll::Ready(Ok(value)),
+        Turn::Claim(claim) => {
+            let init = stage.as_mut().take_input();
+            let span = claim.span();
+            Initializing::start(stage.set_work(None), claim, span, init, cx, into_result)
         }
+        Turn::Work => poll_work(stage, cx, into_result),
     }
-
-    /// Returns the value of a ready cell, which is what most polls do. The rest is not inlined.
-    #[inline(always)]
-    fn poll<E>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
-            if let Some(value) = waiting.awaited().get() {
-                self.set(Self::completed());
-                return Poll::Ready(Ok(value));
-            }
-        }
-        self.poll_slow(cx, into_result)
-    }
-
+}
+    #[cold]
     #[inline(never)]
-    fn poll_slow<E>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
-            let claim = match ready!(waiting.poll_acquire(cx)) {
-                Acquired::Claimed(claim) => claim,
-                Acquired::Ready(value) => {
-                    self.set(Self::completed());
-                    return Poll::Ready(Ok(value));
-                }
-            };
-            // Drops the waiter before the closure is called.
-            let StageReplaced::Waiting { init, .. } = self.as_mut().project_replace(Self::completed()) else {
-                unreachable!("the stage was `Waiting` above")
-            };
-            if let StageProj::Initializing { initializing } = self.as_mut().project() {
-                let span = claim.span();
-                Initializing::call(initializing, claim, span, init, cx);
-            }
-        }
-        match self.project() {
-            StageProj::Initializing { initializing } => Initializing::poll(initializing, cx, into_result),
-            StageProj::Waiting { .. } => unreachable!("the stage was changed above"),
-        }
-    }
+fn poll_work<'a, T, F, Fut, B, E>(
+    stage: Pin<&mut InitStage<'a, T, F, Fut, B>>,
+    cx: &mut Context<'_>,
+    into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
+) -> Poll<Result<&'a T, E>>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future,
+    B: Backend,
+{
+    Initializing::poll(stage.work(), cx, into_result)
 }
 
 pin_project! {
@@ -172,7 +126,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: Stage<'a, T, F, Fut, B>,
+        stage: InitStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -184,7 +138,7 @@ where
     #[inline]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::new(raw, init),
+            stage: Stage::unpolled(raw, init),
         }
     }
 }
@@ -198,7 +152,7 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        self.project().stage.poll(cx, Ok).map(unwrap_infallible)
+        poll_init(self.project().stage, cx, Ok).map(unwrap_infallible)
     }
 }
 
@@ -211,7 +165,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: Stage<'a, T, F, Fut, B>,
+        stage: InitStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -223,7 +177,7 @@ where
     #[inline]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::new(raw, init),
+            stage: Stage::unpolled(raw, init),
         }
     }
 }
@@ -237,7 +191,7 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
-        self.project().stage.poll(cx, |result| result)
+        poll_init(self.project().stage, cx, |result| result)
     }
 }
 

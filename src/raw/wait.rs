@@ -98,25 +98,32 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
 
     #[inline(always)]
     fn poll_until<R>(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         look: impl Fn(&'a RawCell<A::Value, A::Backend>) -> Option<R>,
     ) -> Poll<R> {
-        let mut this = self.project();
-        let raw = this.awaited.raw();
         loop {
-            if let Some(result) = look(raw) {
+            if let Some(result) = look(self.awaited.raw()) {
                 return Poll::Ready(result);
             }
-            deadlock::assert_outside(raw.backend(), Runner::Task(cx.waker()));
-            // SAFETY: only this future uses the waiter, one call at a time, and it uses it with this backend alone. If
-            // the waiter is not `Unpin`, neither is this future, so that `drop` cancels the waiter before its memory is
-            // reused.
-            if unsafe { raw.backend().poll_wait(this.waiter.as_mut(), cx) }.is_pending() {
-                this.event.emit::<A::Name>();
-                return Poll::Pending;
-            }
+            ready!(self.as_mut().poll_wait(cx));
         }
+    }
+
+    /// Registers the waiter, unless the state has changed: look again after `Ready`.
+    #[inline(always)]
+    pub(crate) fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let backend = this.awaited.raw().backend();
+        deadlock::assert_outside(backend, Runner::Task(cx.waker()));
+        // SAFETY: only this future uses the waiter, one call at a time, and it uses it with this backend alone. If
+        // the waiter is not `Unpin`, neither is this future, so that `drop` cancels the waiter before its memory is
+        // reused.
+        let poll = unsafe { backend.poll_wait(this.waiter, cx) };
+        if poll.is_pending() {
+            this.event.emit::<A::Name>();
+        }
+        poll
     }
 }
 
