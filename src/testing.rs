@@ -29,7 +29,7 @@
 //! # mod conformance {
 //! oncelot::conformance_tests!(
 //!     oncelot::backend::Intrusive,
-//!     except [wakers_may_reenter_when_woken, waiters_are_woken_oldest_first]
+//!     except [wakers_may_reenter_when_woken, each_kind_is_woken_oldest_first]
 //! );
 //! # }
 //! ```
@@ -141,8 +141,7 @@ macro_rules! __oncelot_properties {
                 cells::threads_take_their_turns
             }
             optional {
-                claimants_are_woken_oldest_first
-                waiters_are_woken_oldest_first
+                each_kind_is_woken_oldest_first
 
                 registering_wakes_nobody
                 cancelling_wakes_nobody

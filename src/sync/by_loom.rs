@@ -82,9 +82,11 @@ modelled_atomic!(AtomicPtr<T>, *mut T);
 modelled_atomic!(AtomicU8, u8);
 
 /// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.
+#[cfg(feature = "atomic-waker")]
 #[derive(Debug)]
 pub(crate) struct AtomicBool(AtomicU8);
 
+#[cfg(feature = "atomic-waker")]
 impl AtomicBool {
     pub(crate) const fn new(initial: bool) -> Self {
         Self(AtomicU8::new(initial as u8))
@@ -98,7 +100,6 @@ impl AtomicBool {
         self.0.store(value.into(), order);
     }
 
-    #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
         self.0.swap(value.into(), order) != 0
     }

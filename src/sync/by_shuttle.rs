@@ -4,9 +4,12 @@
 #[cfg(feature = "std")]
 pub(crate) use shuttle::sync::Arc;
 pub(crate) use shuttle::{
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
     thread::yield_now,
 };
+
+#[cfg(feature = "atomic-waker")]
+pub(crate) use shuttle::sync::atomic::AtomicBool;
 
 pub(crate) use super::unsafe_cell::UnsafeCell;
 

@@ -5,10 +5,16 @@ pub(crate) use core::sync::atomic::Ordering;
 pub(crate) use super::unsafe_cell::UnsafeCell;
 
 #[cfg(not(feature = "portable-atomic"))]
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8};
+
+#[cfg(all(feature = "atomic-waker", not(feature = "portable-atomic")))]
+pub(crate) use core::sync::atomic::AtomicBool;
 
 #[cfg(feature = "portable-atomic")]
-pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
+pub(crate) use portable_atomic::{AtomicPtr, AtomicU8};
+
+#[cfg(all(feature = "atomic-waker", feature = "portable-atomic"))]
+pub(crate) use portable_atomic::AtomicBool;
 
 #[cfg(feature = "tracing")]
 pub(crate) use core::sync::atomic::AtomicU32;
