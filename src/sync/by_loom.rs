@@ -79,6 +79,16 @@ macro_rules! modelled_atomic {
 }
 
 modelled_atomic!(AtomicPtr<T>, *mut T);
+
+/// Loads a pointer that no other thread stores at the same time, which loom checks.
+///
+/// # Safety
+///
+/// Every store to the pointer happens before this load, or after it.
+pub(crate) unsafe fn unsync_load<T>(pointer: &AtomicPtr<T>) -> *mut T {
+    // SAFETY: as the caller guarantees.
+    unsafe { pointer.modelled().unsync_load() }
+}
 modelled_atomic!(AtomicU8, u8);
 
 /// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.

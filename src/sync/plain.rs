@@ -19,6 +19,17 @@ pub(crate) use portable_atomic::AtomicBool;
 #[cfg(feature = "tracing")]
 pub(crate) use core::sync::atomic::AtomicU32;
 
+/// Loads a pointer that no other thread stores at the same time.
+///
+/// # Safety
+///
+/// Every store to the pointer happens before this load, or after it.
+#[inline(always)]
+pub(crate) unsafe fn unsync_load<T>(pointer: &AtomicPtr<T>) -> *mut T {
+    // ORDERING: Relaxed: there is only one value to see, as the caller guarantees.
+    pointer.load(Ordering::Relaxed)
+}
+
 #[cfg(all(feature = "std", not(feature = "critical-section")))]
 pub(crate) use std::thread::yield_now;
 

@@ -30,7 +30,7 @@ use core::{marker::PhantomPinned, mem::MaybeUninit, pin::Pin, ptr, ptr::NonNull}
 
 use crate::{
     backend::WaiterKind,
-    sync::{AtomicPtr, Ordering, UnsafeCell},
+    sync::{AtomicPtr, Ordering, UnsafeCell, unsync_load},
 };
 
 /// A place in the list, inside the future of its owner: four words.
@@ -324,8 +324,8 @@ impl<P> List<P> {
         count_step();
         // SAFETY: the list leads to valid nodes only.
         let node = unsafe { node.as_ref() };
-        // ORDERING: Relaxed: `prev` of a linked node is written under the lock only.
-        let prev = node.prev.load(Ordering::Relaxed);
+        // SAFETY: `prev` of a linked node is stored under the lock only.
+        let prev = unsafe { unsync_load(&node.prev) };
         // SAFETY: `prev` of a linked node is not null.
         unsafe { NonNull::new_unchecked(prev) }
     }

@@ -52,11 +52,7 @@ impl Word {
         if unless(current) || current.is_locked() {
             return Err(current);
         }
-        // ORDERING: Acquire pairs with the Release in the drop of `ListGuard`: the list is as the last holder of the
-        // lock has left it.
-        let found = self.compare_and_swap(current, current.locked(), Ordering::Acquire)?;
-        // SAFETY: the compare-and-swap has taken the lock.
-        Ok(unsafe { ListGuard::new(self, found, CriticalSection) })
+        self.try_lock_from(current)
     }
 
     /// Takes the list lock, unless `unless` returns `true` for the word. Waits for a thread that holds the lock.
@@ -66,19 +62,36 @@ impl Word {
     /// Returns the word for which `unless` returned `true`.
     #[inline]
     pub(super) fn lock_unless(&self, unless: impl Fn(Snapshot) -> bool) -> Result<ListGuard<'_>, Snapshot> {
+        let mut current = self.load();
         loop {
-            match self.try_lock_unless(&unless) {
+            if unless(current) {
+                return Err(current);
+            }
+            if current.is_locked() {
+                current = self.wait_until_unlocked();
+                continue;
+            }
+            match self.try_lock_from(current) {
                 Ok(guard) => return Ok(guard),
-                Err(found) if unless(found) => return Err(found),
-                Err(_) => self.wait_until_unlocked(),
+                Err(found) => current = found,
             }
         }
+    }
+
+    /// Takes the list lock if the word still is `current`, which is unlocked.
+    #[inline(always)]
+    fn try_lock_from(&self, current: Snapshot) -> Result<ListGuard<'_>, Snapshot> {
+        // ORDERING: Acquire pairs with the Release in the drop of `ListGuard`: the list is as the last holder of the
+        // lock has left it.
+        let found = self.compare_and_swap(current, current.locked(), Ordering::Acquire)?;
+        // SAFETY: the compare-and-swap has taken the lock.
+        Ok(unsafe { ListGuard::new(self, found, CriticalSection) })
     }
 
     /// Waits for the thread that holds the list lock, which runs no user code and a bounded number of steps.
     #[cold]
     #[inline(never)]
-    fn wait_until_unlocked(&self) {
+    fn wait_until_unlocked(&self) -> Snapshot {
         // The holder runs on another core and is soon done, or it was preempted while it held the lock, and needs the
         // core that this thread runs on.
         let mut spins = if cfg!(any(oncelot_loom, oncelot_shuttle)) {
@@ -86,7 +99,11 @@ impl Word {
         } else {
             SPINS
         };
-        while self.peek().is_locked() {
+        loop {
+            let current = self.load();
+            if !current.is_locked() {
+                return current;
+            }
             if spins > 0 {
                 spins -= 1;
                 core::hint::spin_loop();

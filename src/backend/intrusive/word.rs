@@ -138,13 +138,6 @@ impl Word {
         Snapshot(self.raw.load(Ordering::Acquire))
     }
 
-    /// Loads the word for a decision that a compare-and-swap or the lock confirms.
-    #[inline(always)]
-    pub(super) fn peek(&self) -> Snapshot {
-        // ORDERING: Relaxed: what follows from the value is only what to try next.
-        Snapshot(self.raw.load(Ordering::Relaxed))
-    }
-
     /// Replaces `current` by `new` with one instruction. For `lock_bit.rs`.
     #[cfg(not(feature = "critical-section"))]
     #[inline(always)]
