@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    mem::MaybeUninit,
     pin::Pin,
     ptr::{self, NonNull},
 };
@@ -16,6 +17,9 @@ use crate::{
 /// As many nodes as there are.
 const NODES: usize = 24;
 
+/// The largest batch that is taken out.
+const ROOM: usize = 5;
+
 #[derive(Debug)]
 enum Op {
     /// Puts a node in that is not there; before that, replaces it by a new one.
@@ -24,8 +28,8 @@ enum Op {
     Unlink { node: usize },
     /// Replaces the payload of a node that is there.
     Replace { node: usize },
-    /// Takes out the first node.
-    Pop,
+    /// Takes out the nodes of the first lane up to one of them, and no more than there is room for.
+    Pop { end: usize, room: usize },
     /// Gives the list away and takes it back, as a lock does.
     PassOn,
 }
@@ -70,7 +74,7 @@ pub fn list(data: &[u8]) {
         compare(&real, &model);
     }
     while !real.list.is_empty() {
-        play(&Op::Pop, &mut real, &mut model);
+        play(&Op::Pop { end: 0, room: 1 }, &mut real, &mut model);
         compare(&real, &model);
     }
     assert!(model.claimants.is_empty() && model.passive.is_empty());
@@ -82,17 +86,16 @@ fn play(op: &Op, real: &mut Real, model: &mut Model) {
             let entry = Entry { node, replaced: 0 };
             real.nodes[node] = Box::pin(Node::new(kind));
             // SAFETY: the node is new, and stays while it is in the list.
-            unsafe { real.list.push(real.nodes[node].as_ref(), entry) };
+            unsafe { real.list.push(real.nodes[node].as_ref(), kind, entry) };
             match kind {
                 WaiterKind::Claimant => model.claimants.push_back(entry),
                 WaiterKind::Passive => model.passive.push_back(entry),
             }
         }
         Op::Unlink { node } if model.find(node).is_some() => {
-            let place = NonNull::from(&*real.nodes[node]);
             // SAFETY: the node is in the list.
-            let entry = unsafe { real.list.unlink(place) };
-            assert_eq!(Some(entry), model.find(node).copied());
+            let entry = unsafe { real.list.unlink(real.nodes[node].as_ref()) };
+            assert_eq!(entry, model.find(node).copied());
             model.claimants.retain(|entry| entry.node != node);
             model.passive.retain(|entry| entry.node != node);
         }
@@ -109,9 +112,29 @@ fn play(op: &Op, real: &mut Real, model: &mut Model) {
             }
         }
         Op::Push { .. } | Op::Unlink { .. } => {}
-        Op::Pop => {
-            let expected = (model.claimants.pop_front()).or_else(|| model.passive.pop_front());
-            assert_eq!(real.list.pop(), expected);
+        Op::Pop { end, room } => {
+            let lane = if model.claimants.is_empty() {
+                &mut model.passive
+            } else {
+                &mut model.claimants
+            };
+            assert_eq!(real.list.last_of_first_lane().is_none(), lane.is_empty());
+            if lane.is_empty() {
+                return;
+            }
+            let end = end % lane.len();
+            let place = NonNull::from(&*real.nodes[lane[end].node]);
+            let expected: Vec<_> = lane.drain(..room.min(end + 1)).collect();
+            let mut popped = [const { MaybeUninit::uninit() }; ROOM];
+            let mut slots = popped[..room].iter_mut();
+            // SAFETY: the node is in the first lane.
+            unsafe { real.list.pop_through(place, &mut slots) };
+            let taken = room - slots.len();
+            // SAFETY: the slots that were taken are initialized.
+            let popped = popped[..taken]
+                .iter()
+                .map(|entry| unsafe { entry.assume_init_read() });
+            assert!(popped.eq(expected));
         }
         // SAFETY: the head is the list's own.
         Op::PassOn => real.list = unsafe { List::from_head(real.list.head()) },
@@ -154,7 +177,10 @@ impl Op {
                 kind: WaiterKind::Passive,
             },
             4 => Self::Unlink { node: node(bytes)? },
-            5 => Self::Pop,
+            5 => Self::Pop {
+                end: node(bytes)?,
+                room: bytes.int_in_range(0..=ROOM)?,
+            },
             6 => Self::Replace { node: node(bytes)? },
             _ => Self::PassOn,
         })

@@ -128,13 +128,14 @@
 use core::{
     fmt,
     pin::{Pin, pin},
-    ptr::{self, NonNull},
+    ptr::NonNull,
+    slice,
     task::{Context, Poll, Waker},
 };
 
 use self::{
     wake_batch::wake_in_batches,
-    word::{Snapshot, WaiterNode, Word},
+    word::{ListGuard, Snapshot, WaiterNode, Word},
 };
 use super::{Backend, State, WaiterKind};
 use crate::sync::Ordering;
@@ -234,43 +235,78 @@ impl Intrusive {
     #[cold]
     #[inline(never)]
     fn settle_and_wake(&self, outcome: State) {
-        let is_failure = outcome == State::Uninit;
+        match outcome {
+            State::Ready => self.publish_and_wake(),
+            _ => self.release_and_wake(),
+        }
+    }
+
+    fn publish_and_wake(&self) {
+        wake_in_batches(|batch| {
+            let mut guard = self.lock();
+            // Before the first batch this ends INITIALIZING. It changes nothing before the later ones.
+            guard.set_state(State::Ready);
+            let list = &mut guard.list;
+            let take = |slots: &mut slice::IterMut<'_, _>| {
+                while let Some(last) = list.last_of_first_lane() {
+                    // SAFETY: the last node of a lane is in the lane.
+                    unsafe { list.pop_through(last, slots) };
+                    if slots.len() == 0 {
+                        break;
+                    }
+                }
+            };
+            // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes.
+            unsafe { batch.fill(take) };
+            !list.is_empty()
+        });
+    }
+
+    fn release_and_wake(&self) {
         let marker = pin!(WaiterNode::new(WaiterKind::Claimant));
         let marker = marker.as_ref();
-        let mut is_settled = false;
+        let mut is_released = false;
         wake_in_batches(|batch| {
-            let Ok(mut guard) = self.word.lock_unless(|_| false) else {
-                unreachable!("no condition prevents the lock")
+            let mut guard = self.lock();
+            let end = if !is_released {
+                guard.set_state(State::Uninit);
+                guard
+                    .list
+                    .last_of_first_lane()
+                    .filter(|_| guard.list.has_claimants())
+            } else {
+                // If the marker is not linked, another drain has taken it, and all claimants before it (invariant 9).
+                marker.is_linked().then(|| NonNull::from(marker.get_ref()))
             };
-            if is_settled && is_failure && !marker.is_linked() {
-                // Another drain has taken the marker, and all claimants before it (invariant 9).
-                return false;
+            if let Some(end) = end {
+                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes. `end` is a claimant
+                // in the list, which begins with the claimants.
+                unsafe { batch.fill(|slots| guard.list.pop_through(end, slots)) };
             }
-            batch.fill(|| {
-                let list = &mut guard.list;
-                if is_failure && !list.has_claimants() {
-                    return None;
-                }
-                let is_marker = ptr::eq(list.head(), marker.get_ref());
-                let waker = list.pop();
-                if is_marker { None } else { waker }
-            });
-            let has_more = match (is_failure, is_settled) {
-                (false, _) => !guard.list.is_empty(),
-                (true, true) => marker.is_linked(),
-                (true, false) => guard.list.has_claimants(),
-            };
-            if !is_settled {
-                is_settled = true;
-                guard.set_state(outcome);
-                if is_failure && has_more {
-                    // SAFETY: the marker is new. It stays in place until this function returns, which it does when the
-                    // marker is unlinked: `wake_in_batches` goes on until `false` is returned here, panics or not.
-                    unsafe { guard.list.push(marker, Waker::noop().clone()) };
-                }
+            if is_released {
+                return marker.is_linked();
+            }
+            is_released = true;
+            let has_more = guard.list.has_claimants();
+            if has_more {
+                // SAFETY: the marker is new. It stays in place until this function returns, which it does when the marker
+                // is unlinked: `wake_in_batches` goes on until `false` is returned here, whether wakers panic or not.
+                unsafe {
+                    guard
+                        .list
+                        .push(marker, WaiterKind::Claimant, Waker::noop().clone())
+                };
             }
             has_more
         });
+    }
+
+    #[inline(always)]
+    fn lock(&self) -> ListGuard<'_> {
+        match self.word.lock_unless(|_| false) {
+            Ok(guard) => guard,
+            Err(_) => unreachable!("no condition prevents the lock"),
+        }
     }
 
     /// Registers a waiter that is not linked.
@@ -279,13 +315,13 @@ impl Intrusive {
         // SAFETY: the caller owns the node, which is not linked.
         let kind = unsafe { node.kind() };
         let waker = waker.clone();
-        match self.word.try_lock_unless(|word| kind.is_settled_by(word.state())) {
-            Ok(mut guard) => {
+        match self.word.try_lock_if(|word| word.admits(kind)) {
+            Some(mut guard) => {
                 // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 3).
-                unsafe { guard.list.push(node, waker) };
+                unsafe { guard.list.push(node, kind, waker) };
                 Poll::Pending
             }
-            Err(_) => self.register_contended(node, kind, waker),
+            None => self.register_contended(node, kind, waker),
         }
     }
 
@@ -296,7 +332,7 @@ impl Intrusive {
         match self.word.lock_unless(|word| kind.is_settled_by(word.state())) {
             Ok(mut guard) => {
                 // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 3).
-                unsafe { guard.list.push(node, waker) };
+                unsafe { guard.list.push(node, kind, waker) };
                 Poll::Pending
             }
             Err(_) => Poll::Ready(()),
@@ -314,9 +350,7 @@ impl Intrusive {
             return Poll::Pending;
         }
         let waker = waker.clone();
-        let Ok(mut guard) = self.word.lock_unless(|_| false) else {
-            unreachable!("no condition prevents the lock")
-        };
+        let mut guard = self.lock();
         // Thread A may have unlinked the node and be about to wake the older waker, whose task no longer polls this
         // future. Only the lock shows that it has not.
         let (poll, spare) = if node.is_linked() {
@@ -330,19 +364,30 @@ impl Intrusive {
         poll
     }
 
+    /// Unlinks a waiter that was linked a moment ago.
     #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
-        let Ok(mut guard) = self.word.lock_unless(|_| false) else {
-            unreachable!("no condition prevents the lock")
-        };
-        // Thread A may have unlinked the node since it was last looked at.
-        let waker = node.is_linked().then(|| {
-            // SAFETY: under the lock, a linked node is in the list.
-            unsafe { guard.list.unlink(NonNull::from(node.get_ref())) }
-        });
-        drop(guard);
-        drop(waker);
+        match self.word.try_lock_if(|word| !word.is_locked()) {
+            Some(guard) => unlink(guard, node),
+            None => self.cancel_contended(node),
+        }
     }
+
+    /// Unlinks a waiter when another thread holds the list lock.
+    #[cold]
+    #[inline(never)]
+    fn cancel_contended(&self, node: Pin<&WaiterNode>) {
+        unlink(self.lock(), node);
+    }
+}
+
+#[inline(always)]
+fn unlink(mut guard: ListGuard<'_>, node: Pin<&WaiterNode>) {
+    // Thread A may have unlinked the node since the caller has loaded `prev`.
+    // SAFETY: the node is in the list or in none.
+    let waker = unsafe { guard.list.unlink(node) };
+    drop(guard);
+    drop(waker);
 }
 
 // SAFETY: the numbers are those of the trait's documentation.

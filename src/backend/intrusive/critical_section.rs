@@ -61,12 +61,9 @@ impl Word {
         Ok(unsafe { ListGuard::new(self, found, critical_section) })
     }
 
-    /// Takes the list lock as [`lock_unless`](Self::lock_unless) does: no other thread can hold it.
+    /// Takes the list lock if `condition` returns `true` for the word.
     #[inline(always)]
-    pub(super) fn try_lock_unless(
-        &self,
-        unless: impl Fn(Snapshot) -> bool,
-    ) -> Result<ListGuard<'_>, Snapshot> {
-        self.lock_unless(unless)
+    pub(super) fn try_lock_if(&self, condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
+        self.lock_unless(|word| !condition(word)).ok()
     }
 }

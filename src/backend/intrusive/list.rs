@@ -26,7 +26,7 @@
 //! Clearing `prev` is the last access of the list to a node that it unlinks. The owner of the node may see that
 //! without the lock, and free the node at once.
 
-use core::{marker::PhantomPinned, mem::MaybeUninit, pin::Pin, ptr, ptr::NonNull};
+use core::{marker::PhantomPinned, mem::MaybeUninit, pin::Pin, ptr, ptr::NonNull, slice};
 
 use crate::{
     backend::WaiterKind,
@@ -156,10 +156,7 @@ impl<P> List<P> {
         self.head
     }
 
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the fuzz target and the unit tests use it")
-    )]
+    #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_null()
     }
@@ -174,19 +171,14 @@ impl<P> List<P> {
     ///
     /// # Safety
     ///
-    /// The node is in no list, and stays valid and in place until it is unlinked.
+    /// The node is in no list, is of the kind `kind`, and stays valid and in place until it is unlinked.
     #[inline(always)]
-    pub(crate) unsafe fn push(&mut self, node: Pin<&Node<P>>, payload: P) {
+    pub(crate) unsafe fn push(&mut self, node: Pin<&Node<P>>, kind: WaiterKind, payload: P) {
         // SAFETY: the payload of a node that is not linked is not accessed by any other thread.
         (node.payload).with_mut(|slot| unsafe { slot.cast::<P>().write(payload) });
         let node = NonNull::from(node.get_ref());
-        let link = self.link(node);
-        let first = match (link.kind(), NonNull::new(self.head)) {
-            (_, None) => None,
-            (WaiterKind::Claimant, Some(_)) => self.first_claimant(),
-            (WaiterKind::Passive, Some(head)) => self.first_passive(head),
-        };
-        match first {
+        let link = Link::new(kind);
+        match self.first(kind) {
             Some(first) => {
                 let last = self.prev(first);
                 let last_link = self.link(last);
@@ -196,30 +188,31 @@ impl<P> List<P> {
                 self.set_prev(first, node);
             }
             None => {
-                let next = match link.kind() {
+                let next = match kind {
                     WaiterKind::Claimant => self.head,
                     WaiterKind::Passive => ptr::null_mut(),
                 };
                 self.set_link(node, link.with_next(next));
                 self.set_prev(node, node);
-                self.set_first(link.kind(), node.as_ptr());
+                self.set_first(kind, node.as_ptr());
             }
         }
     }
 
-    /// Unlinks `node`, wherever it is, and returns its payload.
+    /// Unlinks `node`, wherever it is in the list, and returns its payload, or `None` if it is not linked.
     ///
     /// # Safety
     ///
-    /// The node is in this list. After the call, only its owner accesses it.
+    /// The node is in this list or in none. After the call, only its owner accesses it.
     #[inline(always)]
-    pub(crate) unsafe fn unlink(&mut self, node: NonNull<Node<P>>) -> P {
+    pub(crate) unsafe fn unlink(&mut self, node: Pin<&Node<P>>) -> Option<P> {
+        // SAFETY: `prev` is stored under the lock only, and by the owner before the node is linked.
+        let prev = NonNull::new(unsafe { unsync_load(&node.prev) })?;
+        let node = NonNull::from(node.get_ref());
         let link = self.link(node);
-        let prev = self.prev(node);
         let prev_link = self.link(prev);
         let is_first = prev_link.next() != node.as_ptr();
         if is_first {
-            // The node before it in the list, if any, is in the other lane.
             self.set_first(link.kind(), link.next());
         } else {
             self.set_link(prev, prev_link.with_next(link.next()));
@@ -227,30 +220,59 @@ impl<P> List<P> {
         match NonNull::new(link.next()) {
             // The next node is in the same lane. If the unlinked node was the first, `prev` is the lane's last.
             Some(next) if self.prev(next) == node => self.set_prev(next, prev),
-            // The unlinked node was the last of its lane, which has other nodes.
-            _ if !is_first => self.set_last(link.kind(), prev),
+            // The unlinked node was the last of a lane that has other nodes.
+            _ if !is_first => {
+                if let Some(first) = self.first(link.kind()) {
+                    self.set_prev(first, prev);
+                }
+            }
             _ => {}
         }
         // SAFETY: the node was in the list, which no longer leads to it.
-        unsafe { self.take(node) }
+        Some(unsafe { self.take(node) })
     }
 
-    /// Unlinks the first node of the list, and returns its payload, or `None` if the list is empty.
+    /// Returns the last node of the lane that the list begins with, or `None` if the list is empty.
     ///
-    /// Claimants come first, the oldest before the others, and then the passive waiters.
+    /// The list begins with the claimants, or with the passive waiters if there is no claimant.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<P> {
-        let node = NonNull::new(self.head)?;
-        let next = self.link(node).next();
+    pub(crate) fn last_of_first_lane(&self) -> Option<NonNull<Node<P>>> {
+        Some(self.prev(NonNull::new(self.head)?))
+    }
+
+    /// Unlinks nodes from the front of the list, oldest first, up to and including `end`, and moves their payloads to
+    /// `slots`, as many as there is room for.
+    ///
+    /// # Safety
+    ///
+    /// `end` is a node of the lane that the list begins with.
+    #[inline(always)]
+    pub(crate) unsafe fn pop_through(
+        &mut self,
+        end: NonNull<Node<P>>,
+        slots: &mut slice::IterMut<'_, MaybeUninit<P>>,
+    ) {
+        // SAFETY: the list is not empty, as `end` is in it.
+        let mut node = unsafe { NonNull::new_unchecked(self.head) };
         let last = self.prev(node);
-        if last != node {
-            // SAFETY: a lane's first node that is not its last has a next node.
-            let next = unsafe { NonNull::new_unchecked(next) };
-            self.set_prev(next, last);
+        let mut is_lane_empty = false;
+        for slot in slots {
+            let next = self.link(node).next();
+            // SAFETY: the node was in the list, which no longer leads to it: `head` is written before the lock is released.
+            slot.write(unsafe { self.take(node) });
+            self.head = next;
+            if node == end {
+                is_lane_empty = end == last;
+                break;
+            }
+            // SAFETY: a node before `end` has a next node in its lane.
+            node = unsafe { NonNull::new_unchecked(next) };
         }
-        self.head = next;
-        // SAFETY: the node was in the list, which no longer leads to it.
-        Some(unsafe { self.take(node) })
+        if !is_lane_empty {
+            // SAFETY: the lane has a node still, to which `head` leads.
+            let first = unsafe { NonNull::new_unchecked(self.head) };
+            self.set_prev(first, last);
+        }
     }
 
     /// Replaces the payload of `node`, and returns the older one.
@@ -280,42 +302,27 @@ impl<P> List<P> {
         payload
     }
 
+    /// Returns the first node of a lane, or `None` if the lane is empty.
     #[inline(always)]
-    fn first_claimant(&self) -> Option<NonNull<Node<P>>> {
-        NonNull::new(self.head).filter(|_| self.has_claimants())
-    }
-
-    /// Returns the first passive waiter of the list that begins with `head`.
-    #[inline(always)]
-    fn first_passive(&self, head: NonNull<Node<P>>) -> Option<NonNull<Node<P>>> {
-        match self.link(head).kind() {
-            WaiterKind::Claimant => NonNull::new(self.link(self.prev(head)).next()),
-            WaiterKind::Passive => Some(head),
+    fn first(&self, kind: WaiterKind) -> Option<NonNull<Node<P>>> {
+        let head = NonNull::new(self.head)?;
+        let head_kind = self.link(head).kind();
+        match (kind, head_kind) {
+            (WaiterKind::Claimant, WaiterKind::Passive) => None,
+            (WaiterKind::Passive, WaiterKind::Claimant) => NonNull::new(self.link(self.prev(head)).next()),
+            _ => Some(head),
         }
     }
 
     /// Redirects the pointer that leads to the first node of a lane.
     #[inline(always)]
     fn set_first(&mut self, kind: WaiterKind, first: *mut Node<P>) {
-        match (kind, self.first_claimant()) {
-            (WaiterKind::Passive, Some(claimant)) => {
-                let last_claimant = self.prev(claimant);
+        match (kind, NonNull::new(self.head)) {
+            (WaiterKind::Passive, Some(head)) if self.link(head).kind() == WaiterKind::Claimant => {
+                let last_claimant = self.prev(head);
                 self.set_link(last_claimant, self.link(last_claimant).with_next(first));
             }
             _ => self.head = first,
-        }
-    }
-
-    /// Records `last` as the last node of a lane that has other nodes.
-    #[inline(always)]
-    fn set_last(&mut self, kind: WaiterKind, last: NonNull<Node<P>>) {
-        let head = NonNull::new(self.head);
-        let first = match kind {
-            WaiterKind::Claimant => head,
-            WaiterKind::Passive => head.and_then(|head| self.first_passive(head)),
-        };
-        if let Some(first) = first {
-            self.set_prev(first, last);
         }
     }
 
@@ -388,7 +395,7 @@ mod tests {
 
     fn push(list: &mut List<u32>, node: &TestNode, name: u32) {
         // SAFETY: the tests push only what is not linked.
-        unsafe { list.push(node.as_ref(), name) };
+        unsafe { list.push(node.as_ref(), kind(node), name) };
     }
 
     /// A list in which each node has its index as its payload.
@@ -401,23 +408,43 @@ mod tests {
         list
     }
 
-    fn unlink(list: &mut List<u32>, node: &TestNode) -> u32 {
-        // SAFETY: the tests unlink only what is linked.
-        unsafe { list.unlink(NonNull::from(&**node)) }
+    fn kind(node: &TestNode) -> WaiterKind {
+        // SAFETY: the tests have one thread.
+        unsafe { node.kind() }
+    }
+
+    fn unlink(list: &mut List<u32>, node: &TestNode) -> Option<u32> {
+        // SAFETY: the tests have one list.
+        unsafe { list.unlink(node.as_ref()) }
+    }
+
+    /// Takes nodes from the front of the list, up to `end`, and no more than there is room for.
+    fn pop(list: &mut List<u32>, end: NonNull<Node<u32>>, room: usize) -> Vec<u32> {
+        let mut names = vec![MaybeUninit::uninit(); room];
+        let mut slots = names.iter_mut();
+        // SAFETY: the tests end in the first lane.
+        unsafe { list.pop_through(end, &mut slots) };
+        let popped = room - slots.len();
+        // SAFETY: the slots that were taken are initialized.
+        names[..popped]
+            .iter()
+            .map(|name| unsafe { name.assume_init() })
+            .collect()
     }
 
     fn drain(list: &mut List<u32>) -> Vec<u32> {
         let mut names = Vec::new();
-        while !list.is_empty() {
-            names.extend(list.pop());
+        while let Some(last) = list.last_of_first_lane() {
+            names.extend(pop(list, last, 2));
         }
+        assert!(list.is_empty());
         names
     }
 
     fn drain_claimants(list: &mut List<u32>) -> Vec<u32> {
         let mut names = Vec::new();
         while list.has_claimants() {
-            names.extend(list.pop());
+            names.extend(pop(list, list.last_of_first_lane().unwrap(), 2));
         }
         names
     }
@@ -457,8 +484,9 @@ mod tests {
                 let nodes = nodes_of_mix(mix, len);
                 let mut list = list_of(&nodes);
                 for gone in [first, second] {
-                    assert_eq!(unlink(&mut list, &nodes[gone as usize]), gone);
+                    assert_eq!(unlink(&mut list, &nodes[gone as usize]), Some(gone));
                     assert!(!nodes[gone as usize].is_linked());
+                    assert_eq!(unlink(&mut list, &nodes[gone as usize]), None);
                 }
                 let late = [claimant(), passive()];
                 push(&mut list, &late[0], 10);
@@ -473,6 +501,43 @@ mod tests {
                     expected,
                     "mix {mix:b}, without {first} and {second}"
                 );
+            }
+        }
+    }
+
+    /// From every mix of kinds up to six nodes: up to each node of the first lane, in batches of every size.
+    #[test]
+    fn the_front_of_any_mix_can_be_popped_up_to_any_node() {
+        for len in 1..=6_u32 {
+            for mix in 0..1 << len {
+                let (passives, claimants): (Vec<_>, Vec<_>) = (0..len).partition(|i| mix >> i & 1 == 1);
+                let first_lane = if claimants.is_empty() {
+                    &passives
+                } else {
+                    &claimants
+                };
+                for (index, end) in first_lane.iter().enumerate() {
+                    for room in 1..=len as usize + 1 {
+                        let nodes = nodes_of_mix(mix, len);
+                        let mut list = list_of(&nodes);
+                        let mut popped = Vec::new();
+                        while nodes[*end as usize].is_linked() {
+                            popped.extend(pop(&mut list, NonNull::from(&*nodes[*end as usize]), room));
+                        }
+                        assert_eq!(popped, first_lane[..=index], "mix {mix:b}, room for {room}");
+                        let late = [claimant(), passive()];
+                        push(&mut list, &late[0], 10);
+                        push(&mut list, &late[1], 11);
+                        let rest = |lane: &[u32]| {
+                            lane.iter()
+                                .copied()
+                                .filter(|i| !popped.contains(i))
+                                .collect::<Vec<_>>()
+                        };
+                        let expected = [rest(&claimants), vec![10], rest(&passives), vec![11]].concat();
+                        assert_eq!(drain(&mut list), expected, "mix {mix:b}, room for {room}");
+                    }
+                }
             }
         }
     }

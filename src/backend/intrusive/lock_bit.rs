@@ -38,21 +38,15 @@ impl Word {
         self.compare_and_swap(current, new, success)
     }
 
-    /// Takes the list lock, unless another thread holds it or `unless` returns `true` for the word.
-    ///
-    /// # Errors
-    ///
-    /// Returns the word that prevented it.
+    /// Takes the list lock if `condition`, which no locked word meets, returns `true` for the word. Does not wait.
     #[inline(always)]
-    pub(super) fn try_lock_unless(
-        &self,
-        unless: impl Fn(Snapshot) -> bool,
-    ) -> Result<ListGuard<'_>, Snapshot> {
+    pub(super) fn try_lock_if(&self, condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
         let current = self.load();
-        if unless(current) || current.is_locked() {
-            return Err(current);
+        if condition(current) {
+            self.try_lock_from(current).ok()
+        } else {
+            None
         }
-        self.try_lock_from(current)
     }
 
     /// Takes the list lock, unless `unless` returns `true` for the word. Waits for a thread that holds the lock.

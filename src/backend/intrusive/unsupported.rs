@@ -25,10 +25,7 @@ impl Word {
         unreachable!()
     }
 
-    pub(super) fn try_lock_unless(
-        &self,
-        _unless: impl Fn(Snapshot) -> bool,
-    ) -> Result<ListGuard<'_>, Snapshot> {
+    pub(super) fn try_lock_if(&self, _condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
         unreachable!()
     }
 }

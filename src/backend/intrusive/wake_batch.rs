@@ -1,6 +1,6 @@
 //! A few wakers, taken under the list lock and woken outside it. A waker that panics leaves no waiter asleep.
 
-use core::{mem::MaybeUninit, task::Waker};
+use core::{mem::MaybeUninit, slice, task::Waker};
 
 use crate::panics::{is_panicking, swallow_panic};
 
@@ -54,23 +54,27 @@ impl WakeBatch {
         }
     }
 
-    /// Adds the wakers that `take` returns, up to `None` or until the batch is full.
+    /// Has `take` write wakers to an empty batch, from the first slot on, and advance the iterator past them.
+    ///
+    /// # Safety
+    ///
+    /// The batch is empty. `take` initializes each slot that it takes from the iterator.
     #[inline(always)]
-    pub(super) fn fill(&mut self, mut take: impl FnMut() -> Option<Waker>) {
-        while self.len < Self::CAPACITY {
-            let Some(waker) = take() else { break };
-            self.wakers[self.len].write(waker);
-            self.len += 1;
-        }
+    pub(super) unsafe fn fill(&mut self, take: impl FnOnce(&mut slice::IterMut<'_, MaybeUninit<Waker>>)) {
+        let mut slots = self.wakers.iter_mut();
+        take(&mut slots);
+        self.len = Self::CAPACITY - slots.len();
     }
 
     /// Wakes all, and leaves the batch empty. If a waker panics, it is gone, and those behind it stay in the batch.
     #[inline(always)]
     fn wake_all(&mut self) {
         while self.next < self.len {
+            // SAFETY: `next` is less than `len`, which is at most the capacity.
+            let slot = unsafe { self.wakers.get_unchecked(self.next) };
             self.next += 1;
             // SAFETY: this waker was in `next..len`, and has just left it.
-            let waker = unsafe { self.wakers[self.next - 1].assume_init_read() };
+            let waker = unsafe { slot.assume_init_read() };
             waker.wake();
         }
         self.next = 0;

@@ -29,7 +29,7 @@ use super::{
     list::{List, Node},
 };
 use crate::{
-    backend::State,
+    backend::{State, WaiterKind},
     sync::{AtomicPtr, Ordering},
 };
 
@@ -98,6 +98,17 @@ impl Snapshot {
     pub(super) fn locked(self) -> Self {
         debug_assert!(!self.is_locked());
         Self(self.0.map_addr(|addr| addr | LOCKED))
+    }
+
+    /// Returns `true` if a waiter of `kind` can be registered: the word is unlocked, and its state does not settle what
+    /// the waiter waits for.
+    #[inline(always)]
+    pub(super) fn admits(self, kind: WaiterKind) -> bool {
+        // A claimant waits while an initializer is running, a passive waiter until there is a value.
+        match kind {
+            WaiterKind::Claimant => self.0.addr() & FLAGS == INITIALIZING,
+            WaiterKind::Passive => self.0.addr() & (READY | LOCKED) == 0,
+        }
     }
 
     /// Returns `true` if the two words have the same bits. The addresses in them may be of different nodes.
@@ -211,7 +222,6 @@ mod tests {
     use core::pin::Pin;
 
     use super::*;
-    use crate::backend::WaiterKind;
 
     const STATES: [State; 3] = [State::Uninit, State::Initializing, State::Ready];
 
@@ -237,19 +247,35 @@ mod tests {
     }
 
     #[test]
+    fn a_word_admits_the_waiters_that_its_state_does_not_settle() {
+        for state in STATES {
+            let word = Snapshot::without_waiters(state);
+            for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+                assert_eq!(
+                    word.admits(kind),
+                    !kind.is_settled_by(state),
+                    "{kind:?} {state:?}"
+                );
+                assert!(!word.locked().admits(kind), "{kind:?} {state:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_guard_keeps_the_state_and_the_waiters() {
         for state in STATES {
             let word = Word::new(Snapshot::without_waiters(state));
             let node = Box::pin(WaiterNode::new(WaiterKind::Claimant));
             let mut guard = lock(&word);
             // SAFETY: the node is new, and is popped below.
-            unsafe { guard.list.push(Pin::as_ref(&node), Waker::noop().clone()) };
+            unsafe { (guard.list).push(Pin::as_ref(&node), WaiterKind::Claimant, Waker::noop().clone()) };
             drop(guard);
             assert_eq!(word.load().state(), state);
             assert!(!word.load().is_locked());
 
             let mut guard = lock(&word);
-            assert!(guard.list.pop().is_some());
+            // SAFETY: the node is in the list.
+            assert!(unsafe { guard.list.unlink(Pin::as_ref(&node)) }.is_some());
             guard.set_state(State::Ready);
             drop(guard);
             assert!(word.load().has_bits_of(Snapshot::READY));
