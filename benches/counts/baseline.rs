@@ -14,7 +14,7 @@ pub(crate) type Count = (&'static str, f64);
 
 /// The committed counts of one architecture.
 pub(crate) struct Baseline {
-    pub(crate) compiler: String,
+    compiler: String,
     counts: Vec<(String, f64)>,
 }
 
@@ -55,28 +55,39 @@ impl Baseline {
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
-    /// Describes the counts that have grown by more than the tolerance, and those that have fallen by more.
+    /// Prints which counts have fallen by more than the tolerance, and fails with those that have grown by more.
     ///
-    /// A count that is not in the baseline counts as grown. If `is_all`, so does one that is in the baseline alone.
-    pub(crate) fn compare(&self, counts: &[Count], is_all: bool) -> (Vec<String>, Vec<String>) {
-        let mut grown = Vec::new();
-        let mut fallen = Vec::new();
+    /// Fails for a count that is not in the baseline. If `is_all`, fails for one that is only in the baseline.
+    pub(crate) fn check(&self, counts: &[Count], is_all: bool) -> Result<(), String> {
+        let mut failures = Vec::new();
         for (name, new) in counts {
             let Some((_, old)) = self.counts.iter().find(|(other, _)| other == name) else {
-                grown.push(format!("not in the baseline: {name}"));
+                failures.push(format!("not in the baseline: {name}"));
                 continue;
             };
             let change = format!("{name}: {} -> {}", digits(*old), digits(*new));
             if *new > old * (1.0 + TOLERANCE) {
-                grown.push(format!("grown: {change}"));
+                failures.push(format!("grown: {change}"));
             } else if *new < old * (1.0 - TOLERANCE) {
-                fallen.push(format!("fallen, update the baseline: {change}"));
+                println!("fallen, update the baseline: {change}");
             }
         }
         let is_counted = |name: &str| counts.iter().any(|(other, _)| *other == name);
         let uncounted = self.counts.iter().filter(|(name, _)| is_all && !is_counted(name));
-        grown.extend(uncounted.map(|(name, _)| format!("in the baseline, but not counted: {name}")));
-        (grown, fallen)
+        failures.extend(uncounted.map(|(name, _)| format!("only in the baseline: {name}")));
+
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let compiler = environment::compiler();
+        if compiler != self.compiler {
+            failures.push(format!(
+                "the baseline is from {}, this is {compiler}",
+                self.compiler
+            ));
+        }
+        failures.push("to rewrite the baseline: cargo bench --bench counts -- --update".to_owned());
+        Err(failures.join("\n"))
     }
 }
 

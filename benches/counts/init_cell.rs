@@ -10,6 +10,9 @@ use crate::common::cell::Cell;
 
 /// A once-cell that the future of a closure can fill. Each method returns the cell's own future.
 pub(crate) trait InitCell: Cell {
+    /// How many times a claimant has been woken when it gets the value.
+    const WAKES: usize = 1;
+
     fn get_or_init<'a, I, F>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
     where
         I: FnOnce() -> F + 'a,

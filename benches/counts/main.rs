@@ -13,6 +13,9 @@
 //! number of operations. It includes the harness's loop, the wakers' `clone`, `wake` and `drop`, and the allocator where a
 //! crate calls it. It does not include what prepares the phase.
 //!
+//! The column `harness` is the same phase without a cell: what of each count is the loop's. The loops of the lazies are
+//! those of the cells.
+//!
 //! # How to read a phase
 //!
 //! `cargo bench --bench counts -- ROW` counts only the rows with `ROW` in their names. The dumps are
@@ -38,6 +41,7 @@ mod lazy_scenarios;
 
 mod baseline;
 mod callgrind;
+mod harness;
 mod init_cell;
 mod passive_cell;
 mod phases;
@@ -50,6 +54,7 @@ use common::environment::{self, Resolved};
 use common::figure::Contender;
 use common::scenarios::{self, Crowd};
 use common::table::{Unit, lay_out, number};
+use harness::with_harness;
 use lazies::all_lazies;
 use passive_cell::passive_cells;
 use phases::*;
@@ -95,63 +100,72 @@ fn tables(filter: &str) -> [Vec<Row>; 2] {
     let cells = vec![
         phase(
             "register a claimant: first poll",
-            async_cells!(C => register::<C>().parts()),
+            with_harness!(async_cells!(C => register::<C>().parts())),
         ),
-        phase("wake a claimant", async_cells!(C => wake::<C>().cost.parts())),
+        phase(
+            "wake a claimant",
+            with_harness!(async_cells!(C => wake::<C>().cost.parts())),
+        ),
         phase(
             "complete a claimant: last poll and drop",
-            async_cells!(C => complete::<C>().parts()),
+            with_harness!(async_cells!(C => complete::<C>().parts())),
         ),
         phase(
             "cancel a claimant: drop",
-            async_cells!(C => cancel::<C>().parts()),
+            with_harness!(async_cells!(C => cancel::<C>().parts())),
         ),
         row(
             Kind::AllocatorPhase,
             "cancel a claimant: drop, and `free` of its box",
-            async_cells!(C => cancel_and_free::<C>().parts()),
+            with_harness!(async_cells!(C => cancel_and_free::<C>().parts())),
         ),
         phase(
             "failed init while claimants wait, per claimant",
-            async_cells!(C => fail::<C>().cost.parts()),
+            with_harness!(async_cells!(C => fail::<C>().cost.parts())),
         ),
         phase(
             "register a passive waiter: first poll",
-            passive_cells!(C => register_passive::<C>().parts()),
+            with_harness!(passive_cells!(C => register_passive::<C>().parts())),
         ),
         phase(
             "wake a passive waiter",
-            passive_cells!(C => wake_passive::<C>().cost.parts()),
+            with_harness!(passive_cells!(C => wake_passive::<C>().cost.parts())),
         ),
         phase(
             "complete a passive waiter: last poll and drop",
-            passive_cells!(C => complete_passive::<C>().parts()),
+            with_harness!(passive_cells!(C => complete_passive::<C>().parts())),
         ),
         phase(
             "cancel a passive waiter: drop",
-            passive_cells!(C => cancel_passive::<C>().parts()),
+            with_harness!(passive_cells!(C => cancel_passive::<C>().parts())),
         ),
-        phase("new + init + drop", async_cells!(C => init::<C>().parts())),
-        phase("failed init", async_cells!(C => failed_init::<C>().parts())),
+        phase(
+            "new + init + drop",
+            with_harness!(async_cells!(C => init::<C>().parts())),
+        ),
+        phase(
+            "failed init",
+            with_harness!(async_cells!(C => failed_init::<C>().parts())),
+        ),
         phase(
             "`get_or_init`, ready",
-            async_cells!(C => ready_bare::<C>().parts()),
+            with_harness!(async_cells!(C => ready_bare::<C>().parts())),
         ),
         phase(
             "`get_or_init`, ready, in an `async` block",
-            async_cells!(C => ready_in_block::<C>().parts()),
+            with_harness!(async_cells!(C => ready_in_block::<C>().parts())),
         ),
         phase(
             "`get_or_init`, ready, in a generic `async fn`",
-            async_cells!(C => ready_in_generic::<C>().parts()),
+            with_harness!(async_cells!(C => ready_in_generic::<C>().parts())),
         ),
         phase(
             "`get_or_init`, ready, in a boxed `async` block",
-            async_cells!(C => ready_in_box::<C>().parts()),
+            with_harness!(async_cells!(C => ready_in_box::<C>().parts())),
         ),
         phase(
             "`get`, ready, in an `async` block",
-            async_cells!(C => get_in_block::<C>().parts()),
+            with_harness!(async_cells!(C => get_in_block::<C>().parts())),
         ),
         exact(
             "bytes of `OnceCell<u64>` beyond the value",
@@ -359,20 +373,7 @@ fn count_and_compare(mode: &Mode, filter: &str) -> Result<(), String> {
     if matches!(mode, Mode::Update) {
         return Baseline::write(&ours);
     }
-    let baseline = Baseline::read()?;
-    let (grown, fallen) = baseline.compare(&ours, filter.is_empty());
-    for count in fallen {
-        println!("{count}");
-    }
-    if grown.is_empty() {
-        return Ok(());
-    }
-    let compilers = format!(
-        "The baseline is from {}; this is {}.",
-        baseline.compiler,
-        environment::compiler()
-    );
-    Err(format!("{}\n{compilers}", grown.join("\n")))
+    Baseline::read()?.check(&ours, filter.is_empty())
 }
 
 fn main() -> ExitCode {

@@ -9,6 +9,9 @@ pub(crate) trait PassiveCell {
     /// The name of its package.
     const NAME: &'static str;
 
+    /// How many times a waiter has been woken when it gets the value.
+    const WAKES: usize = 1;
+
     type Cell;
 
     fn new() -> Self::Cell;

@@ -88,11 +88,11 @@ impl<F: Future<Output: Got>> Crowd<F> {
     }
 
     /// The last poll of every waiter, and the drop of its future.
-    fn complete(mut self, publish: impl FnOnce()) -> Cost {
+    fn complete(mut self, publish: impl FnOnce(), wakes: usize) -> Cost {
         self.poll_first();
         publish();
         let cost = Cost::of(WAITERS, || self.poll_last());
-        assert!(self.tasks.iter().all(|(task, _)| task.wakes() == 1));
+        assert!(self.tasks.iter().all(|(task, _)| task.wakes() == wakes));
         cost
     }
 
@@ -133,8 +133,9 @@ impl<F: Future<Output: Got>> Claimants<F> {
         self.crowd.wake(|| publish(&mut self.initializing, gate))
     }
 
-    fn complete(mut self, gate: &AtomicBool) -> Cost {
-        self.crowd.complete(|| publish(&mut self.initializing, gate))
+    fn complete(mut self, gate: &AtomicBool, wakes: usize) -> Cost {
+        self.crowd
+            .complete(|| publish(&mut self.initializing, gate), wakes)
     }
 
     fn cancel(self) -> Cost {
@@ -167,7 +168,7 @@ pub(crate) fn wake<C: InitCell>() -> Woken {
 
 pub(crate) fn complete<C: InitCell>() -> Cost {
     let (cell, gate) = (C::new(), AtomicBool::new(false));
-    claimants::<C>(black_box(&cell), &gate).complete(&gate)
+    claimants::<C>(black_box(&cell), &gate).complete(&gate, C::WAKES)
 }
 
 pub(crate) fn cancel<C: InitCell>() -> Cost {
@@ -216,7 +217,7 @@ pub(crate) fn wake_passive<C: PassiveCell>() -> Woken {
 pub(crate) fn complete_passive<C: PassiveCell>() -> Cost {
     let cell = C::new();
     let cell = black_box(&cell);
-    Crowd::new(|| C::wait(cell)).complete(|| C::set(cell, VALUE))
+    Crowd::new(|| C::wait(cell)).complete(|| C::set(cell, VALUE), C::WAKES)
 }
 
 pub(crate) fn cancel_passive<C: PassiveCell>() -> Cost {
@@ -330,7 +331,7 @@ pub(crate) fn lazy_wake<L: Lazy>() -> Woken {
 pub(crate) fn lazy_complete<L: Lazy>() -> Cost {
     let gate = AtomicBool::new(false);
     let lazy = pin!(L::new(|| Gate(&gate)));
-    lazy_claimants::<L, _, _>(black_box(lazy.as_ref())).complete(&gate)
+    lazy_claimants::<L, _, _>(black_box(lazy.as_ref())).complete(&gate, 1)
 }
 
 pub(crate) fn lazy_cancel<L: Lazy>() -> Cost {
