@@ -317,12 +317,16 @@ impl<P> List<P> {
     /// Redirects the pointer that leads to the first node of a lane.
     #[inline(always)]
     fn set_first(&mut self, kind: WaiterKind, first: *mut Node<P>) {
-        match (kind, NonNull::new(self.head)) {
-            (WaiterKind::Passive, Some(head)) if self.link(head).kind() == WaiterKind::Claimant => {
-                let last_claimant = self.prev(head);
+        let first_claimant = match kind {
+            WaiterKind::Claimant => None,
+            WaiterKind::Passive => self.first(WaiterKind::Claimant),
+        };
+        match first_claimant {
+            Some(first_claimant) => {
+                let last_claimant = self.prev(first_claimant);
                 self.set_link(last_claimant, self.link(last_claimant).with_next(first));
             }
-            _ => self.head = first,
+            None => self.head = first,
         }
     }
 
