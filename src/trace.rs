@@ -152,16 +152,18 @@ mod traced {
     }
 
     /// Whether the event of a waiter that begins to wait was emitted.
-    pub(crate) enum WaitEvent {
-        NotEmitted,
-        Emitted,
+    pub(crate) struct WaitEvent {
+        is_emitted: bool,
     }
 
     impl WaitEvent {
+        pub(crate) const NOT_EMITTED: Self = Self { is_emitted: false };
+        pub(crate) const EMITTED: Self = Self { is_emitted: true };
+
         /// Emits the event for a `T`, unless it was emitted before.
         pub(crate) fn emit<T>(&mut self) {
-            if matches!(self, Self::NotEmitted) {
-                *self = Self::Emitted;
+            if !self.is_emitted {
+                self.is_emitted = true;
                 tracing::trace!(target: TARGET, value = type_name::<T>(), "waiting");
             }
         }
@@ -206,13 +208,13 @@ mod untraced {
         pub(crate) fn emit(self) {}
     }
 
-    pub(crate) enum WaitEvent {
-        NotEmitted,
-        #[cfg(feature = "std")]
-        Emitted,
-    }
+    pub(crate) struct WaitEvent;
 
     impl WaitEvent {
+        pub(crate) const NOT_EMITTED: Self = Self;
+        #[cfg(feature = "std")]
+        pub(crate) const EMITTED: Self = Self;
+
         #[inline(always)]
         pub(crate) fn emit<T>(&mut self) {}
     }

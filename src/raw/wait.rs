@@ -49,7 +49,7 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         Self {
             awaited,
             waiter: A::Backend::waiter(kind),
-            event: WaitEvent::NotEmitted,
+            event: WaitEvent::NOT_EMITTED,
         }
     }
 
@@ -57,7 +57,7 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
     #[cfg(feature = "std")]
     pub(crate) fn untraced(awaited: &'a A, kind: WaiterKind) -> Self {
         let mut this = Self::new(awaited, kind);
-        this.event = WaitEvent::Emitted;
+        this.event = WaitEvent::EMITTED;
         this
     }
 
