@@ -117,7 +117,12 @@ pub use crate::{
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::static_lazy::{Align, Alignment, Place, align_of_future, size_of_future};
+    pub use core::{
+        future::{Future, IntoFuture},
+        marker::Send,
+    };
+
+    pub use crate::static_lazy::{Align, Alignment, InStatic, Place, align_of_future, size_of_future};
 }
 
 // A part of the crate, and not a test beside it, so that loom is a dependency of the tests alone.

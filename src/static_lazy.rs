@@ -17,43 +17,122 @@ use crate::{
     word::exchange_byte,
 };
 
-pub use self::place::{Align, Alignment, Place, align_of_future, size_of_future};
+pub use self::place::{Align, Alignment, InStatic, Place, align_of_future, size_of_future};
 
 mod place;
 
-/// Declares statics whose values are computed by futures, when they are first asked for.
+/// Declares statics whose values are computed by futures, on first use.
 ///
 /// ```
 /// # #[derive(Debug)] pub struct Config;
 /// # async fn load() -> Config { Config }
 /// oncelot::lazy! {
-///     /// What the configuration file says.
-///     pub static CONFIG: Config = async { load().await };
-///     static ANSWER: u32 = async { 6 * 7 };
+///     /// The contents of the configuration file.
+///     pub static CONFIG: Config = load();
+///     static PORT: Result<u16, std::num::ParseIntError> = async {
+///         let port = "8080".parse()?;
+///         Ok(port)
+///     };
 /// }
 ///
 /// # futures_lite::future::block_on(async {
 /// let config: &'static Config = CONFIG.get().await;
-/// assert_eq!(*ANSWER.get().await, 42);
+/// assert_eq!(*PORT.get().await, Ok(8080));
 /// # });
 /// ```
 ///
 /// Each static is a [`StaticLazy`]. The future is stored in a place beside it, whose size and alignment are computed by
-/// the compiler, and nothing is allocated. Attributes, doc comments and visibility are the static's. The future is
-/// `Send` and `'static`; it begins when somebody asks, and is dropped as soon as the value is there.
+/// the compiler, and nothing is allocated. Attributes, doc comments and visibility apply to the static; an attribute
+/// such as `#[cfg]` or `#[allow]` also applies to its expression. An invocation declares any number of statics.
+///
+/// # Expressions
+///
+/// The macro expands each expression once, outside of any `unsafe` block. The expression is evaluated on the first poll of
+/// [`StaticLazy::get`], and never again.
+///
+/// - **An `async` block** is compiled as the body of an `async fn` that returns the type of the static. The compiler
+///   infers types from that type, and converts the value to it. So `async { None }`,
+///   `async { Mutex::new(HashMap::new()) }`, and `async { Box::new(|| 1) }` for a `Box<dyn Fn() -> u32 + Send + Sync>`
+///   compile, and `?` converts an error to the error type of the static. `move` makes no difference.
+/// - **Any other expression** is evaluated to a future, or to another value that implements [`IntoFuture`], whose output is
+///   the type of the static. That may be a call of an `async fn`, as in `load()`. The value is not converted: if `load`
+///   returns another type that converts to the type of the static, write `async { load().await }`.
+///
+/// The type of a static may leave out `'static`, as the type of every static may: `static NAME: &str = async { "name" };`
+/// compiles.
+///
+/// # Bounds
+///
+/// Any thread may poll the future, drop it, and use the value.
+///
+/// - The future must be `Send`. If the compiler reports "future cannot be sent between threads safely", it also points at
+///   the value that is not `Send`: drop that value before the next `.await`. A single thread can compute such a
+///   value in a [`Lazy`](crate::Lazy), which is not a static.
+/// - The value must be `Send` and `Sync`, as in every static.
+/// - The future must be `'static`. The expression cannot use local variables of a function around the static, and a call
+///   such as `count(&String::new())` cannot return a future that borrows a temporary value. In an `async` block it can:
+///   `async { count(&String::new()).await }`.
+///
+/// The macro needs no prelude and no `std`. It works in every edition; `.await` in an expression needs edition 2018 or
+/// later.
 #[macro_export]
 macro_rules! lazy {
-    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = $future:expr;)*) => {$(
+    () => {};
+    (
+        $(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = async $(move)? $body:block;
+        $($others:tt)*
+    ) => {
+        $crate::__lazy_static! {
+            $(#[$attribute])* $visibility $name: $value,
+            async fn __oncelot_lazy_init() -> <fn(&()) -> $value as $crate::__private::InStatic>::Type {
+                $body
+            }
+        }
+        $crate::lazy! { $($others)* }
+    };
+    (
+        $(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = $future:expr;
+        $($others:tt)*
+    ) => {
+        $crate::__lazy_static! {
+            $(#[$attribute])* $visibility $name: $value,
+            fn __oncelot_lazy_init() -> impl $crate::__private::Future<
+                Output = <fn(&()) -> $value as $crate::__private::InStatic>::Type,
+            > {
+                // The compiler points at the expression if it does not have the type of a function that has no other one.
+                fn __oncelot_lazy_future() -> impl $crate::__private::IntoFuture<
+                    Output = <fn(&()) -> $value as $crate::__private::InStatic>::Type,
+                    IntoFuture: $crate::__private::Send,
+                > {
+                    $future
+                }
+                $crate::__private::IntoFuture::into_future(__oncelot_lazy_future())
+            }
+        }
+        $crate::lazy! { $($others)* }
+    };
+}
+
+/// Declares one static of [`lazy!`](crate::lazy!), whose future the function returns.
+///
+/// Functions, because the future's type has no name: it is needed for the size, the alignment and the static, and each
+/// closure would be another copy of the expression, with types of its own. Names of items are not hygienic: the
+/// expression sees them, hence the prefix.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __lazy_static {
+    ($(#[$attribute:meta])* $visibility:vis $name:ident: $value:ty, $init:item) => {
         $(#[$attribute])*
         $visibility static $name: $crate::StaticLazy<$value> = {
+            $init
             static __ONCELOT_PLACE: $crate::__private::Place<
-                { $crate::__private::size_of_future(|| $future) },
-                { $crate::__private::align_of_future(|| $future) },
+                { $crate::__private::size_of_future(__oncelot_lazy_init) },
+                { $crate::__private::align_of_future(__oncelot_lazy_init) },
             > = $crate::__private::Place::new();
             // SAFETY: the place is this static's alone.
-            unsafe { $crate::StaticLazy::__new(&__ONCELOT_PLACE, || $future) }
+            unsafe { $crate::StaticLazy::__new(&__ONCELOT_PLACE, __oncelot_lazy_init) }
         };
-    )*};
+    };
 }
 
 /// A static whose value is computed by a future, when it is first asked for. [`lazy!`](crate::lazy!) declares it.

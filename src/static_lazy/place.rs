@@ -92,3 +92,16 @@ pub const fn align_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize 
     mem::forget(init);
     align_of::<Fut>()
 }
+
+/// Implemented for `fn(&()) -> T`, where `T` is written as in the type of a static.
+///
+/// The type of a static leaves out `'static`, and the type that a function returns leaves out the lifetime of a
+/// parameter. So lifetimes that `T` leaves out are the parameter's here, and `'static` in `Type`.
+pub trait InStatic {
+    /// `T`, with the lifetimes that it has in a static.
+    type Type;
+}
+
+impl<F: FnOnce(&'static ()) -> T, T> InStatic for F {
+    type Type = T;
+}
