@@ -117,12 +117,11 @@ pub use crate::{
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use core::{
-        future::{Future, IntoFuture},
-        marker::Send,
-    };
+    pub use core::future::{Future, IntoFuture};
 
-    pub use crate::static_lazy::{Align, Alignment, InStatic, Place, align_of_future, size_of_future};
+    pub use crate::static_lazy::{
+        Align, Alignment, InStatic, Place, StaticFuture, align_of_future, size_of_future,
+    };
 }
 
 // A part of the crate, and not a test beside it, so that loom is a dependency of the tests alone.

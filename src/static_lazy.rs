@@ -17,7 +17,7 @@ use crate::{
     word::exchange_byte,
 };
 
-pub use self::place::{Align, Alignment, InStatic, Place, align_of_future, size_of_future};
+pub use self::place::{Align, Alignment, InStatic, Place, StaticFuture, align_of_future, size_of_future};
 
 mod place;
 
@@ -43,7 +43,8 @@ mod place;
 ///
 /// Each static is a [`StaticLazy`]. The future is stored in a place beside it, whose size and alignment are computed by
 /// the compiler, and nothing is allocated. Attributes, doc comments and visibility apply to the static; an attribute
-/// such as `#[cfg]` or `#[allow]` also applies to its expression. An invocation declares any number of statics.
+/// such as `#[cfg]` or `#[allow]` also applies to its expression. An invocation may declare several statics: a hundred are
+/// within the compiler's default recursion limit.
 ///
 /// # Expressions
 ///
@@ -51,12 +52,12 @@ mod place;
 /// [`StaticLazy::get`], and never again.
 ///
 /// - **An `async` block** is compiled as the body of an `async fn` that returns the type of the static. The compiler
-///   infers types from that type, and converts the value to it. So `async { None }`,
+///   infers types from that type, and coerces the value to it. So `async { None }`,
 ///   `async { Mutex::new(HashMap::new()) }`, and `async { Box::new(|| 1) }` for a `Box<dyn Fn() -> u32 + Send + Sync>`
 ///   compile, and `?` converts an error to the error type of the static. `move` makes no difference.
 /// - **Any other expression** is evaluated to a future, or to another value that implements [`IntoFuture`], whose output is
-///   the type of the static. That may be a call of an `async fn`, as in `load()`. The value is not converted: if `load`
-///   returns another type that converts to the type of the static, write `async { load().await }`.
+///   the type of the static. That may be a call of an `async fn`, as in `load()`. The output is not coerced: if `load`
+///   returns another type that coerces to the type of the static, write `async { load().await }`.
 ///
 /// The type of a static may leave out `'static`, as the type of every static may: `static NAME: &str = async { "name" };`
 /// compiles.
@@ -66,8 +67,8 @@ mod place;
 /// Any thread may poll the future, drop it, and use the value.
 ///
 /// - The future must be `Send`. If the compiler reports "future cannot be sent between threads safely", it also points at
-///   the value that is not `Send`: drop that value before the next `.await`. A single thread can compute such a
-///   value in a [`Lazy`](crate::Lazy), which is not a static.
+///   the value that is not `Send`: drop that value before the next `.await`. A [`Lazy`](crate::Lazy) that is not in a
+///   static does not have this bound.
 /// - The value must be `Send` and `Sync`, as in every static.
 /// - The future must be `'static`. The expression cannot use local variables of a function around the static, and a call
 ///   such as `count(&String::new())` cannot return a future that borrows a temporary value. In an `async` block it can:
@@ -99,11 +100,9 @@ macro_rules! lazy {
             fn __oncelot_lazy_init() -> impl $crate::__private::Future<
                 Output = <fn(&()) -> $value as $crate::__private::InStatic>::Type,
             > {
-                // The compiler points at the expression if it does not have the type of a function that has no other one.
-                fn __oncelot_lazy_future() -> impl $crate::__private::IntoFuture<
-                    Output = <fn(&()) -> $value as $crate::__private::InStatic>::Type,
-                    IntoFuture: $crate::__private::Send,
-                > {
+                // A function of its own: if the type of its last expression is wrong, the compiler points at that expression.
+                fn __oncelot_lazy_future()
+                -> impl $crate::__private::StaticFuture<<fn(&()) -> $value as $crate::__private::InStatic>::Type> {
                     $future
                 }
                 $crate::__private::IntoFuture::into_future(__oncelot_lazy_future())
@@ -113,11 +112,11 @@ macro_rules! lazy {
     };
 }
 
-/// Declares one static of [`lazy!`](crate::lazy!), whose future the function returns.
+/// Declares one static of [`lazy!`](crate::lazy!); `$init` is a function that returns its future.
 ///
-/// Functions, because the future's type has no name: it is needed for the size, the alignment and the static, and each
-/// closure would be another copy of the expression, with types of its own. Names of items are not hygienic: the
-/// expression sees them, hence the prefix.
+/// The type of the future has no name, and is needed in three places: for the size and the alignment of the place, and for
+/// the static. A closure in each of them would be a copy of the user's expression, so that the macro needs a function.
+/// Items are not hygienic: the user's expression can name them, and their names have a prefix.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __lazy_static {
