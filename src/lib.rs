@@ -39,7 +39,7 @@
 //! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`] |
 //! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
-//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own |
+//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | a span for each initializer, and events for how it ends and for who starts to wait |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
