@@ -312,9 +312,9 @@ impl Intrusive {
     /// Registers a waiter that is not linked.
     #[inline]
     fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
+        let waker = waker.clone();
         // SAFETY: the caller owns the node, which is not linked.
         let kind = unsafe { node.kind() };
-        let waker = waker.clone();
         match self.word.try_lock_if(|word| word.admits(kind)) {
             Some(mut guard) => {
                 // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 3).
