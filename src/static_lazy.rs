@@ -1,4 +1,29 @@
 //! Lazily computed statics: the future lives in a place beside the static, and has a waker of the static's own.
+//!
+//! # Phases
+//!
+//! In a `Lazy`, the task that holds the claim polls the future with its own waker, and keeps the claim until the future
+//! has completed or the task's future is dropped. A static polls its future with a waker of its own, and gives the claim up
+//! after each poll, so that a task that is held without being polled holds up no other task. A byte says what the future is
+//! doing:
+//!
+//! | phase | the future | the claim is held by |
+//! |---|---|---|
+//! | AWAKE | was woken, or was never polled | the task that is about to poll it, or no task |
+//! | POLLING | was not woken since a task began to poll it | that task |
+//! | ASLEEP | is pending | its waker |
+//!
+//! | from | to | by | then |
+//! |---|---|---|---|
+//! | any | POLLING | the task that has claimed | the task polls the future |
+//! | POLLING | ASLEEP | that task, if the future is pending | the task forgets the claim, and waits as a claimant |
+//! | POLLING | AWAKE | a wake | nothing; if the future is pending, the task does not find POLLING, and releases the claim |
+//! | ASLEEP | AWAKE | a wake | the waker releases the claim, which wakes every claimant; the first one to be polled claims |
+//!
+//! Each change is a read-modify-write that acquires and releases, also where it changes nothing. So the task that polls
+//! next sees what the thread that woke the future had done before. One change from ASLEEP to AWAKE succeeds for each
+//! time that the future fell asleep, so that the claim is released once. Once the future has completed, the phase means
+//! nothing.
 
 use core::{
     fmt, mem,

@@ -59,7 +59,7 @@ mod waiter;
 
 /// Tests a backend: makes a `#[test]` of every property in [`testing`](crate::testing).
 ///
-/// It takes the type of the backend, and the properties of [`optional`](crate::testing::optional) that are
+/// It takes the type of the backend, and the properties of [`testing::optional`](crate::testing::optional) that are
 /// not tested, as the backend is documented not to keep them. For several backends, call it in several
 /// modules.
 ///

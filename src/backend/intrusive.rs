@@ -124,6 +124,17 @@
 //! - *The neighbors of a marker are cancelled.* They unlink themselves from the marker as from any claimant. If no claimant
 //!   is left before the marker, B takes the marker first and ends.
 //! - *A panic while the marker is linked.* The guard in [`wake_batch`] continues the drain up to the marker.
+//!
+//! # Other designs
+//!
+//! | design | why not |
+//! |---|---|
+//! | a semaphore (tokio) | larger; passes permits to waiters that may not be polled |
+//! | an event queue on the heap (event-listener) | allocates |
+//! | a `Mutex<Vec<Waker>>`, or a slab of wakers | allocates; registering or cancelling is O(n), or leaves wakers behind |
+//! | a lock-free stack of waiters | cancelling needs the lock anyway, and the order is newest first |
+//! | two words, one for the state and one for the list | larger, and the two must be kept consistent |
+//! | a ticket in each node, to bound a drain and to merge the lanes | two more words in each node, and a drain that reads them |
 
 use core::{
     fmt,
