@@ -86,7 +86,9 @@ fn play(op: &Op, real: &mut Real, model: &mut Model) {
             let entry = Entry { node, replaced: 0 };
             real.nodes[node] = Box::pin(Node::new(kind));
             // SAFETY: the node is new, and stays while it is in the list.
-            unsafe { real.list.push(real.nodes[node].as_ref(), kind, entry) };
+            unsafe { real.nodes[node].put_payload(entry) };
+            // SAFETY: as above.
+            unsafe { real.list.push(real.nodes[node].as_ref(), kind) };
             match kind {
                 WaiterKind::Claimant => model.claimants.push_back(entry),
                 WaiterKind::Passive => model.passive.push_back(entry),

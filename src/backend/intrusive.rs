@@ -140,7 +140,6 @@ use core::{
     fmt,
     pin::{Pin, pin},
     ptr::NonNull,
-    slice,
     task::{Context, Poll, Waker},
 };
 
@@ -246,67 +245,44 @@ impl Intrusive {
     #[cold]
     #[inline(never)]
     fn settle_and_wake(&self, outcome: State) {
-        match outcome {
-            State::Ready => self.publish_and_wake(),
-            _ => self.release_and_wake(),
-        }
-    }
-
-    fn publish_and_wake(&self) {
-        wake_in_batches(|batch| {
-            let mut guard = self.lock();
-            // Before the first batch this ends INITIALIZING. It changes nothing before the later ones.
-            guard.set_state(State::Ready);
-            let list = &mut guard.list;
-            let take = |slots: &mut slice::IterMut<'_, _>| {
-                while let Some(last) = list.last_of_first_lane() {
-                    // SAFETY: the last node of a lane is in the lane.
-                    unsafe { list.pop_through(last, slots) };
-                    if slots.len() == 0 {
-                        break;
-                    }
-                }
-            };
-            // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes.
-            unsafe { batch.fill(take) };
-            !list.is_empty()
-        });
-    }
-
-    fn release_and_wake(&self) {
+        let is_failure = outcome == State::Uninit;
         let marker = pin!(WaiterNode::new(WaiterKind::Claimant));
         let marker = marker.as_ref();
-        let mut is_released = false;
-        wake_in_batches(|batch| {
+        let mut is_settled = false;
+        wake_in_batches(move |batch| {
             let mut guard = self.lock();
-            let end = if !is_released {
-                guard.set_state(State::Uninit);
-                guard
-                    .list
-                    .last_of_first_lane()
-                    .filter(|_| guard.list.has_claimants())
-            } else {
+            let end = if is_failure && is_settled {
                 // If the marker is not linked, another drain has taken it, and all claimants before it (invariant 9).
                 marker.is_linked().then(|| NonNull::from(marker.get_ref()))
+            } else if is_failure && !guard.list.has_claimants() {
+                None
+            } else {
+                guard.list.last_of_first_lane()
             };
             if let Some(end) = end {
-                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes. `end` is a claimant
-                // in the list, which begins with the claimants.
+                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes. `end` is in the lane
+                // that the list begins with, which after a failure is that of the claimants.
                 unsafe { batch.fill(|slots| guard.list.pop_through(end, slots)) };
             }
-            if is_released {
-                return marker.is_linked();
+            if is_settled {
+                return if is_failure {
+                    marker.is_linked()
+                } else {
+                    !guard.list.is_empty()
+                };
             }
-            is_released = true;
+            is_settled = true;
+            guard.set_state(outcome);
+            if !is_failure {
+                return !guard.list.is_empty();
+            }
             let has_more = guard.list.has_claimants();
             if has_more {
+                // SAFETY: the marker is new.
+                unsafe { marker.put_payload(Waker::noop().clone()) };
                 // SAFETY: the marker is new. It stays in place until this function returns, which it does when the marker
                 // is unlinked: `wake_in_batches` goes on until `false` is returned here, whether wakers panic or not.
-                unsafe {
-                    guard
-                        .list
-                        .push(marker, WaiterKind::Claimant, Waker::noop().clone())
-                };
+                unsafe { guard.list.push(marker, WaiterKind::Claimant) };
             }
             has_more
         });
@@ -325,28 +301,20 @@ impl Intrusive {
     fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         let waker = waker.clone();
         // SAFETY: the caller owns the node, which is not linked.
+        unsafe { node.put_payload(waker) };
+        // SAFETY: as above.
         let kind = unsafe { node.kind() };
-        match self.word.try_lock_if(|word| word.admits(kind)) {
-            Some(mut guard) => {
+        loop {
+            if let Some(mut guard) = self.word.try_lock_if(|word| word.admits(kind)) {
                 // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 3).
-                unsafe { guard.list.push(node, kind, waker) };
-                Poll::Pending
+                unsafe { guard.list.push(node, kind) };
+                return Poll::Pending;
             }
-            None => self.register_contended(node, kind, waker),
-        }
-    }
-
-    /// Registers a waiter when another thread holds the list lock, or has settled the state.
-    #[cold]
-    #[inline(never)]
-    fn register_contended(&self, node: Pin<&WaiterNode>, kind: WaiterKind, waker: Waker) -> Poll<()> {
-        match self.word.lock_unless(|word| kind.is_settled_by(word.state())) {
-            Ok(mut guard) => {
-                // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 3).
-                unsafe { guard.list.push(node, kind, waker) };
-                Poll::Pending
+            if kind.is_settled_by(self.word.wait_until_unlocked().state()) {
+                // SAFETY: the node has a payload, is not linked, and the caller owns it.
+                drop(unsafe { node.take_payload() });
+                return Poll::Ready(());
             }
-            Err(_) => Poll::Ready(()),
         }
     }
 
@@ -378,27 +346,28 @@ impl Intrusive {
     /// Unlinks a waiter that was linked a moment ago.
     #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
-        match self.word.try_lock_if(|word| !word.is_locked()) {
-            Some(guard) => unlink(guard, node),
-            None => self.cancel_contended(node),
+        let (mut backend, mut node) = (self, node);
+        loop {
+            if let Some(mut guard) = backend.word.try_lock_if(|word| !word.is_locked()) {
+                // Thread A may have unlinked the node since the caller has loaded `prev`.
+                // SAFETY: the node is in the list or in none.
+                let waker = unsafe { guard.list.unlink(node) };
+                drop(guard);
+                drop(waker);
+                return;
+            }
+            (backend, node) = backend.wait_to_cancel(node);
         }
     }
 
-    /// Unlinks a waiter when another thread holds the list lock.
+    /// Waits until the list lock is released. It returns what it is given, so that the fast path of its caller has nothing
+    /// to keep in registers that it would have to save.
     #[cold]
     #[inline(never)]
-    fn cancel_contended(&self, node: Pin<&WaiterNode>) {
-        unlink(self.lock(), node);
+    fn wait_to_cancel<'a>(&'a self, node: Pin<&'a WaiterNode>) -> (&'a Self, Pin<&'a WaiterNode>) {
+        self.word.wait_until_unlocked();
+        (self, node)
     }
-}
-
-#[inline(always)]
-fn unlink(mut guard: ListGuard<'_>, node: Pin<&WaiterNode>) {
-    // Thread A may have unlinked the node since the caller has loaded `prev`.
-    // SAFETY: the node is in the list or in none.
-    let waker = unsafe { guard.list.unlink(node) };
-    drop(guard);
-    drop(waker);
 }
 
 // SAFETY: the numbers are those of the trait's documentation.

@@ -66,4 +66,9 @@ impl Word {
     pub(super) fn try_lock_if(&self, condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
         self.lock_unless(|word| !condition(word)).ok()
     }
+
+    /// Loads the word, which no other thread locks.
+    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
+        self.load()
+    }
 }

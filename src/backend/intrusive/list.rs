@@ -121,6 +121,28 @@ impl<P> Node<P> {
         self.next.with(|link| unsafe { *link }).kind()
     }
 
+    /// Writes the payload.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the node, which is not linked and has no payload.
+    #[inline(always)]
+    pub(crate) unsafe fn put_payload(&self, payload: P) {
+        // SAFETY: the payload of a node that is not linked is accessed by its owner only.
+        (self.payload).with_mut(|slot| unsafe { slot.cast::<P>().write(payload) });
+    }
+
+    /// Moves the payload out.
+    ///
+    /// # Safety
+    ///
+    /// The node has a payload. It was unlinked by the caller, or it is not linked and the caller owns it.
+    #[inline(always)]
+    pub(crate) unsafe fn take_payload(&self) -> P {
+        // SAFETY: the payload is initialized, and is moved out once, as the caller guarantees.
+        self.payload.with(|slot| unsafe { slot.cast::<P>().read() })
+    }
+
     /// Reads the payload, which may have been moved out.
     ///
     /// # Safety
@@ -171,30 +193,31 @@ impl<P> List<P> {
     ///
     /// # Safety
     ///
-    /// The node is in no list, is of the kind `kind`, and stays valid and in place until it is unlinked.
-    #[inline(always)]
-    pub(crate) unsafe fn push(&mut self, node: Pin<&Node<P>>, kind: WaiterKind, payload: P) {
-        // SAFETY: the payload of a node that is not linked is not accessed by any other thread.
-        (node.payload).with_mut(|slot| unsafe { slot.cast::<P>().write(payload) });
+    /// The node is in no list, is of the kind `kind`, has a payload, and stays valid and in place until it is unlinked.
+    #[inline]
+    pub(crate) unsafe fn push(&mut self, node: Pin<&Node<P>>, kind: WaiterKind) {
         let node = NonNull::from(node.get_ref());
-        let link = Link::new(kind);
         match self.first(kind) {
             Some(first) => {
                 let last = self.prev(first);
                 let last_link = self.link(last);
-                self.set_link(node, link.with_next(last_link.next()));
+                self.set_link(node, Link::new(kind).with_next(last_link.next()));
                 self.set_prev(node, last);
                 self.set_link(last, last_link.with_next(node.as_ptr()));
                 self.set_prev(first, node);
             }
             None => {
-                let next = match kind {
-                    WaiterKind::Claimant => self.head,
-                    WaiterKind::Passive => ptr::null_mut(),
-                };
-                self.set_link(node, link.with_next(next));
                 self.set_prev(node, node);
-                self.set_first(kind, node.as_ptr());
+                match (kind, NonNull::new(self.head)) {
+                    (WaiterKind::Passive, Some(first_claimant)) => {
+                        self.set_link(node, Link::new(kind));
+                        self.set_next(self.prev(first_claimant), node.as_ptr());
+                    }
+                    _ => {
+                        self.set_link(node, Link::new(kind).with_next(self.head));
+                        self.head = node.as_ptr();
+                    }
+                }
             }
         }
     }
@@ -204,24 +227,26 @@ impl<P> List<P> {
     /// # Safety
     ///
     /// The node is in this list or in none. After the call, only its owner accesses it.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn unlink(&mut self, node: Pin<&Node<P>>) -> Option<P> {
         // SAFETY: `prev` is stored under the lock only, and by the owner before the node is linked.
         let prev = NonNull::new(unsafe { unsync_load(&node.prev) })?;
         let node = NonNull::from(node.get_ref());
         let link = self.link(node);
-        let prev_link = self.link(prev);
-        let is_first = prev_link.next() != node.as_ptr();
-        if is_first {
-            self.set_first(link.kind(), link.next());
-        } else {
-            self.set_link(prev, prev_link.with_next(link.next()));
+        let is_first_of_lane = self.link(prev).next() != node.as_ptr();
+        if !is_first_of_lane {
+            self.set_next(prev, link.next());
+        } else if self.head == node.as_ptr() {
+            self.head = link.next();
+        } else if let Some(first_claimant) = NonNull::new(self.head) {
+            // The first passive waiter, behind the last claimant.
+            self.set_next(self.prev(first_claimant), link.next());
         }
         match NonNull::new(link.next()) {
             // The next node is in the same lane. If the unlinked node was the first, `prev` is the lane's last.
             Some(next) if self.prev(next) == node => self.set_prev(next, prev),
             // The unlinked node was the last of a lane that has other nodes.
-            _ if !is_first => {
+            _ if !is_first_of_lane => {
                 if let Some(first) = self.first(link.kind()) {
                     self.set_prev(first, prev);
                 }
@@ -246,7 +271,7 @@ impl<P> List<P> {
     /// # Safety
     ///
     /// `end` is a node of the lane that the list begins with.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn pop_through(
         &mut self,
         end: NonNull<Node<P>>,
@@ -295,8 +320,8 @@ impl<P> List<P> {
     unsafe fn take(&mut self, node: NonNull<Node<P>>) -> P {
         // SAFETY: a node is valid until `prev` is cleared below.
         let node = unsafe { node.as_ref() };
-        // SAFETY: the payload of a linked node is initialized. It is moved out once, as the node is unlinked once.
-        let payload = node.payload.with(|payload| unsafe { payload.cast::<P>().read() });
+        // SAFETY: a linked node has a payload, and this call unlinks the node.
+        let payload = unsafe { node.take_payload() };
         // ORDERING: Release pairs with the Acquire in `is_linked`. From here on, the node may be gone.
         node.prev.store(ptr::null_mut(), Ordering::Release);
         payload
@@ -311,22 +336,6 @@ impl<P> List<P> {
             (WaiterKind::Claimant, WaiterKind::Passive) => None,
             (WaiterKind::Passive, WaiterKind::Claimant) => NonNull::new(self.link(self.prev(head)).next()),
             _ => Some(head),
-        }
-    }
-
-    /// Redirects the pointer that leads to the first node of a lane.
-    #[inline(always)]
-    fn set_first(&mut self, kind: WaiterKind, first: *mut Node<P>) {
-        let first_claimant = match kind {
-            WaiterKind::Claimant => None,
-            WaiterKind::Passive => self.first(WaiterKind::Claimant),
-        };
-        match first_claimant {
-            Some(first_claimant) => {
-                let last_claimant = self.prev(first_claimant);
-                self.set_link(last_claimant, self.link(last_claimant).with_next(first));
-            }
-            None => self.head = first,
         }
     }
 
@@ -357,6 +366,11 @@ impl<P> List<P> {
         let node = unsafe { node.as_ref() };
         // SAFETY: `next` of a linked node is accessed under the lock only, and that of another one by its owner.
         node.next.with(|link| unsafe { *link })
+    }
+
+    #[inline(always)]
+    fn set_next(&mut self, node: NonNull<Node<P>>, next: *mut Node<P>) {
+        self.set_link(node, self.link(node).with_next(next));
     }
 
     #[inline(always)]
@@ -399,7 +413,9 @@ mod tests {
 
     fn push(list: &mut List<u32>, node: &TestNode, name: u32) {
         // SAFETY: the tests push only what is not linked.
-        unsafe { list.push(node.as_ref(), kind(node), name) };
+        unsafe { node.put_payload(name) };
+        // SAFETY: as above.
+        unsafe { list.push(node.as_ref(), kind(node)) };
     }
 
     /// A list in which each node has its index as its payload.

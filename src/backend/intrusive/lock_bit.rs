@@ -85,7 +85,7 @@ impl Word {
     /// Waits for the thread that holds the list lock, which runs no user code and a bounded number of steps.
     #[cold]
     #[inline(never)]
-    fn wait_until_unlocked(&self) -> Snapshot {
+    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
         // The holder runs on another core and is soon done, or it was preempted while it held the lock, and needs the
         // core that this thread runs on.
         let mut spins = if cfg!(any(oncelot_loom, oncelot_shuttle)) {

@@ -28,4 +28,8 @@ impl Word {
     pub(super) fn try_lock_if(&self, _condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
         unreachable!()
     }
+
+    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
+        unreachable!()
+    }
 }

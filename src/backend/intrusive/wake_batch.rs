@@ -92,10 +92,12 @@ struct Waking<F: FnMut(&mut WakeBatch) -> bool> {
 impl<F: FnMut(&mut WakeBatch) -> bool> Waking<F> {
     #[inline(never)]
     fn run(&mut self) {
-        self.batch.wake_all();
-        while self.has_more {
-            self.has_more = (self.refill)(&mut self.batch);
+        loop {
             self.batch.wake_all();
+            if !self.has_more {
+                break;
+            }
+            self.has_more = (self.refill)(&mut self.batch);
         }
     }
 

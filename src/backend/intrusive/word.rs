@@ -69,13 +69,9 @@ impl Snapshot {
         self.0.addr() & INITIALIZING != 0
     }
 
-    #[cfg_attr(
-        feature = "critical-section",
-        allow(dead_code, reason = "there is no lock bit")
-    )]
     #[inline(always)]
     pub(super) fn is_locked(self) -> bool {
-        self.0.addr() & LOCKED != 0
+        cfg!(not(feature = "critical-section")) && self.0.addr() & LOCKED != 0
     }
 
     #[inline(always)]
@@ -270,7 +266,9 @@ mod tests {
             let node = Box::pin(WaiterNode::new(WaiterKind::Claimant));
             let mut guard = lock(&word);
             // SAFETY: the node is new, and is popped below.
-            unsafe { (guard.list).push(Pin::as_ref(&node), WaiterKind::Claimant, Waker::noop().clone()) };
+            unsafe { node.put_payload(Waker::noop().clone()) };
+            // SAFETY: as above.
+            unsafe { guard.list.push(Pin::as_ref(&node), WaiterKind::Claimant) };
             drop(guard);
             assert_eq!(word.load().state(), state);
             assert!(!word.load().is_locked());
