@@ -115,7 +115,7 @@ pub unsafe trait Backend: Sized {
     /// The state that was found instead, `Initializing` or `Ready`.
     fn try_claim(&self) -> Result<(), State>;
 
-    /// Moves INITIALIZING to READY and wakes all waiters, oldest first.
+    /// Moves INITIALIZING to READY and wakes all waiters, those of each kind oldest first.
     ///
     /// # Panics
     ///

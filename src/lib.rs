@@ -39,7 +39,7 @@
 //! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`] |
 //! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
-//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own |
+//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | a span for each initializer, and events for how it ends and for who starts to wait |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
@@ -99,7 +99,11 @@ pub use crate::{
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::static_lazy::{Align, Alignment, FutureStorage, align_of_future, size_of_future};
+    pub use core::future::{Future, IntoFuture};
+
+    pub use crate::static_lazy::{
+        Align, Alignment, FutureStorage, InStatic, StaticFuture, align_of_future, size_of_future,
+    };
 }
 
 // A part of the crate, and not a test beside it, so that loom is a dependency of the tests alone.

@@ -28,7 +28,7 @@ pub(crate) mod futures;
 ///
 /// | event | effect |
 /// |---|---|
-/// | the initializer yields a value | all waiters are woken, oldest first, and get the value |
+/// | the initializer yields a value | all waiters are woken, those of each kind oldest first, and get the value |
 /// | it yields an error, panics, or is dropped | the cell is empty again, and every waiter that could initialize is woken; whoever is polled first is next |
 /// | a waiting future is dropped | it leaves nothing behind, and nobody's wakeup is lost |
 ///

@@ -1,4 +1,29 @@
 //! Lazily computed statics: the future lives in a place beside the static, and has a waker of the static's own.
+//!
+//! # Phases
+//!
+//! In a `Lazy`, the task that holds the claim polls the future with its own waker, and keeps the claim until the future
+//! has completed or the task's future is dropped. A static polls its future with a waker of its own, and gives the claim up
+//! after each poll, so that a task that is held without being polled holds up no other task. A byte says what the future is
+//! doing:
+//!
+//! | phase | the future | the claim is held by |
+//! |---|---|---|
+//! | AWAKE | was woken, or was never polled | the task that is about to poll it, or no task |
+//! | POLLING | was not woken since a task began to poll it | that task |
+//! | ASLEEP | is pending | its waker |
+//!
+//! | from | to | by | then |
+//! |---|---|---|---|
+//! | any | POLLING | the task that has claimed | the task polls the future |
+//! | POLLING | ASLEEP | that task, if the future is pending | the task forgets the claim, and waits as a claimant |
+//! | POLLING | AWAKE | a wake | nothing; if the future is pending, the task does not find POLLING, and releases the claim |
+//! | ASLEEP | AWAKE | a wake | the waker releases the claim, which wakes every claimant; the first one to be polled claims |
+//!
+//! Each change is a read-modify-write that acquires and releases, also where it changes nothing. So the task that polls
+//! next sees what the thread that woke the future had done before. One change from ASLEEP to AWAKE succeeds for each
+//! time that the future fell asleep, so that the claim is released once. Once the future has completed, the phase means
+//! nothing.
 
 use core::{
     fmt, mem,
@@ -16,43 +41,123 @@ use crate::{
     trace::InitSpan,
 };
 
-pub use self::storage::{Align, Alignment, FutureStorage, align_of_future, size_of_future};
+pub use self::storage::{
+    Align, Alignment, FutureStorage, InStatic, StaticFuture, align_of_future, size_of_future,
+};
 
 mod storage;
 
-/// Declares statics whose values are computed by futures, when they are first asked for.
+/// Declares statics whose values are computed by futures, on first use.
 ///
 /// ```
 /// # #[derive(Debug)] pub struct Config;
 /// # async fn load() -> Config { Config }
 /// oncelot::lazy! {
-///     /// What the configuration file says.
-///     pub static CONFIG: Config = async { load().await };
-///     static ANSWER: u32 = async { 6 * 7 };
+///     /// The contents of the configuration file.
+///     pub static CONFIG: Config = load();
+///     static PORT: Result<u16, std::num::ParseIntError> = async {
+///         let port = "8080".parse()?;
+///         Ok(port)
+///     };
 /// }
 ///
 /// # futures_lite::future::block_on(async {
 /// let config: &'static Config = CONFIG.get().await;
-/// assert_eq!(*ANSWER.get().await, 42);
+/// assert_eq!(*PORT.get().await, Ok(8080));
 /// # });
 /// ```
 ///
 /// Each static is a [`StaticLazy`]. The future is stored in a place beside it, whose size and alignment are computed by
-/// the compiler, and nothing is allocated. Attributes, doc comments and visibility are the static's. The future is
-/// `Send` and `'static`; it begins when somebody asks, and is dropped as soon as the value is there.
+/// the compiler, and nothing is allocated. Attributes, doc comments and visibility apply to the static; an attribute
+/// such as `#[cfg]` or `#[allow]` also applies to its expression. An invocation may declare several statics: a hundred are
+/// within the compiler's default recursion limit.
+///
+/// # Expressions
+///
+/// The macro expands each expression once, outside of any `unsafe` block. The expression is evaluated on the first poll of
+/// [`StaticLazy::get`], and never again.
+///
+/// - **An `async` block** is compiled as the body of an `async fn` that returns the type of the static. The compiler
+///   infers types from that type, and coerces the value to it. So `async { None }`,
+///   `async { Mutex::new(HashMap::new()) }`, and `async { Box::new(|| 1) }` for a `Box<dyn Fn() -> u32 + Send + Sync>`
+///   compile, and `?` converts an error to the error type of the static. `move` makes no difference.
+/// - **Any other expression** is evaluated to a future, or to another value that implements [`IntoFuture`], whose output is
+///   the type of the static. That may be a call of an `async fn`, as in `load()`. The output is not coerced: if `load`
+///   returns another type that coerces to the type of the static, write `async { load().await }`.
+///
+/// The type of a static may leave out `'static`, as the type of every static may: `static NAME: &str = async { "name" };`
+/// compiles.
+///
+/// # Bounds
+///
+/// Any thread may poll the future, drop it, and use the value.
+///
+/// - The future must be `Send`. If the compiler reports "future cannot be sent between threads safely", it also points at
+///   the value that is not `Send`: drop that value before the next `.await`. A [`Lazy`](crate::Lazy) that is not in a
+///   static does not have this bound.
+/// - The value must be `Send` and `Sync`, as in every static.
+/// - The future must be `'static`. The expression cannot use local variables of a function around the static, and a call
+///   such as `count(&String::new())` cannot return a future that borrows a temporary value. In an `async` block it can:
+///   `async { count(&String::new()).await }`.
+///
+/// The macro needs no prelude and no `std`. It works in every edition; `.await` in an expression needs edition 2018 or
+/// later.
 #[macro_export]
 macro_rules! lazy {
-    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = $future:expr;)*) => {$(
+    () => {};
+    (
+        $(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = async $(move)? $body:block;
+        $($others:tt)*
+    ) => {
+        $crate::__lazy_static! {
+            $(#[$attribute])* $visibility $name: $value,
+            async fn __oncelot_lazy_init() -> <fn(&()) -> $value as $crate::__private::InStatic>::Type {
+                $body
+            }
+        }
+        $crate::lazy! { $($others)* }
+    };
+    (
+        $(#[$attribute:meta])* $visibility:vis static $name:ident: $value:ty = $future:expr;
+        $($others:tt)*
+    ) => {
+        $crate::__lazy_static! {
+            $(#[$attribute])* $visibility $name: $value,
+            fn __oncelot_lazy_init() -> impl $crate::__private::Future<
+                Output = <fn(&()) -> $value as $crate::__private::InStatic>::Type,
+            > {
+                // A function of its own: if the type of its last expression is wrong, the compiler points at that expression.
+                fn __oncelot_lazy_future()
+                -> impl $crate::__private::StaticFuture<<fn(&()) -> $value as $crate::__private::InStatic>::Type> {
+                    $future
+                }
+                $crate::__private::IntoFuture::into_future(__oncelot_lazy_future())
+            }
+        }
+        $crate::lazy! { $($others)* }
+    };
+}
+
+/// Declares one static of [`lazy!`](crate::lazy!); `$init` is a function that returns its future.
+///
+/// The type of the future has no name, and is needed in three places: for the size and the alignment of the place, and for
+/// the static. A closure in each of them would be a copy of the user's expression, so that the macro needs a function.
+/// Items are not hygienic: the user's expression can name them, and their names have a prefix.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __lazy_static {
+    ($(#[$attribute:meta])* $visibility:vis $name:ident: $value:ty, $init:item) => {
         $(#[$attribute])*
         $visibility static $name: $crate::StaticLazy<$value> = {
+            $init
             static __ONCELOT_STORAGE: $crate::__private::FutureStorage<
-                { $crate::__private::size_of_future(|| $future) },
-                { $crate::__private::align_of_future(|| $future) },
+                { $crate::__private::size_of_future(__oncelot_lazy_init) },
+                { $crate::__private::align_of_future(__oncelot_lazy_init) },
             > = $crate::__private::FutureStorage::new();
             // SAFETY: the place is this static's alone.
-            unsafe { $crate::StaticLazy::__new(&__ONCELOT_STORAGE, || $future) }
+            unsafe { $crate::StaticLazy::__new(&__ONCELOT_STORAGE, __oncelot_lazy_init) }
         };
-    )*};
+    };
 }
 
 /// A static whose value is computed by a future, when it is first asked for. [`lazy!`](crate::lazy!) declares it.

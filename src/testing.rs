@@ -29,7 +29,7 @@
 //! # mod conformance {
 //! oncelot::conformance_tests!(
 //!     oncelot::backend::Intrusive,
-//!     except [wakers_may_reenter_when_woken, waiters_are_woken_oldest_first]
+//!     except [wakers_may_reenter_when_woken, each_kind_is_woken_oldest_first]
 //! );
 //! # }
 //! ```
@@ -59,7 +59,7 @@ mod waiter;
 
 /// Tests a backend: makes a `#[test]` of every property in [`testing`](crate::testing).
 ///
-/// It takes the type of the backend, and the properties of [`optional`](crate::testing::optional) that are
+/// It takes the type of the backend, and the properties of [`testing::optional`](crate::testing::optional) that are
 /// not tested, as the backend is documented not to keep them. For several backends, call it in several
 /// modules.
 ///
@@ -141,8 +141,7 @@ macro_rules! __oncelot_properties {
                 cells::threads_take_their_turns
             }
             optional {
-                claimants_are_woken_oldest_first
-                waiters_are_woken_oldest_first
+                each_kind_is_woken_oldest_first
 
                 registering_wakes_nobody
                 cancelling_wakes_nobody

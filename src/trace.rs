@@ -151,7 +151,7 @@ mod traced {
         }
     }
 
-    /// The event of a waiter that begins to wait, which is emitted at most once.
+    /// Whether the event of a waiter that begins to wait was emitted.
     pub(crate) struct WaitEvent {
         is_emitted: bool,
     }

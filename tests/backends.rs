@@ -12,7 +12,6 @@ mod event_listener {
     oncelot::conformance_tests!(
         oncelot::backend::EventListener,
         except [
-            waiters_are_woken_oldest_first,
             wakers_may_reenter_when_woken,
             wakers_may_reenter_when_cloned,
             wakers_may_settle_the_state_when_cloned,
@@ -29,8 +28,7 @@ mod atomic_waker {
     oncelot::conformance_tests!(
         oncelot::backend::AtomicWaker,
         except [
-            claimants_are_woken_oldest_first,
-            waiters_are_woken_oldest_first,
+            each_kind_is_woken_oldest_first,
             registering_wakes_nobody,
             cancelling_wakes_nobody,
             failures_do_not_touch_passive_waiters,

@@ -17,7 +17,10 @@ use std::{
 
 use counting::ALLOCATIONS;
 use futures_lite::future::{block_on, yield_now};
-use oncelot::{__private::FutureStorage, StaticLazy, lazy};
+use oncelot::{
+    __private::{FutureStorage, size_of_future},
+    StaticLazy, lazy,
+};
 use util::{Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "this static is poisoned";
@@ -155,6 +158,26 @@ fn big_futures_that_refer_to_themselves_are_stored_in_place() {
     // Beside the value. With `tracing`, a span and a count as well.
     let words = if cfg!(feature = "tracing") { 20 } else { 7 };
     assert_eq!(size_of_val(&BIG), (words + 1) * size_of::<usize>());
+}
+
+/// The expression sees the function of the macro that returns the future.
+#[test]
+fn the_future_is_stored_as_it_is() {
+    lazy! {
+        static CALL: usize = ready(size_of_future(__oncelot_lazy_init));
+        static BLOCK: usize = async {
+            let words = [0_usize; 100];
+            yield_now().await;
+            size_of_future(__oncelot_lazy_init) + words[0]
+        };
+    }
+    async fn by_hand() -> usize {
+        let words = [0_usize; 100];
+        yield_now().await;
+        words[0]
+    }
+    assert_eq!(now(CALL.get()), &size_of_future(|| ready(0_usize)));
+    assert_eq!(block_on(BLOCK.get()), &size_of_future(by_hand));
 }
 
 /// The future is where the program has nothing but zeros when it begins.

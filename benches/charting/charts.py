@@ -1,6 +1,6 @@
 """Which pictures there are, and which figures of the benches each shows."""
 
-from . import bars, lines, states
+from . import bars, lines
 from .card import Card
 from .report import Report
 
@@ -13,7 +13,7 @@ LAZIES = ["oncelot", "async-once-cell", "futures-util", "asyncband", "async-lazy
 QUARTILES = "Medians; whiskers are quartiles."
 
 
-def draw_all(charts, protocol):
+def draw_all(charts):
     """Every file's name and text, from the JSON files in the folder `charts`."""
     peers, lazy = Report(charts / "peers.json"), Report(charts / "lazy.json")
     return {
@@ -22,7 +22,6 @@ def draw_all(charts, protocol):
         "sizes.svg": _sizes(peers),
         "uncontended.svg": _uncontended(peers),
         "lazy.svg": _lazy(lazy),
-        "states.svg": states.draw(protocol),
     }
 
 

@@ -9,9 +9,13 @@ pub(crate) fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let arch = std::env::consts::ARCH;
     let processor = processor().unwrap_or_else(|| "unknown processor".to_owned());
+    format!("{processor}, {cores} cores, {arch}, {}", compiler())
+}
+
+/// The compiler's version.
+pub(crate) fn compiler() -> String {
     let compiler = output_of("rustc", &["--version"]);
-    let compiler = compiler.as_deref().map_or("unknown compiler", str::trim);
-    format!("{processor}, {cores} cores, {arch}, {compiler}")
+    compiler.map_or("unknown compiler".to_owned(), |version| version.trim().to_owned())
 }
 
 /// The processor's name, where the system tells it in a file.

@@ -43,7 +43,7 @@ pub(crate) fn look<'a>(calls: usize, get: impl Fn() -> Option<&'a u64>) -> Cost 
 
 /// Polls a future where it lies: in memory that others might see, as in a task.
 #[inline(always)]
-pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     black_box(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 

@@ -1,7 +1,8 @@
-//! The list of waiters against a `VecDeque`.
+//! The list of waiters against two `VecDeque`s.
 
 use std::{
     collections::VecDeque,
+    mem::MaybeUninit,
     pin::Pin,
     ptr::{self, NonNull},
 };
@@ -10,58 +11,60 @@ use arbitrary::{Result, Unstructured};
 
 use crate::{
     backend::WaiterKind,
-    shipped_list::{List, Node, Ticket},
+    shipped_list::{List, Node},
 };
 
 /// As many nodes as there are.
 const NODES: usize = 24;
 
+/// The largest batch that is taken out.
+const ROOM: usize = 5;
+
 #[derive(Debug)]
 enum Op {
     /// Puts a node in that is not there; before that, replaces it by a new one.
-    Push {
-        node: usize,
-        kind: WaiterKind,
-    },
+    Push { node: usize, kind: WaiterKind },
     /// Takes a node out that is there.
-    Unlink {
-        node: usize,
-    },
-    /// Takes out the oldest of all.
-    TakeOldest,
-    TakeOldestClaimant,
+    Unlink { node: usize },
+    /// Replaces the payload of a node that is there.
+    Replace { node: usize },
+    /// Takes out the nodes of the first lane up to one of them, and no more than there is room for.
+    Pop { end: usize, room: usize },
     /// Gives the list away and takes it back, as a lock does.
     PassOn,
 }
 
+/// A node in the list, and how often its payload was replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     node: usize,
-    kind: WaiterKind,
-    ticket: Ticket,
+    replaced: usize,
 }
 
-/// All entries in the order of arrival.
+/// Each lane in the order of arrival.
 #[derive(Debug, Default)]
-struct Model(VecDeque<Entry>);
+struct Model {
+    claimants: VecDeque<Entry>,
+    passive: VecDeque<Entry>,
+}
 
 struct Real {
-    list: List<usize>,
-    nodes: Vec<Pin<Box<Node<usize>>>>,
+    list: List<Entry>,
+    nodes: Vec<Pin<Box<Node<Entry>>>>,
 }
 
-/// Plays the program that `data` tells on the list that ships.
+/// Plays the program that `data` encodes on the list that ships.
 ///
 /// # Panics
 ///
-/// Panics if it does not do what a `VecDeque` does.
+/// Panics if it does not do what the model does.
 pub fn list(data: &[u8]) {
     let mut bytes = Unstructured::new(data);
     let mut real = Real {
         // SAFETY: a null head is an empty list.
         list: unsafe { List::from_head(ptr::null_mut()) },
         nodes: (0..NODES)
-            .map(|name| Box::pin(Node::new(WaiterKind::Claimant, name)))
+            .map(|_| Box::pin(Node::new(WaiterKind::Claimant)))
             .collect(),
     };
     let mut model = Model::default();
@@ -70,44 +73,70 @@ pub fn list(data: &[u8]) {
         play(&op, &mut real, &mut model);
         compare(&real, &model);
     }
-    while !model.0.is_empty() {
-        play(&Op::TakeOldest, &mut real, &mut model);
+    while !real.list.is_empty() {
+        play(&Op::Pop { end: 0, room: 1 }, &mut real, &mut model);
         compare(&real, &model);
     }
-    assert!(real.list.head().is_null());
+    assert!(model.claimants.is_empty() && model.passive.is_empty());
 }
 
 fn play(op: &Op, real: &mut Real, model: &mut Model) {
     match *op {
-        Op::Push { node, kind } if !model.contains(node) => {
-            real.nodes[node] = Box::pin(Node::new(kind, node));
+        Op::Push { node, kind } if model.find(node).is_none() => {
+            let entry = Entry { node, replaced: 0 };
+            real.nodes[node] = Box::pin(Node::new(kind));
             // SAFETY: the node is new, and stays while it is in the list.
-            unsafe { real.list.push(real.nodes[node].as_ref()) };
-            model.push(node, kind);
+            unsafe { real.nodes[node].put_payload(entry) };
+            // SAFETY: as above.
+            unsafe { real.list.push(real.nodes[node].as_ref(), kind) };
+            match kind {
+                WaiterKind::Claimant => model.claimants.push_back(entry),
+                WaiterKind::Passive => model.passive.push_back(entry),
+            }
         }
-        Op::Unlink { node } if model.contains(node) => {
-            let place = NonNull::from(&*real.nodes[node]);
+        Op::Unlink { node } if model.find(node).is_some() => {
             // SAFETY: the node is in the list.
-            let name = unsafe { real.list.unlink(place, |name| *name) };
-            assert_eq!(name, node);
-            model.0.retain(|entry| entry.node != node);
+            let entry = unsafe { real.list.unlink(real.nodes[node].as_ref()) };
+            assert_eq!(entry, model.find(node).copied());
+            model.claimants.retain(|entry| entry.node != node);
+            model.passive.retain(|entry| entry.node != node);
+        }
+        Op::Replace { node } => {
+            if let Some(entry) = model.find(node) {
+                let newer = Entry {
+                    node,
+                    replaced: entry.replaced + 1,
+                };
+                // SAFETY: the node is in the list, and is ours.
+                let older = unsafe { real.list.replace(real.nodes[node].as_ref(), newer) };
+                assert_eq!(older, *entry);
+                *entry = newer;
+            }
         }
         Op::Push { .. } | Op::Unlink { .. } => {}
-        Op::TakeOldest => {
-            let oldest = real.list.oldest().map(|oldest| {
-                // SAFETY: the node was found in the list.
-                unsafe { real.list.unlink(oldest, |name| *name) }
-            });
-            assert_eq!(oldest, model.0.pop_front().map(|entry| entry.node));
-        }
-        Op::TakeOldestClaimant => {
-            let oldest = real.list.oldest_claimant().map(|oldest| {
-                // SAFETY: the node was found in the list.
-                unsafe { real.list.unlink(oldest, |name| *name) }
-            });
-            let expected = model.oldest_claimant();
-            assert_eq!(oldest, expected.map(|entry| entry.node));
-            model.0.retain(|entry| Some(*entry) != expected);
+        Op::Pop { end, room } => {
+            let lane = if model.claimants.is_empty() {
+                &mut model.passive
+            } else {
+                &mut model.claimants
+            };
+            assert_eq!(real.list.last_of_first_lane().is_none(), lane.is_empty());
+            if lane.is_empty() {
+                return;
+            }
+            let end = end % lane.len();
+            let place = NonNull::from(&*real.nodes[lane[end].node]);
+            let expected: Vec<_> = lane.drain(..room.min(end + 1)).collect();
+            let mut popped = [const { MaybeUninit::uninit() }; ROOM];
+            let mut slots = popped[..room].iter_mut();
+            // SAFETY: the node is in the first lane.
+            unsafe { real.list.pop_through(place, &mut slots) };
+            let taken = room - slots.len();
+            // SAFETY: the slots that were taken are initialized.
+            let popped = popped[..taken]
+                .iter()
+                .map(|entry| unsafe { entry.assume_init_read() });
+            assert!(popped.eq(expected));
         }
         // SAFETY: the head is the list's own.
         Op::PassOn => real.list = unsafe { List::from_head(real.list.head()) },
@@ -115,42 +144,25 @@ fn play(op: &Op, real: &mut Real, model: &mut Model) {
 }
 
 fn compare(real: &Real, model: &Model) {
-    let entry = |place: NonNull<Node<usize>>| {
-        // SAFETY: the list leads to nodes that are there.
-        let node = unsafe { place.as_ref() };
-        Entry {
-            node: *node.payload(),
-            kind: node.kind(),
-            ticket: real.list.ticket(place),
-        }
+    assert_eq!(real.list.has_claimants(), !model.claimants.is_empty());
+    let first = model.claimants.front().or(model.passive.front());
+    let expected = first.map_or(ptr::null(), |entry| &raw const *real.nodes[entry.node]);
+    assert!(ptr::eq(real.list.head(), expected));
+    let is_linked = |node| {
+        model
+            .claimants
+            .iter()
+            .chain(&model.passive)
+            .any(|entry| entry.node == node)
     };
-    assert_eq!(real.list.oldest().map(entry), model.0.front().copied());
-    assert_eq!(real.list.oldest_claimant().map(entry), model.oldest_claimant());
-    assert_eq!(real.list.newest_ticket(), model.newest_ticket());
     for (name, node) in real.nodes.iter().enumerate() {
-        assert_eq!(node.is_linked(), model.contains(name));
+        assert_eq!(node.is_linked(), is_linked(name));
     }
 }
 
 impl Model {
-    fn contains(&self, node: usize) -> bool {
-        self.0.iter().any(|entry| entry.node == node)
-    }
-
-    fn push(&mut self, node: usize, kind: WaiterKind) {
-        let ticket = self.newest_ticket().map_or(0, |newest| newest + 1);
-        self.0.push_back(Entry { node, kind, ticket });
-    }
-
-    fn oldest_claimant(&self) -> Option<Entry> {
-        self.0
-            .iter()
-            .find(|entry| entry.kind == WaiterKind::Claimant)
-            .copied()
-    }
-
-    fn newest_ticket(&self) -> Option<Ticket> {
-        self.0.back().map(|entry| entry.ticket)
+    fn find(&mut self, node: usize) -> Option<&mut Entry> {
+        (self.claimants.iter_mut().chain(&mut self.passive)).find(|entry| entry.node == node)
     }
 }
 
@@ -167,8 +179,11 @@ impl Op {
                 kind: WaiterKind::Passive,
             },
             4 => Self::Unlink { node: node(bytes)? },
-            5 => Self::TakeOldest,
-            6 => Self::TakeOldestClaimant,
+            5 => Self::Pop {
+                end: node(bytes)?,
+                room: bytes.int_in_range(0..=ROOM)?,
+            },
+            6 => Self::Replace { node: node(bytes)? },
             _ => Self::PassOn,
         })
     }

@@ -1,26 +1,154 @@
 //! The default backend: one word, any number of waiters, no allocation.
 //!
-//! The word (see [`word`]) holds the state, the lock of the waiter list and the address of
-//! the list's first node. The nodes stand inside the waiting futures (see [`list`]).
+//! This page is the protocol: what the threads, cores and interrupt handlers that share a cell do, in which order, and
+//! why. Comments in the code cite its invariants by their numbers. The code is in four files: [`word`] has the bits of the
+//! word and the guard of the list, `lock_bit.rs` or `critical_section.rs` makes changes exclusive, [`list`] is the list of
+//! waiters, [`wake_batch`] wakes them. The transitions are in this file.
 //!
-//! `docs/protocol.md` has the transitions with their orderings, the invariants that comments cite by their numbers, and
-//! the interleavings that each step is for.
+//! # States
+//!
+//! ```text
+//!                claim                        publish: wake every waiter
+//!   UNINIT ─────────────────► INITIALIZING ──────────────────────────────► READY
+//!      ▲                            │
+//!      └────────────────────────────┘
+//!        release: wake every claimant
+//! ```
+//!
+//! The *claim* is the right to initialize. It is a value of the type `Claim` (in `raw.rs`): publishing consumes it, and
+//! dropping it releases it. An error, a panic and a cancellation of the initializer are therefore one path.
+//! Methods with `&mut self` set UNINIT or READY from any state, also from INITIALIZING after a future was leaked.
+//!
+//! # The word
+//!
+//! | bits | while set | set by | cleared by |
+//! |---|---|---|---|
+//! | INITIALIZING | one initializer holds the claim; no other thread writes the value | `try_claim` | `publish`, `release` |
+//! | READY | the value is initialized, and only read | `publish` | methods with `&mut self` |
+//! | LOCKED | one thread holds the list lock; no other thread changes the word | taking the lock | the drop of the guard, in the same call |
+//! | the rest | the address of the first waiter, or null | the holder of the lock | the holder of the lock |
+//!
+//! The word is an `AtomicPtr` whose bits change by `map_addr`, so that the address of a node keeps its provenance.
+//! A compare-and-swap compares addresses alone, and a new node can have the address of a node that is gone (the ABA
+//! problem). The address of a node is therefore only ever taken from the word that a successful compare-and-swap has
+//! found, never from a word that was loaded before.
+//!
+//! # Transitions and orderings
+//!
+//! | from | to | by | ordering | pairs with |
+//! |---|---|---|---|---|
+//! | UNINIT, unlocked, no waiters | INITIALIZING | compare-and-swap in `try_claim` | Acquire | the Release of the `release` before: what the failed initializer did happens before the next initializer |
+//! | INITIALIZING, unlocked, no waiters | READY or UNINIT | compare-and-swap in `settle` | Release | the Acquire of every load of the state |
+//! | unlocked | LOCKED | compare-and-swap in `try_lock_unless` | Acquire | the Release of the unlocking before |
+//! | LOCKED | unlocked, with the new head and the new state | store in the drop of `ListGuard` | Release | all of the above |
+//! | READY seen | value read | load in `Word::load` | Acquire | the Release that published READY |
+//!
+//! A reader may see READY in a word that a later holder of the lock has stored. That thread acquired the word before it
+//! stored, so that the write of the value still happens before the read. The compare-and-swaps in between are
+//! read-modify-writes, which continue a release sequence.
+//!
+//! With the feature `critical-section`, each compare-and-swap of this table is a load and a store in a critical section,
+//! and holding the list lock is being in a critical section.
+//!
+//! The second shared atomic is `Node::prev`. It is null while the node is not linked. The thread that unlinks a node reads
+//! `next` and the waker before, and clears `prev` (Release) as its last access to the node. The future that owns the node
+//! loads `prev` (Acquire) without the lock to learn that the node is its own again.
+//!
+//! # Waiters
+//!
+//! Two lanes share one list: *claimants* (`get_or_init`, `insert`), which a value and a failure wake, and *passive*
+//! waiters (`wait`), which only a value wakes. Registering, unlinking and taking the oldest waiter of a lane take a
+//! bounded number of steps, and a failure does not touch the passive lane. Each lane is woken oldest first; the order
+//! across the lanes is not the order of arrival, as claimants are woken before passive waiters.
+//!
+//! # Invariants
+//!
+//! 1. While the list lock is held, only its holder changes the word. So unlocking is a store.
+//! 2. A linked node, and its waker, is changed only under the lock. The owner of the node may compare the waker without
+//!    it, as only the owner ever replaces it.
+//! 3. A linked node is valid: its owner unlinks it, or sees it unlinked, before the owner gives the memory up.
+//! 4. The waker of a node is initialized while the node is linked. The thread that unlinks the node takes the waker.
+//! 5. A claimant is linked only while the state is INITIALIZING, or until a drain that began when that state ended has
+//!    taken it. So every linked claimant will be woken: by the holder of the claim, or by a drain in progress.
+//! 6. A passive waiter is linked only until READY is published, or until the publisher's drain has taken it.
+//! 7. No user code runs under the lock. Wakers are cloned before it is taken, and woken and dropped after it is released.
+//! 8. The value is written only by the holder of the claim, and read only after an Acquire load that has seen READY.
+//! 9. The claimants that a failure's drain still has to wake are those before its marker. The drain ends when its marker
+//!    is unlinked, by itself or by another drain, which has then taken all claimants before the marker.
+//!
+//! # Waking
+//!
+//! `settle` first tries the common case, no waiters, with one compare-and-swap. Otherwise it takes the lock, unlinks up to
+//! 16 waiters, moves their wakers to the stack, and unlocks: that store publishes the new state. Then it wakes them, and
+//! returns for the next 16.
+//!
+//! - **Why batches.** Waking under the lock would deadlock with a waker that re-enters the cell. Taking the whole list out
+//!   of the lock would leave its nodes to futures that are being dropped.
+//! - **Why not splice the lane into a list of the drainer's own.** While the drainer is preempted, or inside a waker that
+//!   blocks, the spliced waiters would be hidden from the thread that publishes next. So only the wakers of one batch are
+//!   ever out of the list and not yet woken.
+//! - **How a drain after a failure ends.** A woken claimant may claim, and other claimants may register behind it, while
+//!   the drain goes on. The holder of the claim owes them the wake, and not the drain. A waker that polls its task on the
+//!   spot could otherwise feed the drain forever. So a drain that does not end with its first batch appends a *marker* to
+//!   the claimants, under the same lock with which it takes that batch: a node on its own stack, with a waker that does
+//!   nothing. It drains up to the marker. Every other drain takes the marker as it takes any claimant.
+//! - **How a drain after a publication ends.** When the list is empty: no waiter registers once the state is READY.
+//! - **Why all claimants are woken.** A failure that passes the claim to one waiter relies on that waiter being polled. A
+//!   task may hold a woken future without polling it, in a `select!` branch that lost, while it waits for the very cell
+//!   elsewhere: a deadlock (futurelock). Here a wake reserves nothing, and the first claimant to be polled claims.
+//! - **Panics.** If a waker panics, a guard wakes the others, and unlinks the marker, before the panic propagates. A second
+//!   panic is caught and dropped (with `std`; without it, where no panic can be caught, it aborts).
+//!
+//! # Interleavings
+//!
+//! - *Register against publish.* A polls and sees INITIALIZING; B publishes and finds no waiters; A goes on to register.
+//!   A takes the lock only by a compare-and-swap from a word that still is INITIALIZING. It finds READY, and does not
+//!   register.
+//! - *Stale waker.* A future moves from task 1 to task 2 and is polled there while B drains. If B has unlinked the node, B
+//!   wakes task 1 in vain; task 2 sees under the lock that the node is not linked, and looks at the state again.
+//!   If the node is still linked, task 2's waker replaces the older one before B can take it.
+//! - *Same waker, no lock.* A is polled with the waker that it left in the list, sees INITIALIZING and a linked node, and
+//!   returns `Pending` without the lock. The thread that unlinks the node wakes this waker later, so that the executor
+//!   polls again.
+//! - *Cancel against publish.* A drops its future; B has unlinked its node and reads the waker. A sees `prev` null only
+//!   after B's last access. Otherwise A takes the lock, after which B has finished with the node.
+//! - *Claim by a linked waiter.* B fails and drains 40 waiters in batches; the last is polled for another reason, finds
+//!   UNINIT and claims. It unlinks its node before it starts its initializer, whose future takes the place of the node.
+//! - *Newcomer behind the marker.* B fails, wakes its first batch, and is preempted. C claims, and D registers behind B's
+//!   marker. B goes on up to its marker and leaves D asleep: C owes D the wake.
+//! - *A publication or a second failure overtakes a drain.* B fails and is preempted between two batches. C claims, and
+//!   publishes or fails. C's drain takes all of B's claimants, and B's marker with them (with a waker that does nothing).
+//!   B takes the lock, finds its marker unlinked, and ends. B cannot free the marker before that, and C does not access it
+//!   after it has cleared `prev`.
+//! - *A nested drain.* The same on one thread: a waker that B wakes polls its task on the spot, which claims and fails.
+//! - *The neighbors of a marker are cancelled.* They unlink themselves from the marker as from any claimant. If no claimant
+//!   is left before the marker, B takes the marker first and ends.
+//! - *A panic while the marker is linked.* The guard in [`wake_batch`] continues the drain up to the marker.
+//!
+//! # Other designs
+//!
+//! | design | why not |
+//! |---|---|
+//! | a semaphore (tokio) | larger; passes permits to waiters that may not be polled |
+//! | an event queue on the heap (event-listener) | allocates |
+//! | a `Mutex<Vec<Waker>>`, or a slab of wakers | allocates; registering or cancelling is O(n), or leaves wakers behind |
+//! | a lock-free stack of waiters | cancelling needs the lock anyway, and the order is newest first |
+//! | two words, one for the state and one for the list | larger, and the two must be kept consistent |
+//! | a ticket in each node, to bound a drain and to merge the lanes | two more words in each node, and a drain that reads them |
 
 use core::{
     fmt,
-    mem::MaybeUninit,
-    pin::Pin,
+    pin::{Pin, pin},
     ptr::NonNull,
     task::{Context, Poll, Waker},
 };
 
 use self::{
-    list::{List, Node, Ticket},
     wake_batch::wake_in_batches,
-    word::{FLAGS, Owned, Snapshot, Word},
+    word::{ListGuard, Snapshot, WaiterNode, Word},
 };
 use super::{Backend, State, WaiterKind};
-use crate::sync::{Ordering, UnsafeCell};
+use crate::sync::Ordering;
 
 mod list;
 mod wake_batch;
@@ -75,172 +203,184 @@ mod exclusion;
 /// priorities on one core, as the handler would spin for the lock of the code that it interrupts. Looking at a
 /// cell, by [`get`](crate::OnceCell::get) and the like, is always possible.
 pub struct Intrusive {
-    word: Word<WaiterNode>,
+    word: Word,
 }
 
-/// The place of a waiting future in the list of [`Intrusive`]: six words, 48 bytes, or 32 bytes on a 32-bit machine.
+/// The place of a waiting future in the list of [`Intrusive`]: four words.
 pub struct IntrusiveWaiter {
     node: WaiterNode,
 }
 
-type WaiterNode = Node<WakerSlot>;
-
-const _: () = assert!(align_of::<WaiterNode>() > FLAGS);
-
-/// Who may touch it: invariants 2 and 4.
-struct WakerSlot(UnsafeCell<MaybeUninit<Waker>>);
-
-// SAFETY: another thread may take the waker and wake or drop it, for which a `Waker` is `Send`; it may change
-// the node's pointers, under the lock. The addresses in there mean the same on every thread.
+// SAFETY: another thread may take the waker and wake or drop it, for which a `Waker` is `Send`. It accesses the other
+// fields under the lock. The addresses in them mean the same on every thread.
 unsafe impl Send for IntrusiveWaiter {}
-// SAFETY: a shared reference gives access to `kind`, which never changes, and to the atomic `linked`.
+// SAFETY: a shared reference gives access to the atomic `prev` alone.
 unsafe impl Sync for IntrusiveWaiter {}
 
-/// Where a drain ends that others may come behind: between the last waiter that it took and the newest one of when
-/// it began. (The last one matters too: others may empty the list between two batches, and tickets begin anew.)
-struct Bound {
-    taken: Option<Ticket>,
-    newest: Option<Ticket>,
-}
-
-/// The list lock, held, and the list.
-struct Locked<'a> {
-    list: List<WakerSlot>,
-    owned: Owned<'a, WaiterNode>,
-}
-
 impl Intrusive {
-    /// Takes the list lock, or gives up as soon as `unless` says so of the word, and tells that word.
-    #[inline]
-    fn lock_unless(
-        &self,
-        unless: impl Fn(Snapshot<WaiterNode>) -> bool,
-    ) -> Result<Locked<'_>, Snapshot<WaiterNode>> {
-        let owned = self.word.own_unless(unless)?;
-        // SAFETY: the list is ours (invariant 1), and linked nodes are valid (invariant 3).
-        let list = unsafe { List::from_head(owned.value.head()) };
-        Ok(Locked { list, owned })
-    }
-
-    #[inline]
-    fn lock(&self) -> Locked<'_> {
-        match self.lock_unless(|_| false) {
-            Ok(locked) => locked,
-            Err(_) => unreachable!("nothing stops this caller"),
-        }
-    }
-
-    /// Claims beside waiters, or somebody who is at the list.
+    /// Claims an empty cell that has waiters, or whose list another thread has locked.
     #[cold]
+    #[inline(never)]
     fn try_claim_contended(&self) -> Result<(), State> {
-        match self.lock_unless(|word| word.state() != State::Uninit) {
-            Ok(mut locked) => {
-                locked.owned.value = locked.owned.value.claimed();
+        match self.word.lock_unless(|word| word.state() != State::Uninit) {
+            Ok(mut guard) => {
+                guard.set_state(State::Initializing);
                 Ok(())
             }
             Err(found) => Err(found.state()),
         }
     }
 
-    /// Ends INITIALIZING with `outcome`, and wakes whom it concerns.
+    /// Ends INITIALIZING with `outcome`, and wakes the waiters that it concerns.
     #[inline]
     fn settle(&self, outcome: State) {
-        let claimed = Snapshot::CLAIMED;
-        // ORDERING: Release pairs with the Acquire of whoever sees READY, or claims after this UNINIT.
-        let exchanged = self
-            .word
-            .exchange(claimed, claimed.settled(outcome), Ordering::Release);
+        let settled = Snapshot::without_waiters(outcome);
+        // ORDERING: Release pairs with the Acquire of a thread that sees READY, or claims after this UNINIT.
+        let exchanged = (self.word).compare_exchange(Snapshot::CLAIMED, settled, Ordering::Release);
         if exchanged.is_err() {
             self.settle_and_wake(outcome);
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn settle_and_wake(&self, outcome: State) {
-        let mut bound = None;
-        wake_in_batches(|batch| {
-            let mut locked = self.lock();
-            let bound = bound.get_or_insert_with(|| {
-                locked.owned.value = locked.owned.value.settled(outcome);
-                Bound {
-                    taken: None,
-                    newest: locked.list.newest_ticket(),
-                }
-            });
-            while !batch.is_full() {
-                let Some(node) = locked.next_concerned(outcome, bound) else {
-                    return false;
-                };
-                // SAFETY: the node was found in the list.
-                batch.push(unsafe { locked.unlink(node) });
+        let is_failure = outcome == State::Uninit;
+        let marker = pin!(WaiterNode::new(WaiterKind::Claimant));
+        let marker = marker.as_ref();
+        let mut is_settled = false;
+        wake_in_batches(move |batch| {
+            let mut guard = self.lock();
+            let end = if is_failure && is_settled {
+                // If the marker is not linked, another drain has taken it, and all claimants before it (invariant 9).
+                marker.is_linked().then(|| NonNull::from(marker.get_ref()))
+            } else if is_failure && !guard.list.has_claimants() {
+                None
+            } else {
+                guard.list.last_of_first_lane()
+            };
+            if let Some(end) = end {
+                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes. `end` is in the lane
+                // that the list begins with, which after a failure is that of the claimants.
+                unsafe { batch.fill(|slots| guard.list.pop_through(end, slots)) };
             }
-            true
+            if is_settled {
+                return if is_failure {
+                    marker.is_linked()
+                } else {
+                    !guard.list.is_empty()
+                };
+            }
+            is_settled = true;
+            guard.set_state(outcome);
+            if !is_failure {
+                return !guard.list.is_empty();
+            }
+            let has_more = guard.list.has_claimants();
+            if has_more {
+                // SAFETY: the marker is new.
+                unsafe { marker.put_payload(Waker::noop().clone()) };
+                // SAFETY: the marker is new. It stays in place until this function returns, which it does when the marker
+                // is unlinked: `wake_in_batches` goes on until `false` is returned here, whether wakers panic or not.
+                unsafe { guard.list.push(marker, WaiterKind::Claimant) };
+            }
+            has_more
         });
+    }
+
+    #[inline(always)]
+    fn lock(&self) -> ListGuard<'_> {
+        match self.word.lock_unless(|_| false) {
+            Ok(guard) => guard,
+            Err(_) => unreachable!("no condition prevents the lock"),
+        }
     }
 
     /// Registers a waiter that is not linked.
     #[inline]
     fn register(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         let waker = waker.clone();
-        let kind = node.kind();
-        let Ok(mut locked) = self.lock_unless(|word| kind.is_settled_by(word.state())) else {
-            return Poll::Ready(());
-        };
-        // SAFETY: the node is not linked, so that its slot is empty and its owner's alone (invariant 4).
-        unsafe { node.payload().write(waker) };
-        // SAFETY: the node is not linked, and its owner keeps it valid until it is (invariant 3).
-        unsafe { locked.list.push(node) };
-        Poll::Pending
+        // SAFETY: the caller owns the node, which is not linked.
+        unsafe { node.put_payload(waker) };
+        // SAFETY: as above.
+        let kind = unsafe { node.kind() };
+        loop {
+            if let Some(mut guard) = self.word.try_lock_if(|word| word.admits(kind)) {
+                // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 3).
+                unsafe { guard.list.push(node, kind) };
+                return Poll::Pending;
+            }
+            if kind.is_settled_by(self.word.wait_until_unlocked().state()) {
+                // SAFETY: the node has a payload, is not linked, and the caller owns it.
+                drop(unsafe { node.take_payload() });
+                return Poll::Ready(());
+            }
+        }
     }
 
-    /// Brings the waker of a waiter up to date that was linked a moment ago.
+    /// Replaces the waker of a waiter that was linked a moment ago, unless the new one wakes the same task.
     #[inline(never)]
     fn update(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
-        // SAFETY: the caller owns the node, whose slot was filled when it was linked (invariants 2 and 4).
-        if unsafe { node.payload().is_equal_to(waker) } {
-            // Whoever takes the node out wakes this very task.
+        // SAFETY: the caller owns the node, whose waker was written when it was linked (invariants 2 and 4). A waker that
+        // was moved out can still be compared: `will_wake` compares addresses and follows none of them. No other task can
+        // have got the address of a waker that is gone without seeing `prev` cleared before.
+        if unsafe { node.with_payload(|current| current.will_wake(waker)) } {
+            // The thread that unlinks the node wakes this very task.
             return Poll::Pending;
         }
         let waker = waker.clone();
-        let locked = self.lock();
-        // Thread A may have taken the node out and be about to wake the older waker, whose task polls us no
-        // more. Only under the lock do we know that it has not.
+        let mut guard = self.lock();
+        // Thread A may have unlinked the node and be about to wake the older waker, whose task no longer polls this
+        // future. Only the lock shows that it has not.
         let (poll, spare) = if node.is_linked() {
-            // SAFETY: we own the node and hold the lock; the node is linked (invariants 2 and 4).
-            (Poll::Pending, unsafe { node.payload().replace(waker) })
+            // SAFETY: the caller owns the node, which is linked (invariants 2 and 4).
+            (Poll::Pending, unsafe { guard.list.replace(node, waker) })
         } else {
             (Poll::Ready(()), waker)
         };
-        drop(locked);
+        drop(guard);
         drop(spare);
         poll
     }
 
-    #[cold]
+    /// Unlinks a waiter that was linked a moment ago.
+    #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
-        let mut locked = self.lock();
-        // Thread A may have taken the node out since we last looked.
-        let waker = node.is_linked().then(|| {
-            // SAFETY: under the lock, a linked node is in the list.
-            unsafe { locked.unlink(NonNull::from(&*node)) }
-        });
-        drop(locked);
-        drop(waker);
+        let (mut backend, mut node) = (self, node);
+        loop {
+            if let Some(mut guard) = backend.word.try_lock_if(|word| !word.is_locked()) {
+                // Thread A may have unlinked the node since the caller has loaded `prev`.
+                // SAFETY: the node is in the list or in none.
+                let waker = unsafe { guard.list.unlink(node) };
+                drop(guard);
+                drop(waker);
+                return;
+            }
+            (backend, node) = backend.wait_to_cancel(node);
+        }
+    }
+
+    /// Waits until the list lock is released. It returns what it is given, so that the fast path of its caller has nothing
+    /// to keep in registers that it would have to save.
+    #[cold]
+    #[inline(never)]
+    fn wait_to_cancel<'a>(&'a self, node: Pin<&'a WaiterNode>) -> (&'a Self, Pin<&'a WaiterNode>) {
+        self.word.wait_until_unlocked();
+        (self, node)
     }
 }
 
 // SAFETY: the numbers are those of the trait's documentation.
-// 1. Only a `try_claim` moves UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as the
-//    owner of the list, of whom there is one. Only the holder of the claim moves on from there, in `settle`.
-// 2. READY is set by `settle` alone, with Release, directly or by unlocking. Every later change of the word
-//    is a read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY
-//    word synchronizes with `settle`. (Where there are critical sections, each load and store that stand for a
-//    read-modify-write are in one.)
+// 1. Only a `try_claim` changes UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as the holder of
+//    the list lock, of whom there is one. Only the holder of the claim changes INITIALIZING, in `settle`.
+// 2. READY is set by `settle` alone, with Release, directly or by unlocking. Every later change of the word is a
+//    read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY word
+//    synchronizes with `settle`. (With critical sections, each load and store that replace a read-modify-write are in one
+//    critical section.)
 // 3. UNINIT is set by `settle` with Release, in the same two ways, and `try_claim` acquires.
-// 4. `poll_wait` and `cancel` leave the node unlinked when they say so; the last touch by another thread is
-//    the store of `linked`, which they acquire. A node points to nodes
-//    alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they stand in is
-//    not used again.
+// 4. `poll_wait` and `cancel` leave the node unlinked when they say so; the last access by another thread is the store of
+//    `prev`, which they acquire. A node points to nodes alone. Those that a leaked future has left stay valid, as they are
+//    not `Unpin`; the list that they are in is not used again.
 unsafe impl Backend for Intrusive {
     const UNINIT: Self = Self {
         word: Word::new(Snapshot::UNINIT),
@@ -251,10 +391,10 @@ unsafe impl Backend for Intrusive {
 
     type Waiter = IntrusiveWaiter;
 
-    #[inline]
+    #[inline(always)]
     fn waiter(kind: WaiterKind) -> IntrusiveWaiter {
         IntrusiveWaiter {
-            node: Node::new(kind, WakerSlot::new()),
+            node: WaiterNode::new(kind),
         }
     }
 
@@ -270,16 +410,13 @@ unsafe impl Backend for Intrusive {
 
     #[inline]
     fn try_claim(&self) -> Result<(), State> {
-        // Whoever comes to wait is spared a compare-and-swap that would fail.
+        // A task that comes to wait is spared a compare-and-swap that would fail.
         let found = self.state();
         if found != State::Uninit {
             return Err(found);
         }
-        // ORDERING: Acquire pairs with the Release in `settle`: the initializer before us has ended.
-        match self
-            .word
-            .exchange(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire)
-        {
+        // ORDERING: Acquire pairs with the Release in `settle`: the initializer before this one has ended.
+        match (self.word).compare_exchange(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire) {
             Ok(_) => Ok(()),
             Err(_) => self.try_claim_contended(),
         }
@@ -296,7 +433,7 @@ unsafe impl Backend for Intrusive {
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
-        let node = waiter.as_ref().node();
+        let node = waiter.into_ref().node();
         if node.is_linked() {
             self.update(node, cx.waker())
         } else {
@@ -306,103 +443,18 @@ unsafe impl Backend for Intrusive {
 
     #[inline]
     unsafe fn cancel(&self, waiter: Pin<&mut IntrusiveWaiter>) {
-        let node = waiter.as_ref().node();
+        let node = waiter.into_ref().node();
         if node.is_linked() {
             self.cancel_linked(node);
         }
     }
 }
 
-impl Locked<'_> {
-    /// Takes a node out of the list, with its waker.
-    ///
-    /// # Safety
-    ///
-    /// The node is in the list. It must not be touched afterwards but by its owner.
-    unsafe fn unlink(&mut self, node: NonNull<WaiterNode>) -> Waker {
-        let take = |slot: &WakerSlot| {
-            // SAFETY: the waker of a linked node is initialized, and moves to who unlinks it (invariant 4).
-            unsafe { slot.read() }
-        };
-        // SAFETY: the caller's promise.
-        unsafe { self.list.unlink(node, take) }
-    }
-
-    /// The oldest waiter that `outcome` concerns, to be taken next.
-    fn next_concerned(&self, outcome: State, bound: &mut Bound) -> Option<NonNull<WaiterNode>> {
-        if outcome == State::Ready {
-            // Nobody comes behind.
-            return self.list.oldest();
-        }
-        let claimant = self.list.oldest_claimant()?;
-        let ticket = Some(self.list.ticket(claimant));
-        if ticket <= bound.taken || ticket > bound.newest {
-            return None;
-        }
-        bound.taken = ticket;
-        Some(claimant)
-    }
-}
-
-impl Drop for Locked<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.owned.value = self.owned.value.with_head(self.list.head());
-        // Dropping `owned` writes it and unlocks.
-    }
-}
-
 impl IntrusiveWaiter {
-    #[inline]
-    fn node(self: Pin<&Self>) -> Pin<&WaiterNode> {
-        // SAFETY: the node is a field, which moves with the whole and is not handed out unpinned.
+    #[inline(always)]
+    fn node<'a>(self: Pin<&'a Self>) -> Pin<&'a WaiterNode> {
+        // SAFETY: the node is a field, which is pinned with the waiter and not handed out otherwise.
         unsafe { self.map_unchecked(|waiter| &waiter.node) }
-    }
-}
-
-impl WakerSlot {
-    const fn new() -> Self {
-        Self(UnsafeCell::new(MaybeUninit::uninit()))
-    }
-
-    /// # Safety
-    ///
-    /// The slot is empty, and only the caller uses it.
-    unsafe fn write(&self, waker: Waker) {
-        // SAFETY: the caller's promise.
-        self.0
-            .with_mut(|slot| unsafe { slot.cast::<Waker>().write(waker) });
-    }
-
-    /// Moves the waker out. The owner of the node may still compare it.
-    ///
-    /// # Safety
-    ///
-    /// The slot is filled, and the caller is the one to empty it, while nobody writes.
-    unsafe fn read(&self) -> Waker {
-        // SAFETY: the caller's promise.
-        self.0.with(|slot| unsafe { slot.cast::<Waker>().read() })
-    }
-
-    /// # Safety
-    ///
-    /// The slot is filled, and only the caller uses it.
-    unsafe fn replace(&self, waker: Waker) -> Waker {
-        // SAFETY: the caller's promise.
-        self.0
-            .with_mut(|slot| unsafe { slot.cast::<Waker>().replace(waker) })
-    }
-
-    /// Whether the waker wakes the same task as `other`. A waker that has been moved out still tells.
-    ///
-    /// # Safety
-    ///
-    /// The slot has been filled, and nobody writes.
-    unsafe fn is_equal_to(&self, other: &Waker) -> bool {
-        // SAFETY: the caller's promise. `will_wake` compares addresses and follows none of them. No other task can
-        // have got the address of a waker that is gone without seeing `linked` cleared before.
-        self.0
-            .with(|slot| unsafe { &*slot.cast::<Waker>() }.will_wake(other))
     }
 }
 
@@ -415,7 +467,6 @@ impl fmt::Debug for Intrusive {
 impl fmt::Debug for IntrusiveWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IntrusiveWaiter")
-            .field("kind", &self.node.kind())
             .field("is_waiting", &self.node.is_linked())
             .finish_non_exhaustive()
     }

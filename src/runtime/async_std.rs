@@ -4,7 +4,8 @@ use super::Runtime;
 
 /// async-std's global executor, and its pool for blocking work (feature `async-std`).
 ///
-/// async-std itself is no longer developed, and recommends smol.
+/// async-std is discontinued upstream, and recommends smol. The feature stays for existing applications; a new application
+/// should use the feature `smol`.
 #[derive(Debug, Clone, Copy)]
 pub enum AsyncStd {}
 

@@ -95,3 +95,26 @@ pub const fn align_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize 
     mem::forget(init);
     align_of::<Fut>()
 }
+
+/// Resolves a type as in the type of a static, where a lifetime that is left out is `'static`.
+///
+/// A function may leave out a lifetime in the type that it returns only if that is the lifetime of a parameter. So the macro
+/// writes the type `T` of a static as `fn(&()) -> T`, and the parameter lives forever.
+pub trait InStatic {
+    /// The type of the static.
+    type Type;
+}
+
+impl<F: FnOnce(&'static ()) -> T, T> InStatic for F {
+    type Type = T;
+}
+
+/// Marks the types that `lazy!` turns into the future of a static: the future is `Send`, and its output is `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a future, and `lazy!` needs one to compute the value of a static",
+    label = "not a future",
+    note = "write `async {{ expression }}` around an expression that is not a future"
+)]
+pub trait StaticFuture<T>: IntoFuture<Output = T, IntoFuture: Send> {}
+
+impl<T, F: IntoFuture<Output = T, IntoFuture: Send>> StaticFuture<T> for F {}

@@ -79,12 +79,24 @@ macro_rules! modelled_atomic {
 }
 
 modelled_atomic!(AtomicPtr<T>, *mut T);
+
+/// Loads a pointer that no other thread stores at the same time, which loom checks.
+///
+/// # Safety
+///
+/// Every store to the pointer happens before this load, or after it.
+pub(crate) unsafe fn unsync_load<T>(pointer: &AtomicPtr<T>) -> *mut T {
+    // SAFETY: as the caller guarantees.
+    unsafe { pointer.modelled().unsync_load() }
+}
 modelled_atomic!(AtomicU8, u8);
 
 /// A byte underneath, as loom's own `AtomicBool` cannot be borrowed exclusively.
+#[cfg(feature = "atomic-waker")]
 #[derive(Debug)]
 pub(crate) struct AtomicBool(AtomicU8);
 
+#[cfg(feature = "atomic-waker")]
 impl AtomicBool {
     pub(crate) const fn new(initial: bool) -> Self {
         Self(AtomicU8::new(initial as u8))
@@ -98,7 +110,6 @@ impl AtomicBool {
         self.0.store(value.into(), order);
     }
 
-    #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
         self.0.swap(value.into(), order) != 0
     }

@@ -4,11 +4,23 @@
 #[cfg(feature = "std")]
 pub(crate) use shuttle::sync::Arc;
 pub(crate) use shuttle::{
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
     thread::yield_now,
 };
 
+#[cfg(feature = "atomic-waker")]
+pub(crate) use shuttle::sync::atomic::AtomicBool;
+
 pub(crate) use super::unsafe_cell::UnsafeCell;
+
+/// Loads a pointer that no other thread stores at the same time.
+///
+/// # Safety
+///
+/// Every store to the pointer happens before this load, or after it.
+pub(crate) unsafe fn unsync_load<T>(pointer: &AtomicPtr<T>) -> *mut T {
+    pointer.load(Ordering::Relaxed)
+}
 
 #[cfg(feature = "blocking")]
 pub(super) use shuttle::thread;

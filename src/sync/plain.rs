@@ -5,13 +5,30 @@ pub(crate) use core::sync::atomic::Ordering;
 pub(crate) use super::unsafe_cell::UnsafeCell;
 
 #[cfg(not(feature = "portable-atomic"))]
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8};
+
+#[cfg(all(feature = "atomic-waker", not(feature = "portable-atomic")))]
+pub(crate) use core::sync::atomic::AtomicBool;
 
 #[cfg(feature = "portable-atomic")]
-pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
+pub(crate) use portable_atomic::{AtomicPtr, AtomicU8};
+
+#[cfg(all(feature = "atomic-waker", feature = "portable-atomic"))]
+pub(crate) use portable_atomic::AtomicBool;
 
 #[cfg(feature = "tracing")]
 pub(crate) use core::sync::atomic::AtomicU32;
+
+/// Loads a pointer that no other thread stores at the same time.
+///
+/// # Safety
+///
+/// Every store to the pointer happens before this load, or after it.
+#[inline(always)]
+pub(crate) unsafe fn unsync_load<T>(pointer: &AtomicPtr<T>) -> *mut T {
+    // ORDERING: Relaxed: there is only one value to see, as the caller guarantees.
+    pointer.load(Ordering::Relaxed)
+}
 
 #[cfg(all(feature = "std", not(feature = "critical-section")))]
 pub(crate) use std::thread::yield_now;

@@ -161,9 +161,9 @@ fn waiters_that_are_woken_newest_first() {
         }
     }
     assert_caught(
-        optional::claimants_are_woken_oldest_first::<Broken<Mistaken>>,
+        optional::each_kind_is_woken_oldest_first::<Broken<Mistaken>>,
         "the order",
-        "they were woken in this order: [1, 0]",
+        "were woken in this order",
     );
 }
 

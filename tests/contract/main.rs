@@ -6,6 +6,7 @@ mod util;
 mod cancellation;
 mod destructors;
 mod failure;
+mod nested_drains;
 mod own_cell;
 mod panicking_wakers;
 mod passive;

@@ -130,7 +130,7 @@ fn a_waiter_keeps_its_place_when_its_waker_is_replaced() {
     let (gate, mut running) = start(&cell);
     let log = Log::new();
     let mut first = Box::pin(cell.wait());
-    let mut second = Box::pin(cell.get_or_init(async || 2));
+    let mut second = Box::pin(cell.wait());
     assert!(poll_with(&mut first, &log.waker("first, older")).is_pending());
     assert!(poll_with(&mut second, &log.waker("second")).is_pending());
     assert!(poll_with(&mut first, &log.waker("first, newer")).is_pending());

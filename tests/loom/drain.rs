@@ -1,6 +1,6 @@
-//! More waiters than fit into one batch: the drain unlocks in between, and the world goes on.
+//! More waiters than fit into one batch: the drain unlocks in between, and other threads use the cell.
 //!
-//! Under loom a batch is one waker.
+//! Under loom a batch is one waker, so that a failure with two claimants appends a marker.
 
 use loom::thread;
 
@@ -112,5 +112,137 @@ fn a_drain_leaves_those_who_came_later_asleep() {
             next.end(Ok(1));
             assert_eq!(late.wakes(), 1);
         }
+    });
+}
+
+/// The last claimant before a marker, and its only neighbor, can be cancelled while the drain goes on.
+///
+/// Worrying: B unlinks itself from the marker on A's stack, and A finds the marker at the head of the lane.
+#[test]
+fn the_last_claimant_before_a_marker_is_cancelled() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let first = stage.waiting(stage.get_or_init(2));
+        let last = stage.waiting(stage.get_or_init(3));
+        let passive = stage.waiting(stage.cell.wait());
+        let cancelling = thread::spawn(|| last.cancel());
+        claim.end(Err(Failed));
+        cancelling.join().unwrap();
+        assert_eq!([first.wakes(), passive.wakes()], [1, 0]);
+    });
+}
+
+/// Both neighbors of a marker can be cancelled, the one behind it a newcomer.
+///
+/// Worrying: B claims and C registers behind A's marker; C and the claimant before the marker go at the same time, while
+/// A unlinks the marker in between.
+#[test]
+fn both_neighbors_of_a_marker_are_cancelled() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let first = stage.waiting(stage.get_or_init(2));
+        let last = stage.waiting(stage.get_or_init(3));
+        let newcomer = thread::spawn(|| {
+            let next = stage.try_claim()?;
+            let newcomer = stage.waiting(stage.get_or_init(4));
+            last.cancel();
+            newcomer.cancel();
+            Some(next)
+        });
+        claim.end(Err(Failed));
+        assert_eq!(first.wakes(), 1);
+        if let Some(next) = newcomer.join().unwrap() {
+            let late = stage.waiting(stage.get_or_init(5));
+            next.end(Ok(1));
+            assert_eq!(late.wakes(), 1);
+        }
+    });
+}
+
+/// A publication that overtakes a failure's drain wakes those whom that drain has not reached, and its marker is gone
+/// before the drain returns.
+///
+/// Worrying: A is between two batches; B claims and publishes, takes the last claimant and A's marker, and is about to
+/// clear `prev` of the marker when A looks at it.
+#[test]
+fn a_publication_overtakes_a_drain() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let first = stage.waiting(stage.get_or_init(2));
+        let last = stage.waiting(stage.get_or_init(3));
+        let passive = stage.waiting(stage.cell.wait());
+        let setting = thread::spawn(|| stage.cell.set(1).is_ok());
+        claim.end(Err(Failed));
+        let is_set = setting.join().unwrap();
+        assert_eq!([first.wakes(), last.wakes()], [1; 2]);
+        assert_eq!(passive.wakes(), usize::from(is_set));
+    });
+}
+
+/// A second failure that overtakes a failure's drain wakes those whom that drain has not reached, and the newcomers of
+/// its own.
+///
+/// Worrying: the markers of A and B are in the lane at the same time; B takes A's, and A may come back before or after.
+#[test]
+fn a_second_failure_overtakes_a_drain() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let waiters = [2, 3].map(|value| stage.waiting(stage.get_or_init(value)));
+        let failing = thread::spawn(|| {
+            let next = stage.try_claim()?;
+            let newcomers = [4, 5].map(|value| stage.waiting(stage.get_or_init(value)));
+            next.end(Err(Failed));
+            Some(newcomers)
+        });
+        claim.end(Err(Failed));
+        let newcomers = failing.join().unwrap();
+        assert_eq!(waiters.each_ref().map(|waiter| waiter.wakes()), [1; 2]);
+        if let Some(newcomers) = newcomers {
+            assert_eq!(newcomers.each_ref().map(|waiter| waiter.wakes()), [1; 2]);
+        }
+    });
+}
+
+/// A drain from inside a waker of another drain takes the marker of the outer one, while a claimant is cancelled.
+///
+/// Worrying: the waker that A wakes first claims and fails on the spot; this inner drain takes A's marker, and B unlinks
+/// the claimant before it at the same time.
+#[test]
+fn a_drain_inside_a_drain_takes_its_marker() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let first = stage.waiting_for_trouble(stage.get_or_init(2), move || {
+            if let Some(next) = stage.try_claim() {
+                next.end(Err(Failed));
+            }
+        });
+        let second = stage.waiting(stage.get_or_init(3));
+        let last = stage.waiting(stage.get_or_init(4));
+        let cancelling = thread::spawn(|| last.cancel());
+        claim.end(Err(Failed));
+        cancelling.join().unwrap();
+        assert_eq!([first.wakes(), second.wakes()], [1; 2]);
+        assert_eq!(stage.cell.set(1), Ok(()));
+    });
+}
+
+/// A waker that panics while the marker is linked leaves no claimant asleep, and no marker behind.
+///
+/// Worrying: A unwinds through the frame that its marker is in, while B unlinks the claimant before the marker.
+#[test]
+fn a_waker_panics_while_the_marker_is_linked() {
+    bounded(2, |stage| {
+        let claim = stage.claim();
+        let first = stage.waiting_for_trouble(stage.get_or_init(2), || {
+            std::panic::resume_unwind(Box::new("a waker panics"))
+        });
+        let second = stage.waiting(stage.get_or_init(3));
+        let last = stage.waiting(stage.get_or_init(4));
+        let cancelling = thread::spawn(|| last.cancel());
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| claim.end(Err(Failed))));
+        assert!(ended.is_err());
+        cancelling.join().unwrap();
+        assert_eq!([first.wakes(), second.wakes()], [1; 2]);
+        assert_eq!(stage.cell.set(1), Ok(()));
     });
 }

@@ -1,61 +1,74 @@
-//! Loads and stores in critical sections: no compare-and-swap, and no lock that an interrupt could meet.
+//! Loads and stores in critical sections: no compare-and-swap, and no lock that an interrupt handler could wait for.
 
 use critical_section::RestoreState;
 
-use super::word::{Owned, Snapshot, Word};
+use super::word::{ListGuard, Snapshot, Word};
 use crate::sync::Ordering;
 
-/// A critical section, from its making to its drop.
-pub(super) struct Exclusion(RestoreState);
+/// A critical section, which ends when it is dropped.
+pub(super) struct CriticalSection(RestoreState);
 
-impl Exclusion {
+impl CriticalSection {
     fn begin() -> Self {
-        // SAFETY: the drop ends it, once. It never leaves the call of the crate that began it, so that sections end
-        // on the thread where they began, in the reverse order.
+        // SAFETY: the drop ends the section, once. The value never leaves the call of the crate that created it, so
+        // that sections end on the thread where they began, in the reverse order.
         Self(unsafe { critical_section::acquire() })
     }
 }
 
-impl Drop for Exclusion {
+impl Drop for CriticalSection {
     fn drop(&mut self) {
         // SAFETY: pairs with the `acquire` in `begin`.
         unsafe { critical_section::release(self.0) };
     }
 }
 
-impl<N> Word<N> {
-    /// Changes the word from `current` to `new`, and tells what stood there, or stands there instead.
-    pub(crate) fn exchange(
+impl Word {
+    /// Replaces `current`, which has no waiters, by `new`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the word that was found if it is not `current`.
+    pub(super) fn compare_exchange(
         &self,
-        current: Snapshot<N>,
-        new: Snapshot<N>,
+        current: Snapshot,
+        new: Snapshot,
         _success: Ordering,
-    ) -> Result<Snapshot<N>, Snapshot<N>> {
+    ) -> Result<Snapshot, Snapshot> {
         critical_section::with(|_| {
             let found = self.load();
-            if found.into_raw() != current.into_raw() {
+            if !found.has_bits_of(current) {
                 return Err(found);
             }
-            // ORDERING: Release, as in the drop of `Owned`.
-            self.raw.store(new.into_raw(), Ordering::Release);
+            self.store(new);
             Ok(found)
         })
     }
 
-    /// Takes the list, or gives up as soon as `unless` says so of the word, and tells that word.
-    pub(crate) fn own_unless(
-        &self,
-        unless: impl Fn(Snapshot<N>) -> bool,
-    ) -> Result<Owned<'_, N>, Snapshot<N>> {
-        let exclusion = Exclusion::begin();
-        let current = self.load();
-        if unless(current) {
-            return Err(current);
+    /// Takes the list lock, unless `unless` returns `true` for the word.
+    ///
+    /// # Errors
+    ///
+    /// Returns the word for which `unless` returned `true`.
+    #[inline(always)]
+    pub(super) fn lock_unless(&self, unless: impl Fn(Snapshot) -> bool) -> Result<ListGuard<'_>, Snapshot> {
+        let critical_section = CriticalSection::begin();
+        let found = self.load();
+        if unless(found) {
+            return Err(found);
         }
-        Ok(Owned {
-            word: self,
-            value: current.locked(),
-            _exclusion: exclusion,
-        })
+        // SAFETY: the critical section excludes all other access to the word.
+        Ok(unsafe { ListGuard::new(self, found, critical_section) })
+    }
+
+    /// Takes the list lock if `condition` returns `true` for the word.
+    #[inline(always)]
+    pub(super) fn try_lock_if(&self, condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
+        self.lock_unless(|word| !condition(word)).ok()
+    }
+
+    /// Loads the word, which no other thread locks.
+    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
+        self.load()
     }
 }

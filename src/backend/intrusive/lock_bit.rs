@@ -1,6 +1,6 @@
-//! Compare-and-swap, and a bit of the word as the list's lock.
+//! Compare-and-swap, and a bit of the word as the list lock.
 
-use super::word::{Owned, Snapshot, Word};
+use super::word::{ListGuard, Snapshot, Word};
 use crate::sync::{Ordering, yield_now};
 
 #[cfg(all(not(any(oncelot_loom, oncelot_shuttle)), feature = "portable-atomic"))]
@@ -15,37 +15,47 @@ portable_atomic::cfg_no_atomic_cas! {
 /// How often to look again before giving way to another thread.
 const SPINS: u32 = 64;
 
-/// The bit itself is all.
-pub(super) struct Exclusion;
+/// The lock bit needs no critical section beside it.
+pub(super) struct CriticalSection;
 
-impl<N> Word<N> {
-    /// Changes the word from `current`, which is unlocked, to `new`, and tells what stood there, or stands there
-    /// instead.
+impl Word {
+    /// Replaces `current`, which is unlocked, by `new`.
     ///
-    /// Addresses are compared, and nothing else: a node that has gone may have had the address of the one that
-    /// is there now. So it is what was found that is used on, not `current`; and a caller whose `new` has a head
-    /// (only `own_unless`) stores it again from what was found.
+    /// A compare-and-swap compares addresses and nothing else: the node that is linked now can have the address of a
+    /// node that is gone (the ABA problem). So a caller never uses the address in `current` again, but the address in
+    /// the word that is returned.
+    ///
+    /// # Errors
+    ///
+    /// Returns the word that was found if it is not `current`.
     #[inline(always)]
-    pub(crate) fn exchange(
+    pub(super) fn compare_exchange(
         &self,
-        current: Snapshot<N>,
-        new: Snapshot<N>,
+        current: Snapshot,
+        new: Snapshot,
         success: Ordering,
-    ) -> Result<Snapshot<N>, Snapshot<N>> {
-        let (current, new) = (current.into_raw(), new.into_raw());
-        // ORDERING: on failure Acquire, as in `load`.
-        (self.raw)
-            .compare_exchange(current, new, success, Ordering::Acquire)
-            .map(Snapshot::from_raw)
-            .map_err(Snapshot::from_raw)
+    ) -> Result<Snapshot, Snapshot> {
+        self.compare_and_swap(current, new, success)
     }
 
-    /// Takes the list, or gives up as soon as `unless` says so of the word, and tells that word.
+    /// Takes the list lock if `condition`, which no locked word meets, returns `true` for the word. Does not wait.
+    #[inline(always)]
+    pub(super) fn try_lock_if(&self, condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
+        let current = self.load();
+        if condition(current) {
+            self.try_lock_from(current).ok()
+        } else {
+            None
+        }
+    }
+
+    /// Takes the list lock, unless `unless` returns `true` for the word. Waits for a thread that holds the lock.
+    ///
+    /// # Errors
+    ///
+    /// Returns the word for which `unless` returned `true`.
     #[inline]
-    pub(crate) fn own_unless(
-        &self,
-        unless: impl Fn(Snapshot<N>) -> bool,
-    ) -> Result<Owned<'_, N>, Snapshot<N>> {
+    pub(super) fn lock_unless(&self, unless: impl Fn(Snapshot) -> bool) -> Result<ListGuard<'_>, Snapshot> {
         let mut current = self.load();
         loop {
             if unless(current) {
@@ -55,27 +65,29 @@ impl<N> Word<N> {
                 current = self.wait_until_unlocked();
                 continue;
             }
-            // ORDERING: Acquire pairs with the Release in the drop of `Owned`: we see the list as its last
-            // owner left it.
-            match self.exchange(current, current.locked(), Ordering::Acquire) {
-                Ok(found) => {
-                    return Ok(Owned {
-                        word: self,
-                        value: found.locked(),
-                        _exclusion: Exclusion,
-                    });
-                }
+            match self.try_lock_from(current) {
+                Ok(guard) => return Ok(guard),
                 Err(found) => current = found,
             }
         }
     }
 
-    /// Waits for the owner of the list, who runs no user code and a bounded number of steps.
+    /// Takes the list lock if the word still is `current`, which is unlocked.
+    #[inline(always)]
+    fn try_lock_from(&self, current: Snapshot) -> Result<ListGuard<'_>, Snapshot> {
+        // ORDERING: Acquire pairs with the Release in the drop of `ListGuard`: the list is as the last holder of the
+        // lock has left it.
+        let found = self.compare_and_swap(current, current.locked(), Ordering::Acquire)?;
+        // SAFETY: the compare-and-swap has taken the lock.
+        Ok(unsafe { ListGuard::new(self, found, CriticalSection) })
+    }
+
+    /// Waits for the thread that holds the list lock, which runs no user code and a bounded number of steps.
     #[cold]
     #[inline(never)]
-    fn wait_until_unlocked(&self) -> Snapshot<N> {
-        // The owner is at work on another core, and soon done, or it was descheduled in mid-step, and needs the
-        // core that we are on.
+    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
+        // The holder runs on another core and is soon done, or it was preempted while it held the lock, and needs the
+        // core that this thread runs on.
         let mut spins = if cfg!(any(oncelot_loom, oncelot_shuttle)) {
             0
         } else {
@@ -105,30 +117,30 @@ mod tests {
 
     use super::*;
 
-    /// Longer than the other one spins.
+    /// The lock is held for longer than the second thread spins.
     #[test]
-    fn who_meets_an_owner_that_stays_comes_after_it() {
-        let word = Word::<u64>::new(Snapshot::UNINIT);
-        let (has_come, has_left) = (AtomicBool::new(false), AtomicBool::new(false));
+    fn a_thread_waits_for_a_lock_that_is_held_for_long() {
+        let word = Word::new(Snapshot::UNINIT);
+        let (is_waiting, is_released) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
-            let Ok(owned) = word.own_unless(|_| false) else {
-                unreachable!("nothing stops the first one")
+            let Ok(guard) = word.lock_unless(|_| false) else {
+                unreachable!("no condition prevents the lock")
             };
             scope.spawn(|| {
-                let owned = word.own_unless(|_| {
-                    has_come.store(true, Ordering::SeqCst);
+                let guard = word.lock_unless(|_| {
+                    is_waiting.store(true, Ordering::SeqCst);
                     false
                 });
-                assert!(owned.is_ok_and(|_| has_left.load(Ordering::SeqCst)));
+                assert!(guard.is_ok_and(|_| is_released.load(Ordering::SeqCst)));
             });
-            while !has_come.load(Ordering::SeqCst) {
+            while !is_waiting.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
             for _ in 0..100 * SPINS {
                 thread::yield_now();
             }
-            has_left.store(true, Ordering::SeqCst);
-            drop(owned);
+            is_released.store(true, Ordering::SeqCst);
+            drop(guard);
         });
     }
 }

@@ -1,6 +1,6 @@
-//! No way to keep anybody apart: says so, and nothing else.
+//! A target without compare-and-swap, and no feature that replaces it: one error message.
 
-use super::word::{Owned, Snapshot, Word};
+use super::word::{ListGuard, Snapshot, Word};
 use crate::sync::Ordering;
 
 compile_error!(
@@ -8,23 +8,28 @@ compile_error!(
      of that crate), or the feature `portable-atomic` (and choose how that crate gets by on this target)"
 );
 
-pub(super) struct Exclusion;
+pub(super) struct CriticalSection;
 
-// So that the message above is the only one.
-impl<N> Word<N> {
-    pub(crate) fn exchange(
+// These exist so that the message above is the only one.
+impl Word {
+    pub(super) fn compare_exchange(
         &self,
-        _current: Snapshot<N>,
-        _new: Snapshot<N>,
+        _current: Snapshot,
+        _new: Snapshot,
         _success: Ordering,
-    ) -> Result<Snapshot<N>, Snapshot<N>> {
+    ) -> Result<Snapshot, Snapshot> {
         unreachable!()
     }
 
-    pub(crate) fn own_unless(
-        &self,
-        _unless: impl Fn(Snapshot<N>) -> bool,
-    ) -> Result<Owned<'_, N>, Snapshot<N>> {
+    pub(super) fn lock_unless(&self, _unless: impl Fn(Snapshot) -> bool) -> Result<ListGuard<'_>, Snapshot> {
+        unreachable!()
+    }
+
+    pub(super) fn try_lock_if(&self, _condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
+        unreachable!()
+    }
+
+    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
         unreachable!()
     }
 }

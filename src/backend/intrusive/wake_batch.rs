@@ -1,32 +1,34 @@
-//! A few wakers taken under the lock and woken outside it, without leaving anybody asleep when one panics.
+//! A few wakers, taken under the list lock and woken outside it. A waker that panics leaves no waiter asleep.
 
-use core::{mem::MaybeUninit, task::Waker};
+use core::{mem::MaybeUninit, slice, task::Waker};
 
 use crate::panics::{is_panicking, swallow_panic};
 
-/// Wakes batch after batch: `refill` takes wakers under its lock and tells whether there are more to come.
+/// Wakes batch after batch: `refill` fills an empty batch under the list lock, and returns `true` if there are more
+/// wakers.
 ///
-/// Each batch is woken after `refill` has returned, oldest first.
+/// A batch is woken after `refill` has returned, in the order of the wakers in it.
 ///
 /// # Panics
 ///
-/// If wakers panic, all others are woken all the same, and then the first panic goes on; the later ones are
-/// swallowed. If the thread was unwinding before, so are all. Without `std`, where no panic can be caught, a
-/// second panic aborts, as it does in any destructor.
-pub(crate) fn wake_in_batches(refill: impl FnMut(&mut WakeBatch) -> bool) {
+/// If wakers panic, all others are woken, and then the first panic propagates. Later panics are swallowed. If the thread
+/// was unwinding before, all panics are swallowed. Without `std`, where no panic can be caught, a second panic aborts, as
+/// it does in any destructor.
+#[inline(always)]
+pub(super) fn wake_in_batches(refill: impl FnMut(&mut WakeBatch) -> bool) {
     let mut waking = Waking {
         batch: WakeBatch::new(),
         refill,
-        more: true,
+        has_more: true,
     };
     if !is_panicking() {
         waking.run();
     }
-    // Dropping `waking` does what is left.
+    // Dropping `waking` wakes the rest.
 }
 
-/// A queue of wakers on the stack: filled under the lock, emptied after the lock is released.
-pub(crate) struct WakeBatch {
+/// A queue of wakers on the stack: filled under the list lock, emptied after the lock is released.
+pub(super) struct WakeBatch {
     /// Those in `next..len` are initialized.
     wakers: [MaybeUninit<Waker>; Self::CAPACITY],
     next: usize,
@@ -34,9 +36,9 @@ pub(crate) struct WakeBatch {
 }
 
 impl WakeBatch {
-    /// Bounds how long the lock is held, and the stack that waking takes: two words a waker. The models of
-    /// loom and shuttle see drains of several batches with few waiters.
-    pub(crate) const CAPACITY: usize = if cfg!(oncelot_loom) {
+    /// Bounds how long the lock is held, and the stack that waking takes: two words a waker. With the smaller batches of
+    /// the models of loom and shuttle, a few waiters make a drain of several batches.
+    pub(super) const CAPACITY: usize = if cfg!(oncelot_loom) {
         1
     } else if cfg!(oncelot_shuttle) {
         2
@@ -52,26 +54,27 @@ impl WakeBatch {
         }
     }
 
-    #[inline]
-    pub(crate) fn is_full(&self) -> bool {
-        self.len == Self::CAPACITY
-    }
-
-    /// # Panics
+    /// Has `take` write wakers to an empty batch, from the first slot on, and advance the iterator past them.
     ///
-    /// Panics if the batch is full.
-    #[inline]
-    pub(crate) fn push(&mut self, waker: Waker) {
-        self.wakers[self.len].write(waker);
-        self.len += 1;
+    /// # Safety
+    ///
+    /// The batch is empty. `take` initializes each slot that it takes from the iterator.
+    #[inline(always)]
+    pub(super) unsafe fn fill(&mut self, take: impl FnOnce(&mut slice::IterMut<'_, MaybeUninit<Waker>>)) {
+        let mut slots = self.wakers.iter_mut();
+        take(&mut slots);
+        self.len = Self::CAPACITY - slots.len();
     }
 
-    /// Wakes all and leaves the batch empty. If a waker panics, it is gone and those behind it stay.
+    /// Wakes all, and leaves the batch empty. If a waker panics, it is gone, and those behind it stay in the batch.
+    #[inline(always)]
     fn wake_all(&mut self) {
         while self.next < self.len {
+            // SAFETY: `next` is less than `len`, which is at most the capacity.
+            let slot = unsafe { self.wakers.get_unchecked(self.next) };
             self.next += 1;
             // SAFETY: this waker was in `next..len`, and has just left it.
-            let waker = unsafe { self.wakers[self.next - 1].assume_init_read() };
+            let waker = unsafe { slot.assume_init_read() };
             waker.wake();
         }
         self.next = 0;
@@ -79,30 +82,33 @@ impl WakeBatch {
     }
 }
 
-/// Completes the waking when it is dropped, so that a panic strands nobody.
+/// Completes the waking when it is dropped, so that a panic leaves no waiter asleep.
 struct Waking<F: FnMut(&mut WakeBatch) -> bool> {
     batch: WakeBatch,
     refill: F,
-    more: bool,
+    has_more: bool,
 }
 
 impl<F: FnMut(&mut WakeBatch) -> bool> Waking<F> {
+    #[inline(never)]
     fn run(&mut self) {
-        self.batch.wake_all();
-        while self.more {
-            self.more = (self.refill)(&mut self.batch);
+        loop {
             self.batch.wake_all();
+            if !self.has_more {
+                break;
+            }
+            self.has_more = (self.refill)(&mut self.batch);
         }
     }
 
     fn is_done(&self) -> bool {
-        !self.more && self.batch.next == self.batch.len
+        !self.has_more && self.batch.next == self.batch.len
     }
 }
 
 impl<F: FnMut(&mut WakeBatch) -> bool> Drop for Waking<F> {
     fn drop(&mut self) {
-        // Each panic takes one waker out of the batch, so this ends.
+        // Each panic takes one waker out of the batch, so that this ends.
         while !self.is_done() {
             swallow_panic(|| self.run());
         }

@@ -1,7 +1,4 @@
-//! The state machine's word: bits, snapshot, transitions.
-//!
-//! One pointer-sized word holds everything that [`Intrusive`](crate::backend::Intrusive) shares between
-//! threads. Nodes are aligned to eight bytes, which leaves three bits below their addresses:
+//! The word that threads, cores and interrupt handlers share: its bits, its transitions, and the guard of the list.
 //!
 //! ```text
 //!   63                                3   2        1       0
@@ -12,206 +9,283 @@
 //!  UNINIT = neither READY nor INITIALIZING; READY and INITIALIZING exclude each other.
 //! ```
 //!
-//! This file is arithmetic on values: nothing here is shared, nothing is unsafe.
+//! All arithmetic on the bits is in this file. Two other files make changes of the word exclusive, and the feature
+//! `critical-section` selects one of them for the whole program:
+//!
+//! | | `lock_bit.rs` | `critical_section.rs` |
+//! |---|---|---|
+//! | the state changes by | a compare-and-swap, or under the list lock | a load and a store in a critical section |
+//! | the list lock is | the bit LOCKED, set by a compare-and-swap | a critical section |
+//! | a second thread | spins; with `std` it yields, then sleeps | cannot run |
+//! | an interrupt handler may | read the state | do what a task may |
+//! | the target needs | compare-and-swap, its own or `portable-atomic`'s | atomic loads and stores |
+//!
+//! With critical sections, the bit LOCKED is never set.
 
-use core::ptr;
+use core::{ptr, task::Waker};
 
-use super::State;
-use crate::sync::{AtomicPtr, Ordering};
+use super::{
+    exclusion::CriticalSection,
+    list::{List, Node},
+};
+use crate::{
+    backend::{State, WaiterKind},
+    sync::{AtomicPtr, Ordering},
+};
 
-/// While set, one initializer holds the claim. Set by `claimed`, cleared by `settled`.
+pub(super) type WaiterNode = Node<Waker>;
+
+/// While set, one initializer holds the claim.
 const INITIALIZING: usize = 0b001;
-/// While set, the value is there. Set by `settled`, never cleared while the cell is shared.
+/// While set, the cell holds a value.
 const READY: usize = 0b010;
-/// While set, one thread owns the list and nobody else changes the word. Set by `locked`, cleared by
-/// `unlocked` in the same call of the backend.
+/// While set, one thread holds the list lock, and no other thread changes the word.
 const LOCKED: usize = 0b100;
 
 const STATE: usize = INITIALIZING | READY;
-/// The bits that addresses of nodes must leave free.
-pub(crate) const FLAGS: usize = STATE | LOCKED;
+const FLAGS: usize = STATE | LOCKED;
 
-/// One value of the word, as it was when it was read.
-#[derive(Debug)]
-pub(crate) struct Snapshot<N>(*mut N);
+const _: () = assert!(align_of::<WaiterNode>() > FLAGS);
 
-impl<N> Clone for Snapshot<N> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
+/// A value of the word, as it was when it was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Snapshot(*mut WaiterNode);
 
-impl<N> Copy for Snapshot<N> {}
-
-impl<N> Snapshot<N> {
-    /// A fresh word: UNINIT, no waiters, unlocked.
-    pub(crate) const UNINIT: Self = Self(ptr::null_mut());
-    /// A fresh word: READY, no waiters, unlocked.
-    pub(crate) const READY: Self = Self(ptr::without_provenance_mut(READY));
-    /// The word of a running initializer without waiters: what `settled` most often starts from.
-    pub(crate) const CLAIMED: Self = Self(ptr::without_provenance_mut(INITIALIZING));
-
-    pub(crate) const fn from_raw(raw: *mut N) -> Self {
-        Self(raw)
-    }
-
-    pub(crate) const fn into_raw(self) -> *mut N {
-        self.0
-    }
+impl Snapshot {
+    /// An empty cell without waiters.
+    pub(super) const UNINIT: Self = Self(ptr::null_mut());
+    /// A cell with a value and without waiters.
+    pub(super) const READY: Self = Self(ptr::without_provenance_mut(READY));
+    /// An empty cell without waiters, whose claim is taken.
+    pub(super) const CLAIMED: Self = Self(ptr::without_provenance_mut(INITIALIZING));
 
     #[inline(always)]
-    pub(crate) fn is_ready(self) -> bool {
+    pub(super) fn is_ready(self) -> bool {
         self.0.addr() & READY != 0
     }
 
-    #[inline]
-    pub(crate) fn is_locked(self) -> bool {
-        self.0.addr() & LOCKED != 0
+    #[inline(always)]
+    pub(super) fn is_initializing(self) -> bool {
+        self.0.addr() & INITIALIZING != 0
     }
 
-    #[inline]
-    pub(crate) fn state(self) -> State {
-        match self.0.addr() & STATE {
-            0 => State::Uninit,
-            INITIALIZING => State::Initializing,
-            _ => State::Ready,
+    #[inline(always)]
+    pub(super) fn is_locked(self) -> bool {
+        cfg!(not(feature = "critical-section")) && self.0.addr() & LOCKED != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn state(self) -> State {
+        if self.is_ready() {
+            State::Ready
+        } else if self.is_initializing() {
+            State::Initializing
+        } else {
+            State::Uninit
         }
     }
 
-    /// The first waiter, or null.
-    #[inline]
-    pub(crate) fn head(self) -> *mut N {
-        self.0.map_addr(|addr| addr & !FLAGS)
-    }
-
-    /// UNINIT to INITIALIZING; the waiters and the lock stay.
-    #[inline]
-    #[must_use]
-    pub(crate) fn claimed(self) -> Self {
-        debug_assert!(self.state() == State::Uninit);
-        Self(self.0.map_addr(|addr| addr | INITIALIZING))
-    }
-
-    /// INITIALIZING to `outcome`, READY or UNINIT; the waiters and the lock stay.
-    #[inline]
-    #[must_use]
-    pub(crate) fn settled(self, outcome: State) -> Self {
-        debug_assert!(self.state() == State::Initializing && outcome != State::Initializing);
-        let bits = if outcome == State::Ready { READY } else { 0 };
-        Self(self.0.map_addr(|addr| addr & !STATE | bits))
-    }
-
-    /// Takes the list lock; the state and the waiters stay.
-    #[inline]
-    #[must_use]
-    pub(crate) fn locked(self) -> Self {
+    /// The same state and waiters with LOCKED set.
+    #[cfg_attr(
+        feature = "critical-section",
+        allow(dead_code, reason = "there is no lock bit")
+    )]
+    #[inline(always)]
+    pub(super) fn locked(self) -> Self {
         debug_assert!(!self.is_locked());
         Self(self.0.map_addr(|addr| addr | LOCKED))
     }
 
-    /// Releases the list lock; the state and the waiters stay.
-    #[inline]
-    #[must_use]
-    pub(crate) fn unlocked(self) -> Self {
-        debug_assert!(self.is_locked());
-        Self(self.0.map_addr(|addr| addr & !LOCKED))
+    /// Returns `true` if a waiter of `kind` can be registered: the word is unlocked, and its state does not settle what
+    /// the waiter waits for.
+    #[inline(always)]
+    pub(super) fn admits(self, kind: WaiterKind) -> bool {
+        // A claimant waits while an initializer is running: INITIALIZING is set. A passive waiter does not look at that
+        // bit. Neither waits once READY is set. (Arithmetic, as a branch for each kind takes twice the instructions.)
+        let ignored = match kind {
+            WaiterKind::Claimant => 0,
+            WaiterKind::Passive => INITIALIZING,
+        };
+        self.0.addr() & (FLAGS ^ ignored) == INITIALIZING ^ ignored
     }
 
-    /// Puts `head` in the place of the first waiter; the state and the lock stay.
-    #[inline]
-    #[must_use]
-    pub(crate) fn with_head(self, head: *mut N) -> Self {
-        debug_assert!(head.addr() & FLAGS == 0);
-        Self(head.map_addr(|addr| addr | self.0.addr() & FLAGS))
+    /// Returns `true` if the two words have the same bits. The addresses in them may be of different nodes.
+    #[cfg_attr(
+        not(feature = "critical-section"),
+        allow(dead_code, reason = "an instruction compares")
+    )]
+    pub(super) fn has_bits_of(self, other: Self) -> bool {
+        self.0.addr() == other.0.addr()
+    }
+
+    /// The word of an empty or full cell without waiters.
+    #[inline(always)]
+    pub(super) fn without_waiters(state: State) -> Self {
+        match state {
+            State::Uninit => Self::UNINIT,
+            State::Initializing => Self::CLAIMED,
+            State::Ready => Self::READY,
+        }
     }
 }
 
-/// The shared word. It has the address of a list's first node, of type `N`.
-pub(crate) struct Word<N> {
-    pub(super) raw: AtomicPtr<N>,
+/// The shared word.
+pub(super) struct Word {
+    raw: AtomicPtr<WaiterNode>,
 }
 
-/// The list, owned: nobody else changes the word until this is dropped.
-pub(crate) struct Owned<'a, N> {
-    pub(super) word: &'a Word<N>,
-    /// What the word will be: LOCKED until then.
-    pub(crate) value: Snapshot<N>,
-    /// Ends when it is dropped, after the word is written.
-    pub(super) _exclusion: super::exclusion::Exclusion,
-}
-
-impl<N> Word<N> {
-    pub(crate) const fn new(value: Snapshot<N>) -> Self {
+impl Word {
+    pub(super) const fn new(value: Snapshot) -> Self {
         Self {
-            raw: AtomicPtr::new(value.into_raw()),
+            raw: AtomicPtr::new(value.0),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn load(&self) -> Snapshot<N> {
-        // ORDERING: Acquire pairs with the Release of whoever changed the word, and so published the value.
-        Snapshot::from_raw(self.raw.load(Ordering::Acquire))
+    pub(super) fn load(&self) -> Snapshot {
+        // ORDERING: Acquire pairs with the Release of the thread that changed the word, and so published the value.
+        Snapshot(self.raw.load(Ordering::Acquire))
+    }
+
+    /// Replaces `current` by `new` with one instruction. For `lock_bit.rs`.
+    #[cfg(not(feature = "critical-section"))]
+    #[inline(always)]
+    pub(super) fn compare_and_swap(
+        &self,
+        current: Snapshot,
+        new: Snapshot,
+        success: Ordering,
+    ) -> Result<Snapshot, Snapshot> {
+        // ORDERING: on failure Acquire, as in `load`.
+        match (self.raw).compare_exchange(current.0, new.0, success, Ordering::Acquire) {
+            Ok(found) => Ok(Snapshot(found)),
+            Err(found) => Err(Snapshot(found)),
+        }
+    }
+
+    /// Stores a word. For `critical_section.rs`, whose caller is in a critical section.
+    #[cfg(feature = "critical-section")]
+    #[inline(always)]
+    pub(super) fn store(&self, new: Snapshot) {
+        // ORDERING: Release, as in the drop of `ListGuard`.
+        self.raw.store(new.0, Ordering::Release);
     }
 }
 
-impl<N> Drop for Owned<'_, N> {
-    #[inline]
+/// The list lock, held. While it is, no other thread changes the word (invariant 1).
+pub(super) struct ListGuard<'a> {
+    word: &'a Word,
+    /// The state that the word has, or will have when the guard is dropped.
+    state: usize,
+    pub(super) list: List<Waker>,
+    /// Ends when the guard is dropped, after the word is written.
+    _critical_section: CriticalSection,
+}
+
+impl<'a> ListGuard<'a> {
+    /// # Safety
+    ///
+    /// The caller has just taken the list lock, and found `found` in the word.
+    #[inline(always)]
+    pub(super) unsafe fn new(word: &'a Word, found: Snapshot, critical_section: CriticalSection) -> Self {
+        let head = found.0.map_addr(|addr| addr & !FLAGS);
+        Self {
+            word,
+            state: found.0.addr() & STATE,
+            // SAFETY: the holder of the lock alone uses the list (invariant 1); linked nodes are valid (invariant 3).
+            list: unsafe { List::from_head(head) },
+            _critical_section: critical_section,
+        }
+    }
+
+    /// Sets the state that the word has from the drop of the guard on.
+    #[inline(always)]
+    pub(super) fn set_state(&mut self, state: State) {
+        self.state = Snapshot::without_waiters(state).0.addr();
+    }
+}
+
+impl Drop for ListGuard<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        // ORDERING: Release pairs with the Acquire in `load`, for what was published, and with that of whoever
-        // owns the list next. A store is enough, as nobody else writes.
-        let value = self.value.unlocked();
-        self.word.raw.store(value.into_raw(), Ordering::Release);
+        let unlocked = self.list.head().map_addr(|addr| addr | self.state);
+        // ORDERING: Release pairs with the Acquire in `load`, for a published value, and with the Acquire of the next
+        // thread that takes the lock. A store is enough, as no other thread changes the word.
+        self.word.raw.store(unlocked, Ordering::Release);
     }
 }
 
 #[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
 mod tests {
+    use core::pin::Pin;
+
     use super::*;
 
-    #[repr(align(8))]
-    struct Node;
-
-    fn with_head(node: &mut Node) -> Snapshot<Node> {
-        Snapshot::<Node>::UNINIT.with_head(node)
-    }
+    const STATES: [State; 3] = [State::Uninit, State::Initializing, State::Ready];
 
     #[test]
-    fn transitions_keep_the_waiters() {
-        let mut node = Node;
-        let head: *mut Node = &mut node;
-        let word = with_head(&mut node);
-        for word in [
-            word,
-            word.claimed(),
-            word.claimed().locked(),
-            word.claimed().settled(State::Ready),
-            word.claimed().locked().settled(State::Uninit),
-        ] {
-            assert_eq!(word.head(), head);
+    fn words_without_waiters_have_the_states_of_their_names() {
+        for (word, state) in [Snapshot::UNINIT, Snapshot::CLAIMED, Snapshot::READY]
+            .into_iter()
+            .zip(STATES)
+        {
+            assert_eq!(word.state(), state);
+            assert!(!word.is_locked());
+            assert!(word.has_bits_of(Snapshot::without_waiters(state)));
         }
     }
 
     #[test]
-    fn unlocking_keeps_the_state() {
-        let word = Snapshot::<Node>::UNINIT.claimed().locked();
-        let word = word.unlocked();
-        assert_eq!(word.state(), State::Initializing);
-        assert!(!word.is_locked());
+    fn setting_the_lock_keeps_the_state() {
+        for state in STATES {
+            let locked = Snapshot::without_waiters(state).locked();
+            assert!(locked.is_locked());
+            assert_eq!(locked.state(), state);
+        }
     }
 
     #[test]
-    fn settling_keeps_the_lock() {
-        let word = Snapshot::<Node>::UNINIT.claimed().locked();
-        assert!(word.settled(State::Ready).is_locked());
-        assert!(word.settled(State::Ready).is_ready());
-        assert_eq!(word.settled(State::Uninit).state(), State::Uninit);
+    fn a_word_admits_the_waiters_that_its_state_does_not_settle() {
+        for state in STATES {
+            let word = Snapshot::without_waiters(state);
+            for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+                assert_eq!(
+                    word.admits(kind),
+                    !kind.is_settled_by(state),
+                    "{kind:?} {state:?}"
+                );
+                assert!(!word.locked().admits(kind), "{kind:?} {state:?}");
+            }
+        }
     }
 
     #[test]
-    fn fresh_words_are_what_their_names_say() {
-        assert_eq!(Snapshot::<Node>::UNINIT.state(), State::Uninit);
-        assert_eq!(Snapshot::<Node>::CLAIMED.state(), State::Initializing);
-        assert_eq!(Snapshot::<Node>::READY.state(), State::Ready);
-        assert!(Snapshot::<Node>::READY.head().is_null());
+    fn the_guard_keeps_the_state_and_the_waiters() {
+        for state in STATES {
+            let word = Word::new(Snapshot::without_waiters(state));
+            let node = Box::pin(WaiterNode::new(WaiterKind::Claimant));
+            let mut guard = lock(&word);
+            // SAFETY: the node is new, and is popped below.
+            unsafe { node.put_payload(Waker::noop().clone()) };
+            // SAFETY: as above.
+            unsafe { guard.list.push(Pin::as_ref(&node), WaiterKind::Claimant) };
+            drop(guard);
+            assert_eq!(word.load().state(), state);
+            assert!(!word.load().is_locked());
+
+            let mut guard = lock(&word);
+            // SAFETY: the node is in the list.
+            assert!(unsafe { guard.list.unlink(Pin::as_ref(&node)) }.is_some());
+            guard.set_state(State::Ready);
+            drop(guard);
+            assert!(word.load().has_bits_of(Snapshot::READY));
+        }
+    }
+
+    fn lock(word: &Word) -> ListGuard<'_> {
+        match word.lock_unless(|_| false) {
+            Ok(guard) => guard,
+            Err(_) => unreachable!("no condition prevents the lock"),
+        }
     }
 }

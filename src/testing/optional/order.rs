@@ -15,17 +15,12 @@ use crate::{
     },
 };
 
-/// Waiters of one kind are woken oldest first, and a waiter keeps its place when it is polled again.
-pub fn claimants_are_woken_oldest_first<B: Backend>() {
+/// Waiters of each kind are woken oldest first, and a waiter keeps its place when it is polled again.
+pub fn each_kind_is_woken_oldest_first<B: Backend>() {
     for outcome in OUTCOMES {
-        oldest_first::<B>(only_claimants, outcome);
-    }
-}
-
-/// All waiters are woken oldest first, whatever they wait for.
-pub fn waiters_are_woken_oldest_first<B: Backend>() {
-    for outcome in OUTCOMES {
-        oldest_first::<B>(mixed, outcome);
+        for kind_of in [only_claimants, mixed] {
+            oldest_first::<B>(kind_of, outcome);
+        }
     }
 }
 
@@ -50,15 +45,18 @@ fn oldest_first<B: Backend>(kind_of: fn(usize) -> WaiterKind, outcome: State) {
         waiters.iter().for_each(|waiter| waiter.task().arm());
         claim.settle(outcome);
         let woken = woken.lock().unwrap();
-        let oldest_first: Vec<_> = (0..count)
-            .filter(|index| kind_of(*index).is_settled_by(outcome))
-            .collect();
-        require!(
-            *woken == oldest_first,
-            OldestFirst,
-            "after {} waiters had come, and {}, they were woken in this order: {woken:?}",
-            oldest_first.len(),
-            cause(outcome)
-        );
+        for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+            let is_of_kind = |index: &usize| kind_of(*index) == kind;
+            let woken: Vec<_> = woken.iter().copied().filter(is_of_kind).collect();
+            let oldest_first: Vec<_> = (0..count)
+                .filter(|index| is_of_kind(index) && kind.is_settled_by(outcome))
+                .collect();
+            require!(
+                woken == oldest_first,
+                OldestFirst,
+                "of {count} waiters, those of the kind {kind:?} were woken in this order, as {}: {woken:?}",
+                cause(outcome)
+            );
+        }
     }
 }

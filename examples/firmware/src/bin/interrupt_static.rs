@@ -16,7 +16,7 @@ use core::{
 use critical_section::Mutex;
 use embassy_futures::{select::select, yield_now};
 use oncelot::{
-    __private::{Place, align_of_future, size_of_future},
+    __private::{FutureStorage, align_of_future, size_of_future},
     OnceCell, StaticLazy,
 };
 use oncelot_firmware_example::{
@@ -72,7 +72,7 @@ fn main() -> ! {
 
 fn play(parts: [Part; 3], ticks: u32) -> Account {
     let bell = OnceCell::new();
-    let place = Place::<{ size_of_future(answer) }, { align_of_future(answer) }>::new();
+    let place = FutureStorage::<{ size_of_future(answer) }, { align_of_future(answer) }>::new();
     // SAFETY: this function uses it last, behind the static, the tasks and the handler's errand; and so for the others.
     let (bell, place) = unsafe { (handler::lend(&bell), handler::lend(&place)) };
     // SAFETY: the place is this static's alone.

@@ -1,6 +1,6 @@
-//! `Intrusive`: claimants and passive waiters, each in the order of arrival.
+//! `Intrusive`: claimants, and behind them passive waiters, each in the order of arrival.
 
-use std::{cell::RefCell, task::Poll};
+use std::{cell::RefCell, mem, task::Poll};
 
 use super::super::{Model, Result};
 use crate::{
@@ -14,53 +14,83 @@ const BATCH: usize = 16;
 #[derive(Debug, Default)]
 pub(in super::super) struct List {
     /// In the order of arrival.
-    waiters: Vec<Waiter>,
+    claimants: Vec<Entry>,
+    /// In the order of arrival.
+    passive: Vec<Waiter>,
+    /// How many drains have put a marker in.
+    drains: u64,
+}
+
+/// What stands among the claimants.
+#[derive(Debug, Clone, Copy)]
+enum Entry {
+    Waiter(Waiter),
+    /// The end of the drain with this number.
+    Marker(u64),
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Waiter {
     id: Id,
-    kind: WaiterKind,
     task: u8,
-    /// One more than that of the newest in the list when this one came.
-    ticket: u64,
 }
 
 impl List {
     fn find(&mut self, id: Id) -> Option<&mut Waiter> {
-        self.waiters.iter_mut().find(|waiter| waiter.id == id)
+        let claimants = self.claimants.iter_mut().filter_map(|entry| match entry {
+            Entry::Waiter(waiter) => Some(waiter),
+            Entry::Marker(_) => None,
+        });
+        (claimants.chain(&mut self.passive)).find(|waiter| waiter.id == id)
     }
 
     fn push(&mut self, id: Id, kind: WaiterKind, task: u8) {
-        let ticket = self.newest().map_or(0, |newest| newest + 1);
-        self.waiters.push(Waiter {
-            id,
-            kind,
-            task,
-            ticket,
-        });
+        let waiter = Waiter { id, task };
+        match kind {
+            WaiterKind::Claimant => self.claimants.push(Entry::Waiter(waiter)),
+            WaiterKind::Passive => self.passive.push(waiter),
+        }
     }
 
     fn remove(&mut self, id: Id) -> Option<Waiter> {
-        let place = self.waiters.iter().position(|waiter| waiter.id == id)?;
-        Some(self.waiters.remove(place))
+        let removed = self.find(id).copied();
+        (self.claimants).retain(|entry| !matches!(entry, Entry::Waiter(waiter) if waiter.id == id));
+        self.passive.retain(|waiter| waiter.id != id);
+        removed
     }
 
-    fn newest(&self) -> Option<u64> {
-        self.waiters.last().map(|waiter| waiter.ticket)
+    fn has_marker(&self, drain: u64) -> bool {
+        (self.claimants.iter()).any(|entry| matches!(entry, Entry::Marker(marker) if *marker == drain))
     }
 
-    /// Takes the oldest waiter that `outcome` concerns, and that came after `taken`, up to `newest`. A drain that ends
-    /// in READY takes all.
-    fn take_next(&mut self, outcome: State, taken: &mut Option<u64>, newest: Option<u64>) -> Option<u8> {
-        let next = *(self.waiters.iter()).find(|waiter| waiter.kind.is_settled_by(outcome))?;
-        let ticket = Some(next.ticket);
-        if outcome == State::Uninit && (ticket <= *taken || ticket > newest) {
-            return None;
+    /// Takes a batch for a drain after a publication: the tasks to wake.
+    fn take_any(&mut self) -> Vec<u8> {
+        let mut batch = Vec::new();
+        let mut taken = 0;
+        while taken < BATCH && !self.claimants.is_empty() {
+            if let Entry::Waiter(waiter) = self.claimants.remove(0) {
+                batch.push(waiter.task);
+            }
+            taken += 1;
         }
-        *taken = ticket;
-        self.remove(next.id);
-        Some(next.task)
+        let passive = (BATCH - taken).min(self.passive.len());
+        batch.extend(self.passive.drain(..passive).map(|waiter| waiter.task));
+        batch
+    }
+
+    /// Takes a batch for a drain after a failure, up to the marker of `drain`, if it has one.
+    fn take_claimants(&mut self, drain: Option<u64>) -> Vec<u8> {
+        let mut batch = Vec::new();
+        let mut taken = 0;
+        while taken < BATCH && !self.claimants.is_empty() {
+            match self.claimants.remove(0) {
+                Entry::Waiter(waiter) => batch.push(waiter.task),
+                Entry::Marker(marker) if Some(marker) == drain => break,
+                Entry::Marker(_) => {}
+            }
+            taken += 1;
+        }
+        batch
     }
 }
 
@@ -79,7 +109,7 @@ impl Model<'_> {
         // May do anything to the list.
         self.run(Event::Cloned(task))?;
         let older = match registered {
-            Some(_) => (list.borrow_mut().find(id)).map(|waiter| std::mem::replace(&mut waiter.task, task)),
+            Some(_) => (list.borrow_mut().find(id)).map(|waiter| mem::replace(&mut waiter.task, task)),
             None if kind.is_settled_by(self.state.get()) => None,
             None => {
                 list.borrow_mut().push(id, kind, task);
@@ -102,30 +132,46 @@ impl Model<'_> {
         }
     }
 
-    /// The first panic goes on when all are woken; those that come after it are swallowed.
+    /// The first panic propagates when all are woken; those that come after it are swallowed.
     pub(super) fn settle_list(&self, list: &RefCell<List>, outcome: State) -> Result {
         self.state.set(outcome);
-        let newest = list.borrow().newest();
-        let mut taken = None;
         let mut woken = Ok(());
-        loop {
-            let mut batch = Vec::new();
-            while batch.len() < BATCH
-                && let Some(task) = list.borrow_mut().take_next(outcome, &mut taken, newest)
-            {
-                batch.push(task);
-            }
-            for task in &batch {
-                match self.run(Event::Woken(*task)) {
+        let mut drain = None;
+        let mut has_more = true;
+        while has_more {
+            let batch = if outcome == State::Ready {
+                let batch = list.borrow_mut().take_any();
+                let list = list.borrow();
+                has_more = !list.claimants.is_empty() || !list.passive.is_empty();
+                batch
+            } else {
+                let mut list = list.borrow_mut();
+                if drain.is_some_and(|drain| !list.has_marker(drain)) {
+                    break;
+                }
+                let batch = list.take_claimants(drain);
+                match drain {
+                    Some(drain) => has_more = list.has_marker(drain),
+                    None => {
+                        has_more = !list.claimants.is_empty();
+                        if has_more {
+                            list.drains += 1;
+                            let marker = list.drains;
+                            drain = Some(marker);
+                            list.claimants.push(Entry::Marker(marker));
+                        }
+                    }
+                }
+                batch
+            };
+            for task in batch {
+                match self.run(Event::Woken(task)) {
                     Err(thrown) if !self.is_unwinding() => {
                         self.unwinding.set(1);
                         woken = Err(thrown);
                     }
                     _ => {}
                 }
-            }
-            if batch.len() < BATCH {
-                break;
             }
         }
         if woken.is_err() {

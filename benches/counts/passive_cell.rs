@@ -1,0 +1,73 @@
+//! The cells that have passive waiters, behind one interface.
+
+use std::future::Future;
+
+use crate::common::scenarios::Got;
+
+/// A cell that a task can wait for without being ready to initialize it.
+pub(crate) trait PassiveCell {
+    /// The name of its package.
+    const NAME: &'static str;
+
+    /// How many times a waiter has been woken when it gets the value.
+    const WAKES: usize = 1;
+
+    type Cell;
+
+    fn new() -> Self::Cell;
+
+    /// Returns the cell's own future.
+    fn wait(cell: &Self::Cell) -> impl Future<Output: Got>;
+
+    fn set(cell: &Self::Cell, value: u64);
+}
+
+macro_rules! passive_cell {
+    ($marker:ident, $name:literal, $cell:ty, $set:ident) => {
+        pub(crate) struct $marker;
+
+        impl PassiveCell for $marker {
+            const NAME: &'static str = $name;
+
+            type Cell = $cell;
+
+            fn new() -> Self::Cell {
+                Self::Cell::new()
+            }
+
+            fn wait(cell: &Self::Cell) -> impl Future<Output: Got> {
+                cell.wait()
+            }
+
+            fn set(cell: &Self::Cell, value: u64) {
+                assert!(cell.$set(value).is_ok());
+            }
+        }
+    };
+}
+
+passive_cell!(Oncelot, "oncelot", oncelot::OnceCell<u64>, set);
+// Its `OnceCell` has no passive waiters.
+passive_cell!(Tokio, "tokio", tokio::sync::SetOnce<u64>, set);
+passive_cell!(AsyncLock, "async-lock", async_lock::OnceCell<u64>, set_blocking);
+
+/// Samples a figure for every crate: `passive_cells!(C => bytes_of_wait::<C>())`.
+macro_rules! passive_cells {
+    ($cell:ident => $sample:expr) => {
+        $crate::passive_cell::samples!($cell => $sample; Oncelot, Tokio, AsyncLock)
+    };
+}
+
+macro_rules! samples {
+    ($cell:ident => $sample:expr; $($marker:ident),+) => {
+        vec![$($crate::common::figure::Contender::package(
+            <$crate::passive_cell::$marker as $crate::passive_cell::PassiveCell>::NAME,
+            || {
+                type $cell = $crate::passive_cell::$marker;
+                $sample
+            },
+        )),+]
+    };
+}
+
+pub(crate) use {passive_cells, samples};
