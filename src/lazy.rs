@@ -9,12 +9,15 @@ use core::{
     task::{Context, Poll, ready},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive},
     deadlock::Runner,
     panics::swallow_panic,
-    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Claim, RawCell},
+    raw::stage::{Found, Stage},
+    raw::wait::{HasRawCell, polled_after_completion},
+    raw::{Claim, RawCell},
     sync::UnsafeCell,
     trace::InitSpan,
 };
@@ -222,13 +225,8 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// If the future is dropped, nothing is lost: whoever is polled next goes on with the computation.
     #[inline]
     pub fn get(self: Pin<&Self>) -> GetLazy<'_, T, F, B> {
-        // SAFETY: the raw cell is not pinned, and a shared reference to it moves nothing.
-        let lazy = unsafe { Pin::into_inner_unchecked(self) };
         GetLazy {
-            stage: match lazy.try_get() {
-                Some(value) => Stage::Ready(value),
-                None => Stage::Waiting(WaitFuture::new(lazy, WaiterKind::Claimant)),
-            },
+            stage: Stage::new(self.get_ref(), ()),
         }
     }
 
@@ -286,11 +284,16 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
 impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
     type Value = ();
     type Backend = B;
-    type Name = T;
+    type Output = T;
 
     #[inline(always)]
     fn raw(&self) -> &RawCell<(), B> {
         &self.raw
+    }
+
+    #[inline(always)]
+    fn get(&self) -> Option<&T> {
+        self.try_get()
     }
 }
 
@@ -340,79 +343,60 @@ impl<'a, T, F: Future<Output = T> + Unpin, B: Backend> IntoFuture for &'a Lazy<T
     }
 }
 
-/// The future of [`Lazy::get`] and [`Lazy::get_unpin`].
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetLazy<'a, T, F, B: Backend = Intrusive> {
-    stage: Stage<'a, T, F, B>,
+pin_project! {
+    /// The future of [`Lazy::get`] and [`Lazy::get_unpin`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetLazy<'a, T, F, B: Backend = Intrusive> {
+        // The `Lazy` is pinned.
+        #[pin]
+        stage: Stage<'a, Lazy<T, F, B>, (), Option<Driving<'a, T, F, B>>>,
+    }
 }
 
-enum Stage<'a, T, F, B: Backend> {
-    /// The value was there when the future was made: the path of every access to a ready `Lazy`.
-    Ready(&'a T),
-    /// Pinned with the whole. The `Lazy` is pinned too.
-    Waiting(WaitFuture<'a, Lazy<T, F, B>>),
-    /// The computation is ours to drive. Dropping the claim passes it on.
-    Claimed {
-        /// Pinned.
-        lazy: &'a Lazy<T, F, B>,
-        claim: Claim<&'a RawCell<(), B>>,
-    },
-    Done,
+/// The claim of a task that drives the computation. Dropping it lets another task drive.
+struct Driving<'a, T, F, B: Backend> {
+    lazy: &'a Lazy<T, F, B>,
+    claim: Claim<&'a RawCell<(), B>>,
 }
 
 impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
     type Output = &'a T;
 
-    /// Inlined for the look at a ready `Lazy`.
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
-        let this = unsafe { self.get_unchecked_mut() };
-        if let Stage::Ready(value) = this.stage {
-            this.stage = Stage::Done;
-            return Poll::Ready(value);
+        let mut stage = self.project().stage;
+        match ready!(stage.as_mut().poll(cx)) {
+            Found::Value(value) => Poll::Ready(value),
+            Found::Claim(claim) => {
+                let (lazy, ()) = stage.as_mut().start();
+                Driving { lazy, claim }.poll(stage.set_work(None), cx)
+            }
+            Found::PastWait => match stage.as_mut().work().take() {
+                Some(driving) => driving.poll(stage.work(), cx),
+                None => polled_after_completion(),
+            },
         }
-        this.poll_slow(cx)
     }
 }
 
-impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
-    /// `self` is pinned.
+impl<'a, T, F: Future<Output = T>, B: Backend> Driving<'a, T, F, B> {
+    /// Polls the computation, and puts itself into `kept` if that is pending. The claim is released if it panics.
     #[inline(never)]
-    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'a T> {
-        let (lazy, claim) = match &mut self.stage {
-            Stage::Waiting(waiting) => {
-                let lazy = waiting.awaited();
-                // SAFETY: it is pinned with the whole.
-                let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
-                self.stage = Stage::Done;
-                match acquired {
-                    // SAFETY: the backend has told that the state is READY.
-                    Acquired::Ready(()) => return Poll::Ready(unsafe { lazy.get_unchecked() }),
-                    Acquired::Claimed(claim) => (lazy, claim),
-                }
-            }
-            // Held here, the claim is released by whatever panics below.
-            Stage::Claimed { .. } => match mem::replace(&mut self.stage, Stage::Done) {
-                Stage::Claimed { lazy, claim } => (lazy, claim),
-                _ => unreachable!("the stage has just been looked at"),
-            },
-            Stage::Ready(_) | Stage::Done => polled_after_completion(),
-        };
-        // SAFETY: `get` was called on a pinned `Lazy`, and we have the claim.
-        match unsafe { lazy.poll_computation(cx) } {
+    fn poll(self, mut kept: Pin<&mut Option<Self>>, cx: &mut Context<'_>) -> Poll<&'a T> {
+        // SAFETY: `get` was called on a pinned `Lazy`, and `self` has the claim.
+        match unsafe { self.lazy.poll_computation(cx) } {
             Poll::Pending => {
-                self.stage = Stage::Claimed { lazy, claim };
+                kept.set(Some(self));
                 Poll::Pending
             }
             Poll::Ready(_span) => {
-                claim.publish(());
+                self.claim.publish(());
                 // SAFETY: the state is READY.
-                Poll::Ready(unsafe { lazy.get_unchecked() })
+                Poll::Ready(unsafe { self.lazy.get_unchecked() })
             }
         }
     }

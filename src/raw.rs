@@ -114,6 +114,7 @@ impl<T, B: Backend> RawCell<T, B> {
     }
 
     /// The value, or the claim; neither while an initializer is at work.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn acquire(&self) -> Option<Acquired<'_, T, B>> {
         match self.try_claim() {
@@ -146,6 +147,7 @@ impl<T, B: Backend> Drop for RawCell<T, B> {
 }
 
 /// What a raw cell has for somebody who could initialize it.
+#[cfg(feature = "std")]
 pub(crate) enum Acquired<'a, T, B: Backend> {
     /// The value is there.
     Ready(&'a T),

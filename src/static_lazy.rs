@@ -32,11 +32,14 @@ use core::{
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive},
     deadlock::Runner,
-    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Claim, RawCell},
+    raw::stage::{Found, Stage},
+    raw::wait::{HasRawCell, polled_after_completion},
+    raw::{Claim, RawCell},
     sync::{AtomicU8, Ordering, UnsafeCell, compare_exchange_u8},
     trace::InitSpan,
 };
@@ -322,10 +325,7 @@ impl<T> StaticLazy<T> {
     #[inline]
     pub fn get(&'static self) -> GetStatic<T> {
         GetStatic {
-            stage: match self.try_get() {
-                Some(value) => Stage::Ready(value),
-                None => Stage::Waiting(WaitFuture::new(self, WaiterKind::Claimant)),
-            },
+            stage: Stage::new(self, ()),
         }
     }
 
@@ -444,79 +444,75 @@ enum PollOutcome<T: 'static> {
     Woken,
 }
 
-/// The future of [`StaticLazy::get`].
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetStatic<T: 'static> {
-    stage: Stage<T>,
-}
-
-enum Stage<T: 'static> {
-    /// The value was there when the future was made: the path of every access to a ready static.
-    Ready(&'static T),
-    /// Pinned with the whole.
-    Waiting(WaitFuture<'static, StaticLazy<T>>),
-    Done,
+pin_project! {
+    /// The future of [`StaticLazy::get`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetStatic<T: 'static> {
+        #[pin]
+        stage: Stage<'static, StaticLazy<T>, (), ()>,
+    }
 }
 
 impl<T> HasRawCell for StaticLazy<T> {
     type Value = T;
     type Backend = Intrusive;
-    type Name = T;
+    type Output = T;
 
     #[inline(always)]
     fn raw(&self) -> &RawCell<T, Intrusive> {
         &self.raw
+    }
+
+    #[inline(always)]
+    fn get(&self) -> Option<&T> {
+        self.try_get()
     }
 }
 
 impl<T> Future for GetStatic<T> {
     type Output = &'static T;
 
-    /// Inlined for the look at a ready static.
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
-        // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
-        let this = unsafe { self.get_unchecked_mut() };
-        if let Stage::Ready(value) = this.stage {
-            this.stage = Stage::Done;
-            return Poll::Ready(value);
+        let mut stage = self.project().stage;
+        match ready!(stage.as_mut().poll(cx)) {
+            Found::Value(value) => Poll::Ready(value),
+            Found::Claim(claim) => Self::drive(stage, claim, cx),
+            Found::PastWait => polled_after_completion(),
         }
-        this.poll_slow(cx)
     }
 }
 
 impl<T> GetStatic<T> {
-    /// `self` is pinned.
+    /// Polls the computation, as often as this task gets the claim.
     #[inline(never)]
-    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'static T> {
+    fn drive(
+        mut stage: Pin<&mut Stage<'static, StaticLazy<T>, (), ()>>,
+        mut claim: Claim<&'static RawCell<T, Intrusive>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<&'static T> {
         loop {
-            let Stage::Waiting(waiting) = &mut self.stage else {
-                polled_after_completion()
-            };
-            let lazy = waiting.awaited();
-            // SAFETY: it is pinned with the whole.
-            let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
-            // Gone before the turn, which may panic.
-            self.stage = Stage::Done;
-            let claim = match acquired {
-                Acquired::Ready(value) => return Poll::Ready(value),
-                Acquired::Claimed(claim) => claim,
-            };
-            let driven = lazy.drive(claim);
-            if let PollOutcome::Finished(value) = driven {
+            // Completed before the computation is polled, which may panic.
+            let (lazy, ()) = stage.as_mut().start();
+            let outcome = lazy.drive(claim);
+            if let PollOutcome::Finished(value) = outcome {
                 return Poll::Ready(value);
             }
-            // Nobody has the claim now, or somebody else: wait for the next turn.
-            self.stage = Stage::Waiting(WaitFuture::new(lazy, WaiterKind::Claimant));
-            if let PollOutcome::Woken = driven {
-                // Everybody else was woken to go on. So that the executor has its turn too, come back.
+            stage.set(Stage::new(lazy, ()));
+            if let PollOutcome::Woken = outcome {
+                // The other waiters were woken to poll the computation. This task returns to its executor first.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            claim = match ready!(stage.as_mut().poll(cx)) {
+                Found::Value(value) => return Poll::Ready(value),
+                Found::Claim(claim) => claim,
+                Found::PastWait => polled_after_completion(),
+            };
         }
     }
 }

@@ -11,49 +11,47 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
+    raw::RawCell,
     raw::initialize::Initializing,
-    raw::stage::{Stage, Turn},
+    raw::stage::{Found, Stage},
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
-    raw::{Acquired, RawCell},
 };
 
-
+/// The stage of a future that has an initializer. It starts with the closure, and works on what the closure returns.
 type InitStage<'a, T, F, Fut, B> = Stage<'a, RawCell<T, B>, F, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
 
-    #[inline(always)]
-fn poll_init<'a, T, F, Fut, B, E>(
-    mut stage: Pin<&mut InitStage<'a, T, F, Fut, B>>,
-    cx: &mut Context<'_>,
-    into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-) -> Poll<Result<&'a T, E>>
+impl<'a, T, F, Fut, B: Backend> InitStage<'a, T, F, Fut, B>
 where
     F: FnOnce() -> Fut,
     Fut: Future,
-    B: Backend,
 {
-    match ready!(stage.as_mut().poll(cx)) {
-        Turn::Value(value) => Poll::Ready(Ok(value)),
-        Turn::Claim(claim) => {
-            let init = stage.as_mut().take_input();
-            let span = claim.span();
-            Initializing::start(stage.set_work(None), claim, span, init, cx, into_result)
+    #[inline(always)]
+    fn poll_init<E>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
+    ) -> Poll<Result<&'a T, E>> {
+        match ready!(self.as_mut().poll(cx)) {
+            Found::Value(value) => Poll::Ready(Ok(value)),
+            Found::Claim(claim) => {
+                let (_, init) = self.as_mut().start();
+                let span = claim.span();
+                Initializing::start(self.set_work(None), claim, span, init, cx, into_result)
+            }
+            Found::PastWait => self.poll_started(cx, into_result),
         }
-        Turn::Work => poll_work(stage, cx, into_result),
     }
-}
+
+    /// Polls an initializer that was pending.
     #[cold]
     #[inline(never)]
-fn poll_work<'a, T, F, Fut, B, E>(
-    stage: Pin<&mut InitStage<'a, T, F, Fut, B>>,
-    cx: &mut Context<'_>,
-    into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-) -> Poll<Result<&'a T, E>>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future,
-    B: Backend,
-{
-    Initializing::poll(stage.work(), cx, into_result)
+    fn poll_started<E>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
+    ) -> Poll<Result<&'a T, E>> {
+        Initializing::poll(self.work(), cx, into_result)
+    }
 }
 
 pin_project! {
@@ -138,7 +136,7 @@ where
     #[inline]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::unpolled(raw, init),
+            stage: Stage::new(raw, init),
         }
     }
 }
@@ -152,7 +150,7 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        poll_init(self.project().stage, cx, Ok).map(unwrap_infallible)
+        self.project().stage.poll_init(cx, Ok).map(unwrap_infallible)
     }
 }
 
@@ -177,7 +175,7 @@ where
     #[inline]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::unpolled(raw, init),
+            stage: Stage::new(raw, init),
         }
     }
 }
@@ -191,7 +189,7 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
-        poll_init(self.project().stage, cx, |result| result)
+        self.project().stage.poll_init(cx, |result| result)
     }
 }
 
@@ -269,9 +267,8 @@ pin_project! {
     /// Panics if it is polled after it has completed.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Insert<'a, T, B: Backend = Intrusive> {
-        // `None` once the future has completed.
         #[pin]
-        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
+        stage: Stage<'a, RawCell<T, B>, (), ()>,
         // Taken on completion.
         value: Option<T>,
     }
@@ -280,7 +277,7 @@ pin_project! {
 impl<'a, T, B: Backend> Insert<'a, T, B> {
     pub(crate) fn new(raw: &'a RawCell<T, B>, value: T) -> Self {
         Self {
-            waiting: Some(WaitFuture::new(raw, WaiterKind::Claimant)),
+            stage: Stage::new(raw, ()),
             value: Some(value),
         }
     }
@@ -290,12 +287,18 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     type Output = Result<&'a T, (&'a T, T)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let acquired = ready!(poll_and_unregister(this.waiting, |waiting| waiting.poll_acquire(cx)));
-        let value = this.value.take().expect("kept until completion");
-        Poll::Ready(match acquired {
-            Acquired::Ready(present) => Err((present, value)),
-            Acquired::Claimed(claim) => Ok(claim.publish(value)),
+        let mut this = self.project();
+        let found = ready!(this.stage.as_mut().poll(cx));
+        let Some(value) = this.value.take() else {
+            polled_after_completion()
+        };
+        Poll::Ready(match found {
+            Found::Value(present) => Err((present, value)),
+            Found::Claim(claim) => {
+                this.stage.start();
+                Ok(claim.publish(value))
+            }
+            Found::PastWait => polled_after_completion(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The stages of a future that waits for a value or for the claim.
+//! The stages of a future that waits for the value or for the claim.
 
 use core::{
     hint,
@@ -11,20 +11,23 @@ use pin_project_lite::pin_project;
 use crate::{
     backend::WaiterKind,
     raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Claim, RawCell},
+    raw::{Claim, RawCell},
 };
 
 pin_project! {
-    /// The stage of a future.
+    /// The stage of a future that waits for `A`, from its first poll to its completion.
     ///
-    /// `I` is what the future needs once it has the claim, and `W` is what it then works on.
+    /// `I` is what the future needs to start its work once it has the claim, such as a closure. `W` is that work.
     ///
-    /// The stages are nested for the size of the future: the reference in `waiting` is never null, so that a null there
-    /// is the tag of `NotWaiting`, which has room for a tag of its own.
+    /// A new future holds no waiter: most futures find a value in their first poll, and making a waiter for each of them
+    /// costs more than moving `input` when a future really waits.
+    ///
+    /// The stages are nested because `Waiting` is the largest and has no room for a tag. The reference in `waiting` is
+    /// never null, so null in its place stands for `NotWaiting`, which has a tag of its own inside.
     #[project = StageProj]
     #[project_replace = StageReplaced]
     pub(crate) enum Stage<'a, A: HasRawCell, I, W> {
-        // A poll has found an initializer running, and has registered the waiter.
+        // A poll has registered the waiter.
         Waiting {
             #[pin]
             waiting: WaitFuture<'a, A>,
@@ -38,11 +41,12 @@ pin_project! {
 }
 
 pin_project! {
-    /// The stages in which no waiter is registered.
+    /// The stages of a future that has no waiter.
     #[project = StepProj]
     #[project_replace = StepReplaced]
     pub(crate) enum Step<'a, A, I, W> {
-        Unpolled {
+        // The future was not polled yet, or a poll has returned the claim.
+        Unstarted {
             awaited: &'a A,
             input: I,
         },
@@ -54,56 +58,77 @@ pin_project! {
     }
 }
 
-pub(crate) enum Turn<'a, A: HasRawCell> {
-    Value(&'a A::Value),
+/// What a poll of a [`Stage`] has found.
+pub(crate) enum Found<'a, A: HasRawCell> {
+    /// The value. The stage is completed.
+    Value(&'a A::Output),
+    /// The claim. The stage is that of a future before its first poll.
     Claim(Claim<&'a RawCell<A::Value, A::Backend>>),
-    Work,
+    /// The future is past the wait: it works, or has completed.
+    PastWait,
+}
+
+impl<'a, A: HasRawCell> Found<'a, A> {
+    /// Returns the value or the claim, or `None` while an initializer runs.
+    #[inline(always)]
+    fn look(awaited: &'a A) -> Option<Self> {
+        match awaited.get() {
+            Some(value) => Some(Self::Value(value)),
+            None => awaited.raw().try_claim().ok().map(Self::Claim),
+        }
+    }
 }
 
 impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
-    const COMPLETED: () = ();
-
     #[inline(always)]
-    pub(crate) fn unpolled(awaited: &'a A, input: I) -> Self {
+    pub(crate) fn new(awaited: &'a A, input: I) -> Self {
         Self::NotWaiting {
-            step: Step::Unpolled { awaited, input },
+            step: Step::Unstarted { awaited, input },
         }
     }
 
     #[inline(always)]
-    pub(crate) fn completed() -> Self {
+    fn completed() -> Self {
         Self::NotWaiting { step: Step::Completed }
     }
 
     #[inline(always)]
-    fn is_unpolled(&self) -> bool {
+    fn is_unstarted(&self) -> bool {
         matches!(
             self,
             Self::NotWaiting {
-                step: Step::Unpolled { .. },
+                step: Step::Unstarted { .. },
             }
         )
     }
 
+    /// Waits for the value or for the claim.
+    ///
+    /// Everything that a first poll does is inlined: each closure makes a type of its own, so most futures are polled in
+    /// one place. The first thing that it does is to look for a value.
     #[inline(always)]
-    pub(crate) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Turn<'a, A>> {
+    pub(crate) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Found<'a, A>> {
         match &*self {
             Self::NotWaiting {
-                step: Step::Unpolled { awaited, .. },
+                step: Step::Unstarted { awaited, .. },
             } => {
                 let awaited = *awaited;
-                let raw = awaited.raw();
-                let found = raw.get().map_or_else(|| Err(raw.try_claim()), Ok);
-                // SAFETY: the stage was `Unpolled` above, and is borrowed exclusively since.
-                unsafe { hint::assert_unchecked(self.is_unpolled()) };
+                let found = match awaited.get() {
+                    Some(value) => Ok(value),
+                    None => Err(awaited.raw().try_claim()),
+                };
+                // Compilers assume that an atomic operation changes any memory, and would look at the stage again for each
+                // of its uses below, the drop of the future among them.
+                // SAFETY: the stage was `Unstarted` above, and `self` is borrowed exclusively.
+                unsafe { hint::assert_unchecked(self.is_unstarted()) };
                 match found {
                     Ok(value) => {
-                        self.step().set(Step::Completed);
-                        Poll::Ready(Turn::Value(value))
+                        self.set(Self::completed());
+                        Poll::Ready(Found::Value(value))
                     }
-                    Err(Ok(claim)) => Poll::Ready(Turn::Claim(claim)),
+                    Err(Ok(claim)) => Poll::Ready(Found::Claim(claim)),
                     Err(Err(_)) => {
-                        let input = self.as_mut().take_input();
+                        let (awaited, input) = self.as_mut().start();
                         self.set(Self::Waiting {
                             waiting: WaitFuture::new(awaited, WaiterKind::Claimant),
                             input,
@@ -111,45 +136,64 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                         if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
                             ready!(waiting.poll_wait(cx));
                         }
-                        self.poll_again(cx)
+                        self.poll_waiting(cx)
                     }
                 }
             }
-            Self::Waiting { waiting, .. } => {
-                if let Some(value) = waiting.awaited().raw().get() {
+            Self::Waiting { waiting, .. } => match waiting.awaited().get() {
+                Some(value) => {
                     self.set(Self::completed());
-                    return Poll::Ready(Turn::Value(value));
+                    Poll::Ready(Found::Value(value))
                 }
-                self.poll_again(cx)
-            }
-            Self::NotWaiting { .. } => Poll::Ready(Turn::Work),
+                None => self.poll_waiting(cx),
+            },
+            Self::NotWaiting { .. } => Poll::Ready(Found::PastWait),
         }
     }
 
+    /// Waits in the stage `Waiting`.
     #[cold]
     #[inline(never)]
-    fn poll_again(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Turn<'a, A>> {
-        let StageProj::Waiting { waiting, .. } = self.as_mut().project() else { unreachable!() };
-        let awaited = waiting.awaited();
-        let acquired = ready!(waiting.poll_acquire(cx));
-        let StageReplaced::Waiting { input, .. } = self.as_mut().project_replace(Self::completed()) else {
-            unreachable!("the stage is `Waiting`")
+    fn poll_waiting(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Found<'a, A>> {
+        let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
+            return Poll::Ready(Found::PastWait);
         };
-        Poll::Ready(match acquired {
-            Acquired::Ready(value) => Turn::Value(value),
-            Acquired::Claimed(claim) => {
-                self.set(Self::unpolled(awaited, input));
-                Turn::Claim(claim)
-            }
-        })
+        let awaited = waiting.awaited();
+        let found = ready!(waiting.poll_until(cx, Found::look));
+        // Drops the waiter. If that panics, so is `found`, and `input` before it.
+        let replaced = self.as_mut().project_replace(Self::completed());
+        if let (Found::Claim(_), StageReplaced::Waiting { input, .. }) = (&found, replaced) {
+            self.set(Self::new(awaited, input));
+        }
+        Poll::Ready(found)
     }
 
-    /// Completes the stage `Unpolled` and returns its closure.
+    /// Takes what a future needs that has found the claim. The stage is completed.
     #[inline(always)]
-    pub(crate) fn take_input(self: Pin<&mut Self>) -> I {
+    pub(crate) fn start(self: Pin<&mut Self>) -> (&'a A, I) {
         match self.step().project_replace(Step::Completed) {
-            StepReplaced::Unpolled { input, .. } => input,
-            _ => unreachable!("the stage is `Unpolled`"),
+            StepReplaced::Unstarted { awaited, input } => (awaited, input),
+            _ => polled_after_completion(),
+        }
+    }
+
+    /// Sets the work of a future that was started.
+    #[inline(always)]
+    pub(crate) fn set_work(mut self: Pin<&mut Self>, work: W) -> Pin<&mut W> {
+        self.as_mut().step().set(Step::Working { work });
+        self.work()
+    }
+
+    /// Returns the work.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the future has completed.
+    #[inline(always)]
+    pub(crate) fn work(self: Pin<&mut Self>) -> Pin<&mut W> {
+        match self.step().project() {
+            StepProj::Working { work } => work,
+            _ => polled_after_completion(),
         }
     }
 
@@ -157,24 +201,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     fn step(self: Pin<&mut Self>) -> Pin<&mut Step<'a, A, I, W>> {
         match self.project() {
             StageProj::NotWaiting { step } => step,
-            StageProj::Waiting { .. } => unreachable!("no waiter is registered"),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn set_work(self: Pin<&mut Self>, work: W) -> Pin<&mut W> {
-        let mut step = self.step();
-        step.set(Step::Working { work });
-        match step.project() {
-            StepProj::Working { work } => work,
-            _ => unreachable!("the closure was taken"),
-        }
-    }
-    #[inline(always)]
-    pub(crate) fn work(self: Pin<&mut Self>) -> Pin<&mut W> {
-        match self.step().project() {
-            StepProj::Working { work } => work,
-            _ => polled_after_completion(),
+            StageProj::Waiting { .. } => polled_after_completion(),
         }
     }
 }

@@ -10,36 +10,44 @@ use pin_project_lite::pin_project;
 use crate::{
     backend::{Backend, WaiterKind},
     deadlock::{self, Runner},
-    raw::{Acquired, RawCell},
+    raw::RawCell,
     trace::WaitEvent,
 };
 
-/// What a task waits for: a raw cell, or the type that owns one.
+/// What a future waits for: a raw cell, or a type that has one.
 pub(crate) trait HasRawCell {
+    /// The value of the raw cell.
     type Value;
     type Backend: Backend;
-    /// The type that the feature `tracing` names in its events.
-    type Name;
+    /// The value that the waiters get. The feature `tracing` names its type.
+    type Output;
 
     /// Returns the same raw cell each time.
     fn raw(&self) -> &RawCell<Self::Value, Self::Backend>;
+
+    /// Returns the value, or `None` if the state is not READY.
+    fn get(&self) -> Option<&Self::Output>;
 }
 
 impl<T, B: Backend> HasRawCell for RawCell<T, B> {
     type Value = T;
     type Backend = B;
-    type Name = T;
+    type Output = T;
 
     #[inline(always)]
     fn raw(&self) -> &Self {
         self
+    }
+
+    #[inline(always)]
+    fn get(&self) -> Option<&T> {
+        self.get()
     }
 }
 
 pin_project! {
     /// Waits for a raw cell. Dropping it unregisters its waiter.
     pub(crate) struct WaitFuture<'a, A: HasRawCell> {
-        // Never null, which tells the stages of the public futures apart without a tag.
         awaited: &'a A,
         #[pin]
         waiter: <A::Backend as Backend>::Waiter,
@@ -50,7 +58,7 @@ pin_project! {
         #[inline(always)]
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            // SAFETY: only this future uses the waiter, and it uses it with this backend alone.
+            // SAFETY: this future alone uses the waiter, and with this backend alone.
             unsafe { this.awaited.raw().backend().cancel(this.waiter) };
         }
     }
@@ -69,11 +77,9 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
     /// Creates a future that emits no event.
     #[cfg(feature = "std")]
     pub(crate) fn untraced(awaited: &'a A, kind: WaiterKind) -> Self {
-        Self {
-            awaited,
-            waiter: A::Backend::waiter(kind),
-            event: WaitEvent::EMITTED,
-        }
+        let mut this = Self::new(awaited, kind);
+        this.event = WaitEvent::EMITTED;
+        this
     }
 
     #[inline(always)]
@@ -81,53 +87,53 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         self.awaited
     }
 
-    /// Waits until the cell has a value or can be claimed. Drop the `WaitFuture` after `Ready`.
+    /// Waits until the state is READY. Drop the `WaitFuture` after `Ready`.
     #[inline]
-    pub(crate) fn poll_acquire(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Acquired<'a, A::Value, A::Backend>> {
-        self.poll_until(cx, RawCell::acquire)
+    pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a A::Output> {
+        self.poll_until(cx, A::get)
     }
 
-    /// Waits until the cell has a value. Drop the `WaitFuture` after `Ready`.
-    #[inline]
-    pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a A::Value> {
-        self.poll_until(cx, RawCell::get)
-    }
-
+    /// Waits until `look` finds something. Drop the `WaitFuture` after `Ready`.
     #[inline(always)]
-    fn poll_until<R>(
+    pub(crate) fn poll_until<R>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        look: impl Fn(&'a RawCell<A::Value, A::Backend>) -> Option<R>,
+        look: impl Fn(&'a A) -> Option<R>,
     ) -> Poll<R> {
         loop {
-            if let Some(result) = look(self.awaited.raw()) {
-                return Poll::Ready(result);
+            if let Some(found) = look(self.awaited) {
+                return Poll::Ready(found);
             }
             ready!(self.as_mut().poll_wait(cx));
         }
     }
 
-    /// Registers the waiter, unless the state has changed: look again after `Ready`.
+    /// Registers the waiter, or returns `Ready` if the state may have changed.
     #[inline(always)]
     pub(crate) fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let backend = this.awaited.raw().backend();
         deadlock::assert_outside(backend, Runner::Task(cx.waker()));
-        // SAFETY: only this future uses the waiter, one call at a time, and it uses it with this backend alone. If
-        // the waiter is not `Unpin`, neither is this future, so that `drop` cancels the waiter before its memory is
-        // reused.
+        // SAFETY: this future alone uses the waiter, one call at a time, and with this backend alone. A waiter that is
+        // not `Unpin` is pinned with this future, whose drop cancels it.
         let poll = unsafe { backend.poll_wait(this.waiter, cx) };
         if poll.is_pending() {
-            this.event.emit::<A::Name>();
+            this.event.emit::<A::Output>();
         }
         poll
     }
 }
 
-/// Polls a `WaitFuture` and drops it once there is a result. The result is dropped if that panics.
+impl<'a, T, B: Backend> WaitFuture<'a, RawCell<T, B>> {
+    /// Waits until there is a value, or the claim is free. Drop the `WaitFuture` after `Ready`.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<super::Acquired<'a, T, B>> {
+        self.poll_until(cx, RawCell::acquire)
+    }
+}
+
+/// Polls a `WaitFuture` and drops it once there is a result. If that drop panics, the result is dropped.
 #[inline]
 pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
     mut waiting: Pin<&mut Option<WaitFuture<'a, A>>>,
@@ -141,7 +147,7 @@ pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
     Poll::Ready(result)
 }
 
-/// Panics, for a poll of a future that has completed or panicked.
+/// Panics because a future was polled after it had completed or panicked.
 #[cold]
 pub(crate) fn polled_after_completion() -> ! {
     panic!("a future of `oncelot` was polled after it had completed or panicked; make a new one")
