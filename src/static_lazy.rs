@@ -11,7 +11,7 @@ use crate::{
     backend::{Backend, Intrusive, WaiterKind},
     deadlock::Runner,
     raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Claim, RawCell},
+    raw::{Acquired, Attempt, Claim, RawCell},
     sync::{AtomicU8, Ordering, UnsafeCell, compare_exchange_u8},
     trace::InitSpan,
 };
@@ -228,12 +228,13 @@ impl<T> StaticLazy<T> {
     fn drive(&'static self, claim: Claim<&'static RawCell<T, Intrusive>>) -> PollOutcome<T> {
         self.exchange_phase(POLLING);
         let waker = self.waker();
+        let mut attempt = claim.into_attempt();
         // SAFETY: we have the claim.
-        match unsafe { self.poll_computation(&waker) } {
-            Poll::Ready((value, _span)) => PollOutcome::Finished(claim.publish(value)),
+        match unsafe { self.poll_computation(&mut attempt, &waker) } {
+            Poll::Ready(value) => PollOutcome::Finished(attempt.publish(value)),
             Poll::Pending if compare_exchange_u8(&self.phase, POLLING, ASLEEP).is_ok() => {
                 // Now the waker's.
-                mem::forget(claim);
+                mem::forget(attempt.into_claim());
                 PollOutcome::Asleep
             }
             // Dropping the claim has the others go on.
@@ -250,27 +251,27 @@ impl<T> StaticLazy<T> {
         current
     }
 
-    /// Polls the future, which is made if there is none. Beside the value there is what tells of it when it is published.
+    /// Polls the future, which is made if there is none. The value is to be published by `attempt`; `Pending` suspends it.
     ///
     /// # Safety
     ///
-    /// The caller has the claim.
-    unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<(T, InitSpan)> {
+    /// `attempt` has the claim.
+    unsafe fn poll_computation(
+        &'static self,
+        attempt: &mut Attempt<&'static RawCell<T, Intrusive>>,
+        waker: &Waker,
+    ) -> Poll<T> {
         self.computation.with_mut(|computation| {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
-            let FutureSlot {
-                life: stage,
-                span: kept,
-            } = unsafe { &mut *computation };
+            let FutureSlot { life: stage, span } = unsafe { &mut *computation };
             assert!(
                 *stage != FutureState::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
             );
-            kept.begin::<T>(self.raw.attempts());
-            let mut span = kept.take();
+            attempt.resume::<T>(span.take());
             // Until it is known that nothing has panicked.
             let life = mem::replace(stage, FutureState::Poisoned);
-            let polled = span.run(self.raw.backend(), Runner::Task(waker), || {
+            let polled = attempt.run(Runner::Task(waker), || {
                 let future = &self.future;
                 if life == FutureState::Unstarted {
                     // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
@@ -287,12 +288,11 @@ impl<T> StaticLazy<T> {
             match polled {
                 Poll::Ready(value) => {
                     *stage = FutureState::Finished;
-                    span.succeed();
-                    Poll::Ready((value, span))
+                    Poll::Ready(value)
                 }
                 Poll::Pending => {
                     *stage = FutureState::Running;
-                    *kept = span;
+                    *span = attempt.suspend();
                     Poll::Pending
                 }
             }
