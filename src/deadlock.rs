@@ -30,8 +30,7 @@ use core::task::Waker;
 pub(crate) enum Runner<'a> {
     /// The task of this waker.
     Task(&'a Waker),
-    /// A thread that blocks.
-    #[cfg(feature = "std")]
+    /// A thread, which may block.
     Thread,
     /// A `tracing` subscriber that is called while the claim is taken.
     #[cfg(feature = "tracing")]

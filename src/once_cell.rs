@@ -1,14 +1,17 @@
 //! The cell.
 
 use core::{
+    convert::Infallible,
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
 };
 
 use crate::{
     backend::{Backend, Intrusive, State},
-    error::SetError,
-    raw::RawCell,
+    error::{InitializingError, SetError},
+    once_cell::futures::unwrap_infallible,
+    raw::initialize::initialize_blocking,
+    raw::{Acquired, RawCell},
 };
 
 pub use self::futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait};
@@ -149,6 +152,31 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.raw.is_ready()
     }
 
+    /// Returns the state of the cell at this moment. Never waits: one load (Acquire).
+    ///
+    /// Another thread may change the state right away, except for [`State::Ready`], which is final while the cell is shared.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::{OnceCell, State};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let cell = OnceCell::new();
+    /// assert_eq!(cell.state(), State::Uninit);
+    /// cell.get_or_init(async || {
+    ///     assert_eq!(cell.state(), State::Initializing);
+    ///     1
+    /// })
+    /// .await;
+    /// assert_eq!(cell.state(), State::Ready);
+    /// # });
+    /// ```
+    #[inline]
+    pub fn state(&self) -> State {
+        self.raw.backend().state()
+    }
+
     /// The value, if there is one. Never waits: one load (Acquire).
     #[inline]
     pub fn get(&self) -> Option<&T> {
@@ -223,6 +251,47 @@ impl<T, B: Backend> OnceCell<T, B> {
             Ok(claim) => Ok(claim.publish(value)),
             Err(State::Ready) => Err(SetError::AlreadyInitializedError(value)),
             Err(_) => Err(SetError::InitializingError(value)),
+        }
+    }
+
+    /// Returns the value, or the one that `init` makes if the cell is empty. Never waits.
+    ///
+    /// This is for code that cannot await, such as the start-up code of firmware, and needs neither a task nor `std`. A task
+    /// that awaits the cell meanwhile waits for `init`. If the cell holds a value, `init` is dropped uncalled.
+    ///
+    /// # Errors
+    ///
+    /// [`InitializingError`] if another initializer is running. `init` is dropped uncalled.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `init` does: the cell is empty again, and the waiters are woken. Panics as [`set`](Self::set) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::OnceCell;
+    ///
+    /// # struct Uart;
+    /// # impl Uart { fn configure() -> Self { Self } }
+    /// static UART: OnceCell<Uart> = OnceCell::new();
+    ///
+    /// fn init() -> &'static Uart {
+    ///     UART.try_get_or_init(Uart::configure).expect("no task has started yet")
+    /// }
+    /// # init();
+    /// ```
+    pub fn try_get_or_init<F: FnOnce() -> T>(&self, init: F) -> Result<&T, InitializingError> {
+        if let Some(value) = self.get() {
+            return Ok(value);
+        }
+        match self.raw.acquire() {
+            Some(Acquired::Ready(value)) => Ok(value),
+            Some(Acquired::Claimed(claim)) => {
+                let value = initialize_blocking(claim.begin(), || Ok::<_, Infallible>(init()));
+                Ok(unwrap_infallible(value))
+            }
+            None => Err(InitializingError),
         }
     }
 

@@ -1,7 +1,16 @@
 //! One run of an initializer, as debug builds and the feature `tracing` watch it.
 //!
 //! Each attempt has a span, in which the initializer is polled, and ends with one event: it succeeded, failed, was
-//! cancelled or panicked. A waiter that starts to wait is an event too. Without the feature all of it is nothing.
+//! cancelled or panicked. A waiter that begins to wait emits an event too. Without the feature all of it is nothing.
+//!
+//! The event is emitted and the span is closed when the claim is released or the value is published, so that a subscriber
+//! can use the cell. The span is created, entered and exited while the claim is taken:
+//!
+//! - A span that is created before would also be created by each caller that loses the race for the claim, and initializes
+//!   nothing.
+//! - Between two polls of an initializer the claim stays taken, so that the span cannot be entered and exited without it.
+//!
+//! A subscriber that waits for the cell there is reported by [`deadlock`](crate::deadlock).
 
 #[cfg(feature = "tracing")]
 pub(crate) use self::traced::*;

@@ -18,8 +18,8 @@ use oncelot::backend::AtomicWaker;
 #[cfg(feature = "event-listener")]
 use oncelot::backend::EventListener;
 use oncelot::{
-    OnceCell, SetError,
-    backend::{Backend, Intrusive, State, WaiterKind},
+    InitializingError, OnceCell, SetError, State,
+    backend::{Backend, Intrusive, WaiterKind},
 };
 use util::{is_same, now, poll, start};
 
@@ -101,6 +101,19 @@ fn get_waits_for_nobody() {
 }
 
 #[test]
+fn state_follows_the_initializer() {
+    let cell = OnceCell::new();
+    assert_eq!(cell.state(), State::Uninit);
+    let (gate, mut running) = start(&cell);
+    assert_eq!(cell.state(), State::Initializing);
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(cell.state(), State::Uninit);
+    assert_eq!(cell.set(1), Ok(()));
+    assert_eq!(cell.state(), State::Ready);
+}
+
+#[test]
 fn get_mut_changes_the_value() {
     let mut cell = OnceCell::new();
     assert_eq!(cell.get_mut(), None);
@@ -174,6 +187,13 @@ fn insert_waits_for_an_initializer_that_fails() {
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
     assert_eq!(poll(&mut insert), Poll::Ready(Ok(&2)));
+}
+
+#[test]
+fn try_get_or_init_fills_an_empty_cell_without_a_task() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let value: Result<&'static u32, InitializingError> = CELL.try_get_or_init(|| 1);
+    assert_eq!(value, Ok(&1));
 }
 
 // Filling by a future.
@@ -443,6 +463,23 @@ fn set_error_is_clone_eq_and_debug() {
     let error = SetError::InitializingError(String::from("value"));
     assert_eq!(error.clone(), error);
     assert_eq!(format!("{error:?}"), r#"InitializingError("value")"#);
+}
+
+#[test]
+fn initializing_error_is_an_error_that_names_the_ways_out() {
+    let error: Box<dyn std::error::Error + Send + Sync> = Box::new(InitializingError);
+    assert_eq!(
+        error.to_string(),
+        "the cell is being initialized; wait for it with `get_or_init` or `wait`, or try again later"
+    );
+}
+
+#[test]
+fn initializing_error_is_copy_eq_and_debug() {
+    let error = InitializingError;
+    let copy = error;
+    assert_eq!(copy, error);
+    assert_eq!(format!("{error:?}"), "InitializingError");
 }
 
 // Owners of other types.

@@ -85,8 +85,7 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
     }
 }
 
-/// Runs an initializer that may block on this thread.
-#[cfg(feature = "std")]
+/// Runs an initializer that is a plain function on this thread, which it may block.
 pub(crate) fn initialize_blocking<H: RawCellRef, E>(
     mut attempt: Attempt<H>,
     init: impl FnOnce() -> Result<H::Value, E>,
