@@ -311,14 +311,12 @@ impl<T, F> Drop for Poisoning<'_, T, F> {
     }
 }
 
+/// Shows the value. If there is none, shows `<initializing>` while a task drives the future, and `<uninit>` otherwise: before
+/// the first task, after a driver was cancelled, and if the `Lazy` is poisoned.
 impl<T: fmt::Debug, F, B: Backend> fmt::Debug for Lazy<T, F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple("Lazy");
-        match self.try_get() {
-            Some(value) => tuple.field(value),
-            None => tuple.field(&format_args!("<unfinished>")),
-        };
-        tuple.finish()
+        let value = self.try_get().map(|value| value as &dyn fmt::Debug);
+        self.raw.debug(f, "Lazy", value)
     }
 }
 

@@ -536,14 +536,11 @@ impl<T: PartialEq, B: Backend> PartialEq for OnceCell<T, B> {
 
 impl<T: Eq, B: Backend> Eq for OnceCell<T, B> {}
 
+/// Shows the value, or `<uninit>` or `<initializing>` if there is none.
 impl<T: fmt::Debug, B: Backend> fmt::Debug for OnceCell<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple("OnceCell");
-        match self.get() {
-            Some(value) => tuple.field(value),
-            None => tuple.field(&format_args!("<empty>")),
-        };
-        tuple.finish()
+        let value = self.get().map(|value| value as &dyn fmt::Debug);
+        self.raw.debug(f, "OnceCell", value)
     }
 }
 

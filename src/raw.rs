@@ -1,6 +1,7 @@
 //! The value beside its backend, and the claim: all unsafe access to the value is in here.
 
 use core::{
+    fmt,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::Deref,
     ptr,
@@ -85,6 +86,22 @@ impl<T, B: Backend> RawCell<T, B> {
         } else {
             None
         }
+    }
+
+    /// Formats a cell of the type `name` by its value, or by the state of this raw cell if it has none.
+    pub(crate) fn debug(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        value: Option<&dyn fmt::Debug>,
+    ) -> fmt::Result {
+        let shown: &dyn fmt::Debug = match value {
+            Some(value) => value,
+            None if self.backend.state() == State::Uninit => &format_args!("<uninit>"),
+            // Or made since the caller looked for it.
+            None => &format_args!("<initializing>"),
+        };
+        f.debug_tuple(name).field(shown).finish()
     }
 
     /// Takes the value out and starts the raw cell afresh, whatever state it was in.

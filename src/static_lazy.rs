@@ -416,14 +416,12 @@ impl<T> GetStatic<T> {
     }
 }
 
+/// Shows the value. If there is none, shows `<initializing>` while the future is polled or pending, and `<uninit>` otherwise:
+/// before the first poll, from a wake of the future to its next poll, and if the static is poisoned.
 impl<T: fmt::Debug> fmt::Debug for StaticLazy<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple("StaticLazy");
-        match self.try_get() {
-            Some(value) => tuple.field(value),
-            None => tuple.field(&format_args!("<unfinished>")),
-        };
-        tuple.finish()
+        let value = self.try_get().map(|value| value as &dyn fmt::Debug);
+        self.raw.debug(f, "StaticLazy", value)
     }
 }
 

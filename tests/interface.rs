@@ -12,13 +12,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, yield_now};
 #[cfg(feature = "atomic-waker")]
 use oncelot::backend::AtomicWaker;
 #[cfg(feature = "event-listener")]
 use oncelot::backend::EventListener;
 use oncelot::{
-    InitializingError, OnceCell, SetError, State,
+    InitializingError, Lazy, OnceCell, SetError, State,
     backend::{Backend, Intrusive, WaiterKind},
 };
 use util::{is_same, now, poll, start};
@@ -361,9 +361,45 @@ fn a_clone_knows_nothing_of_a_running_initializer() {
 }
 
 #[test]
-fn debug_shows_the_value() {
+fn debug_shows_the_value_or_the_state() {
     assert_eq!(format!("{:?}", OnceCell::from("value")), r#"OnceCell("value")"#);
-    assert_eq!(format!("{:?}", OnceCell::<u32>::new()), "OnceCell(<empty>)");
+    let cell = OnceCell::<u32>::new();
+    assert_eq!(format!("{cell:?}"), "OnceCell(<uninit>)");
+    let (_gate, running) = start(&cell);
+    assert_eq!(format!("{cell:?}"), "OnceCell(<initializing>)");
+    drop(running);
+    assert_eq!(format!("{cell:?}"), "OnceCell(<uninit>)");
+}
+
+#[test]
+fn debug_of_a_lazy_value_shows_the_value_or_whether_a_task_drives_it() {
+    let lazy = Lazy::new(Box::pin(async {
+        yield_now().await;
+        1
+    }));
+    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
+    let mut driver = Box::pin(lazy.get_unpin());
+    assert!(poll(&mut driver).is_pending());
+    assert_eq!(format!("{lazy:?}"), "Lazy(<initializing>)");
+    drop(driver);
+    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
+    now(lazy.get_unpin());
+    assert_eq!(format!("{lazy:?}"), "Lazy(1)");
+}
+
+#[test]
+fn debug_of_a_static_shows_the_value_or_whether_its_future_is_pending() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    oncelot::lazy! {
+        static LAZY: u32 = async { *CELL.wait().await };
+    }
+    assert_eq!(format!("{LAZY:?}"), "StaticLazy(<uninit>)");
+    let mut get = Box::pin(LAZY.get());
+    assert!(poll(&mut get).is_pending());
+    assert_eq!(format!("{LAZY:?}"), "StaticLazy(<initializing>)");
+    assert_eq!(CELL.set(1), Ok(()));
+    assert_eq!(poll(&mut get), Poll::Ready(&1));
+    assert_eq!(format!("{LAZY:?}"), "StaticLazy(1)");
 }
 
 #[test]
