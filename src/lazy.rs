@@ -96,9 +96,10 @@ impl<T, F: Unpin, B: Backend> Unpin for Lazy<T, F, B> {}
 // and drop the future, for which it is `Send`.
 unsafe impl<T: Send + Sync, F: Send, B: Backend + Sync> Sync for Lazy<T, F, B> {}
 
-// A panic poisons, so that nobody sees what it left half-done, except through the value.
-impl<T: UnwindSafe, F, B: Backend> UnwindSafe for Lazy<T, F, B> {}
-impl<T: UnwindSafe + RefUnwindSafe, F, B: Backend> RefUnwindSafe for Lazy<T, F, B> {}
+// As std's `LazyLock`: a panic poisons, so that no task sees the future that it left half-done; but what the future shares
+// with others can be seen.
+impl<T: UnwindSafe, F: UnwindSafe, B: Backend> UnwindSafe for Lazy<T, F, B> {}
+impl<T: UnwindSafe + RefUnwindSafe, F: UnwindSafe, B: Backend> RefUnwindSafe for Lazy<T, F, B> {}
 
 /// Making a `Lazy` with the default backend.
 impl<T, F: Future<Output = T>> Lazy<T, F> {

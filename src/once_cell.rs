@@ -1,10 +1,6 @@
 //! The cell.
 
-use core::{
-    convert::Infallible,
-    fmt,
-    panic::{RefUnwindSafe, UnwindSafe},
-};
+use core::{convert::Infallible, fmt};
 
 use crate::{
     backend::{Backend, Intrusive, State},
@@ -543,8 +539,3 @@ impl<T: fmt::Debug, B: Backend> fmt::Debug for OnceCell<T, B> {
         self.raw.debug(f, "OnceCell", value)
     }
 }
-
-// A panic leaves the cell empty or ready, never in between; what it lets one see of a broken invariant it
-// lets one see through the value.
-impl<T: UnwindSafe, B: Backend> UnwindSafe for OnceCell<T, B> {}
-impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for OnceCell<T, B> {}

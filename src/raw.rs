@@ -4,6 +4,7 @@ use core::{
     fmt,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::Deref,
+    panic::{RefUnwindSafe, UnwindSafe},
     ptr,
 };
 
@@ -32,6 +33,11 @@ unsafe impl<T: Send, B: Backend + Send> Send for RawCell<T, B> {}
 // SAFETY: through a shared raw cell, threads share the value (`T: Sync`) and the backend; and one thread may put
 // a value in that another takes out or drops, having the raw cell exclusively later (`T: Send`).
 unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for RawCell<T, B> {}
+
+// A panic leaves the raw cell empty or ready, never in between: what it lets one see of a broken invariant, it lets one see
+// through the value.
+impl<T: UnwindSafe, B: Backend> UnwindSafe for RawCell<T, B> {}
+impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for RawCell<T, B> {}
 
 impl<T, B: Backend> RawCell<T, B> {
     pub(crate) const fn empty() -> Self {

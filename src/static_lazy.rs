@@ -162,7 +162,9 @@ impl<T> ErasedFuture<T> {
 // after the other, as the claim goes from hand to hand.
 unsafe impl<T: Send + Sync> Sync for StaticLazy<T> {}
 
-// What has panicked is never seen: it is poisoned.
+// As std's `LazyLock` with a `fn() -> T`. The future has captured nothing when a function without captures makes it. All that
+// it shares with others is in statics, which need not be `RefUnwindSafe` for code that catches panics. The future itself is
+// never seen again: the static is poisoned.
 impl<T: UnwindSafe> UnwindSafe for StaticLazy<T> {}
 impl<T: UnwindSafe + RefUnwindSafe> RefUnwindSafe for StaticLazy<T> {}
 

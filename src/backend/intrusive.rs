@@ -9,6 +9,7 @@
 use core::{
     fmt,
     mem::MaybeUninit,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -95,6 +96,12 @@ struct WakerSlot(UnsafeCell<MaybeUninit<Waker>>);
 unsafe impl Send for IntrusiveWaiter {}
 // SAFETY: a shared reference gives access to `kind`, which never changes, and to the atomic `linked`.
 unsafe impl Sync for IntrusiveWaiter {}
+
+// No panic leaves the list or a node half-changed: no user code runs under the lock.
+impl UnwindSafe for Intrusive {}
+impl RefUnwindSafe for Intrusive {}
+impl UnwindSafe for IntrusiveWaiter {}
+impl RefUnwindSafe for IntrusiveWaiter {}
 
 /// Where a drain ends that others may come behind: between the last waiter that it took and the newest one of when
 /// it began. (The last one matters too: others may empty the list between two batches, and tickets begin anew.)
