@@ -43,8 +43,12 @@
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
-//! | `event-listener` | | the backend [`EventListener`](backend::EventListener) |
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
+//! | `atomic-waker-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
+//! | `event-listener` | | the backend [`EventListener`](backend::EventListener), with the locks of `std`; includes `std` |
+//! | `event-listener-alloc` | | the same backend without `std`: its lock spins |
+//! | `event-listener-critical-section` | | the same backend without `std`, with `critical-section`: its lock is a critical section |
+//! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
 //! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them. Four of them
