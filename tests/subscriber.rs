@@ -295,10 +295,11 @@ impl Runtime for PollsOnce {
     }
 }
 
-type CellOf = &'static OnceCell<u32>;
+/// What a program does with a cell.
+type Program = fn(&'static OnceCell<u32>);
 
 /// Every way in which an attempt can end, whether it leaves the value 1, and a program that does it.
-const ATTEMPTS: [(&str, bool, fn(CellOf)); 19] = [
+const ATTEMPTS: [(&str, bool, Program); 19] = [
     ("success", true, |cell| {
         now(cell.get_or_init(async || 1));
     }),
@@ -383,8 +384,7 @@ fn noted(
         }
     });
     run_with(name, hooks, program);
-    let noted = std::mem::take(&mut *noted.lock().unwrap());
-    noted
+    std::mem::take(&mut *noted.lock().unwrap())
 }
 
 /// Checks what was noted of an attempt: the subscriber was called for its span and its event, and acted as expected.
@@ -510,7 +510,7 @@ fn a_subscriber_can_use_a_lazy_static_after_its_attempt() {
 /// what it waits for.
 #[test]
 fn a_subscriber_can_settle_what_a_waiter_waits_for_when_it_begins_to_wait() {
-    let settles: [(&str, fn(CellOf)); 3] = [
+    let settles: [(&str, Program); 3] = [
         ("set", |cell| cell.set(9).unwrap()),
         ("initialize", |cell| _ = now(cell.get_or_init(async || 9))),
         ("block", |cell| _ = cell.get_or_init_blocking(|| 9)),
