@@ -91,7 +91,7 @@ mod traced {
         pub(crate) const NONE: Self = Self(AtomicU32::new(0));
 
         fn next(&self) -> u32 {
-            // Attempts are made one after the other, by those who have the claim.
+            // ORDERING: Relaxed, as only the holder of the claim gets here: attempts happen one after the other.
             let next = self.0.load(Ordering::Relaxed).saturating_add(1);
             self.0.store(next, Ordering::Relaxed);
             next
@@ -129,7 +129,7 @@ mod traced {
             if self.0.is_some() {
                 return;
             }
-            // Here, as a span that nobody wants does not look at its fields.
+            // Here, as a span that is disabled does not evaluate its fields.
             let attempt = attempts.next();
             if is_in_subscriber() {
                 return;

@@ -232,7 +232,7 @@ fn a_future_is_unwind_safe_with_the_cell_and_its_initializer_only() {
     assert!(!is!(UnwindSafe: Insert<'static, SharesBroken>));
 }
 
-/// As any `&mut` is not: whoever catches a panic can have left the value half-changed.
+/// As no `&mut` is: code that panics can leave the value half-changed, and code that catches the panic then sees it.
 #[test]
 fn an_exclusive_future_is_not_unwind_safe() {
     assert!(!is!(UnwindSafe: MutInitOf<u32, u32, u32>) && is!(RefUnwindSafe: MutInitOf<u32, u32, u32>));

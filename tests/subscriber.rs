@@ -466,7 +466,7 @@ fn a_subscriber_can_use_a_lazy_value_after_its_attempt() {
         ("panic", false),
         ("panic in the destructor", false),
     ] {
-        // SAFETY: nobody drops it or borrows it exclusively.
+        // SAFETY: it is leaked, and never borrowed exclusively.
         let lazy: &'static AnyLazy = unsafe { &*util::leak_box(Box::new(Lazy::new(ending(end)))) };
         let act = move |_| {
             let used = look_and_get(
@@ -606,7 +606,7 @@ fn a_subscriber_that_panics_at_the_event_and_the_close_does_not_abort() {
 /// What `tracing_subscriber` writes through a file that the program opens by a cell, which `open` opens for the writer.
 #[track_caller]
 fn written(name: &str, open: fn(&OnceCell<Text>) -> Text, program: fn(&OnceCell<Text>)) -> String {
-    // SAFETY: nobody drops it or borrows it exclusively.
+    // SAFETY: it is leaked, and never borrowed exclusively.
     let file: &'static OnceCell<Text> = unsafe { &*util::leak_box(Box::new(OnceCell::new())) };
     let subscriber = tracing_subscriber::fmt()
         .without_time()

@@ -24,8 +24,8 @@ use crate::{backend::Intrusive, lazy::Lazy};
 /// use oncelot::BoxLazy;
 ///
 /// let lazy = BoxLazy::boxed(async { 1 });
-/// let get = AssertUnwindSafe(|| *block_on(&lazy));
-/// assert_eq!(catch_unwind(get).unwrap(), 1);
+/// let get = AssertUnwindSafe(|| block_on(lazy.get_unpin()));
+/// assert_eq!(catch_unwind(get).unwrap(), &1);
 /// ```
 ///
 /// # Examples

@@ -1,4 +1,4 @@
-//! Uses a cell beside what the project uses already.
+//! Uses a cell next to a crate that the project had before.
 
 use event_listener::Event;
 use oncelot::OnceCell;
