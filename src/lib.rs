@@ -40,11 +40,15 @@
 //! | `alloc` | | [`BoxLazy`] |
 //! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
 //! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own. `async-std` is for existing applications: async-std is discontinued upstream |
-//! | `tracing` | | a span for each initializer, and events for how it ends and for who starts to wait |
+//! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
-//! | `event-listener` | | the backend [`EventListener`](backend::EventListener) |
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
+//! | `atomic-waker-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
+//! | `event-listener` | | the backend [`EventListener`](backend::EventListener), with the locks of `std`; includes `std` |
+//! | `event-listener-alloc` | | the same backend without `std`: its lock spins |
+//! | `event-listener-critical-section` | | the same backend without `std`, with `critical-section`: its lock is a critical section |
+//! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
 //! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them. Four of them
@@ -53,6 +57,25 @@
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
 //! - `tracing` makes cells and futures larger.
 //! - `tokio` and `async-std` have blocking calls look where they are made: see [`OnceCell::wait_blocking`].
+//!
+//! # Tracing
+//!
+//! With the feature `tracing`, each attempt to initialize a cell runs in a span `initialize`, and ends with one event of the
+//! target `oncelot`: at the level `DEBUG` for a value, `WARN` for an error or a cancellation, and `ERROR` for a panic. An
+//! event at the level `TRACE` is emitted when a waiter begins to wait.
+//!
+//! A subscriber can use cells, and the cell whose initializer it is called for, as far as this table says:
+//!
+//! | the subscriber is called | that cell | what works |
+//! |---|---|---|
+//! | to create, enter or exit the span | is claimed | [`get`](OnceCell::get) and [`state`](OnceCell::state); [`set`](OnceCell::set) fails. **A wait for the cell never ends**; debug builds panic |
+//! | for an event, and to close the span | is released, or ready | everything |
+//!
+//! The cells that a subscriber initializes or waits for while this crate calls it have no spans and events, so that the
+//! subscriber does not call itself. The attempt number `attempt` counts those initializations all the same.
+//!
+//! The events have a field `duration`, except where the span is disabled, in which case the clock is never read, and on
+//! targets whose `std` has no clock, such as `wasm32-unknown-unknown`.
 //!
 //! # Supported compilers
 //!
@@ -86,11 +109,11 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use crate::backend::{Backend, Intrusive};
+pub use crate::backend::{Backend, Intrusive, State};
 #[cfg(feature = "alloc")]
 pub use crate::lazy::{BoxLazy, LocalBoxLazy};
 pub use crate::{
-    error::SetError,
+    error::{InitializingError, SetError},
     lazy::{GetLazy, Lazy},
     once_cell::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, OnceCell, Wait},
     static_lazy::{GetStatic, StaticLazy},

@@ -413,6 +413,17 @@ fn a_thread_that_waits_in_its_own_initializer_is_found() {
 }
 
 #[test]
+fn a_plain_closure_that_waits_for_its_own_cell_is_found() {
+    if !IS_WATCHED {
+        return;
+    }
+    let cell = OnceCell::<u32>::new();
+    assert_found(|| cell.try_get_or_init(|| *cell.wait_blocking()).copied());
+    assert_found(|| cell.try_get_or_init(|| *cell.get_or_init_blocking(|| 2)).copied());
+    assert_eq!(cell.try_get_or_init(|| 1), Ok(&1));
+}
+
+#[test]
 fn a_thread_may_wait_for_another_cell_in_an_initializer() {
     let (cell, other) = (OnceCell::new(), OnceCell::new());
     thread::scope(|scope| {

@@ -20,7 +20,7 @@ use oncelot::{
     runtime::{Runtime, SharedCell, Smol},
 };
 use tracing::{
-    Event, Subscriber,
+    Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
     subscriber::with_default,
@@ -128,6 +128,37 @@ fn attempts_are_counted_and_each_ends_once() {
             "ERROR initialize{value=\"u32\" attempt=3}: the initializer panicked duration",
             "ERROR initialize{value=\"u32\" attempt=4}: the initializer panicked duration",
             "DEBUG initialize{value=\"u32\" attempt=5}: initialized duration",
+        ]
+    );
+}
+
+/// Wants events, and no spans.
+struct NoSpans;
+
+impl<S: Subscriber> Layer<S> for NoSpans {
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        metadata.is_event()
+    }
+}
+
+/// A span that is disabled costs no look at the clock, when it begins and when it ends.
+#[test]
+fn an_attempt_without_a_span_has_no_duration() {
+    let notes = Notes::default();
+    with_default(Registry::default().with(notes.clone()).with(NoSpans), || {
+        let cell = OnceCell::<u32>::new();
+        now(cell.get_or_try_init(async || Err(0_u8))).unwrap_err();
+        assert!(poll(&mut Box::pin(cell.get_or_init(pending))).is_pending());
+        caught(|| _ = now(cell.get_or_init(async || panic!("out of luck"))));
+        now(cell.get_or_init(async || 1));
+    });
+    assert_eq!(
+        notes.take(),
+        [
+            "WARN the initializer failed error=\"u8\"",
+            "WARN the initializer was cancelled",
+            "ERROR the initializer panicked",
+            "DEBUG initialized",
         ]
     );
 }

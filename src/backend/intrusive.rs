@@ -138,8 +138,10 @@
 
 use core::{
     fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::{Pin, pin},
     ptr::NonNull,
+    slice,
     task::{Context, Poll, Waker},
 };
 
@@ -217,6 +219,12 @@ unsafe impl Send for IntrusiveWaiter {}
 // SAFETY: a shared reference gives access to the atomic `prev` alone.
 unsafe impl Sync for IntrusiveWaiter {}
 
+// No panic leaves the list or a node half-changed: no user code runs under the lock.
+impl UnwindSafe for Intrusive {}
+impl RefUnwindSafe for Intrusive {}
+impl UnwindSafe for IntrusiveWaiter {}
+impl RefUnwindSafe for IntrusiveWaiter {}
+
 impl Intrusive {
     /// Claims an empty cell that has waiters, or whose list another thread has locked.
     #[cold]
@@ -260,9 +268,13 @@ impl Intrusive {
                 guard.list.last_of_first_lane()
             };
             if let Some(end) = end {
-                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes. `end` is in the lane
-                // that the list begins with, which after a failure is that of the claimants.
-                unsafe { batch.fill(|slots| guard.list.pop_through(end, slots)) };
+                let take = |slots: &mut slice::IterMut<'_, _>| {
+                    // SAFETY: `end` is in the lane that the list begins with, which after a failure is that of the
+                    // claimants.
+                    unsafe { guard.list.pop_through(end, slots) };
+                };
+                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes.
+                unsafe { batch.fill(take) };
             }
             if is_settled {
                 return if is_failure {
@@ -452,7 +464,7 @@ unsafe impl Backend for Intrusive {
 
 impl IntrusiveWaiter {
     #[inline(always)]
-    fn node<'a>(self: Pin<&'a Self>) -> Pin<&'a WaiterNode> {
+    fn node(self: Pin<&Self>) -> Pin<&WaiterNode> {
         // SAFETY: the node is a field, which is pinned with the waiter and not handed out otherwise.
         unsafe { self.map_unchecked(|waiter| &waiter.node) }
     }

@@ -106,10 +106,7 @@ impl<T, B: Backend> OnceCell<T, B> {
             Some(value) => Ok(value),
             None => in_place(self.raw(), || match acquire(self.raw()) {
                 Acquired::Ready(value) => Ok(value),
-                Acquired::Claimed(claim) => {
-                    let span = claim.span();
-                    initialize_blocking(claim, span, init)
-                }
+                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), init),
             }),
         }
     }

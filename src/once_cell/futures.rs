@@ -35,8 +35,7 @@ where
             Found::Value(value) => Poll::Ready(Ok(value)),
             Found::Claim(claim) => {
                 let (_, init) = self.as_mut().start();
-                let span = claim.span();
-                Initializing::start(self.set_work(None), claim, span, init, cx, into_result)
+                Initializing::start(self.set_work(None), claim.begin(), init, cx, into_result)
             }
             Found::PastWait => self.poll_started(cx, into_result),
         }

@@ -17,10 +17,9 @@ use crate::{
     panics::swallow_panic,
     raw::initialize::{Initializing, initialize_blocking},
     raw::wait::{WaitFuture, poll_and_unregister},
-    raw::{Acquired, Claim, RawCell, RawCellRef},
+    raw::{Acquired, Attempt, RawCell, RawCellRef},
     runtime::Runtime,
     sync,
-    trace::InitSpan,
 };
 
 /// What makes a value in a task of its own: an `async fn`, a closure that returns a future, or an async closure,
@@ -379,11 +378,10 @@ where
     I: Initializer,
     E: Send + 'static,
 {
-    get_or_start::<R, _, _, _, _>(raw, hold, |claim, span, reporter| {
+    get_or_start::<R, _, _, _, _>(raw, hold, |attempt, reporter| {
         let unstarted = SpawnedInit {
             init,
-            span,
-            claim,
+            attempt,
             reporter,
         };
         R::spawn(unstarted.run(into_result));
@@ -403,11 +401,10 @@ where
     O: Send + 'static,
     E: Send + 'static,
 {
-    get_or_start::<R, _, _, _, _>(raw, hold, |claim, span, reporter| {
+    get_or_start::<R, _, _, _, _>(raw, hold, |attempt, reporter| {
         let unstarted = SpawnedInit {
             init,
-            span,
-            claim,
+            attempt,
             reporter,
         };
         R::spawn_blocking(|| unstarted.initialize_blocking());
@@ -420,7 +417,7 @@ where
 async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
     raw: &RawCell<T, B>,
     hold: impl FnOnce() -> Held<T, B, O>,
-    start: impl FnOnce(Claim<Held<T, B, O>>, InitSpan, Reporter<E>),
+    start: impl FnOnce(Attempt<Held<T, B, O>>, Reporter<E>),
 ) -> Result<&T, E> {
     if let Some(value) = raw.get() {
         return Ok(value);
@@ -436,9 +433,9 @@ async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
         Acquired::Claimed(claim) => claim,
     };
     // Begun here, for the span to be a child of the caller's.
-    let span = claim.span();
+    let attempt = claim.begin();
     let report = sync::Arc::new(Report::new());
-    start(claim.hand_over(hold()), span, Reporter(report.clone()));
+    start(attempt.hand_over(hold()), Reporter(report.clone()));
     match report.taken::<R>().await {
         Outcome::Ended(result) => result.map(|()| raw.get().expect("the initializer has succeeded")),
         Outcome::Panicked(panic) => resume_unwind(panic),
@@ -453,8 +450,7 @@ async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
 /// before the cell is empty again, and that before the caller hears of it.
 struct SpawnedInit<I, H: RawCellRef, E> {
     init: I,
-    span: InitSpan,
-    claim: Claim<H>,
+    attempt: Attempt<H>,
     reporter: Reporter<E>,
 }
 
@@ -466,16 +462,15 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
     {
         let Self {
             init,
-            span,
-            claim,
+            attempt,
             reporter,
         } = self;
-        let mut unstarted = Some((init, span, claim));
+        let mut unstarted = Some((init, attempt));
         let mut running = pin!(None);
         let outcome = poll_fn(|cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-                Some((init, span, claim)) => {
-                    Initializing::start(running.as_mut(), claim, span, || init.call(), cx, into_result)
+                Some((init, attempt)) => {
+                    Initializing::start(running.as_mut(), attempt, || init.call(), cx, into_result)
                 }
                 None => Initializing::poll(running.as_mut(), cx, into_result),
             }));
@@ -498,13 +493,10 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
     {
         let Self {
             init,
-            span,
-            claim,
+            attempt,
             reporter,
         } = self;
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            initialize_blocking(claim, span, init).map(drop)
-        }));
+        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, init).map(drop)));
         reporter.report(ended.map_or_else(Outcome::Panicked, Outcome::Ended));
     }
 }

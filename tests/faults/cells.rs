@@ -26,6 +26,7 @@ pub(crate) enum Deeds {
     /// `set` by a destructor.
     SetInAnyCase,
     TryInsert,
+    TryGetOrInit,
     WaitBlocking,
     GetOrInitBlocking,
     GetOrTryInitBlocking(Script),
@@ -105,6 +106,7 @@ impl CellScenario {
             Deeds::Set,
             Deeds::SetInAnyCase,
             Deeds::TryInsert,
+            Deeds::TryGetOrInit,
             Deeds::WaitBlocking,
             Deeds::GetOrInitBlocking,
             Deeds::GetOrTryInitBlocking(Script::VALUE),
@@ -407,6 +409,15 @@ impl Deeds {
                 act(move || {
                     let id = value.id();
                     given_back(cell.try_insert(value).map(Value::see), id);
+                })
+            }
+            Self::TryGetOrInit => {
+                let init = Script::VALUE.at_once();
+                act(move || {
+                    let value = cell.try_get_or_init(|| init().expect("its script says so"));
+                    if let Ok(value) = value {
+                        value.see();
+                    }
                 })
             }
             Self::WaitBlocking => {

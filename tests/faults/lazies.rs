@@ -126,7 +126,7 @@ impl LazyScenario {
             Finally::Debug => {
                 let expected = match lazy.try_get() {
                     Some(_) => "Lazy(Value)",
-                    None => "Lazy(<unfinished>)",
+                    None => "Lazy(<uninit>)",
                 };
                 let text = own(|| format!("{:?}", &*lazy));
                 if text.is_some_and(|text| text != expected) {
