@@ -6,7 +6,7 @@ use core::{
     hint, mem,
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
@@ -15,7 +15,7 @@ use crate::{
     backend::{Backend, Intrusive},
     deadlock::Runner,
     panics::swallow_panic,
-    raw::stage::{Found, Stage},
+    raw::stage::Stage,
     raw::wait::{HasRawCell, polled_after_completion},
     raw::{Attempt, Claim, RawCell},
     sync::UnsafeCell,
@@ -373,21 +373,23 @@ impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        let mut stage = self.project().stage;
-        match ready!(stage.as_mut().poll(cx)) {
-            Found::Value(value) => Poll::Ready(value),
-            Found::Claim(claim) => {
-                let (lazy, ()) = stage.as_mut().start();
-                Driver { lazy, claim }.poll(stage.set_work(None), cx)
-            }
-            Found::PastWait => {
-                let mut kept = stage.work();
-                match kept.take() {
-                    Some(driver) => driver.poll(kept, cx),
-                    None => polled_after_completion(),
+        self.project().stage.poll(
+            cx,
+            |value| value,
+            |mut stage, claim, cx| match claim {
+                Some(claim) => {
+                    let (lazy, ()) = stage.as_mut().start();
+                    Driver { lazy, claim }.poll(stage.set_work(None), cx)
                 }
-            }
-        }
+                None => {
+                    let mut kept = stage.work();
+                    match kept.take() {
+                        Some(driver) => driver.poll(kept, cx),
+                        None => polled_after_completion(),
+                    }
+                }
+            },
+        )
     }
 }
 

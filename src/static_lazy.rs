@@ -37,7 +37,7 @@ use pin_project_lite::pin_project;
 use crate::{
     backend::{Backend, Intrusive},
     deadlock::Runner,
-    raw::stage::{Found, Stage},
+    raw::stage::Stage,
     raw::wait::{HasRawCell, polled_after_completion},
     raw::{Attempt, Claim, RawCell},
     sync::{AtomicU8, Ordering, UnsafeCell, compare_exchange_u8},
@@ -480,12 +480,12 @@ impl<T> Future for GetStatic<T> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
-        let mut stage = self.project().stage;
-        match ready!(stage.as_mut().poll(cx)) {
-            Found::Value(value) => Poll::Ready(value),
-            Found::Claim(claim) => Self::drive(stage, claim, cx),
-            Found::PastWait => polled_after_completion(),
-        }
+        self.project()
+            .stage
+            .poll(cx, |value| value, |stage, claim, cx| match claim {
+                Some(claim) => Self::drive(stage, claim, cx),
+                None => polled_after_completion(),
+            })
     }
 }
 
@@ -510,10 +510,10 @@ impl<T> GetStatic<T> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            claim = match ready!(stage.as_mut().poll(cx)) {
-                Found::Value(value) => return Poll::Ready(value),
-                Found::Claim(claim) => claim,
-                Found::PastWait => polled_after_completion(),
+            claim = match ready!(stage.as_mut().poll(cx, Ok, |_, claim, _| Poll::Ready(Err(claim)))) {
+                Ok(value) => return Poll::Ready(value),
+                Err(Some(claim)) => claim,
+                Err(None) => polled_after_completion(),
             };
         }
     }

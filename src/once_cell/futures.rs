@@ -11,10 +11,10 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
-    raw::RawCell,
     raw::initialize::Initializing,
-    raw::stage::{Found, Stage},
+    raw::stage::Stage,
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
+    raw::{Acquired, RawCell},
 };
 
 /// The stage of a future that has an initializer. It starts with the closure, and works on what the closure returns.
@@ -27,29 +27,17 @@ where
 {
     #[inline(always)]
     fn poll_init<E>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        match ready!(self.as_mut().poll(cx)) {
-            Found::Value(value) => Poll::Ready(Ok(value)),
-            Found::Claim(claim) => {
-                let (_, init) = self.as_mut().start();
-                Initializing::start(self.set_work(None), claim.begin(), init, cx, into_result)
-            }
-            Found::PastWait => self.poll_started(cx, into_result),
-        }
-    }
-
-    /// Polls an initializer that was pending.
-    #[cold]
-    #[inline(never)]
-    fn poll_started<E>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
-        Initializing::poll(self.work(), cx, into_result)
+        self.poll(cx, Ok, |mut stage, claim, cx| match claim {
+            Some(claim) => {
+                let (_, init) = stage.as_mut().start();
+                Initializing::start(stage.set_work(None), claim.begin(), init, cx, into_result)
+            }
+            None => Initializing::poll(stage.work(), cx, into_result),
+        })
     }
 }
 
@@ -286,18 +274,16 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     type Output = Result<&'a T, (&'a T, T)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let found = ready!(this.stage.as_mut().poll(cx));
-        let Some(value) = this.value.take() else {
-            polled_after_completion()
-        };
-        Poll::Ready(match found {
-            Found::Value(present) => Err((present, value)),
-            Found::Claim(claim) => {
-                this.stage.start();
-                Ok(claim.publish(value))
-            }
-            Found::PastWait => polled_after_completion(),
+        let this = self.project();
+        let acquired = this.stage.poll(cx, Acquired::Ready, |stage, claim, _| {
+            stage.start();
+            Poll::Ready(Acquired::Claimed(claim.unwrap_or_else(|| polled_after_completion())))
+        });
+        let acquired = ready!(acquired);
+        let value = this.value.take().expect("taken on completion");
+        Poll::Ready(match acquired {
+            Acquired::Ready(present) => Err((present, value)),
+            Acquired::Claimed(claim) => Ok(claim.publish(value)),
         })
     }
 }

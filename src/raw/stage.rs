@@ -58,26 +58,8 @@ pin_project! {
     }
 }
 
-/// What a poll of a [`Stage`] has found.
-pub(crate) enum Found<'a, A: HasRawCell> {
-    /// The value. The stage is completed.
-    Value(&'a A::Output),
-    /// The claim. The stage is that of a future before its first poll.
-    Claim(Claim<&'a RawCell<A::Value, A::Backend>>),
-    /// The future is past the wait: it works, or has completed.
-    PastWait,
-}
-
-impl<'a, A: HasRawCell> Found<'a, A> {
-    /// Returns the value or the claim, or `None` while an initializer runs.
-    #[inline(always)]
-    fn look(awaited: &'a A) -> Option<Self> {
-        match awaited.get() {
-            Some(value) => Some(Self::Value(value)),
-            None => awaited.raw().try_claim().ok().map(Self::Claim),
-        }
-    }
-}
+/// The claim of what a future waits for.
+pub(crate) type ClaimOf<'a, A> = Claim<&'a RawCell<<A as HasRawCell>::Value, <A as HasRawCell>::Backend>>;
 
 impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     #[inline(always)]
@@ -102,12 +84,20 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         )
     }
 
-    /// Waits for the value or for the claim.
+    /// Polls the future.
+    ///
+    /// If there is a value, the future completes with `ready`. If the claim is free, `work` gets it and calls
+    /// [`start`](Self::start). Later polls call `work` without a claim.
     ///
     /// Everything that a first poll does is inlined: each closure makes a type of its own, so most futures are polled in
     /// one place. The first thing that it does is to look for a value.
     #[inline(always)]
-    pub(crate) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Found<'a, A>> {
+    pub(crate) fn poll<R>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&'a A::Output) -> R,
+        work: impl FnOnce(Pin<&mut Self>, Option<ClaimOf<'a, A>>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
         match &*self {
             Self::NotWaiting {
                 step: Step::Unstarted { awaited, .. },
@@ -124,9 +114,9 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                 match found {
                     Ok(value) => {
                         self.set(Self::completed());
-                        Poll::Ready(Found::Value(value))
+                        Poll::Ready(ready(value))
                     }
-                    Err(Ok(claim)) => Poll::Ready(Found::Claim(claim)),
+                    Err(Ok(claim)) => work(self, Some(claim), cx),
                     Err(Err(_)) => {
                         let (awaited, input) = self.as_mut().start();
                         self.set(Self::Waiting {
@@ -136,36 +126,48 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                         if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
                             ready!(waiting.poll_wait(cx));
                         }
-                        self.poll_waiting(cx)
+                        self.poll_again(cx, ready, work)
                     }
                 }
             }
             Self::Waiting { waiting, .. } => match waiting.awaited().get() {
                 Some(value) => {
                     self.set(Self::completed());
-                    Poll::Ready(Found::Value(value))
+                    Poll::Ready(ready(value))
                 }
-                None => self.poll_waiting(cx),
+                None => self.poll_again(cx, ready, work),
             },
-            Self::NotWaiting { .. } => Poll::Ready(Found::PastWait),
+            Self::NotWaiting { .. } => self.poll_again(cx, ready, work),
         }
     }
 
-    /// Waits in the stage `Waiting`.
     #[cold]
     #[inline(never)]
-    fn poll_waiting(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Found<'a, A>> {
+    fn poll_again<R>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&'a A::Output) -> R,
+        work: impl FnOnce(Pin<&mut Self>, Option<ClaimOf<'a, A>>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
         let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
-            return Poll::Ready(Found::PastWait);
+            return work(self, None, cx);
         };
         let awaited = waiting.awaited();
-        let found = ready!(waiting.poll_until(cx, Found::look));
+        let found = ready!(waiting.poll_until(cx, |awaited| match awaited.get() {
+            Some(value) => Some(Ok(value)),
+            None => awaited.raw().try_claim().ok().map(Err),
+        }));
         // Drops the waiter. If that panics, so is `found`, and `input` before it.
         let replaced = self.as_mut().project_replace(Self::completed());
-        if let (Found::Claim(_), StageReplaced::Waiting { input, .. }) = (&found, replaced) {
-            self.set(Self::new(awaited, input));
+        match found {
+            Ok(value) => Poll::Ready(ready(value)),
+            Err(claim) => {
+                if let StageReplaced::Waiting { input, .. } = replaced {
+                    self.set(Self::new(awaited, input));
+                }
+                work(self, Some(claim), cx)
+            }
         }
-        Poll::Ready(found)
     }
 
     /// Takes what a future needs that has found the claim. The stage is completed.
