@@ -6,6 +6,7 @@ use core::{
     ops::Deref,
     panic::{RefUnwindSafe, UnwindSafe},
     ptr,
+    task::Poll,
 };
 
 use crate::{
@@ -240,9 +241,9 @@ impl<H: RawCellRef> Claim<H> {
     #[inline]
     pub(crate) fn publish(self, value: H::Value) -> H::Published {
         let held = self.into_held();
+        let place = held.value.with_mut(|place| place.cast::<H::Value>());
         // SAFETY: we have the claim, so that nobody else writes, and nobody reads before READY.
-        held.value
-            .with_mut(|place| unsafe { place.write(MaybeUninit::new(value)) });
+        unsafe { place.write(value) };
         // SAFETY: we have the claim and give it up; the value is written.
         unsafe { held.backend.publish() };
         // SAFETY: the state is READY.
@@ -296,7 +297,7 @@ impl<H: RawCellRef> Attempt<H> {
     }
 
     /// Publishes the value. The span emits its event and closes afterwards.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn publish(self, value: H::Value) -> H::Published {
         // In this order: if publishing panics, the span is dropped after the claim.
         let Self { mut span, claim } = self;
@@ -304,20 +305,25 @@ impl<H: RawCellRef> Attempt<H> {
         claim.publish(value)
     }
 
-    /// Publishes the value, or releases the claim. The span emits its event and closes afterwards.
-    #[inline(always)]
-    pub(crate) fn conclude<E>(self, result: Result<H::Value, E>) -> Result<H::Published, E> {
-        match result {
-            Ok(value) => Ok(self.publish(value)),
+    #[inline]
+    pub(crate) fn conclude<O, E>(self, polled: Poll<O>, into_result: impl FnOnce(O) -> Result<H::Value, E>) -> Poll<Result<H::Published, E>> {
+        let Poll::Ready(output) = polled else {
+            return Poll::Pending;
+        };
+        let Self { mut span, claim } = self;
+        Poll::Ready(match into_result(output) {
+            Ok(value) => {
+                span.succeed();
+                Ok(claim.publish(value))
+            }
             Err(error) => {
-                let Self { mut span, claim } = self;
                 span.fail::<E>();
                 // Here, and not at the end: a return value is leaked if what is dropped after it panics.
                 drop(claim);
                 span.emit();
                 Err(error)
             }
-        }
+        })
     }
 
     /// Moves the attempt to another handle of the same raw cell.

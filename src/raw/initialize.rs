@@ -28,24 +28,34 @@ pin_project! {
 
 impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
     /// Calls the closure and polls its future for the first time.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn start<F: FnOnce() -> Fut, E>(
         mut this: Pin<&mut Option<Self>>,
-        mut attempt: Attempt<H>,
+        attempt: Attempt<H>,
         init: F,
         cx: &mut Context<'_>,
         into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
     ) -> Poll<Result<H::Published, E>> {
+        Self::call(this.as_mut(), attempt, init, cx);
+        Self::poll(this, cx, into_result)
+    }
+
+    #[inline]
+    fn call<F: FnOnce() -> Fut>(
+        mut this: Pin<&mut Option<Self>>,
+        mut attempt: Attempt<H>,
+        init: F,
+        cx: &mut Context<'_>,
+    ) {
         let future = attempt.run(Runner::Task(cx.waker()), init);
         this.set(Some(Self {
             future,
             attempt: Some(attempt),
         }));
-        Self::poll(this, cx, into_result)
     }
 
     /// Polls the initializer. Concludes the attempt once the initializer has ended.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn poll<E>(
         mut this: Pin<&mut Option<Self>>,
         cx: &mut Context<'_>,
@@ -59,17 +69,14 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
             polled_after_completion()
         };
         let runner = Runner::Task(cx.waker());
-        match attempt.run(runner, || initializing.future.poll(cx)) {
-            Poll::Pending => {
-                *initializing.attempt = Some(attempt);
-                Poll::Pending
-            }
-            Poll::Ready(output) => {
-                // Drops the initializer before the value is published.
-                attempt.run(runner, || this.set(None));
-                Poll::Ready(attempt.conclude(into_result(output)))
-            }
+        let polled = attempt.run(runner, || initializing.future.poll(cx));
+        if polled.is_pending() {
+            *initializing.attempt = Some(attempt);
+            return Poll::Pending;
         }
+        // Drops the initializer before the value is published.
+        attempt.run(runner, || this.set(None));
+        attempt.conclude(polled, into_result)
     }
 }
 
@@ -79,5 +86,8 @@ pub(crate) fn initialize_blocking<H: RawCellRef, E>(
     init: impl FnOnce() -> Result<H::Value, E>,
 ) -> Result<H::Published, E> {
     let result = attempt.run(Runner::Thread, init);
-    attempt.conclude(result)
+    match attempt.conclude(Poll::Ready(result), |result| result) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("the initializer has ended"),
+    }
 }

@@ -171,7 +171,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     }
 
     /// Takes what a future needs that has found the claim. The stage is completed.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn start(self: Pin<&mut Self>) -> (&'a A, I) {
         match self.step().project_replace(Step::Completed) {
             StepReplaced::Unstarted { awaited, input } => (awaited, input),
@@ -180,7 +180,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     }
 
     /// Sets the work of a future that was started.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn set_work(mut self: Pin<&mut Self>, work: W) -> Pin<&mut W> {
         self.as_mut().step().set(Step::Working { work });
         self.work()
@@ -191,7 +191,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     /// # Panics
     ///
     /// Panics if the future has completed.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn work(self: Pin<&mut Self>) -> Pin<&mut W> {
         match self.step().project() {
             StepProj::Working { work } => work,
@@ -199,7 +199,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn step(self: Pin<&mut Self>) -> Pin<&mut Step<'a, A, I, W>> {
         match self.project() {
             StageProj::NotWaiting { step } => step,
