@@ -46,6 +46,12 @@ mod enabled {
         static FRAMES: [Cell<Option<Frame>>; DEPTH] = const { [const { Cell::new(None) }; DEPTH] };
     }
 
+    /// Calls `f` with the frames of this thread, or returns `None` in a destructor of a thread-local that runs after the
+    /// frames are gone. (On targets without native thread-locals, they are; on the others, they need no destructor.)
+    fn with_frames<R>(f: impl FnOnce(&[Cell<Option<Frame>>; DEPTH]) -> R) -> Option<R> {
+        FRAMES.try_with(f).ok()
+    }
+
     #[derive(Clone, Copy)]
     struct Frame {
         /// What tells it from all others: where its guard is.
@@ -64,8 +70,8 @@ mod enabled {
     impl Drop for FrameGuard {
         fn drop(&mut self) {
             let guard = ptr::from_ref(self);
-            FRAMES.with(|frames| {
-                let ours = |frame: Frame| frame.guard == guard;
+            let ours = |frame: Frame| frame.guard == guard;
+            with_frames(|frames| {
                 if let Some(place) = frames.iter().find(|place| place.get().is_some_and(ours)) {
                     place.set(None);
                 }
@@ -85,7 +91,7 @@ mod enabled {
     /// Has `runner` run a part of the initializer of `cell`.
     pub(crate) fn with_frame<C, R>(cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
         let frame_guard = FrameGuard { _place: 0 };
-        FRAMES.with(|frames| {
+        with_frames(|frames| {
             if let Some(place) = frames.iter().find(|place| place.get().is_none()) {
                 place.set(Some(Frame {
                     guard: &frame_guard,
@@ -102,7 +108,8 @@ mod enabled {
         let cell = ptr::from_ref(cell).cast();
         let waits_for_itself =
             |frame: Frame| frame.cell == cell && (runner.task().is_none() || frame.task == runner.task());
-        let is_inside = FRAMES.with(|frames| frames.iter().filter_map(Cell::get).any(waits_for_itself));
+        let is_inside = with_frames(|frames| frames.iter().filter_map(Cell::get).any(waits_for_itself));
+        let is_inside = is_inside.unwrap_or(false);
         assert!(
             !is_inside,
             "deadlock: an initializer awaits its own cell; compute the value without the cell, or move the wait out of \

@@ -97,3 +97,18 @@ fn future_outlives_the_cell() {
 fn set_through_a_shorter_lifetime() {
     assert_refused("set_through_a_shorter_lifetime", "E0597");
 }
+
+#[test]
+fn field_of_a_captured_cell() {
+    assert_refused("field_of_a_captured_cell", "E0597");
+}
+
+#[test]
+fn field_of_an_owner_with_a_lifetime() {
+    assert_refused("field_of_an_owner_with_a_lifetime", "E0597");
+}
+
+#[test]
+fn field_that_outlives_its_owner() {
+    assert_refused("field_that_outlives_its_owner", "E0505");
+}

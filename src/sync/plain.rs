@@ -26,6 +26,6 @@ pub(crate) use std::sync::Arc;
 pub(crate) use parking::pair as parker;
 
 #[cfg(feature = "blocking")]
-pub(crate) fn is_past(deadline: std::time::Instant) -> bool {
+pub(crate) fn has_elapsed(deadline: std::time::Instant) -> bool {
     std::time::Instant::now() >= deadline
 }
