@@ -46,8 +46,8 @@ mod enabled {
         static FRAMES: [Cell<Option<Frame>>; DEPTH] = const { [const { Cell::new(None) }; DEPTH] };
     }
 
-    /// Calls `f` with the frames of this thread, or returns `None` in a destructor of a thread-local that runs after the
-    /// frames are gone. (On targets without native thread-locals, they are; on the others, they need no destructor.)
+    /// Calls `f` with the frames of this thread, or returns `None` if std has destroyed them, which it may do before it
+    /// destroys another thread-local, whose destructor uses a cell.
     fn with_frames<R>(f: impl FnOnce(&[Cell<Option<Frame>>; DEPTH]) -> R) -> Option<R> {
         FRAMES.try_with(f).ok()
     }
