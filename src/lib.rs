@@ -41,8 +41,8 @@
 //! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
 //! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned |
 //! | `tracing` | | a span for each initializer, and events for how it ends and for who starts to wait |
-//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
-//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
+//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
+//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
 //! | `event-listener` | | the backend [`EventListener`](backend::EventListener) |
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |

@@ -4,7 +4,8 @@ use super::Runtime;
 
 /// async-std's global executor, and its pool for blocking work (feature `async-std`).
 ///
-/// async-std is discontinued upstream, which recommends smol. The feature is for existing applications.
+/// async-std is discontinued upstream, which recommends smol. The feature is for existing applications. It does not build
+/// on wasm32-unknown-unknown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AsyncStd;
 

@@ -4,11 +4,7 @@ pub(crate) use core::sync::atomic::Ordering;
 
 pub(crate) use super::unsafe_cell::UnsafeCell;
 
-#[cfg(not(feature = "portable-atomic"))]
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
-
-#[cfg(feature = "portable-atomic")]
-pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
+pub(crate) use self::atomics::{AtomicBool, AtomicPtr, AtomicU8};
 
 #[cfg(feature = "tracing")]
 pub(crate) use core::sync::atomic::AtomicU32;
@@ -29,3 +25,6 @@ pub(crate) use parking::pair as parker;
 pub(crate) fn has_elapsed(deadline: std::time::Instant) -> bool {
     std::time::Instant::now() >= deadline
 }
+
+#[path = "atomics.rs"]
+mod atomics;
