@@ -45,8 +45,8 @@ use crate::{
 ///
 /// A thread that waits allocates once.
 ///
-/// On wasm32-unknown-unknown, a thread cannot wait: a call that has to panics. Neither does the feature build there
-/// together with `tokio`.
+/// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. The features `blocking` and `tokio`
+/// together do not build there, as tokio's multi-thread runtime does not.
 impl<T, B: Backend> OnceCell<T, B> {
     /// Blocks until there is a value, and returns it. Never initializes.
     ///

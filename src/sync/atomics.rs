@@ -7,7 +7,7 @@
 //! | `portable-atomic` | compare-and-swap in that crate |
 //! | both | atomic loads and stores in that crate |
 //!
-//! Where a type is missing, the rest of the crate is compiled with a [stand-in](stand_ins), and so adds no errors to the
+//! Where a type is missing, the rest of the crate is compiled with a stand-in, and so adds no errors to the
 //! message.
 
 #[cfg(all(
@@ -119,56 +119,15 @@ mod portable {
     }
 }
 
-/// Types of size zero with the methods that the crate calls.
-#[cfg(any(
-    feature = "portable-atomic",
+#[cfg(all(
+    not(feature = "portable-atomic"),
     not(all(target_has_atomic = "8", target_has_atomic = "ptr"))
 ))]
-mod stand_ins {
-    use core::marker::PhantomData;
+#[path = "stand_ins.rs"]
+mod stand_ins;
 
-    use crate::sync::Ordering;
-
-    macro_rules! stand_in {
-        ($($atomic:ident $(<$T:ident>)?: $value:ty;)*) => {$(
-            #[derive(Debug)]
-            #[allow(dead_code, reason = "not used where the target has the type")]
-            pub(crate) struct $atomic $(<$T>)? (PhantomData<$value>);
-
-            #[allow(dead_code, reason = "not used where the target has the type")]
-            impl $(<$T>)? $atomic $(<$T>)? {
-                pub(crate) const fn new(_value: $value) -> Self {
-                    Self(PhantomData)
-                }
-
-                pub(crate) fn load(&self, _order: Ordering) -> $value {
-                    unreachable!()
-                }
-
-                pub(crate) fn store(&self, _value: $value, _order: Ordering) {
-                    unreachable!()
-                }
-
-                pub(crate) fn swap(&self, _value: $value, _order: Ordering) -> $value {
-                    unreachable!()
-                }
-
-                pub(crate) fn compare_exchange(
-                    &self,
-                    _current: $value,
-                    _new: $value,
-                    _success: Ordering,
-                    _failure: Ordering,
-                ) -> Result<$value, $value> {
-                    unreachable!()
-                }
-            }
-        )*};
-    }
-
-    stand_in! {
-        AtomicPtr<T>: *mut T;
-        AtomicBool: bool;
-        AtomicU8: u8;
-    }
+#[cfg(feature = "portable-atomic")]
+portable_atomic::cfg_no_atomic_cas! {
+    #[path = "stand_ins.rs"]
+    mod stand_ins;
 }
