@@ -1,6 +1,5 @@
 //! Runtimes on which initializers can be spawned, and the methods that spawn them.
 
-use alloc::sync::Arc;
 use core::task::{Context, Poll};
 
 pub use self::spawn::{ArcField, Initializer, OnceCellExt};
@@ -33,7 +32,7 @@ pub(crate) mod tokio;
 /// | [`Smol`] | `smol` | smol's global executor |
 /// | `smol::Executor` | `smol` | that executor |
 /// | [`AsyncStd`] | `async-std` | async-std's global executor |
-/// | `&R`, `Arc<R>` | | the runtime `R` |
+/// | `&R` | | the runtime `R` |
 /// For any other runtime, implement this trait for a type of your own.
 ///
 /// # Examples
@@ -109,30 +108,21 @@ pub trait Runtime: Send + Sync {
     }
 }
 
-/// Forwards each method to the runtime behind a pointer.
-macro_rules! forward {
-    ($($pointer:ty),*) => {$(
-        impl<R: Runtime> Runtime for $pointer {
-            #[track_caller]
-            fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
-                R::spawn(self, task);
-            }
+// Not for `Arc<R>`: the methods of this trait would shadow those of a foreign executor in an `Arc`, such as
+// `Executor::spawn`, wherever the trait is in scope and a feature makes the executor a `Runtime`.
+impl<R: Runtime> Runtime for &R {
+    #[track_caller]
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        R::spawn(self, task);
+    }
 
-            #[track_caller]
-            fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
-                R::spawn_blocking(self, work);
-            }
+    #[track_caller]
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        R::spawn_blocking(self, work);
+    }
 
-            #[inline]
-            fn poll_coop<T>(
-                &self,
-                cx: &mut Context<'_>,
-                poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-            ) -> Poll<T> {
-                R::poll_coop(self, cx, poll)
-            }
-        }
-    )*};
+    #[inline]
+    fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        R::poll_coop(self, cx, poll)
+    }
 }
-
-forward!(&R, Arc<R>);

@@ -75,10 +75,18 @@ fn a_runtime_in_a_field_is_lent_to_a_future_that_can_be_sent() {
     }
 
     let client = Client {
-        runtime: Arc::new(Smol),
+        runtime: Smol,
         token: Arc::default(),
     };
     assert_eq!(block_on(boxed(&client)), &1);
+}
+
+/// Or the feature `smol` would break programs that have their executor in an `Arc`.
+#[test]
+fn an_executor_in_an_arc_keeps_its_own_methods() {
+    let executor = Arc::new(smol::Executor::new());
+    let task: smol::Task<u32> = executor.spawn(async { 1 });
+    assert_eq!(block_on(executor.run(task)), 1);
 }
 
 /// The value need not be shared by the initializer, and the error not be shared at all.

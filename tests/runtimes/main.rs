@@ -10,10 +10,7 @@ mod suite;
 mod thread_locals;
 mod tokio;
 
-use std::{
-    sync::{Arc, LazyLock},
-    thread,
-};
+use std::{sync::LazyLock, thread};
 
 use ::tokio::runtime::{self, Builder};
 use futures_lite::future;
@@ -28,14 +25,6 @@ static TOKIO: LazyLock<runtime::Runtime> = LazyLock::new(multi_thread);
 static SMOL: LazyLock<smol::Executor<'static>> = LazyLock::new(|| {
     thread::spawn(|| future::block_on(SMOL.run(future::pending::<()>())));
     smol::Executor::new()
-});
-
-/// The same in an `Arc`.
-static SHARED: LazyLock<Arc<smol::Executor<'static>>> = LazyLock::new(|| {
-    let executor = Arc::new(smol::Executor::new());
-    let run = Arc::clone(&executor);
-    thread::spawn(move || future::block_on(run.run(future::pending::<()>())));
-    executor
 });
 
 fn current_thread() -> runtime::Runtime {
@@ -78,6 +67,5 @@ for_each_runtime! {
     on_smol: Smol, smol::block_on;
     on_smol_in_a_task_of_tokio: Smol, |test| multi_thread().block_on(test);
     on_a_static_executor_of_smol: &*SMOL, future::block_on;
-    on_a_shared_executor_of_smol: Arc::clone(&SHARED), future::block_on;
     on_a_runtime_of_our_own: &OneThread, future::block_on;
 }

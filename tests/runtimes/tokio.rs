@@ -112,8 +112,19 @@ fn a_handle_whose_runtime_is_gone_panics_with_advice_and_leaves_the_cell_usable(
 
 #[test]
 fn a_future_drops_its_handle_when_it_has_completed() {
+    struct Shared(Arc<Handle>);
+    impl Runtime for Shared {
+        fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+            self.0.spawn(task);
+        }
+
+        fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+            self.0.spawn_blocking(work);
+        }
+    }
+
     let (cell, handle) = (static_cell(), Arc::new(TOKIO.handle().clone()));
-    let mut spawned = pin!(cell.get_or_init_spawned(handle.clone(), async || 1));
+    let mut spawned = pin!(cell.get_or_init_spawned(Shared(handle.clone()), async || 1));
     assert_eq!(Arc::strong_count(&handle), 2);
     assert_eq!(future::block_on(spawned.as_mut()), &1);
     assert_eq!(Arc::strong_count(&handle), 1);
@@ -360,9 +371,9 @@ fn waiting_for_a_handle_uses_up_the_budget() {
 }
 
 #[test]
-fn waiting_for_a_runtime_behind_a_pointer_uses_up_the_budget() {
+fn waiting_for_a_runtime_behind_a_reference_uses_up_the_budget() {
     assert_uses_up_the_budget(&Tokio);
-    assert_uses_up_the_budget(Arc::new(Tokio));
+    assert_uses_up_the_budget(&&Tokio);
 }
 
 #[test]
