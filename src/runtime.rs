@@ -33,6 +33,7 @@ pub(crate) mod tokio;
 /// | `smol::Executor` | `smol` | that executor |
 /// | [`AsyncStd`] | `async-std` | async-std's global executor |
 /// | `&R` | | the runtime `R` |
+///
 /// For any other runtime, implement this trait for a type of your own.
 ///
 /// # Examples
