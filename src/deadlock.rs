@@ -51,6 +51,12 @@ mod enabled {
         static FRAMES: [Cell<Option<Frame>>; DEPTH] = const { [const { Cell::new(None) }; DEPTH] };
     }
 
+    /// Calls `f` with the frames of this thread, or returns `None` if std has destroyed them, which it may do before it
+    /// destroys another thread-local, whose destructor uses a cell.
+    fn with_frames<R>(f: impl FnOnce(&[Cell<Option<Frame>>; DEPTH]) -> R) -> Option<R> {
+        FRAMES.try_with(f).ok()
+    }
+
     #[derive(Clone, Copy)]
     struct Frame {
         /// What tells it from all others: where its guard is.
@@ -80,8 +86,8 @@ mod enabled {
     impl Drop for FrameGuard {
         fn drop(&mut self) {
             let guard = ptr::from_ref(self);
-            FRAMES.with(|frames| {
-                let ours = |frame: Frame| frame.guard == guard;
+            let ours = |frame: Frame| frame.guard == guard;
+            with_frames(|frames| {
                 if let Some(place) = frames.iter().find(|place| place.get().is_some_and(ours)) {
                     place.set(None);
                 }
@@ -103,7 +109,7 @@ mod enabled {
     /// Has `runner` run a part of the initializer of `cell`.
     pub(crate) fn with_frame<C, R>(cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
         let frame_guard = FrameGuard { _place: 0 };
-        FRAMES.with(|frames| {
+        with_frames(|frames| {
             if let Some(place) = frames.iter().find(|place| place.get().is_none()) {
                 place.set(Some(Frame {
                     guard: &frame_guard,
@@ -120,8 +126,12 @@ mod enabled {
     pub(crate) fn assert_outside<C>(cell: &C, runner: Runner<'_>) {
         let cell = ptr::from_ref(cell).cast();
         let waits = runner.waits();
-        FRAMES.with(|frames| {
-            for frame in frames.iter().filter_map(Cell::get).filter(|frame| frame.cell == cell) {
+        with_frames(|frames| {
+            for frame in frames
+                .iter()
+                .filter_map(Cell::get)
+                .filter(|frame| frame.cell == cell)
+            {
                 #[cfg(feature = "tracing")]
                 assert!(
                     frame.waits != Waits::OfSubscriber,

@@ -25,7 +25,7 @@
 //! | | it is dropped | it is kept and not polled | the value's own future | needs |
 //! |---|---|---|---|---|
 //! | [`OnceCell::get_or_init`] | another one starts anew | **all others wait** | may borrow | `core` |
-//! | [`get_or_init_spawned`](runtime::SharedCell::get_or_init_spawned) | it goes on | it goes on | `Send + 'static` | a [`Runtime`](runtime::Runtime) |
+//! | [`get_or_init_spawned`](runtime::OnceCellExt::get_or_init_spawned) | it goes on | it goes on | `Send + 'static` | a [`Runtime`](runtime::Runtime) |
 //! | [`Lazy`] | another one goes on | **all others wait** | may borrow; is pinned | `core` |
 //! | a static of [`lazy!`] | another one goes on | another one goes on | `Send + 'static` | `core` |
 //!
@@ -38,11 +38,11 @@
 //! |---|---|---|
 //! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`] |
-//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
-//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own. `async-std` is for existing applications: async-std is discontinued upstream |
+//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
+//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
-//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
-//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
+//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
+//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
 //! | `atomic-waker-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
 //! | `event-listener` | | the backend [`EventListener`](backend::EventListener), with the locks of `std`; includes `std` |
@@ -56,7 +56,8 @@
 //!
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
 //! - `tracing` makes cells and futures larger.
-//! - `tokio` and `async-std` have blocking calls look where they are made: see [`OnceCell::wait_blocking`].
+//! - `tokio` and `async-std` make blocking calls that have to wait look at the context they are called in: see
+//!   [`OnceCell::wait_blocking`].
 //!
 //! # Tracing
 //!

@@ -103,6 +103,21 @@ fn set_through_a_shorter_lifetime() {
 }
 
 #[test]
+fn field_of_a_captured_cell() {
+    assert_refused("field_of_a_captured_cell", "E0597");
+}
+
+#[test]
+fn field_of_an_owner_with_a_lifetime() {
+    assert_refused("field_of_an_owner_with_a_lifetime", "E0597");
+}
+
+#[test]
+fn field_that_outlives_its_owner() {
+    assert_refused("field_that_outlives_its_owner", "E0505");
+}
+
+#[test]
 fn lazy_whose_future_shares_a_cell() {
     assert_refused("lazy_whose_future_shares_a_cell", "E0277");
 }

@@ -25,7 +25,7 @@ use std::{
 use futures_lite::future::block_on;
 use oncelot::{
     Lazy, OnceCell,
-    runtime::{Runtime, SharedCell},
+    runtime::{OnceCellExt, Runtime},
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -251,48 +251,36 @@ impl Act {
 }
 
 /// Runs tasks at once, on this thread, whose subscriber is called for them.
-enum AtOnce {}
+struct AtOnce;
 
 impl Runtime for AtOnce {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         block_on(task);
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         work();
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        block_on(future)
     }
 }
 
 /// Drops tasks unstarted.
-enum DropsTasks {}
+struct DropsTasks;
 
 impl Runtime for DropsTasks {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(_task: F) {}
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, _task: F) {}
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(_work: F) {}
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        block_on(future)
-    }
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, _work: F) {}
 }
 
 /// Polls tasks once.
-enum PollsOnce {}
+struct PollsOnce;
 
 impl Runtime for PollsOnce {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         assert!(poll(&mut Box::pin(task)).is_pending());
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(_work: F) {}
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        block_on(future)
-    }
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, _work: F) {}
 }
 
 /// What a program does with a cell.
@@ -342,25 +330,25 @@ const ATTEMPTS: [(&str, bool, Program); 19] = [
         panic_of(|| cell.get_or_init_blocking(|| panic!("the closure")));
     }),
     ("success of a task", true, |cell| {
-        now(cell.get_or_init_spawned::<AtOnce>(async || 1));
+        now(cell.get_or_init_spawned(AtOnce, async || 1));
     }),
     ("panic of a task", false, |cell| {
-        panic_of(|| now(cell.get_or_init_spawned::<AtOnce>(async || panic!("the task"))));
+        panic_of(|| now(cell.get_or_init_spawned(AtOnce, async || panic!("the task"))));
     }),
     ("cancellation of a task", false, |cell| {
-        panic_of(|| now(cell.get_or_init_spawned::<PollsOnce>(pending)));
+        panic_of(|| now(cell.get_or_init_spawned(PollsOnce, pending)));
     }),
     ("drop of a task that has not started", false, |cell| {
-        panic_of(|| now(cell.get_or_init_spawned::<DropsTasks>(async || 1)));
+        panic_of(|| now(cell.get_or_init_spawned(DropsTasks, async || 1)));
     }),
     ("success of blocking work", true, |cell| {
-        now(cell.get_or_init_unblock::<AtOnce>(|| 1));
+        now(cell.get_or_init_spawned_blocking(AtOnce, || 1));
     }),
     ("panic of blocking work", false, |cell| {
-        panic_of(|| now(cell.get_or_init_unblock::<AtOnce>(|| panic!("the work"))));
+        panic_of(|| now(cell.get_or_init_spawned_blocking(AtOnce, || panic!("the work"))));
     }),
     ("drop of blocking work that has not started", false, |cell| {
-        panic_of(|| now(cell.get_or_init_unblock::<DropsTasks>(|| 1)));
+        panic_of(|| now(cell.get_or_init_spawned_blocking(DropsTasks, || 1)));
     }),
 ];
 

@@ -17,7 +17,7 @@ use std::{
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{
     Lazy, OnceCell,
-    runtime::{Runtime, SharedCell, Smol},
+    runtime::{OnceCellExt, Runtime, Smol},
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -308,19 +308,15 @@ fn so_have_threads() {
 }
 
 /// Runs tasks at once, on this thread, whose subscriber hears of them.
-enum AtOnce {}
+struct AtOnce;
 
 impl Runtime for AtOnce {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         block_on(task);
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         work();
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        block_on(future)
     }
 }
 
@@ -329,10 +325,10 @@ impl Runtime for AtOnce {
 fn so_have_spawned_initializers() {
     let notes = Notes::of(|| {
         let cell = static_cell();
-        now(cell.get_or_try_init_spawned::<AtOnce, _>(async || Err(0_u8))).unwrap_err();
-        caught(|| _ = now(cell.get_or_init_spawned::<AtOnce>(async || panic!("out of luck"))));
-        now(cell.get_or_try_init_unblock::<AtOnce, _>(|| Err(0_u8))).unwrap_err();
-        now(cell.get_or_init_spawned::<AtOnce>(async || 1));
+        now(cell.get_or_try_init_spawned(AtOnce, async || Err(0_u8))).unwrap_err();
+        caught(|| _ = now(cell.get_or_init_spawned(AtOnce, async || panic!("out of luck"))));
+        now(cell.get_or_try_init_spawned_blocking(AtOnce, || Err(0_u8))).unwrap_err();
+        now(cell.get_or_init_spawned(AtOnce, async || 1));
     });
     assert_eq!(
         notes,
@@ -345,7 +341,7 @@ fn so_have_spawned_initializers() {
     );
     let notes = Notes::of(|| {
         let cell = static_cell();
-        let mut waits = pin!(cell.get_or_init_spawned::<Smol>(pending));
+        let mut waits = pin!(cell.get_or_init_spawned(Smol, pending));
         assert!(
             waits
                 .as_mut()
@@ -372,7 +368,7 @@ fn attempts_are_counted_when_nobody_listens() {
 fn a_spawned_initializer_is_inside_the_span_of_its_caller() {
     let notes = Notes::of(|| {
         let caller = tracing::error_span!("request");
-        let value = static_cell().get_or_init_spawned::<AtOnce>(async || 1);
+        let value = static_cell().get_or_init_spawned(AtOnce, async || 1);
         now(tracing::Instrument::instrument(value, caller));
     });
     // The innermost comes first.
@@ -410,7 +406,7 @@ fn a_subscriber_that_panics_at_a_success_takes_no_value_with_it() {
     assert_eq!(cell.get(), Some(&1));
 
     let cell = static_cell();
-    hears_the_subscriber_panic(|| _ = now(cell.get_or_init_spawned::<AtOnce>(async || 1)));
+    hears_the_subscriber_panic(|| _ = now(cell.get_or_init_spawned(AtOnce, async || 1)));
     assert_eq!(cell.get(), Some(&1));
 
     let lazy = pin!(Lazy::new(async { 1 }));

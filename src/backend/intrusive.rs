@@ -160,26 +160,8 @@ mod word;
 #[path = "intrusive/critical_section.rs"]
 mod exclusion;
 
-#[cfg(all(
-    not(feature = "critical-section"),
-    any(
-        oncelot_loom,
-        oncelot_shuttle,
-        feature = "portable-atomic",
-        target_has_atomic = "ptr"
-    )
-))]
+#[cfg(not(feature = "critical-section"))]
 #[path = "intrusive/lock_bit.rs"]
-mod exclusion;
-
-#[cfg(not(any(
-    feature = "critical-section",
-    oncelot_loom,
-    oncelot_shuttle,
-    feature = "portable-atomic",
-    target_has_atomic = "ptr"
-)))]
-#[path = "intrusive/unsupported.rs"]
 mod exclusion;
 
 /// The default backend: one pointer-sized word, any number of waiters, no allocation.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncelot::{OnceCell, SetError, runtime::SharedCell};
+use oncelot::{OnceCell, SetError, runtime::OnceCellExt};
 
 use crate::{
     bed::Bed,
@@ -443,25 +443,25 @@ impl Deeds {
                 })
             }
             Self::WaitTimeout => act(|| {
-                if let Some(value) = cell.wait_timeout(Duration::ZERO) {
+                if let Some(value) = cell.wait_timeout(Duration::from_nanos(1)) {
                     value.see();
                 }
             }),
-            Self::GetOrInitSpawned(script) => deed(
-                cell.get_or_init_spawned::<Actors>(script.infallible()),
-                Value::see,
-            ),
+            Self::GetOrInitSpawned(script) => {
+                deed(cell.get_or_init_spawned(Actors, script.infallible()), Value::see)
+            }
             Self::GetOrTryInitSpawned(script) => {
-                deed(cell.get_or_try_init_spawned::<Actors, _>(script.fallible()), got)
+                deed(cell.get_or_try_init_spawned(Actors, script.fallible()), got)
             }
             Self::GetOrInitUnblock => {
                 let init = Script::VALUE.at_once();
                 let init = || init().expect("its script says so");
-                deed(cell.get_or_init_unblock::<Actors>(init), Value::see)
+                deed(cell.get_or_init_spawned_blocking(Actors, init), Value::see)
             }
-            Self::GetOrTryInitUnblock(script) => {
-                deed(cell.get_or_try_init_unblock::<Actors, _>(script.at_once()), got)
-            }
+            Self::GetOrTryInitUnblock(script) => deed(
+                cell.get_or_try_init_spawned_blocking(Actors, script.at_once()),
+                got,
+            ),
         }
     }
 }

@@ -91,7 +91,7 @@ impl LazyScenario {
             let ask = || deed(lazy.get(), Value::see);
             match self.askers {
                 Askers::Blocking => {
-                    cast.add(Sleeps::ForATurn, || act(|| lazy.force_blocking().see()));
+                    cast.add(Sleeps::ForATurn, || act(|| lazy.get_blocking().see()));
                 }
                 _ => self.askers.enter(&mut cast, ask),
             }
@@ -238,7 +238,7 @@ impl StaticScenario {
         let ask = || deed(shared.get(), Value::see);
         match self.askers {
             Askers::Blocking => {
-                cast.add(Sleeps::ForATurn, || act(|| shared.force_blocking().see()));
+                cast.add(Sleeps::ForATurn, || act(|| shared.get_blocking().see()));
             }
             _ => self.askers.enter(&mut cast, ask),
         }
