@@ -267,7 +267,8 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
             }
             let mut poisoning = Poisoning { computation };
             attempt.run(Runner::Task(cx.waker()), || {
-                let FutureSlotProj::Unfinished { future, .. } = poisoning.computation.as_mut().project() else {
+                let FutureSlotProj::Unfinished { future, .. } = poisoning.computation.as_mut().project()
+                else {
                     unreachable!("the future was unfinished above")
                 };
                 if let Poll::Ready(value) = future.poll(cx) {

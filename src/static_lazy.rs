@@ -480,12 +480,14 @@ impl<T> Future for GetStatic<T> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
-        self.project()
-            .stage
-            .poll(cx, |value| value, |stage, claim, cx| match claim {
+        self.project().stage.poll(
+            cx,
+            |value| value,
+            |stage, claim, cx| match claim {
                 Some(claim) => Self::drive(stage, claim, cx),
                 None => polled_after_completion(),
-            })
+            },
+        )
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     raw::initialize::Initializing,
     raw::stage::Stage,
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
-    raw::{Acquired, RawCell},
+    raw::{Acquired, Attempt, RawCell},
 };
 
 /// The stage of a future that has an initializer. It starts with the closure, and works on what the closure returns.
@@ -25,18 +25,22 @@ where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
+    /// Polls the future. `conclude` ends an attempt with the output of its initializer.
     #[inline(always)]
-    fn poll_init<E>(
+    fn poll_init<R>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        self.poll(cx, Ok, |mut stage, claim, cx| match claim {
+        ready: impl FnOnce(&'a T) -> R,
+        conclude: impl FnOnce(Attempt<&'a RawCell<T, B>>, Fut::Output) -> R,
+    ) -> Poll<R> {
+        self.poll(cx, ready, |mut stage, claim, cx| match claim {
             Some(claim) => {
                 let (_, init) = stage.as_mut().start();
-                Initializing::start(stage.set_work(None), claim.begin(), init, cx, into_result)
+                let mut initializing = stage.set_work(None);
+                Initializing::start(initializing.as_mut(), claim.begin(), init, cx);
+                Initializing::poll(initializing, cx, conclude)
             }
-            None => Initializing::poll(stage.work(), cx, into_result),
+            None => Initializing::poll(stage.work(), cx, conclude),
         })
     }
 }
@@ -71,7 +75,8 @@ where
         into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a mut T, E>> {
         if let ExclusiveProj::Unstarted { .. } = self.as_mut().project() {
-            let ExclusiveReplaced::Unstarted { raw, init } = self.as_mut().project_replace(Self::Completed) else {
+            let ExclusiveReplaced::Unstarted { raw, init } = self.as_mut().project_replace(Self::Completed)
+            else {
                 unreachable!("the stage was `Unstarted` above")
             };
             if raw.is_ready() {
@@ -137,7 +142,9 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        self.project().stage.poll_init(cx, Ok).map(unwrap_infallible)
+        self.project()
+            .stage
+            .poll_init(cx, |value| value, Attempt::publish)
     }
 }
 
@@ -176,7 +183,7 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
-        self.project().stage.poll_init(cx, |result| result)
+        self.project().stage.poll_init(cx, Ok, Attempt::conclude)
     }
 }
 
@@ -277,7 +284,9 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
         let this = self.project();
         let acquired = this.stage.poll(cx, Acquired::Ready, |stage, claim, _| {
             stage.start();
-            Poll::Ready(Acquired::Claimed(claim.unwrap_or_else(|| polled_after_completion())))
+            Poll::Ready(Acquired::Claimed(
+                claim.unwrap_or_else(|| polled_after_completion()),
+            ))
         });
         let acquired = ready!(acquired);
         let value = this.value.take().expect("taken on completion");

@@ -27,21 +27,9 @@ pin_project! {
 }
 
 impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
-    /// Calls the closure and polls its future for the first time.
+    /// Calls the closure.
     #[inline]
-    pub(crate) fn start<F: FnOnce() -> Fut, E>(
-        mut this: Pin<&mut Option<Self>>,
-        attempt: Attempt<H>,
-        init: F,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
-    ) -> Poll<Result<H::Published, E>> {
-        Self::call(this.as_mut(), attempt, init, cx);
-        Self::poll(this, cx, into_result)
-    }
-
-    #[inline]
-    fn call<F: FnOnce() -> Fut>(
+    pub(crate) fn start<F: FnOnce() -> Fut>(
         mut this: Pin<&mut Option<Self>>,
         mut attempt: Attempt<H>,
         init: F,
@@ -54,13 +42,13 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
         }));
     }
 
-    /// Polls the initializer. Concludes the attempt once the initializer has ended.
+    /// Polls the initializer. Once it has ended, drops it, and lets `conclude` end the attempt with its output.
     #[inline]
-    pub(crate) fn poll<E>(
+    pub(crate) fn poll<R>(
         mut this: Pin<&mut Option<Self>>,
         cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<H::Value, E>,
-    ) -> Poll<Result<H::Published, E>> {
+        conclude: impl FnOnce(Attempt<H>, Fut::Output) -> R,
+    ) -> Poll<R> {
         let Some(initializing) = this.as_mut().as_pin_mut() else {
             polled_after_completion()
         };
@@ -69,14 +57,16 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
             polled_after_completion()
         };
         let runner = Runner::Task(cx.waker());
-        let polled = attempt.run(runner, || initializing.future.poll(cx));
-        if polled.is_pending() {
-            *initializing.attempt = Some(attempt);
-            return Poll::Pending;
+        match attempt.run(runner, || initializing.future.poll(cx)) {
+            Poll::Pending => {
+                *initializing.attempt = Some(attempt);
+                Poll::Pending
+            }
+            Poll::Ready(output) => {
+                attempt.run(runner, || this.set(None));
+                Poll::Ready(conclude(attempt, output))
+            }
         }
-        // Drops the initializer before the value is published.
-        attempt.run(runner, || this.set(None));
-        attempt.conclude(polled, into_result)
     }
 }
 
@@ -86,8 +76,5 @@ pub(crate) fn initialize_blocking<H: RawCellRef, E>(
     init: impl FnOnce() -> Result<H::Value, E>,
 ) -> Result<H::Published, E> {
     let result = attempt.run(Runner::Thread, init);
-    match attempt.conclude(Poll::Ready(result), |result| result) {
-        Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("the initializer has ended"),
-    }
+    attempt.conclude(result)
 }

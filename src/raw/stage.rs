@@ -71,7 +71,9 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
 
     #[inline(always)]
     fn completed() -> Self {
-        Self::NotWaiting { step: Step::Completed }
+        Self::NotWaiting {
+            step: Step::Completed,
+        }
     }
 
     #[inline(always)]

@@ -132,7 +132,10 @@ impl<'a, T, B: Backend> WaitFuture<'a, RawCell<T, B>> {
     /// Waits until there is a value, or the claim is free. Drop the `WaitFuture` after `Ready`.
     #[cfg(feature = "std")]
     #[inline]
-    pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<super::Acquired<'a, T, B>> {
+    pub(crate) fn poll_acquire(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<super::Acquired<'a, T, B>> {
         self.poll_until(cx, RawCell::acquire)
     }
 }

@@ -532,11 +532,13 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         let mut unstarted = Some((init, attempt));
         let mut running = pin!(None);
         let ended = poll_fn(|cx| {
-            let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-                Some((init, attempt)) => {
-                    Initializing::start(running.as_mut(), attempt, || init.call(), cx, into_result)
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                if let Some((init, attempt)) = unstarted.take() {
+                    Initializing::start(running.as_mut(), attempt, || init.call(), cx);
                 }
-                None => Initializing::poll(running.as_mut(), cx, into_result),
+                Initializing::poll(running.as_mut(), cx, |attempt, output| {
+                    attempt.conclude(into_result(output))
+                })
             }));
             match polled {
                 Ok(polled) => polled.map(|result| Ok(result.map(drop))),
