@@ -243,15 +243,13 @@ impl<H: RawCellRef> Claim<H> {
     /// Stores the value, publishes it and wakes every waiter.
     #[inline]
     pub(crate) fn publish(self, value: H::Value) -> H::Published {
-        let place = self.raw().value.with_mut(|place| place.cast::<H::Value>());
-        // SAFETY: `self` is the claim. No other task writes, and no task reads before READY. There is no value to drop.
-        // (Not in the closure, which would copy a large value once more.)
-        unsafe { place.write(value) };
-        let held = self.into_held();
-        // SAFETY: the claim was held and is given up. The value is initialized.
-        unsafe { held.backend.publish() };
-        // SAFETY: the state is READY.
-        unsafe { held.published() }
+        self.into_attempt().publish(value)
+    }
+
+    /// Returns the address of the value.
+    #[inline(always)]
+    fn place(&self) -> *mut H::Value {
+        self.raw().value.with_mut(|place| place.cast())
     }
 
     /// Returns the handle without releasing the claim.
@@ -308,22 +306,44 @@ impl<H: RawCellRef> Attempt<H> {
         self.claim
     }
 
-    /// Publishes the value. The span emits its event and closes afterwards.
+    /// Stores the value, publishes it and wakes every waiter. The span emits its event and closes afterwards.
     #[inline]
     pub(crate) fn publish(self, value: H::Value) -> H::Published {
-        // In this order: if publishing panics, the span is dropped after the claim.
-        let Self { mut span, claim } = self;
-        span.succeed();
-        claim.publish(value)
+        // SAFETY: no other task has the claim, and no task reads before READY. There is no value to drop.
+        unsafe { self.claim.place().write(value) };
+        // SAFETY: the value is stored.
+        unsafe { self.publish_stored() }
     }
 
-    /// Publishes the value, or releases the claim. The span emits its event and closes afterwards.
+    /// Publishes the value as [`publish`](Self::publish) does, or releases the claim.
     #[inline]
     pub(crate) fn conclude<E>(self, result: Result<H::Value, E>) -> Result<H::Published, E> {
         match result {
-            Ok(value) => Ok(self.publish(value)),
+            Ok(value) => {
+                // In builds without optimizations, each call that takes a large value copies it once more. So this is not
+                // a call of `publish`.
+                // SAFETY: as in `publish`.
+                unsafe { self.claim.place().write(value) };
+                // SAFETY: the value is stored.
+                Ok(unsafe { self.publish_stored() })
+            }
             Err(error) => Err(self.fail(error)),
         }
+    }
+
+    /// # Safety
+    ///
+    /// The value is stored.
+    #[inline]
+    unsafe fn publish_stored(self) -> H::Published {
+        // In this order: if publishing panics, the span is dropped after the claim.
+        let Self { mut span, claim } = self;
+        span.succeed();
+        let held = claim.into_held();
+        // SAFETY: the claim was held and is given up. The value is initialized.
+        unsafe { held.backend.publish() };
+        // SAFETY: the state is READY.
+        unsafe { held.published() }
     }
 
     /// Releases the claim. The span emits its event and closes afterwards.

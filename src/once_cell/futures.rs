@@ -11,10 +11,10 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
-    raw::initialize::Initializing,
+    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing},
     raw::stage::Stage,
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
-    raw::{Acquired, Attempt, RawCell},
+    raw::{Acquired, RawCell},
 };
 
 /// The stage of a future that has an initializer. It starts with the closure, and works on what the closure returns.
@@ -25,22 +25,19 @@ where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
-    /// Polls the future. `conclude` ends an attempt with the output of its initializer.
     #[inline(always)]
-    fn poll_init<R>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        ready: impl FnOnce(&'a T) -> R,
-        conclude: impl FnOnce(Attempt<&'a RawCell<T, B>>, Fut::Output) -> R,
-    ) -> Poll<R> {
-        self.poll(cx, ready, |mut stage, claim, cx| match claim {
+    fn poll_init<C>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, C::Error>>
+    where
+        C: Conclude<&'a RawCell<T, B>, Fut::Output>,
+    {
+        self.poll(cx, Ok, |mut stage, claim, cx| match claim {
             Some(claim) => {
                 let (_, init) = stage.as_mut().start();
                 let mut initializing = stage.set_work(None);
                 Initializing::start(initializing.as_mut(), claim.begin(), init, cx);
-                Initializing::poll(initializing, cx, conclude)
+                Initializing::poll::<C>(initializing, cx)
             }
-            None => Initializing::poll(stage.work(), cx, conclude),
+            None => Initializing::poll::<C>(stage.work(), cx),
         })
     }
 }
@@ -142,9 +139,7 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        self.project()
-            .stage
-            .poll_init(cx, |value| value, Attempt::publish)
+        (self.project().stage.poll_init::<Infallibly>(cx)).map(unwrap_infallible)
     }
 }
 
@@ -183,7 +178,7 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
-        self.project().stage.poll_init(cx, Ok, Attempt::conclude)
+        self.project().stage.poll_init::<Fallibly>(cx)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The initializing half of every future that has an initializer.
 
 use core::{
+    convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -42,13 +43,12 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
         }));
     }
 
-    /// Polls the initializer. Once it has ended, drops it, and lets `conclude` end the attempt with its output.
+    /// Polls the initializer. Once it has ended, drops it, and `C` ends the attempt with its output.
     #[inline]
-    pub(crate) fn poll<R>(
+    pub(crate) fn poll<C: Conclude<H, Fut::Output>>(
         mut this: Pin<&mut Option<Self>>,
         cx: &mut Context<'_>,
-        conclude: impl FnOnce(Attempt<H>, Fut::Output) -> R,
-    ) -> Poll<R> {
+    ) -> Poll<Result<H::Published, C::Error>> {
         let Some(initializing) = this.as_mut().as_pin_mut() else {
             polled_after_completion()
         };
@@ -57,16 +57,67 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
             polled_after_completion()
         };
         let runner = Runner::Task(cx.waker());
-        match attempt.run(runner, || initializing.future.poll(cx)) {
+        Self::end::<C>(
+            attempt.run(runner, || initializing.future.poll(cx)),
+            this,
+            attempt,
+            runner,
+        )
+    }
+
+    /// Keeps the attempt of a pending initializer, or drops an initializer that has ended.
+    #[inline]
+    fn end<C: Conclude<H, Fut::Output>>(
+        polled: Poll<Fut::Output>,
+        mut this: Pin<&mut Option<Self>>,
+        mut attempt: Attempt<H>,
+        runner: Runner<'_>,
+    ) -> Poll<Result<H::Published, C::Error>> {
+        match polled {
             Poll::Pending => {
-                *initializing.attempt = Some(attempt);
+                if let Some(initializing) = this.as_pin_mut() {
+                    *initializing.project().attempt = Some(attempt);
+                }
                 Poll::Pending
             }
             Poll::Ready(output) => {
                 attempt.run(runner, || this.set(None));
-                Poll::Ready(conclude(attempt, output))
+                Poll::Ready(C::conclude(attempt, output))
             }
         }
+    }
+}
+
+/// How the output of an initializer ends the attempt.
+///
+/// A trait and not a closure: in builds without optimizations, calling a closure copies a large output once more.
+pub(crate) trait Conclude<H: RawCellRef, O> {
+    type Error;
+
+    fn conclude(attempt: Attempt<H>, output: O) -> Result<H::Published, Self::Error>;
+}
+
+/// The output is the value.
+pub(crate) struct Infallibly;
+
+impl<H: RawCellRef> Conclude<H, H::Value> for Infallibly {
+    type Error = Infallible;
+
+    #[inline]
+    fn conclude(attempt: Attempt<H>, value: H::Value) -> Result<H::Published, Infallible> {
+        Ok(attempt.publish(value))
+    }
+}
+
+/// The output is the value or an error.
+pub(crate) struct Fallibly;
+
+impl<H: RawCellRef, E> Conclude<H, Result<H::Value, E>> for Fallibly {
+    type Error = E;
+
+    #[inline]
+    fn conclude(attempt: Attempt<H>, result: Result<H::Value, E>) -> Result<H::Published, E> {
+        attempt.conclude(result)
     }
 }
 
