@@ -377,10 +377,10 @@ impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
         self.project().stage.poll(
             cx,
             |value| value,
-            |mut stage, claim, cx| match claim {
+            |stage, claim, cx| match claim {
                 Some(claim) => {
-                    let (lazy, ()) = stage.as_mut().start();
-                    Driver { lazy, claim }.poll(stage.set_work(None), cx)
+                    let (lazy, (), kept) = stage.start();
+                    Driver { lazy, claim }.poll(kept, cx)
                 }
                 None => {
                     let mut kept = stage.work();

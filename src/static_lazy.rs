@@ -501,7 +501,7 @@ impl<T> GetStatic<T> {
     ) -> Poll<&'static T> {
         loop {
             // The stage is completed while the computation is polled, which may panic.
-            let (lazy, ()) = stage.as_mut().start();
+            let (lazy, (), _) = stage.as_mut().start();
             let outcome = lazy.drive(claim);
             if let PollOutcome::Finished(value) = outcome {
                 return Poll::Ready(value);

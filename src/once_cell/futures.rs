@@ -30,10 +30,9 @@ where
     where
         C: Conclude<&'a RawCell<T, B>, Fut::Output>,
     {
-        self.poll(cx, Ok, |mut stage, claim, cx| match claim {
+        self.poll(cx, Ok, |stage, claim, cx| match claim {
             Some(claim) => {
-                let (_, init) = stage.as_mut().start();
-                let mut initializing = stage.set_work(None);
+                let (_, init, mut initializing) = stage.start();
                 Initializing::start(initializing.as_mut(), claim.begin(), init, cx);
                 Initializing::poll::<C>(initializing, cx)
             }

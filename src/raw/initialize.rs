@@ -31,12 +31,16 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
     /// Calls the closure.
     #[inline]
     pub(crate) fn start<F: FnOnce() -> Fut>(
-        mut this: Pin<&mut Option<Self>>,
+        this: Pin<&mut Option<Self>>,
         mut attempt: Attempt<H>,
         init: F,
         cx: &mut Context<'_>,
     ) {
-        let future = attempt.run(Runner::Task(cx.waker()), init);
+        Self::set(attempt.run(Runner::Task(cx.waker()), init), this, attempt);
+    }
+
+    #[inline]
+    fn set(future: Fut, mut this: Pin<&mut Option<Self>>, attempt: Attempt<H>) {
         this.set(Some(Self {
             future,
             attempt: Some(attempt),

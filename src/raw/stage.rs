@@ -70,13 +70,6 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     }
 
     #[inline(always)]
-    fn completed() -> Self {
-        Self::NotWaiting {
-            step: Step::Completed,
-        }
-    }
-
-    #[inline(always)]
     fn is_unstarted(&self) -> bool {
         matches!(
             self,
@@ -115,26 +108,19 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                 unsafe { hint::assert_unchecked(self.is_unstarted()) };
                 match found {
                     Ok(value) => {
-                        self.set(Self::completed());
+                        self.complete();
                         Poll::Ready(ready(value))
                     }
                     Err(Ok(claim)) => work(self, Some(claim), cx),
                     Err(Err(_)) => {
-                        let (awaited, input) = self.as_mut().start();
-                        self.set(Self::Waiting {
-                            waiting: WaitFuture::new(awaited, WaiterKind::Claimant),
-                            input,
-                        });
-                        if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
-                            ready!(waiting.poll_wait(cx));
-                        }
+                        ready!(self.as_mut().wait(cx));
                         self.poll_again(cx, ready, work)
                     }
                 }
             }
             Self::Waiting { waiting, .. } => match waiting.awaited().get() {
                 Some(value) => {
-                    self.set(Self::completed());
+                    self.complete();
                     Poll::Ready(ready(value))
                 }
                 None => self.poll_again(cx, ready, work),
@@ -154,38 +140,31 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
             return work(self, None, cx);
         };
-        let awaited = waiting.awaited();
         let found = ready!(waiting.poll_until(cx, |awaited| match awaited.get() {
             Some(value) => Some(Ok(value)),
             None => awaited.raw().try_claim().ok().map(Err),
         }));
-        // Drops the waiter. If that panics, so is `found`, and `input` before it.
-        let replaced = self.as_mut().project_replace(Self::completed());
         match found {
-            Ok(value) => Poll::Ready(ready(value)),
+            Ok(value) => {
+                self.complete();
+                Poll::Ready(ready(value))
+            }
             Err(claim) => {
-                if let StageReplaced::Waiting { input, .. } = replaced {
-                    self.set(Self::new(awaited, input));
-                }
+                // If the drop of the waiter panics, the claim is released.
+                self.as_mut().stop_waiting();
                 work(self, Some(claim), cx)
             }
         }
     }
 
-    /// Takes what a future needs that has found the claim. The stage is completed.
+    /// Starts the work of a future that has the claim.
     #[inline]
-    pub(crate) fn start(self: Pin<&mut Self>) -> (&'a A, I) {
-        match self.step().project_replace(Step::Completed) {
-            StepReplaced::Unstarted { awaited, input } => (awaited, input),
-            _ => polled_after_completion(),
-        }
-    }
-
-    /// Sets the work of a future that was started.
-    #[inline]
-    pub(crate) fn set_work(mut self: Pin<&mut Self>, work: W) -> Pin<&mut W> {
-        self.as_mut().step().set(Step::Working { work });
-        self.work()
+    pub(crate) fn start(mut self: Pin<&mut Self>) -> (&'a A, I, Pin<&mut W>)
+    where
+        W: Default,
+    {
+        let (awaited, input) = self.as_mut().leave_unstarted(Step::Working { work: W::default() });
+        (awaited, input, self.work())
     }
 
     /// Returns the work.
@@ -202,10 +181,49 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     }
 
     #[inline]
+    fn complete(mut self: Pin<&mut Self>) {
+        self.set(Self::NotWaiting { step: Step::Completed });
+    }
+
+    /// Registers a waiter, or returns `Ready` if the state may have changed. The stage is `Waiting`.
+    #[inline]
+    fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let (awaited, input) = self.as_mut().leave_unstarted(Step::Completed);
+        self.set(Self::Waiting {
+            waiting: WaitFuture::new(awaited, WaiterKind::Claimant),
+            input,
+        });
+        match self.project() {
+            StageProj::Waiting { waiting, .. } => waiting.poll_wait(cx),
+            StageProj::NotWaiting { .. } => unreachable!("the stage was set above"),
+        }
+    }
+
+    /// Drops the waiter. The stage is `Unstarted`.
+    #[inline]
+    fn stop_waiting(mut self: Pin<&mut Self>) {
+        if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
+            let awaited = waiting.awaited();
+            let completed = Self::NotWaiting { step: Step::Completed };
+            if let StageReplaced::Waiting { input, .. } = self.as_mut().project_replace(completed) {
+                self.set(Self::new(awaited, input));
+            }
+        }
+    }
+
+    #[inline]
+    fn leave_unstarted(self: Pin<&mut Self>, step: Step<'a, A, I, W>) -> (&'a A, I) {
+        match self.step().project_replace(step) {
+            StepReplaced::Unstarted { awaited, input } => (awaited, input),
+            _ => polled_after_completion(),
+        }
+    }
+
+    #[inline]
     fn step(self: Pin<&mut Self>) -> Pin<&mut Step<'a, A, I, W>> {
         match self.project() {
             StageProj::NotWaiting { step } => step,
-            StageProj::Waiting { .. } => polled_after_completion(),
+            StageProj::Waiting { .. } => unreachable!("the waiter was dropped"),
         }
     }
 }
