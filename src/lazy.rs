@@ -377,17 +377,15 @@ impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
         self.project().stage.poll(
             cx,
             |value| value,
-            |stage, claim, cx| match claim {
-                Some(claim) => {
-                    let (lazy, (), kept) = stage.start();
-                    Driver { lazy, claim }.poll(kept, cx)
-                }
-                None => {
-                    let mut kept = stage.work();
-                    match kept.take() {
-                        Some(driver) => driver.poll(kept, cx),
-                        None => polled_after_completion(),
-                    }
+            |stage, claim, cx| {
+                let (lazy, (), kept) = stage.start();
+                Driver { lazy, claim }.poll(kept, cx)
+            },
+            |stage, cx| {
+                let mut kept = stage.work();
+                match kept.take() {
+                    Some(driver) => driver.poll(kept, cx),
+                    None => polled_after_completion(),
                 }
             },
         )

@@ -483,10 +483,8 @@ impl<T> Future for GetStatic<T> {
         self.project().stage.poll(
             cx,
             |value| value,
-            |stage, claim, cx| match claim {
-                Some(claim) => Self::drive(stage, claim, cx),
-                None => polled_after_completion(),
-            },
+            |stage, claim, cx| Self::drive(stage, claim, cx),
+            |_, _| polled_after_completion(),
         )
     }
 }
@@ -512,10 +510,15 @@ impl<T> GetStatic<T> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            claim = match ready!(stage.as_mut().poll(cx, Ok, |_, claim, _| Poll::Ready(Err(claim)))) {
+            let found = stage.as_mut().poll(
+                cx,
+                Ok,
+                |_, claim, _| Poll::Ready(Err(claim)),
+                |_, _| polled_after_completion(),
+            );
+            claim = match ready!(found) {
                 Ok(value) => return Poll::Ready(value),
-                Err(Some(claim)) => claim,
-                Err(None) => polled_after_completion(),
+                Err(claim) => claim,
             };
         }
     }

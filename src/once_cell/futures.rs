@@ -30,14 +30,16 @@ where
     where
         C: Conclude<&'a RawCell<T, B>, Fut::Output>,
     {
-        self.poll(cx, Ok, |stage, claim, cx| match claim {
-            Some(claim) => {
+        self.poll(
+            cx,
+            Ok,
+            |stage, claim, cx| {
                 let (_, init, mut initializing) = stage.start();
                 Initializing::start(initializing.as_mut(), claim.begin(), init, cx);
                 Initializing::poll::<C>(initializing, cx)
-            }
-            None => Initializing::poll::<C>(stage.work(), cx),
-        })
+            },
+            |stage, cx| Initializing::poll::<C>(stage.work(), cx),
+        )
     }
 }
 
@@ -276,12 +278,15 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let acquired = this.stage.poll(cx, Acquired::Ready, |stage, claim, _| {
-            stage.start();
-            Poll::Ready(Acquired::Claimed(
-                claim.unwrap_or_else(|| polled_after_completion()),
-            ))
-        });
+        let acquired = this.stage.poll(
+            cx,
+            Acquired::Ready,
+            |stage, claim, _| {
+                stage.start();
+                Poll::Ready(Acquired::Claimed(claim))
+            },
+            |_, _| polled_after_completion(),
+        );
         let acquired = ready!(acquired);
         let value = this.value.take().expect("taken on completion");
         Poll::Ready(match acquired {

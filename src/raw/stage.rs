@@ -81,8 +81,8 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
 
     /// Polls the future.
     ///
-    /// If there is a value, the future completes with `ready`. If the claim is free, `work` gets it and calls
-    /// [`start`](Self::start). Later polls call `work` without a claim.
+    /// If there is a value, the future completes with `ready`. If the claim is free, `start` gets it, and calls
+    /// [`start`](Self::start) before anything else. Later polls are those of `resume`.
     ///
     /// Everything that a first poll does is inlined: each closure makes a type of its own, so most futures are polled in
     /// one place. The first thing that it does is to look for a value.
@@ -91,7 +91,8 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         ready: impl FnOnce(&'a A::Output) -> R,
-        work: impl FnOnce(Pin<&mut Self>, Option<ClaimOf<'a, A>>, &mut Context<'_>) -> Poll<R>,
+        start: impl FnOnce(Pin<&mut Self>, ClaimOf<'a, A>, &mut Context<'_>) -> Poll<R>,
+        resume: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         match &*self {
             Self::NotWaiting {
@@ -111,10 +112,10 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                         self.complete();
                         Poll::Ready(ready(value))
                     }
-                    Err(Ok(claim)) => work(self, Some(claim), cx),
+                    Err(Ok(claim)) => start(self, claim, cx),
                     Err(Err(_)) => {
                         ready!(self.as_mut().wait(cx));
-                        self.poll_again(cx, ready, work)
+                        self.poll_again(cx, ready, start, resume)
                     }
                 }
             }
@@ -123,9 +124,9 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                     self.complete();
                     Poll::Ready(ready(value))
                 }
-                None => self.poll_again(cx, ready, work),
+                None => self.poll_again(cx, ready, start, resume),
             },
-            Self::NotWaiting { .. } => self.poll_again(cx, ready, work),
+            Self::NotWaiting { .. } => self.poll_again(cx, ready, start, resume),
         }
     }
 
@@ -135,10 +136,11 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         ready: impl FnOnce(&'a A::Output) -> R,
-        work: impl FnOnce(Pin<&mut Self>, Option<ClaimOf<'a, A>>, &mut Context<'_>) -> Poll<R>,
+        start: impl FnOnce(Pin<&mut Self>, ClaimOf<'a, A>, &mut Context<'_>) -> Poll<R>,
+        resume: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
-            return work(self, None, cx);
+            return resume(self, cx);
         };
         let found = ready!(waiting.poll_until(cx, |awaited| match awaited.get() {
             Some(value) => Some(Ok(value)),
@@ -152,7 +154,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
             Err(claim) => {
                 // If the drop of the waiter panics, the claim is released.
                 self.as_mut().stop_waiting();
-                work(self, Some(claim), cx)
+                start(self, claim, cx)
             }
         }
     }
@@ -186,7 +188,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     }
 
     /// Registers a waiter, or returns `Ready` if the state may have changed. The stage is `Waiting`.
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let (awaited, input) = self.as_mut().leave_unstarted(Step::Completed);
         self.set(Self::Waiting {
