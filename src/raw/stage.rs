@@ -94,7 +94,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         start: impl FnOnce(Pin<&mut Self>, ClaimOf<'a, A>, &mut Context<'_>) -> Poll<R>,
         resume: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        match &*self {
+        let claim = match &*self {
             Self::NotWaiting {
                 step: Step::Unstarted { awaited, .. },
             } => {
@@ -110,24 +110,34 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                 match found {
                     Ok(value) => {
                         self.complete();
-                        Poll::Ready(ready(value))
+                        return Poll::Ready(ready(value));
                     }
-                    Err(Ok(claim)) => start(self, claim, cx),
+                    Err(Ok(claim)) => claim,
                     Err(Err(_)) => {
                         ready!(self.as_mut().wait(cx));
-                        self.poll_again(cx, ready, start, resume)
+                        match ready!(self.as_mut().poll_again(cx, ready, resume)) {
+                            Ok(result) => return Poll::Ready(result),
+                            Err(claim) => claim,
+                        }
                     }
                 }
             }
-            Self::Waiting { waiting, .. } => match waiting.awaited().get() {
-                Some(value) => {
+            Self::Waiting { waiting, .. } => {
+                if let Some(value) = waiting.awaited().get() {
                     self.complete();
-                    Poll::Ready(ready(value))
+                    return Poll::Ready(ready(value));
                 }
-                None => self.poll_again(cx, ready, start, resume),
+                match ready!(self.as_mut().poll_again(cx, ready, resume)) {
+                    Ok(result) => return Poll::Ready(result),
+                    Err(claim) => claim,
+                }
+            }
+            Self::NotWaiting { .. } => match ready!(self.as_mut().poll_again(cx, ready, resume)) {
+                Ok(result) => return Poll::Ready(result),
+                Err(claim) => claim,
             },
-            Self::NotWaiting { .. } => self.poll_again(cx, ready, start, resume),
-        }
+        };
+        start(self, claim, cx)
     }
 
     #[cold]
@@ -136,27 +146,26 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         ready: impl FnOnce(&'a A::Output) -> R,
-        start: impl FnOnce(Pin<&mut Self>, ClaimOf<'a, A>, &mut Context<'_>) -> Poll<R>,
         resume: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
+    ) -> Poll<Result<R, ClaimOf<'a, A>>> {
         let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
-            return resume(self, cx);
+            return resume(self, cx).map(Ok);
         };
         let found = ready!(waiting.poll_until(cx, |awaited| match awaited.get() {
             Some(value) => Some(Ok(value)),
             None => awaited.raw().try_claim().ok().map(Err),
         }));
-        match found {
+        Poll::Ready(match found {
             Ok(value) => {
                 self.complete();
-                Poll::Ready(ready(value))
+                Ok(ready(value))
             }
             Err(claim) => {
                 // If the drop of the waiter panics, the claim is released.
-                self.as_mut().stop_waiting();
-                start(self, claim, cx)
+                self.stop_waiting();
+                Err(claim)
             }
-        }
+        })
     }
 
     /// Starts the work of a future that has the claim.
@@ -165,7 +174,8 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     where
         W: Default,
     {
-        let (awaited, input) = self.as_mut().leave_unstarted(Step::Working { work: W::default() });
+        let (awaited, input) = self.as_mut().leave_unstarted();
+        self.as_mut().step().set(Step::Working { work: W::default() });
         (awaited, input, self.work())
     }
 
@@ -190,7 +200,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     /// Registers a waiter, or returns `Ready` if the state may have changed. The stage is `Waiting`.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let (awaited, input) = self.as_mut().leave_unstarted(Step::Completed);
+        let (awaited, input) = self.as_mut().leave_unstarted();
         self.set(Self::Waiting {
             waiting: WaitFuture::new(awaited, WaiterKind::Claimant),
             input,
@@ -214,8 +224,8 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     }
 
     #[inline]
-    fn leave_unstarted(self: Pin<&mut Self>, step: Step<'a, A, I, W>) -> (&'a A, I) {
-        match self.step().project_replace(step) {
+    fn leave_unstarted(self: Pin<&mut Self>) -> (&'a A, I) {
+        match self.step().project_replace(Step::Completed) {
             StepReplaced::Unstarted { awaited, input } => (awaited, input),
             _ => polled_after_completion(),
         }
