@@ -67,18 +67,19 @@ where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
-    fn poll<E>(
+    fn poll<R>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a mut T, E>> {
+        ready: impl FnOnce(&'a mut T) -> R,
+        conclude: impl FnOnce(&'a mut RawCell<T, B>, Fut::Output) -> R,
+    ) -> Poll<R> {
         if let ExclusiveProj::Unstarted { .. } = self.as_mut().project() {
             let ExclusiveReplaced::Unstarted { raw, init } = self.as_mut().project_replace(Self::Completed)
             else {
-                unreachable!("the stage was `Unstarted` above")
+                unreachable!("the stage is `Unstarted`")
             };
             if raw.is_ready() {
-                return Poll::Ready(Ok(raw.get_mut().expect("a ready cell has a value")));
+                return Poll::Ready(ready(raw.get_mut().expect("a ready cell has a value")));
             }
             let future = init();
             self.set(Self::Initializing {
@@ -99,7 +100,7 @@ where
             }
             Poll::Ready(output) => {
                 self.set(Self::Completed);
-                Poll::Ready(into_result(output).map(|value| raw.fill(value)))
+                Poll::Ready(conclude(raw, output))
             }
         }
     }
@@ -212,7 +213,7 @@ where
     type Output = &'a mut T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a mut T> {
-        self.project().stage.poll(cx, Ok).map(unwrap_infallible)
+        self.project().stage.poll(cx, |value| value, RawCell::fill)
     }
 }
 
@@ -245,7 +246,9 @@ where
     type Output = Result<&'a mut T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a mut T, E>> {
-        self.project().stage.poll(cx, |result| result)
+        self.project()
+            .stage
+            .poll(cx, Ok, |raw, result| Ok(raw.fill(result?)))
     }
 }
 

@@ -15,19 +15,18 @@ use crate::{
 };
 
 pin_project! {
-    /// The stage of a future that waits for `A`, from its first poll to its completion.
+    /// The stage of a future that waits for the value of `A`, or works with its claim.
     ///
-    /// `I` is what the future needs to start its work once it has the claim, such as a closure. `W` is that work.
+    /// `I` is the input of the work, such as a closure. `W` is the work, such as the future that the closure returns.
     ///
-    /// A new future holds no waiter: most futures find a value in their first poll, and making a waiter for each of them
-    /// costs more than moving `input` when a future really waits.
+    /// A future has no waiter until it waits. Most futures find a value in their first poll, and making a waiter for
+    /// each of them would cost more than it costs the others to move `input`.
     ///
     /// The stages are nested because `Waiting` is the largest and has no room for a tag. The reference in `waiting` is
     /// never null, so null in its place stands for `NotWaiting`, which has a tag of its own inside.
     #[project = StageProj]
     #[project_replace = StageReplaced]
     pub(crate) enum Stage<'a, A: HasRawCell, I, W> {
-        // A poll has registered the waiter.
         Waiting {
             #[pin]
             waiting: WaitFuture<'a, A>,
@@ -41,11 +40,10 @@ pin_project! {
 }
 
 pin_project! {
-    /// The stages of a future that has no waiter.
+    /// The stage of a future that has no waiter.
     #[project = StepProj]
     #[project_replace = StepReplaced]
     pub(crate) enum Step<'a, A, I, W> {
-        // The future was not polled yet, or a poll has returned the claim.
         Unstarted {
             awaited: &'a A,
             input: I,
@@ -58,7 +56,7 @@ pin_project! {
     }
 }
 
-/// The claim of what a future waits for.
+/// The claim of an `A`.
 pub(crate) type ClaimOf<'a, A> = Claim<&'a RawCell<<A as HasRawCell>::Value, <A as HasRawCell>::Backend>>;
 
 impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
@@ -81,11 +79,11 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
 
     /// Polls the future.
     ///
-    /// If there is a value, the future completes with `ready`. If the claim is free, `start` gets it, and calls
-    /// [`start`](Self::start) before anything else. Later polls are those of `resume`.
+    /// If there is a value, the future completes with `ready`. If the claim is free, `start` gets it, with the stage
+    /// `Unstarted`, which [`start`](Self::start) ends. Later polls are those of `resume`.
     ///
-    /// Everything that a first poll does is inlined: each closure makes a type of its own, so most futures are polled in
-    /// one place. The first thing that it does is to look for a value.
+    /// The first poll is inlined with all that it commonly does. Each closure makes a type of its own, so most futures
+    /// are polled in one place.
     #[inline(always)]
     pub(crate) fn poll<R>(
         mut self: Pin<&mut Self>,
@@ -94,52 +92,46 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         start: impl FnOnce(Pin<&mut Self>, ClaimOf<'a, A>, &mut Context<'_>) -> Poll<R>,
         resume: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let claim = match &*self {
-            Self::NotWaiting {
-                step: Step::Unstarted { awaited, .. },
-            } => {
-                let awaited = *awaited;
-                let found = match awaited.get() {
-                    Some(value) => Ok(value),
-                    None => Err(awaited.raw().try_claim()),
-                };
-                // Compilers assume that an atomic operation changes any memory, and would look at the stage again for each
-                // of its uses below, the drop of the future among them.
-                // SAFETY: the stage was `Unstarted` above, and `self` is borrowed exclusively.
-                unsafe { hint::assert_unchecked(self.is_unstarted()) };
-                match found {
-                    Ok(value) => {
+        let claim = 'claim: {
+            match &*self {
+                Self::NotWaiting {
+                    step: Step::Unstarted { awaited, .. },
+                } => {
+                    let awaited = *awaited;
+                    let found = match awaited.get() {
+                        Some(value) => Ok(value),
+                        None => Err(awaited.raw().try_claim()),
+                    };
+                    // To the compiler, the atomic operations above may have changed any memory. Without this, it would
+                    // check the stage again for each use of it below, the drop of the future among them.
+                    // SAFETY: the stage was `Unstarted` above, and `self` is borrowed exclusively.
+                    unsafe { hint::assert_unchecked(self.is_unstarted()) };
+                    match found {
+                        Ok(value) => {
+                            self.complete();
+                            return Poll::Ready(ready(value));
+                        }
+                        Err(Ok(claim)) => break 'claim claim,
+                        Err(Err(_)) => ready!(self.as_mut().wait(cx)),
+                    }
+                }
+                Self::Waiting { waiting, .. } => {
+                    if let Some(value) = waiting.awaited().get() {
                         self.complete();
                         return Poll::Ready(ready(value));
                     }
-                    Err(Ok(claim)) => claim,
-                    Err(Err(_)) => {
-                        ready!(self.as_mut().wait(cx));
-                        match ready!(self.as_mut().poll_again(cx, ready, resume)) {
-                            Ok(result) => return Poll::Ready(result),
-                            Err(claim) => claim,
-                        }
-                    }
                 }
+                Self::NotWaiting { .. } => {}
             }
-            Self::Waiting { waiting, .. } => {
-                if let Some(value) = waiting.awaited().get() {
-                    self.complete();
-                    return Poll::Ready(ready(value));
-                }
-                match ready!(self.as_mut().poll_again(cx, ready, resume)) {
-                    Ok(result) => return Poll::Ready(result),
-                    Err(claim) => claim,
-                }
-            }
-            Self::NotWaiting { .. } => match ready!(self.as_mut().poll_again(cx, ready, resume)) {
+            match ready!(self.as_mut().poll_again(cx, ready, resume)) {
                 Ok(result) => return Poll::Ready(result),
                 Err(claim) => claim,
-            },
+            }
         };
         start(self, claim, cx)
     }
 
+    /// Polls a future that was polled before. The error is the claim that it has waited for.
     #[cold]
     #[inline(never)]
     fn poll_again<R>(
@@ -168,13 +160,13 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         })
     }
 
-    /// Starts the work of a future that has the claim.
+    /// Changes the stage from `Unstarted` to `Working`.
     #[inline]
     pub(crate) fn start(mut self: Pin<&mut Self>) -> (&'a A, I, Pin<&mut W>)
     where
         W: Default,
     {
-        let (awaited, input) = self.as_mut().leave_unstarted();
+        let (awaited, input) = self.as_mut().take_input();
         self.as_mut().step().set(Step::Working { work: W::default() });
         (awaited, input, self.work())
     }
@@ -183,7 +175,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     ///
     /// # Panics
     ///
-    /// Panics if the future has completed.
+    /// Panics if the future has completed without working.
     #[inline]
     pub(crate) fn work(self: Pin<&mut Self>) -> Pin<&mut W> {
         match self.step().project() {
@@ -192,15 +184,20 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         }
     }
 
+    /// Drops what is left, and changes the stage to `Completed`.
     #[inline]
     fn complete(mut self: Pin<&mut Self>) {
-        self.set(Self::NotWaiting { step: Step::Completed });
+        self.set(Self::NotWaiting {
+            step: Step::Completed,
+        });
     }
 
-    /// Registers a waiter, or returns `Ready` if the state may have changed. The stage is `Waiting`.
+    /// Changes the stage from `Unstarted` to `Waiting`, and registers the waiter, or returns `Ready` if the state may have
+    /// changed.
+    // Not inlined where a frame has a place of its own for each variable of each function that is inlined into it.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let (awaited, input) = self.as_mut().leave_unstarted();
+        let (awaited, input) = self.as_mut().take_input();
         self.set(Self::Waiting {
             waiting: WaitFuture::new(awaited, WaiterKind::Claimant),
             input,
@@ -211,23 +208,26 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         }
     }
 
-    /// Drops the waiter. The stage is `Unstarted`.
+    /// Drops the waiter, and changes the stage from `Waiting` to `Unstarted`.
     #[inline]
     fn stop_waiting(mut self: Pin<&mut Self>) {
         if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
             let awaited = waiting.awaited();
-            let completed = Self::NotWaiting { step: Step::Completed };
+            let completed = Self::NotWaiting {
+                step: Step::Completed,
+            };
             if let StageReplaced::Waiting { input, .. } = self.as_mut().project_replace(completed) {
                 self.set(Self::new(awaited, input));
             }
         }
     }
 
+    /// Changes the stage from `Unstarted` to `Completed`, and returns what the former had.
     #[inline]
-    fn leave_unstarted(self: Pin<&mut Self>) -> (&'a A, I) {
+    fn take_input(self: Pin<&mut Self>) -> (&'a A, I) {
         match self.step().project_replace(Step::Completed) {
             StepReplaced::Unstarted { awaited, input } => (awaited, input),
-            _ => polled_after_completion(),
+            _ => unreachable!("a future starts once"),
         }
     }
 
