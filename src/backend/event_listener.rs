@@ -25,7 +25,8 @@ use crate::sync::{AtomicU8, Ordering};
 ///   make later calls panic.
 /// - Claimants and passive waiters stand in two queues; each is woken oldest first, claimants before the
 ///   passive.
-/// - Without the feature `std`, its lock spins, unless the feature `critical-section` is on.
+/// - Without the feature `std`, its lock spins, unless the feature `critical-section` is on: threads of different
+///   priorities on one core must not share a cell. With `std` they may, as the lock sleeps.
 ///
 /// It is for programs that have that crate already and want one queue for all their primitives. An interrupt
 /// handler must not use such a cell but to look at it.

@@ -3,12 +3,13 @@
 
 #[cfg(feature = "std")]
 pub(crate) use shuttle::sync::Arc;
-pub(crate) use shuttle::{
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering},
-    thread::yield_now,
-};
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
 pub(crate) use super::unsafe_cell::UnsafeCell;
+
+pub(crate) fn back_off(_turn: u32) {
+    shuttle::thread::yield_now();
+}
 
 #[cfg(feature = "blocking")]
 pub(super) use shuttle::thread;

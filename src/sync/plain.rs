@@ -13,11 +13,12 @@ pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8};
 #[cfg(feature = "tracing")]
 pub(crate) use core::sync::atomic::AtomicU32;
 
-#[cfg(all(feature = "std", not(feature = "critical-section")))]
-pub(crate) use std::thread::yield_now;
+#[cfg(not(feature = "critical-section"))]
+pub(crate) use self::backoff::back_off;
 
-#[cfg(not(any(feature = "std", feature = "critical-section")))]
-pub(crate) use core::hint::spin_loop as yield_now;
+#[cfg(not(feature = "critical-section"))]
+#[path = "backoff.rs"]
+mod backoff;
 
 #[cfg(feature = "std")]
 pub(crate) use std::sync::Arc;

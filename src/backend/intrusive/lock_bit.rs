@@ -1,7 +1,7 @@
 //! Compare-and-swap, and a bit of the word as the list's lock.
 
 use super::word::{Owned, Snapshot, Word};
-use crate::sync::{Ordering, yield_now};
+use crate::sync::{Ordering, back_off};
 
 #[cfg(all(not(any(oncelot_loom, oncelot_shuttle)), feature = "portable-atomic"))]
 portable_atomic::cfg_no_atomic_cas! {
@@ -11,9 +11,6 @@ portable_atomic::cfg_no_atomic_cas! {
          `critical-section`"
     );
 }
-
-/// How often to look again before giving way to another thread.
-const SPINS: u32 = 64;
 
 /// The bit itself is all.
 pub(super) struct Exclusion;
@@ -70,28 +67,18 @@ impl<N> Word<N> {
         }
     }
 
-    /// Waits for the owner of the list, who runs no user code and a bounded number of steps.
+    /// Waits until the list is unlocked. Its owner runs no user code and a bounded number of steps.
     #[cold]
     #[inline(never)]
     fn wait_until_unlocked(&self) -> Snapshot<N> {
-        // The owner is at work on another core, and soon done, or it was descheduled in mid-step, and needs the
-        // core that we are on.
-        let mut spins = if cfg!(any(oncelot_loom, oncelot_shuttle)) {
-            0
-        } else {
-            SPINS
-        };
+        let mut turn = 0;
         loop {
             let current = self.load();
             if !current.is_locked() {
                 return current;
             }
-            if spins > 0 {
-                spins -= 1;
-                core::hint::spin_loop();
-            } else {
-                yield_now();
-            }
+            back_off(turn);
+            turn = turn.saturating_add(1);
         }
     }
 }
@@ -101,34 +88,65 @@ mod tests {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
         thread,
+        time::Duration,
     };
 
     use super::*;
 
-    /// Longer than the other one spins.
-    #[test]
-    fn who_meets_an_owner_that_stays_comes_after_it() {
+    /// Longer than a thread spins and yields.
+    const LONG: Duration = Duration::from_millis(50);
+
+    /// Holds the list for a long time while another thread waits for it. Returns what `wait` returns in that thread, to
+    /// which the wait is given.
+    fn while_locked<R: Send>(wait: impl FnOnce(&dyn Fn()) -> R + Send) -> R {
         let word = Word::<u64>::new(Snapshot::UNINIT);
         let (has_come, has_left) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
             let Ok(owned) = word.own_unless(|_| false) else {
                 unreachable!("nothing stops the first one")
             };
-            scope.spawn(|| {
-                let owned = word.own_unless(|_| {
-                    has_come.store(true, Ordering::SeqCst);
-                    false
-                });
-                assert!(owned.is_ok_and(|_| has_left.load(Ordering::SeqCst)));
+            let waiting = scope.spawn(|| {
+                wait(&|| {
+                    let owned = word.own_unless(|_| {
+                        has_come.store(true, Ordering::SeqCst);
+                        false
+                    });
+                    assert!(owned.is_ok_and(|_| has_left.load(Ordering::SeqCst)));
+                })
             });
             while !has_come.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
-            for _ in 0..100 * SPINS {
-                thread::yield_now();
-            }
+            thread::sleep(LONG);
             has_left.store(true, Ordering::SeqCst);
             drop(owned);
+            waiting.join().expect("the wait ends after the lock is released")
+        })
+    }
+
+    #[test]
+    fn a_thread_that_meets_the_lock_waits_until_it_is_released() {
+        while_locked(|wait| wait());
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn a_thread_that_waits_long_for_the_lock_sleeps() {
+        /// How often the thread has gone to sleep. A yield is not counted.
+        fn sleeps() -> u32 {
+            std::fs::read_to_string("/proc/thread-self/status")
+                .expect("Linux has it")
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+                .and_then(|count| count.trim().parse().ok())
+                .expect("Linux counts them")
+        }
+
+        let sleeps = while_locked(|wait| {
+            let before = sleeps();
+            wait();
+            sleeps() - before
         });
+        assert!(sleeps > 0, "the thread did not sleep while the lock was held");
     }
 }
