@@ -179,13 +179,20 @@ mod exclusion;
 ///
 /// # Interrupts and priorities
 ///
-/// With the feature `critical-section`, an interrupt handler may do with a cell what a task may.
+/// With the feature `critical-section`, an interrupt handler may do with a cell what a task may, and threads of any
+/// priorities may share it.
 ///
-/// Otherwise the waiter list is guarded by one bit of the word, which is held for a bounded number of steps, in
-/// which no user code runs. A thread that meets it spins, and with the feature `std` soon yields. Without `std` it
-/// only spins: **do not change a cell in an interrupt handler**, nor share it between threads of different
-/// priorities on one core, as the handler would spin for the lock of the code that it interrupts. Looking at a
-/// cell, by [`get`](crate::OnceCell::get) and the like, is always possible.
+/// Without that feature, one bit of the word locks the list of waiters, for a bounded number of steps in which no user code
+/// runs. An interrupt handler may then read a cell, by [`get`](crate::OnceCell::get) and the like, but **must not change
+/// it**: the handler would wait for the lock of the code that it interrupts.
+///
+/// What a thread does while another thread holds the lock depends on the feature `std`:
+///
+/// - With `std`, the thread spins, then yields, then sleeps for 50 µs at a time. So threads of different real-time
+///   priorities may share a cell, also on one core: while the thread of high priority sleeps, the thread that it has
+///   preempted releases the lock.
+/// - Without `std`, the thread spins. **Do not share a cell between threads of different priorities on one core**: the
+///   thread that has preempted the holder of the lock would spin forever.
 pub struct Intrusive {
     word: Word,
 }
