@@ -19,7 +19,7 @@ use common::rounds::{Effort, Sample, sample};
 use common::scenarios::*;
 use common::table::{Unit, lay_out, number};
 use oncelot::OnceCell;
-use oncelot::backend::{AtomicWaker, EventListener, Intrusive};
+use oncelot::backend::{AtomicWaker, EventListener, Intrusive, Local};
 
 const USAGE: &str = "\
 usage: cargo bench --bench backends --features atomic-waker,event-listener -- [--quick | --test]
@@ -72,6 +72,7 @@ macro_rules! on {
 }
 
 on!(OnIntrusive, Intrusive);
+on!(OnLocal, Local);
 on!(OnEventListener, EventListener);
 on!(OnAtomicWaker, AtomicWaker);
 
@@ -104,6 +105,9 @@ fn figures<C: AsyncCell>() -> Vec<Figure> {
         timed("wait + wake + return, 100 waiters (ns each)", || {
             wait_and_wake::<C>(Crowd::HUNDRED).nanoseconds_each()
         }),
+        timed("wait + cancel, 100 waiters (ns each)", || {
+            wait_and_cancel::<C>(Crowd::HUNDRED, First::Oldest).nanoseconds_each()
+        }),
     ]
 }
 
@@ -133,6 +137,7 @@ fn main() -> ExitCode {
     };
     let backends = [
         (OnIntrusive::NAME, figures::<OnIntrusive>()),
+        (OnLocal::NAME, figures::<OnLocal>()),
         (OnEventListener::NAME, figures::<OnEventListener>()),
         (OnAtomicWaker::NAME, figures::<OnAtomicWaker>()),
     ];
