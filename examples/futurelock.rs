@@ -19,7 +19,7 @@ use futures_lite::future::yield_now;
 use futures_util::future::{Either, select};
 use oncelot::{
     Lazy, OnceCell, lazy,
-    runtime::{Runtime, SharedCell},
+    runtime::{OnceCellExt, Runtime},
 };
 
 // The cell's value, and what takes longer than the timeout.
@@ -117,7 +117,7 @@ fn spawned_initializer(late: Late) -> bool {
         let cell = Arc::new(OnceCell::new());
         select_and_await(
             late,
-            cell.get_or_init_spawned::<ThisThread>(connect),
+            cell.get_or_init_spawned(ThisThread, connect),
             cell.get_or_init(connect),
         )
         .await;
@@ -238,19 +238,15 @@ fn ends(program: impl Future<Output = ()> + 'static) -> bool {
 }
 
 /// The same executor, for spawned initializers.
-enum ThisThread {}
+struct ThisThread;
 
 impl Runtime for ThisThread {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         spawn(task);
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         thread::spawn(work);
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        EXECUTOR.with(|executor| futures_lite::future::block_on(executor.run(future)))
     }
 }
 

@@ -7,18 +7,18 @@ use core::{
 
 #[cfg(feature = "atomic-waker")]
 pub use self::atomic_waker::{AtomicWaker, AtomicWakerWaiter};
-#[cfg(feature = "event-listener")]
+#[cfg(feature = "event-listener-alloc")]
 pub use self::event_listener::{EventListener, EventListenerWaiter};
 pub use self::{
     intrusive::{Intrusive, IntrusiveWaiter},
     local::{Local, LocalWaiter},
 };
 
-#[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
+#[cfg(any(feature = "atomic-waker", feature = "event-listener-alloc"))]
 mod atomic_state;
 #[cfg(feature = "atomic-waker")]
 mod atomic_waker;
-#[cfg(feature = "event-listener")]
+#[cfg(feature = "event-listener-alloc")]
 mod event_listener;
 mod intrusive;
 mod local;

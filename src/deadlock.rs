@@ -10,6 +10,9 @@
 //! awaits its own cell beside a timeout is told too, though it would not wait for ever.) Two branches of one `join!` share a waker,
 //! but not a stack: the first one's frame is gone when the second is polled.
 //!
+//! With the feature `tracing`, the subscriber is called while the claim is taken, to create, enter and exit the span of an
+//! initializer. It has a frame of its own then: no wait for the cell ends before it returns, whatever the waker.
+//!
 //! Frames are addresses that are compared and never followed. So a program that leaves a stack in mid-poll, and goes on
 //! with it later or on another thread, as stackful coroutines do, may miss a report or get a false one, and nothing worse.
 
@@ -27,9 +30,11 @@ use core::task::Waker;
 pub(crate) enum Runner<'a> {
     /// The task of this waker.
     Task(&'a Waker),
-    /// A thread that blocks.
-    #[cfg(feature = "std")]
+    /// A thread, which may block.
     Thread,
+    /// A `tracing` subscriber that is called while the claim is taken.
+    #[cfg(feature = "tracing")]
+    Subscriber,
 }
 
 #[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
@@ -46,13 +51,30 @@ mod enabled {
         static FRAMES: [Cell<Option<Frame>>; DEPTH] = const { [const { Cell::new(None) }; DEPTH] };
     }
 
+    /// Calls `f` with the frames of this thread, or returns `None` if std has destroyed them, which it may do before it
+    /// destroys another thread-local, whose destructor uses a cell.
+    fn with_frames<R>(f: impl FnOnce(&[Cell<Option<Frame>>; DEPTH]) -> R) -> Option<R> {
+        FRAMES.try_with(f).ok()
+    }
+
     #[derive(Clone, Copy)]
     struct Frame {
         /// What tells it from all others: where its guard is.
         guard: *const FrameGuard,
         cell: *const (),
-        /// `None` is a thread that blocks.
-        task: Option<(*const (), *const RawWakerVTable)>,
+        waits: Waits,
+    }
+
+    /// Which waits for the cell of a frame, on its thread, would never end.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Waits {
+        /// Those by the task of this waker, and those that block.
+        OfTask(*const (), *const RawWakerVTable),
+        /// Those that block.
+        Blocking,
+        /// All: a call to a subscriber returns before anything else on the thread goes on.
+        #[cfg(feature = "tracing")]
+        OfSubscriber,
     }
 
     /// Takes a frame away when it is dropped.
@@ -64,8 +86,8 @@ mod enabled {
     impl Drop for FrameGuard {
         fn drop(&mut self) {
             let guard = ptr::from_ref(self);
-            FRAMES.with(|frames| {
-                let ours = |frame: Frame| frame.guard == guard;
+            let ours = |frame: Frame| frame.guard == guard;
+            with_frames(|frames| {
                 if let Some(place) = frames.iter().find(|place| place.get().is_some_and(ours)) {
                     place.set(None);
                 }
@@ -74,10 +96,12 @@ mod enabled {
     }
 
     impl Runner<'_> {
-        fn task(self) -> Option<(*const (), *const RawWakerVTable)> {
+        fn waits(self) -> Waits {
             match self {
-                Self::Task(waker) => Some((waker.data(), ptr::from_ref(waker.vtable()))),
-                Self::Thread => None,
+                Self::Task(waker) => Waits::OfTask(waker.data(), ptr::from_ref(waker.vtable())),
+                Self::Thread => Waits::Blocking,
+                #[cfg(feature = "tracing")]
+                Self::Subscriber => Waits::OfSubscriber,
             }
         }
     }
@@ -85,29 +109,43 @@ mod enabled {
     /// Has `runner` run a part of the initializer of `cell`.
     pub(crate) fn with_frame<C, R>(cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
         let frame_guard = FrameGuard { _place: 0 };
-        FRAMES.with(|frames| {
+        with_frames(|frames| {
             if let Some(place) = frames.iter().find(|place| place.get().is_none()) {
                 place.set(Some(Frame {
                     guard: &frame_guard,
                     cell: ptr::from_ref(cell).cast(),
-                    task: runner.task(),
+                    waits: runner.waits(),
                 }));
             }
         });
         run()
     }
 
-    /// Panics if `runner`, which is about to wait for `cell`, is inside the cell's initializer.
+    /// Panics if `runner`, which is about to wait for `cell`, is inside the cell's initializer, or inside a subscriber that
+    /// was called while the claim is taken.
     pub(crate) fn assert_outside<C>(cell: &C, runner: Runner<'_>) {
         let cell = ptr::from_ref(cell).cast();
-        let waits_for_itself =
-            |frame: Frame| frame.cell == cell && (runner.task().is_none() || frame.task == runner.task());
-        let is_inside = FRAMES.with(|frames| frames.iter().filter_map(Cell::get).any(waits_for_itself));
-        assert!(
-            !is_inside,
-            "deadlock: an initializer awaits its own cell; compute the value without the cell, or move the wait out of \
-             the initializer"
-        );
+        let waits = runner.waits();
+        with_frames(|frames| {
+            for frame in frames
+                .iter()
+                .filter_map(Cell::get)
+                .filter(|frame| frame.cell == cell)
+            {
+                #[cfg(feature = "tracing")]
+                assert!(
+                    frame.waits != Waits::OfSubscriber,
+                    "deadlock: a `tracing` subscriber waits for a cell while the span of its initializer is created, \
+                     entered or exited; read the cell with `get` there, or wait for it when an event is emitted or the \
+                     span is closed"
+                );
+                assert!(
+                    waits != Waits::Blocking && waits != frame.waits,
+                    "deadlock: an initializer awaits its own cell; compute the value without the cell, or move the wait \
+                     out of the initializer"
+                );
+            }
+        });
     }
 }
 

@@ -1,4 +1,4 @@
-//! The error of the methods that fill a cell without waiting.
+//! The errors of the methods that fill a cell without waiting.
 
 use core::fmt;
 
@@ -55,3 +55,32 @@ impl<T> fmt::Display for SetError<T> {
 }
 
 impl<T: fmt::Debug> core::error::Error for SetError<T> {}
+
+/// The error of a call that cannot wait for the initializer that is running.
+///
+/// Returned by [`OnceCell::try_get_or_init`](crate::OnceCell::try_get_or_init).
+///
+/// # Examples
+///
+/// ```
+/// use oncelot::{InitializingError, OnceCell};
+///
+/// let cell = OnceCell::new();
+/// let value = cell.try_get_or_init(|| {
+///     assert_eq!(cell.try_get_or_init(|| 2), Err(InitializingError));
+///     1
+/// });
+/// assert_eq!(value, Ok(&1));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InitializingError;
+
+impl fmt::Display for InitializingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the cell is being initialized; wait for it with `get_or_init` or `wait`, or try again later",
+        )
+    }
+}
+
+impl core::error::Error for InitializingError {}

@@ -14,7 +14,7 @@ use crate::{
     deadlock::Runner,
     panics::swallow_panic,
     raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Claim, RawCell},
+    raw::{Acquired, Attempt, Claim, RawCell},
     sync::UnsafeCell,
     trace::InitSpan,
 };
@@ -96,9 +96,10 @@ impl<T, F: Unpin, B: Backend> Unpin for Lazy<T, F, B> {}
 // and drop the future, for which it is `Send`.
 unsafe impl<T: Send + Sync, F: Send, B: Backend + Sync> Sync for Lazy<T, F, B> {}
 
-// A panic poisons, so that nobody sees what it left half-done, except through the value.
-impl<T: UnwindSafe, F, B: Backend> UnwindSafe for Lazy<T, F, B> {}
-impl<T: UnwindSafe + RefUnwindSafe, F, B: Backend> RefUnwindSafe for Lazy<T, F, B> {}
+// As std's `LazyLock`: a panic poisons, so that no task sees the future that it left half-done; but what the future shares
+// with others can be seen.
+impl<T: UnwindSafe, F: UnwindSafe, B: Backend> UnwindSafe for Lazy<T, F, B> {}
+impl<T: UnwindSafe + RefUnwindSafe, F: UnwindSafe, B: Backend> RefUnwindSafe for Lazy<T, F, B> {}
 
 /// Making a `Lazy` with the default backend.
 impl<T, F: Future<Output = T>> Lazy<T, F> {
@@ -241,22 +242,25 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         Pin::new(self).get()
     }
 
-    /// Polls the future. `Ready` leaves the value in its place, to be published, and gives what tells of it afterwards.
+    /// Polls the future. `Ready` leaves the value in its place, to be published by `attempt`; `Pending` suspends it.
     ///
     /// # Safety
     ///
-    /// `self` is pinned, and the caller has the claim.
-    unsafe fn poll_computation(&self, cx: &mut Context<'_>) -> Poll<InitSpan> {
+    /// `self` is pinned, and `attempt` has its claim.
+    unsafe fn poll_computation(
+        &self,
+        attempt: &mut Attempt<&RawCell<(), B>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         self.computation.with_mut(|computation| {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
             let computation = unsafe { &mut *computation };
             let FutureSlot::Unfinished { span, .. } = computation else {
                 poisoned()
             };
-            span.begin::<T>(self.raw.attempts());
-            let mut span = span.take();
+            attempt.resume::<T>(span.take());
             let poisoning = Poisoning { computation };
-            span.run(self.raw.backend(), Runner::Task(cx.waker()), || {
+            attempt.run(Runner::Task(cx.waker()), || {
                 let FutureSlot::Unfinished { future, .. } = &mut *poisoning.computation else {
                     unreachable!("it has just been looked at")
                 };
@@ -268,14 +272,11 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
                 }
             });
             let poll = match &mut *poisoning.computation {
-                FutureSlot::Unfinished { span: kept, .. } => {
-                    *kept = span;
+                FutureSlot::Unfinished { span, .. } => {
+                    *span = attempt.suspend();
                     Poll::Pending
                 }
-                _ => {
-                    span.succeed();
-                    Poll::Ready(span)
-                }
+                _ => Poll::Ready(()),
             };
             mem::forget(poisoning);
             poll
@@ -311,14 +312,12 @@ impl<T, F> Drop for Poisoning<'_, T, F> {
     }
 }
 
+/// Shows the value. If there is none, shows `<initializing>` while a task drives the future, and `<uninit>` otherwise: before
+/// the first task, after a driver was cancelled, and if the `Lazy` is poisoned.
 impl<T: fmt::Debug, F, B: Backend> fmt::Debug for Lazy<T, F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple("Lazy");
-        match self.try_get() {
-            Some(value) => tuple.field(value),
-            None => tuple.field(&format_args!("<unfinished>")),
-        };
-        tuple.finish()
+        let value = self.try_get().map(|value| value as &dyn fmt::Debug);
+        self.raw.debug(f, "Lazy", value)
     }
 }
 
@@ -403,14 +402,16 @@ impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
             },
             Stage::Ready(_) | Stage::Done => polled_after_completion(),
         };
+        let mut attempt = claim.into_attempt();
         // SAFETY: `get` was called on a pinned `Lazy`, and we have the claim.
-        match unsafe { lazy.poll_computation(cx) } {
+        match unsafe { lazy.poll_computation(&mut attempt, cx) } {
             Poll::Pending => {
+                let claim = attempt.into_claim();
                 self.stage = Stage::Claimed { lazy, claim };
                 Poll::Pending
             }
-            Poll::Ready(_span) => {
-                claim.publish(());
+            Poll::Ready(()) => {
+                attempt.publish(());
                 // SAFETY: the state is READY.
                 Poll::Ready(unsafe { lazy.get_unchecked() })
             }

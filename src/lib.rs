@@ -25,7 +25,7 @@
 //! | | it is dropped | it is kept and not polled | the value's own future | needs |
 //! |---|---|---|---|---|
 //! | [`OnceCell::get_or_init`] | another one starts anew | **all others wait** | may borrow | `core` |
-//! | [`get_or_init_spawned`](runtime::SharedCell::get_or_init_spawned) | it goes on | it goes on | `Send + 'static` | a [`Runtime`](runtime::Runtime) |
+//! | [`get_or_init_spawned`](runtime::OnceCellExt::get_or_init_spawned) | it goes on | it goes on | `Send + 'static` | a [`Runtime`](runtime::Runtime) |
 //! | [`Lazy`] | another one goes on | **all others wait** | may borrow; is pinned | `core` |
 //! | a static of [`lazy!`] | another one goes on | another one goes on | `Send + 'static` | `core` |
 //!
@@ -38,13 +38,17 @@
 //! |---|---|---|
 //! | `std` | yes | threads that meet in the waiter list yield; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`] |
-//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
-//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: initializers as tasks of their own. `async-std` is for existing applications: async-std is discontinued upstream |
-//! | `tracing` | | a span for each initializer, and events for how it ends and for who starts to wait |
-//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap |
-//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap |
-//! | `event-listener` | | the backend [`EventListener`](backend::EventListener) |
+//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
+//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
+//! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
+//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
+//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
+//! | `atomic-waker-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
+//! | `event-listener` | | the backend [`EventListener`](backend::EventListener), with the locks of `std`; includes `std` |
+//! | `event-listener-alloc` | | the same backend without `std`: its lock spins |
+//! | `event-listener-critical-section` | | the same backend without `std`, with `critical-section`: its lock is a critical section |
+//! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
 //! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them. Four of them
@@ -52,7 +56,27 @@
 //!
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
 //! - `tracing` makes cells and futures larger.
-//! - `tokio` and `async-std` have blocking calls look where they are made: see [`OnceCell::wait_blocking`].
+//! - `tokio` and `async-std` make blocking calls that have to wait look at the context they are called in: see
+//!   [`OnceCell::wait_blocking`].
+//!
+//! # Tracing
+//!
+//! With the feature `tracing`, each attempt to initialize a cell runs in a span `initialize`, and ends with one event of the
+//! target `oncelot`: at the level `DEBUG` for a value, `WARN` for an error or a cancellation, and `ERROR` for a panic. An
+//! event at the level `TRACE` is emitted when a waiter begins to wait.
+//!
+//! A subscriber can use cells, and the cell whose initializer it is called for, as far as this table says:
+//!
+//! | the subscriber is called | that cell | what works |
+//! |---|---|---|
+//! | to create, enter or exit the span | is claimed | [`get`](OnceCell::get) and [`state`](OnceCell::state); [`set`](OnceCell::set) fails. **A wait for the cell never ends**; debug builds panic |
+//! | for an event, and to close the span | is released, or ready | everything |
+//!
+//! The cells that a subscriber initializes or waits for while this crate calls it have no spans and events, so that the
+//! subscriber does not call itself. The attempt number `attempt` counts those initializations all the same.
+//!
+//! The events have a field `duration`, except where the span is disabled, in which case the clock is never read, and on
+//! targets whose `std` has no clock, such as `wasm32-unknown-unknown`.
 //!
 //! # Supported compilers
 //!
@@ -86,63 +110,15 @@ pub mod runtime;
 pub mod testing;
 
 #[doc(inline)]
-pub use crate::backend::{Backend, Intrusive};
-
-/// A [`OnceCell`] for one thread, without atomic operations.
-///
-/// It has the methods and the guarantees of [`OnceCell`]. It is not `Sync`, and its futures are not `Send`: it is for
-/// thread-local variables, the tasks of a `LocalSet` or of another executor on one thread, WebAssembly, and firmware with one
-/// executor. [`backend::Local`] lists all differences, and what the operations cost.
-///
-/// [`with_backend`](OnceCell::with_backend) and `default` create an empty cell,
-/// [`with_backend_and_value`](OnceCell::with_backend_and_value) creates one that holds a value.
-///
-/// # Examples
-///
-/// Two tasks of a `LocalSet` share a value that is not `Send`:
-///
-/// ```
-/// use std::rc::Rc;
-/// use oncelot::LocalOnceCell;
-///
-/// thread_local! {
-///     static CONFIG: Rc<LocalOnceCell<Rc<str>>> = Rc::default();
-/// }
-///
-/// async fn config() -> Rc<str> {
-///     let cell = CONFIG.with(Rc::clone);
-///     Rc::clone(cell.get_or_init(load).await)
-/// }
-///
-/// async fn load() -> Rc<str> {
-///     tokio::task::yield_now().await;
-///     Rc::from("configuration")
-/// }
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-/// let tasks = tokio::task::LocalSet::new();
-/// let first = tasks.spawn_local(config());
-/// let second = tasks.spawn_local(config());
-/// runtime.block_on(tasks);
-/// let (first, second) = (runtime.block_on(first)?, runtime.block_on(second)?);
-/// assert!(Rc::ptr_eq(&first, &second));
-/// # Ok(())
-/// # }
-/// ```
-///
-/// A `static` cannot hold it:
-///
-/// ```compile_fail,E0277
-/// static CONFIG: oncelot::LocalOnceCell<u32> = oncelot::LocalOnceCell::with_backend();
-/// ```
-pub type LocalOnceCell<T> = OnceCell<T, backend::Local>;
+pub use crate::backend::{Backend, Intrusive, State};
 #[cfg(feature = "alloc")]
 pub use crate::lazy::{BoxLazy, LocalBoxLazy};
 pub use crate::{
-    error::SetError,
+    error::{InitializingError, SetError},
     lazy::{GetLazy, Lazy},
-    once_cell::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, OnceCell, Wait},
+    once_cell::{
+        GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, LocalOnceCell, OnceCell, Wait,
+    },
     static_lazy::{GetStatic, StaticLazy},
 };
 

@@ -1,14 +1,13 @@
 //! The cell.
 
-use core::{
-    fmt,
-    panic::{RefUnwindSafe, UnwindSafe},
-};
+use core::{convert::Infallible, fmt};
 
 use crate::{
-    backend::{Backend, Intrusive, State},
-    error::SetError,
-    raw::RawCell,
+    backend::{Backend, Intrusive, Local, State},
+    error::{InitializingError, SetError},
+    once_cell::futures::unwrap_infallible,
+    raw::initialize::initialize_blocking,
+    raw::{Acquired, RawCell},
 };
 
 pub use self::futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait};
@@ -69,6 +68,56 @@ pub(crate) mod futures;
 pub struct OnceCell<T, B: Backend = Intrusive> {
     raw: RawCell<T, B>,
 }
+
+/// A [`OnceCell`] for one thread, without atomic operations.
+///
+/// It has the methods and the guarantees of [`OnceCell`]. It is not `Sync`, and its futures are not `Send`: it is for
+/// thread-local variables, the tasks of a `LocalSet` or of another executor on one thread, WebAssembly, and firmware with one
+/// executor. [`Local`] lists all differences, and what the operations cost.
+///
+/// [`with_backend`](OnceCell::with_backend) and `default` create an empty cell,
+/// [`with_backend_and_value`](OnceCell::with_backend_and_value) creates one that holds a value.
+///
+/// # Examples
+///
+/// Two tasks of a `LocalSet` share a value that is not `Send`:
+///
+/// ```
+/// use std::rc::Rc;
+/// use oncelot::LocalOnceCell;
+///
+/// thread_local! {
+///     static CONFIG: Rc<LocalOnceCell<Rc<str>>> = Rc::default();
+/// }
+///
+/// async fn config() -> Rc<str> {
+///     let cell = CONFIG.with(Rc::clone);
+///     Rc::clone(cell.get_or_init(load).await)
+/// }
+///
+/// async fn load() -> Rc<str> {
+///     tokio::task::yield_now().await;
+///     Rc::from("configuration")
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// let tasks = tokio::task::LocalSet::new();
+/// let first = tasks.spawn_local(config());
+/// let second = tasks.spawn_local(config());
+/// runtime.block_on(tasks);
+/// let (first, second) = (runtime.block_on(first)?, runtime.block_on(second)?);
+/// assert!(Rc::ptr_eq(&first, &second));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A `static` cannot hold it:
+///
+/// ```compile_fail,E0277
+/// static CONFIG: oncelot::LocalOnceCell<u32> = oncelot::LocalOnceCell::with_backend();
+/// ```
+pub type LocalOnceCell<T> = OnceCell<T, Local>;
 
 /// Making a cell with the default backend.
 impl<T> OnceCell<T> {
@@ -149,6 +198,31 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.raw.is_ready()
     }
 
+    /// Returns the state of the cell at this moment. Never waits: one load (Acquire).
+    ///
+    /// Another thread may change the state right away, except for [`State::Ready`], which is final while the cell is shared.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::{OnceCell, State};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let cell = OnceCell::new();
+    /// assert_eq!(cell.state(), State::Uninit);
+    /// cell.get_or_init(async || {
+    ///     assert_eq!(cell.state(), State::Initializing);
+    ///     1
+    /// })
+    /// .await;
+    /// assert_eq!(cell.state(), State::Ready);
+    /// # });
+    /// ```
+    #[inline]
+    pub fn state(&self) -> State {
+        self.raw.backend().state()
+    }
+
     /// The value, if there is one. Never waits: one load (Acquire).
     #[inline]
     pub fn get(&self) -> Option<&T> {
@@ -223,6 +297,47 @@ impl<T, B: Backend> OnceCell<T, B> {
             Ok(claim) => Ok(claim.publish(value)),
             Err(State::Ready) => Err(SetError::AlreadyInitializedError(value)),
             Err(_) => Err(SetError::InitializingError(value)),
+        }
+    }
+
+    /// Returns the value, or the one that `init` makes if the cell is empty. Never waits.
+    ///
+    /// This is for code that cannot await, such as the start-up code of firmware, and needs neither a task nor `std`. A task
+    /// that awaits the cell meanwhile waits for `init`. If the cell holds a value, `init` is dropped uncalled.
+    ///
+    /// # Errors
+    ///
+    /// [`InitializingError`] if another initializer is running. `init` is dropped uncalled.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `init` does: the cell is empty again, and the waiters are woken. Panics as [`set`](Self::set) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::OnceCell;
+    ///
+    /// # struct Uart;
+    /// # impl Uart { fn configure() -> Self { Self } }
+    /// static UART: OnceCell<Uart> = OnceCell::new();
+    ///
+    /// fn init() -> &'static Uart {
+    ///     UART.try_get_or_init(Uart::configure).expect("no task has started yet")
+    /// }
+    /// # init();
+    /// ```
+    pub fn try_get_or_init<F: FnOnce() -> T>(&self, init: F) -> Result<&T, InitializingError> {
+        if let Some(value) = self.get() {
+            return Ok(value);
+        }
+        match self.raw.acquire() {
+            Some(Acquired::Ready(value)) => Ok(value),
+            Some(Acquired::Claimed(claim)) => {
+                let value = initialize_blocking(claim.begin(), || Ok::<_, Infallible>(init()));
+                Ok(unwrap_infallible(value))
+            }
+            None => Err(InitializingError),
         }
     }
 
@@ -467,18 +582,10 @@ impl<T: PartialEq, B: Backend> PartialEq for OnceCell<T, B> {
 
 impl<T: Eq, B: Backend> Eq for OnceCell<T, B> {}
 
+/// Shows the value, or `<uninit>` or `<initializing>` if there is none.
 impl<T: fmt::Debug, B: Backend> fmt::Debug for OnceCell<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple("OnceCell");
-        match self.get() {
-            Some(value) => tuple.field(value),
-            None => tuple.field(&format_args!("<empty>")),
-        };
-        tuple.finish()
+        let value = self.get().map(|value| value as &dyn fmt::Debug);
+        self.raw.debug(f, "OnceCell", value)
     }
 }
-
-// A panic leaves the cell empty or ready, never in between; what it lets one see of a broken invariant it
-// lets one see through the value.
-impl<T: UnwindSafe, B: Backend> UnwindSafe for OnceCell<T, B> {}
-impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for OnceCell<T, B> {}

@@ -1,13 +1,16 @@
 //! The value beside its backend, and the claim: all unsafe access to the value is in here.
 
 use core::{
+    fmt,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::Deref,
+    panic::{RefUnwindSafe, UnwindSafe},
     ptr,
 };
 
 use crate::{
     backend::{Backend, State},
+    deadlock::Runner,
     sync::UnsafeCell,
     trace::{AttemptCount, InitSpan},
 };
@@ -31,6 +34,11 @@ unsafe impl<T: Send, B: Backend + Send> Send for RawCell<T, B> {}
 // a value in that another takes out or drops, having the raw cell exclusively later (`T: Send`).
 unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for RawCell<T, B> {}
 
+// A panic leaves the raw cell empty or ready, never in between: what it lets one see of a broken invariant, it lets one see
+// through the value.
+impl<T: UnwindSafe, B: Backend> UnwindSafe for RawCell<T, B> {}
+impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for RawCell<T, B> {}
+
 impl<T, B: Backend> RawCell<T, B> {
     pub(crate) const fn empty() -> Self {
         Self {
@@ -51,11 +59,6 @@ impl<T, B: Backend> RawCell<T, B> {
     #[inline(always)]
     pub(crate) fn backend(&self) -> &B {
         &self.backend
-    }
-
-    #[inline(always)]
-    pub(crate) fn attempts(&self) -> &AttemptCount {
-        &self.attempts
     }
 
     #[inline(always)]
@@ -89,6 +92,22 @@ impl<T, B: Backend> RawCell<T, B> {
         } else {
             None
         }
+    }
+
+    /// Formats a cell of the type `name` by its value, or by the state of this raw cell if it has none.
+    pub(crate) fn debug(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        value: Option<&dyn fmt::Debug>,
+    ) -> fmt::Result {
+        let shown: &dyn fmt::Debug = match value {
+            Some(value) => value,
+            None if self.backend.state() == State::Uninit => &format_args!("<uninit>"),
+            // Or made since the caller looked for it.
+            None => &format_args!("<initializing>"),
+        };
+        f.debug_tuple(name).field(shown).finish()
     }
 
     /// Takes the value out and starts the raw cell afresh, whatever state it was in.
@@ -199,12 +218,21 @@ impl<H: RawCellRef> Claim<H> {
         &self.held
     }
 
-    /// Begins to make the value.
+    /// Begins an attempt to make the value.
     #[inline(always)]
-    pub(crate) fn span(&self) -> InitSpan {
-        let mut span = InitSpan::NONE;
-        span.begin::<H::Value>(&self.raw().attempts);
-        span
+    pub(crate) fn begin(self) -> Attempt<H> {
+        let mut attempt = self.into_attempt();
+        attempt.resume::<H::Value>(InitSpan::NONE);
+        attempt
+    }
+
+    /// Makes an attempt of the claim whose span is to come: see [`Attempt::resume`].
+    #[inline(always)]
+    pub(crate) fn into_attempt(self) -> Attempt<H> {
+        Attempt {
+            claim: self,
+            span: InitSpan::NONE,
+        }
     }
 
     /// Puts the value in and wakes everybody.
@@ -220,23 +248,89 @@ impl<H: RawCellRef> Claim<H> {
         unsafe { held.published() }
     }
 
-    /// The same claim, held by something else that holds the same raw cell.
-    #[cfg(feature = "std")]
-    pub(crate) fn hand_over<H2>(self, to: H2) -> Claim<H2>
-    where
-        H2: RawCellRef<Value = H::Value, Backend = H::Backend>,
-    {
-        assert!(ptr::eq(self.raw(), &*to), "a claim is on one raw");
-        self.into_held();
-        Claim { held: to }
-    }
-
     /// The claim stays taken.
     #[inline(always)]
     fn into_held(self) -> H {
         let this = ManuallyDrop::new(self);
         // SAFETY: it is moved out once, as the claim is not dropped.
         unsafe { ptr::read(&this.held) }
+    }
+}
+
+/// One attempt to initialize a raw cell: the claim, and the span that reports how the attempt ends.
+///
+/// The fields are dropped in this order: the claim is released before the span emits its event and closes, so that a
+/// subscriber can use the cell.
+#[must_use]
+pub(crate) struct Attempt<H: RawCellRef> {
+    claim: Claim<H>,
+    span: InitSpan,
+}
+
+impl<H: RawCellRef> Attempt<H> {
+    /// Runs a part of the initializer inside the span, where `runner` must not wait for the cell.
+    #[inline(always)]
+    pub(crate) fn run<R>(&mut self, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
+        self.span.run(self.claim.raw().backend(), runner, run)
+    }
+
+    /// Resumes the attempt that `span` was taken from, or begins one to make a `T` if it is [`InitSpan::NONE`].
+    #[inline(always)]
+    pub(crate) fn resume<T>(&mut self, span: InitSpan) {
+        self.span = span;
+        let raw = self.claim.raw();
+        self.span.begin::<T, _>(raw.backend(), &raw.attempts);
+    }
+
+    /// Takes the span out, for another holder of the claim to resume the attempt.
+    #[inline(always)]
+    pub(crate) fn suspend(&mut self) -> InitSpan {
+        self.span.take()
+    }
+
+    /// Returns the claim of an attempt that is suspended.
+    #[inline(always)]
+    pub(crate) fn into_claim(self) -> Claim<H> {
+        self.claim
+    }
+
+    /// Publishes the value. The span emits its event and closes afterwards.
+    #[inline(always)]
+    pub(crate) fn publish(self, value: H::Value) -> H::Published {
+        // In this order: if publishing panics, the span is dropped after the claim.
+        let Self { mut span, claim } = self;
+        span.succeed();
+        claim.publish(value)
+    }
+
+    /// Publishes the value, or releases the claim. The span emits its event and closes afterwards.
+    #[inline(always)]
+    pub(crate) fn conclude<E>(self, result: Result<H::Value, E>) -> Result<H::Published, E> {
+        match result {
+            Ok(value) => Ok(self.publish(value)),
+            Err(error) => {
+                let Self { mut span, claim } = self;
+                span.fail::<E>();
+                // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+                drop(claim);
+                span.emit();
+                Err(error)
+            }
+        }
+    }
+
+    /// Moves the attempt to another handle of the same raw cell.
+    #[cfg(feature = "std")]
+    pub(crate) fn hand_over<H2>(self, to: H2) -> Attempt<H2>
+    where
+        H2: RawCellRef<Value = H::Value, Backend = H::Backend>,
+    {
+        assert!(ptr::eq(self.claim.raw(), &*to), "a claim is on one raw cell");
+        self.claim.into_held();
+        Attempt {
+            claim: Claim { held: to },
+            span: self.span,
+        }
     }
 }
 

@@ -36,7 +36,7 @@ use crate::{
     backend::{Backend, Intrusive, WaiterKind},
     deadlock::Runner,
     raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Claim, RawCell},
+    raw::{Acquired, Attempt, Claim, RawCell},
     sync::{AtomicU8, Ordering, UnsafeCell, compare_exchange_u8},
     trace::InitSpan,
 };
@@ -267,7 +267,9 @@ impl<T> ErasedFuture<T> {
 // after the other, as the claim goes from hand to hand.
 unsafe impl<T: Send + Sync> Sync for StaticLazy<T> {}
 
-// What has panicked is never seen: it is poisoned.
+// As std's `LazyLock` with a `fn() -> T`. The future has captured nothing when a function without captures makes it. All that
+// it shares with others is in statics, which need not be `RefUnwindSafe` for code that catches panics. The future itself is
+// never seen again: the static is poisoned.
 impl<T: UnwindSafe> UnwindSafe for StaticLazy<T> {}
 impl<T: UnwindSafe + RefUnwindSafe> RefUnwindSafe for StaticLazy<T> {}
 
@@ -333,12 +335,13 @@ impl<T> StaticLazy<T> {
     fn drive(&'static self, claim: Claim<&'static RawCell<T, Intrusive>>) -> PollOutcome<T> {
         self.exchange_phase(POLLING);
         let waker = self.waker();
+        let mut attempt = claim.into_attempt();
         // SAFETY: we have the claim.
-        match unsafe { self.poll_computation(&waker) } {
-            Poll::Ready((value, _span)) => PollOutcome::Finished(claim.publish(value)),
+        match unsafe { self.poll_computation(&mut attempt, &waker) } {
+            Poll::Ready(value) => PollOutcome::Finished(attempt.publish(value)),
             Poll::Pending if compare_exchange_u8(&self.phase, POLLING, ASLEEP).is_ok() => {
                 // Now the waker's.
-                mem::forget(claim);
+                mem::forget(attempt.into_claim());
                 PollOutcome::Asleep
             }
             // Dropping the claim has the others go on.
@@ -355,27 +358,27 @@ impl<T> StaticLazy<T> {
         current
     }
 
-    /// Polls the future, which is made if there is none. Beside the value there is what tells of it when it is published.
+    /// Polls the future, which is made if there is none. The value is to be published by `attempt`; `Pending` suspends it.
     ///
     /// # Safety
     ///
-    /// The caller has the claim.
-    unsafe fn poll_computation(&'static self, waker: &Waker) -> Poll<(T, InitSpan)> {
+    /// `attempt` has the claim.
+    unsafe fn poll_computation(
+        &'static self,
+        attempt: &mut Attempt<&'static RawCell<T, Intrusive>>,
+        waker: &Waker,
+    ) -> Poll<T> {
         self.computation.with_mut(|computation| {
             // SAFETY: the caller has the claim, so that nobody else uses the computation.
-            let FutureSlot {
-                life: stage,
-                span: kept,
-            } = unsafe { &mut *computation };
+            let FutureSlot { life: stage, span } = unsafe { &mut *computation };
             assert!(
                 *stage != FutureState::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
             );
-            kept.begin::<T>(self.raw.attempts());
-            let mut span = kept.take();
+            attempt.resume::<T>(span.take());
             // Until it is known that nothing has panicked.
             let life = mem::replace(stage, FutureState::Poisoned);
-            let polled = span.run(self.raw.backend(), Runner::Task(waker), || {
+            let polled = attempt.run(Runner::Task(waker), || {
                 let future = &self.future;
                 if life == FutureState::Unstarted {
                     // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
@@ -392,12 +395,11 @@ impl<T> StaticLazy<T> {
             match polled {
                 Poll::Ready(value) => {
                     *stage = FutureState::Finished;
-                    span.succeed();
-                    Poll::Ready((value, span))
+                    Poll::Ready(value)
                 }
                 Poll::Pending => {
                     *stage = FutureState::Running;
-                    *kept = span;
+                    *span = attempt.suspend();
                     Poll::Pending
                 }
             }
@@ -521,14 +523,12 @@ impl<T> GetStatic<T> {
     }
 }
 
+/// Shows the value. If there is none, shows `<initializing>` while the future is polled or pending, and `<uninit>` otherwise:
+/// before the first poll, from a wake of the future to its next poll, and if the static is poisoned.
 impl<T: fmt::Debug> fmt::Debug for StaticLazy<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple("StaticLazy");
-        match self.try_get() {
-            Some(value) => tuple.field(value),
-            None => tuple.field(&format_args!("<unfinished>")),
-        };
-        tuple.finish()
+        let value = self.try_get().map(|value| value as &dyn fmt::Debug);
+        self.raw.debug(f, "StaticLazy", value)
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) use self::plain::*;
 pub(crate) use self::modelled::*;
 
 #[cfg(all(feature = "blocking", any(oncelot_loom, oncelot_shuttle)))]
-pub(crate) use self::parker::{is_past, parker};
+pub(crate) use self::parker::{has_elapsed, parker};
 
 pub(crate) use self::compare_exchange::compare_exchange_u8;
 

@@ -1,7 +1,16 @@
 //! One run of an initializer, as debug builds and the feature `tracing` watch it.
 //!
 //! Each attempt has a span, in which the initializer is polled, and ends with one event: it succeeded, failed, was
-//! cancelled or panicked. A waiter that starts to wait is an event too. Without the feature all of it is nothing.
+//! cancelled or panicked. A waiter that begins to wait emits an event too. Without the feature all of it is nothing.
+//!
+//! The event is emitted and the span is closed when the claim is released or the value is published, so that a subscriber
+//! can use the cell. The span is created, entered and exited while the claim is taken:
+//!
+//! - A span that is created before would also be created by each caller that loses the race for the claim, and initializes
+//!   nothing.
+//! - Between two polls of an initializer the claim stays taken, so that the span cannot be entered and exited without it.
+//!
+//! A subscriber that waits for the cell there is reported by [`deadlock`](crate::deadlock).
 
 #[cfg(feature = "tracing")]
 pub(crate) use self::traced::*;
@@ -11,10 +20,10 @@ pub(crate) use self::untraced::*;
 
 #[cfg(feature = "tracing")]
 mod traced {
-    use core::{any::type_name, panic::AssertUnwindSafe, time::Duration};
+    use core::{any::type_name, cell::Cell, mem, panic::AssertUnwindSafe, time::Duration};
     use std::time::Instant;
 
-    use tracing::Span;
+    use tracing::{Span, field::debug, span::Entered};
 
     use crate::{
         deadlock::{Runner, with_frame},
@@ -23,6 +32,53 @@ mod traced {
     };
 
     const TARGET: &str = "oncelot";
+
+    std::thread_local! {
+        /// Whether this thread is inside a call to the subscriber that this module has made.
+        static IS_IN_SUBSCRIBER: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn is_in_subscriber() -> bool {
+        IS_IN_SUBSCRIBER.try_with(Cell::get).unwrap_or(false)
+    }
+
+    /// Makes a call that calls the subscriber, which may use any cell.
+    fn call_subscriber<R>(call: impl FnOnce() -> R) -> R {
+        struct Leave {
+            was_inside: bool,
+        }
+
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                // Fails if the thread ends, and has no flag any more.
+                let _ = IS_IN_SUBSCRIBER.try_with(|is_inside| is_inside.set(self.was_inside));
+            }
+        }
+
+        let was_inside = IS_IN_SUBSCRIBER.try_with(|is_inside| is_inside.replace(true));
+        let _leave = Leave {
+            was_inside: was_inside.unwrap_or(false),
+        };
+        call()
+    }
+
+    /// The same in a destructor: if the thread is unwinding, a panic of the subscriber, which would abort, is swallowed.
+    fn call_subscriber_in_drop(call: impl FnOnce()) {
+        if is_panicking() {
+            swallow_panic(|| call_subscriber(call));
+        } else {
+            call_subscriber(call);
+        }
+    }
+
+    /// Reads the clock, or returns `None` on targets whose `std` has no clock: `Instant::now` panics there.
+    fn now() -> Option<Instant> {
+        const HAS_CLOCK: bool = !cfg!(any(
+            all(target_family = "wasm", target_os = "unknown"),
+            target_os = "zkvm"
+        ));
+        HAS_CLOCK.then(Instant::now)
+    }
 
     /// How many attempts a cell has seen.
     pub(crate) struct AttemptCount(AtomicU32);
@@ -35,22 +91,22 @@ mod traced {
         pub(crate) const NONE: Self = Self(AtomicU32::new(0));
 
         fn next(&self) -> u32 {
-            // AttemptCount are made one after the other, by those who have the claim.
+            // ORDERING: Relaxed, as only the holder of the claim gets here: attempts happen one after the other.
             let next = self.0.load(Ordering::Relaxed).saturating_add(1);
             self.0.store(next, Ordering::Relaxed);
             next
         }
     }
 
-    /// Tells how it has ended when it is dropped. That is after a value was published, and after an error has given the
-    /// claim up: a subscriber that panics takes nothing with it.
+    /// Emits how the attempt has ended, and closes the span, when it is dropped. That is after the claim was released, or
+    /// the value published: the subscriber can use the cell, and takes nothing with it if it panics.
     pub(crate) struct InitSpan(Option<Active>);
 
     struct Active {
-        // What a subscriber does is not what a panic of the initializer can break.
-        span: AssertUnwindSafe<Span>,
-        began: Instant,
+        /// When the attempt began, unless the span is disabled or there is no clock.
+        began: Option<Instant>,
         outcome: Outcome,
+        span: OwnedSpan,
     }
 
     /// How an attempt has ended, should it be dropped now.
@@ -58,29 +114,36 @@ mod traced {
         Cancelled,
         /// While the initializer runs; and ever after if it panicked.
         Panicked,
-        Succeeded(Duration),
+        Succeeded(Option<Duration>),
         /// With an error of the type that is named.
-        Failed(Duration, &'static str),
+        Failed(Option<Duration>, &'static str),
     }
 
     impl InitSpan {
         pub(crate) const NONE: Self = Self(None);
 
-        /// Begins one to make a `T`, unless it lasts already. Its span is a child of the caller's.
-        pub(crate) fn begin<T>(&mut self, attempts: &AttemptCount) {
-            self.0.get_or_insert_with(|| {
-                // Here, as a span that nobody wants does not look at its fields.
-                let attempt = attempts.next();
-                Active {
+        /// Begins an attempt to make a `T` for `cell`, unless one has begun. Its span is a child of the caller's.
+        ///
+        /// The caller has the claim, so the subscriber must not wait for the cell.
+        pub(crate) fn begin<T, C>(&mut self, cell: &C, attempts: &AttemptCount) {
+            if self.0.is_some() {
+                return;
+            }
+            // Here, as a span that is disabled does not evaluate its fields.
+            let attempt = attempts.next();
+            if is_in_subscriber() {
+                return;
+            }
+            let span = with_frame(cell, Runner::Subscriber, || {
+                call_subscriber(|| {
                     // At this level, as what happens in it may be as grave as that: no event is without its span.
-                    span: AssertUnwindSafe(tracing::error_span!(
-                        "initialize",
-                        value = type_name::<T>(),
-                        attempt
-                    )),
-                    began: Instant::now(),
-                    outcome: Outcome::Cancelled,
-                }
+                    tracing::error_span!("initialize", value = type_name::<T>(), attempt)
+                })
+            });
+            self.0 = Some(Active {
+                began: if span.is_disabled() { None } else { now() },
+                outcome: Outcome::Cancelled,
+                span: OwnedSpan(AssertUnwindSafe(span)),
             });
         }
 
@@ -88,52 +151,62 @@ mod traced {
             Self(self.0.take())
         }
 
-        /// Has `runner` run a part of the initializer of `cell`.
+        /// Runs a part of the initializer of `cell` for `runner`, inside the span.
+        ///
+        /// The caller has the claim, so the subscriber must not wait for the cell.
         pub(crate) fn run<C, R>(&mut self, cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
             let Some(active) = &mut self.0 else {
                 return with_frame(cell, runner, run);
             };
+            let entered = EnteredSpan::enter(&active.span, cell);
             active.outcome = Outcome::Panicked;
-            // Not a return value: that would leak if the subscriber panicked as the span is left.
-            let mut result = None;
-            active
-                .span
-                .in_scope(|| result = Some(with_frame(cell, runner, run)));
+            let result = with_frame(cell, runner, run);
             active.outcome = Outcome::Cancelled;
-            result.expect("it was run in the span")
+            // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+            drop(entered);
+            result
         }
 
         pub(crate) fn succeed(&mut self) {
             if let Some(active) = &mut self.0 {
-                active.outcome = Outcome::Succeeded(active.began.elapsed());
+                active.outcome = Outcome::Succeeded(active.elapsed());
             }
         }
 
         pub(crate) fn fail<E>(&mut self) {
             if let Some(active) = &mut self.0 {
-                active.outcome = Outcome::Failed(active.began.elapsed(), type_name::<E>());
+                active.outcome = Outcome::Failed(active.elapsed(), type_name::<E>());
             }
         }
 
-        /// Tells now.
+        /// Emits the event and closes the span now.
         pub(crate) fn emit(self) {}
     }
 
     impl Active {
-        fn emit(self) {
-            let (span, duration) = (&*self.span, self.began.elapsed());
+        /// Reads the clock.
+        fn elapsed(&self) -> Option<Duration> {
+            self.began.map(|began| began.elapsed())
+        }
+
+        fn emit(&self) {
+            let span = &*self.span.0;
+            let since_began = || self.elapsed().map(debug);
+            let shown = |duration: Option<Duration>| duration.map(debug);
             match self.outcome {
                 Outcome::Cancelled => {
-                    tracing::warn!(target: TARGET, parent: span, ?duration, "the initializer was cancelled");
+                    tracing::warn!(target: TARGET, parent: span, duration = since_began(), "the initializer was cancelled");
                 }
                 Outcome::Panicked => {
-                    tracing::error!(target: TARGET, parent: span, ?duration, "the initializer panicked");
+                    tracing::error!(target: TARGET, parent: span, duration = since_began(), "the initializer panicked");
                 }
                 Outcome::Succeeded(duration) => {
-                    tracing::debug!(target: TARGET, parent: span, ?duration, "initialized");
+                    tracing::debug!(target: TARGET, parent: span, duration = shown(duration), "initialized");
                 }
                 Outcome::Failed(duration, error) => {
-                    tracing::warn!(target: TARGET, parent: span, ?duration, error, "the initializer failed");
+                    tracing::warn!(
+                        target: TARGET, parent: span, duration = shown(duration), error, "the initializer failed"
+                    );
                 }
             }
         }
@@ -141,13 +214,46 @@ mod traced {
 
     impl Drop for InitSpan {
         fn drop(&mut self) {
-            let Some(active) = self.0.take() else { return };
-            if is_panicking() {
-                // A second panic would abort.
-                swallow_panic(|| active.emit());
-            } else {
-                active.emit();
+            // The span closes behind the event, even if that panics.
+            if let Some(active) = self.0.take() {
+                call_subscriber_in_drop(|| active.emit());
             }
+        }
+    }
+
+    /// Closes its span when it is dropped.
+    struct OwnedSpan(
+        // What a subscriber does is not what a panic of the initializer can break.
+        AssertUnwindSafe<Span>,
+    );
+
+    impl Drop for OwnedSpan {
+        fn drop(&mut self) {
+            let span = mem::replace(&mut *self.0, Span::none());
+            call_subscriber_in_drop(|| drop(span));
+        }
+    }
+
+    /// Exits the span of an attempt when it is dropped.
+    struct EnteredSpan<'a, C> {
+        entered: Option<Entered<'a>>,
+        cell: &'a C,
+    }
+
+    impl<'a, C> EnteredSpan<'a, C> {
+        fn enter(span: &'a OwnedSpan, cell: &'a C) -> Self {
+            let entered = with_frame(cell, Runner::Subscriber, || call_subscriber(|| span.0.enter()));
+            Self {
+                entered: Some(entered),
+                cell,
+            }
+        }
+    }
+
+    impl<C> Drop for EnteredSpan<'_, C> {
+        fn drop(&mut self) {
+            let entered = self.entered.take();
+            call_subscriber_in_drop(|| with_frame(self.cell, Runner::Subscriber, || drop(entered)));
         }
     }
 
@@ -164,7 +270,9 @@ mod traced {
         pub(crate) fn emit<T>(&mut self) {
             if !self.is_emitted {
                 self.is_emitted = true;
-                tracing::trace!(target: TARGET, value = type_name::<T>(), "waiting");
+                if !is_in_subscriber() {
+                    call_subscriber(|| tracing::trace!(target: TARGET, value = type_name::<T>(), "waiting"));
+                }
             }
         }
     }
@@ -186,7 +294,7 @@ mod untraced {
         pub(crate) const NONE: Self = Self;
 
         #[inline(always)]
-        pub(crate) fn begin<T>(&mut self, _attempts: &AttemptCount) {}
+        pub(crate) fn begin<T, C>(&mut self, _cell: &C, _attempts: &AttemptCount) {}
 
         #[inline(always)]
         pub(crate) fn take(&mut self) -> Self {

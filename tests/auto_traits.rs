@@ -10,8 +10,8 @@ use std::{
 };
 
 use oncelot::{
-    Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetStatic, Insert, Intrusive,
-    Lazy, OnceCell, SetError, StaticLazy, Wait, backend::IntrusiveWaiter,
+    Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetStatic, InitializingError,
+    Insert, Intrusive, Lazy, OnceCell, SetError, StaticLazy, Wait, backend::IntrusiveWaiter,
 };
 
 /// Whether a type without generic parameters has a trait.
@@ -39,6 +39,10 @@ type Neither = Rc<()>;
 type SendOnly = Cell<u32>;
 /// `Sync` and not `Send`.
 type SyncOnly = MutexGuard<'static, u32>;
+/// Shows what a panic has left half-done in it, behind a reference.
+type Breaks = UnsafeCell<u32>;
+/// Not `UnwindSafe`.
+type SharesBroken = &'static Breaks;
 
 #[test]
 fn the_probe_tells_yes_and_no() {
@@ -78,13 +82,13 @@ fn the_cell_is_unpin_with_its_value() {
 #[test]
 fn the_cell_is_unwind_safe_with_its_value() {
     assert!(is!(UnwindSafe: OnceCell<u32>));
-    assert!(!is!(UnwindSafe: OnceCell<&'static UnsafeCell<u32>>));
+    assert!(!is!(UnwindSafe: OnceCell<SharesBroken>));
 }
 
 #[test]
 fn the_cell_is_ref_unwind_safe_with_its_value() {
     assert!(is!(RefUnwindSafe: OnceCell<u32>));
-    assert!(!is!(RefUnwindSafe: OnceCell<UnsafeCell<u32>>));
+    assert!(!is!(RefUnwindSafe: OnceCell<Breaks>));
     assert!(!is!(RefUnwindSafe: OnceCell<&'static mut u32>));
 }
 
@@ -95,9 +99,31 @@ fn the_default_backend_is_send_and_sync() {
 }
 
 #[test]
-fn the_error_is_send_and_sync_with_its_value() {
+fn the_backends_are_unwind_safe() {
+    assert!(is!(UnwindSafe: Intrusive) && is!(RefUnwindSafe: Intrusive));
+    assert!(is!(UnwindSafe: IntrusiveWaiter) && is!(RefUnwindSafe: IntrusiveWaiter));
+    #[cfg(feature = "atomic-waker")]
+    {
+        use oncelot::backend::{AtomicWaker, AtomicWakerWaiter};
+        assert!(is!(UnwindSafe: AtomicWaker) && is!(RefUnwindSafe: AtomicWaker));
+        assert!(is!(UnwindSafe: AtomicWakerWaiter) && is!(RefUnwindSafe: AtomicWakerWaiter));
+    }
+    #[cfg(feature = "event-listener")]
+    {
+        use oncelot::backend::{EventListener, EventListenerWaiter};
+        assert!(is!(UnwindSafe: EventListener) && is!(RefUnwindSafe: EventListener));
+        assert!(is!(UnwindSafe: EventListenerWaiter) && is!(RefUnwindSafe: EventListenerWaiter));
+    }
+}
+
+#[test]
+fn the_errors_are_what_their_values_are() {
     assert!(is!(Send: SetError<u32>) && is!(Sync: SetError<u32>));
     assert!(!is!(Send: SetError<Neither>));
+    assert!(is!(UnwindSafe: SetError<u32>) && is!(RefUnwindSafe: SetError<u32>));
+    assert!(!is!(UnwindSafe: SetError<SharesBroken>) && !is!(RefUnwindSafe: SetError<Breaks>));
+    assert!(is!(Send: InitializingError) && is!(Sync: InitializingError));
+    assert!(is!(UnwindSafe: InitializingError) && is!(RefUnwindSafe: InitializingError));
 }
 
 // The futures.
@@ -182,6 +208,37 @@ fn an_exclusive_future_is_unpin_with_its_initializer() {
     assert!(!is!(Unpin: MutTryInitOf<u32, u32, PhantomPinned>));
 }
 
+/// A panic leaves the cell usable; what it can show otherwise is the value's, or the initializer's.
+#[test]
+fn a_future_is_unwind_safe_with_the_cell_and_its_initializer() {
+    assert!(is!(UnwindSafe: InitOf<u32, u32, u32>) && is!(RefUnwindSafe: InitOf<u32, u32, u32>));
+    assert!(is!(UnwindSafe: TryInitOf<u32, u32, u32>) && is!(RefUnwindSafe: TryInitOf<u32, u32, u32>));
+    assert!(is!(UnwindSafe: Wait<'static, u32>) && is!(RefUnwindSafe: Wait<'static, u32>));
+    assert!(is!(UnwindSafe: Insert<'static, u32>) && is!(RefUnwindSafe: Insert<'static, u32>));
+}
+
+#[test]
+fn a_future_is_unwind_safe_with_the_cell_and_its_initializer_only() {
+    assert!(!is!(UnwindSafe: InitOf<Breaks, u32, u32>), "the value");
+    assert!(!is!(UnwindSafe: InitOf<&'static mut u32, u32, u32>), "the value");
+    assert!(!is!(UnwindSafe: InitOf<u32, SharesBroken, u32>), "the closure");
+    assert!(!is!(UnwindSafe: InitOf<u32, u32, SharesBroken>), "the future");
+    assert!(!is!(RefUnwindSafe: InitOf<u32, u32, Breaks>), "the future");
+    assert!(!is!(UnwindSafe: TryInitOf<Breaks, u32, u32>));
+    assert!(!is!(UnwindSafe: TryInitOf<u32, SharesBroken, u32>));
+    assert!(!is!(UnwindSafe: TryInitOf<u32, u32, SharesBroken>));
+    assert!(!is!(UnwindSafe: Wait<'static, Breaks>));
+    assert!(!is!(UnwindSafe: Insert<'static, Breaks>));
+    assert!(!is!(UnwindSafe: Insert<'static, SharesBroken>));
+}
+
+/// As no `&mut` is: code that panics can leave the value half-changed, and code that catches the panic then sees it.
+#[test]
+fn an_exclusive_future_is_not_unwind_safe() {
+    assert!(!is!(UnwindSafe: MutInitOf<u32, u32, u32>) && is!(RefUnwindSafe: MutInitOf<u32, u32, u32>));
+    assert!(!is!(UnwindSafe: MutTryInitOf<u32, u32, u32>) && is!(RefUnwindSafe: MutTryInitOf<u32, u32, u32>));
+}
+
 // What computes its value by itself.
 
 #[test]
@@ -213,13 +270,38 @@ fn a_lazy_is_unpin_with_its_future_whatever_its_value() {
     assert!(!is!(Unpin: Lazy<u32, PhantomPinned>));
 }
 
+/// The bounds of std's `LazyLock`.
 #[test]
-fn a_lazy_is_unwind_safe_with_its_value_whatever_its_future() {
-    assert!(is!(UnwindSafe: Lazy<u32, &'static UnsafeCell<u32>>));
-    assert!(is!(RefUnwindSafe: Lazy<u32, UnsafeCell<u32>>));
-    assert!(!is!(UnwindSafe: Lazy<&'static UnsafeCell<u32>, u32>));
-    assert!(!is!(RefUnwindSafe: Lazy<UnsafeCell<u32>, u32>));
-    assert!(!is!(RefUnwindSafe: Lazy<&'static mut u32, u32>));
+fn a_lazy_is_unwind_safe_with_its_value_and_its_future() {
+    assert!(is!(UnwindSafe: Lazy<u32, u32>) && is!(RefUnwindSafe: Lazy<u32, u32>));
+    assert!(!is!(UnwindSafe: Lazy<u32, SharesBroken>), "the future");
+    assert!(!is!(RefUnwindSafe: Lazy<u32, SharesBroken>), "the future");
+    // One task after the other has the future, and none a reference.
+    assert!(is!(UnwindSafe: Lazy<u32, Breaks>) && is!(RefUnwindSafe: Lazy<u32, Breaks>));
+    assert!(!is!(UnwindSafe: Lazy<SharesBroken, u32>), "the value");
+    assert!(!is!(RefUnwindSafe: Lazy<Breaks, u32>), "the value");
+    assert!(!is!(RefUnwindSafe: Lazy<&'static mut u32, u32>), "the value");
+}
+
+#[test]
+fn a_get_is_unwind_safe_with_what_it_gets() {
+    assert!(is!(UnwindSafe: GetLazy<'static, u32, u32>) && is!(RefUnwindSafe: GetLazy<'static, u32, u32>));
+    assert!(!is!(UnwindSafe: GetLazy<'static, u32, SharesBroken>));
+    assert!(!is!(UnwindSafe: GetLazy<'static, Breaks, u32>));
+    assert!(is!(UnwindSafe: GetStatic<u32>) && is!(RefUnwindSafe: GetStatic<u32>));
+    assert!(!is!(UnwindSafe: GetStatic<Breaks>));
+}
+
+/// As std's `LazyLock<T, Box<dyn FnOnce() -> T>>` is not.
+#[cfg(feature = "alloc")]
+#[test]
+fn what_is_boxed_is_not_unwind_safe() {
+    type Std = std::sync::LazyLock<u32, Box<dyn FnOnce() -> u32 + Send>>;
+    assert!(!is!(UnwindSafe: Std) && !is!(RefUnwindSafe: Std));
+    assert!(!is!(UnwindSafe: oncelot::BoxLazy<'static, u32>));
+    assert!(!is!(RefUnwindSafe: oncelot::BoxLazy<'static, u32>));
+    assert!(!is!(UnwindSafe: oncelot::LocalBoxLazy<'static, u32>));
+    assert!(!is!(RefUnwindSafe: oncelot::LocalBoxLazy<'static, u32>));
 }
 
 #[test]
@@ -228,8 +310,8 @@ fn a_static_is_sync_and_unwind_safe_with_its_value() {
     assert!(!is!(Sync: StaticLazy<SendOnly>));
     assert!(!is!(Sync: StaticLazy<SyncOnly>));
     assert!(is!(UnwindSafe: StaticLazy<u32>) && is!(RefUnwindSafe: StaticLazy<u32>));
-    assert!(!is!(UnwindSafe: StaticLazy<&'static UnsafeCell<u32>>));
-    assert!(!is!(RefUnwindSafe: StaticLazy<UnsafeCell<u32>>));
+    assert!(!is!(UnwindSafe: StaticLazy<SharesBroken>));
+    assert!(!is!(RefUnwindSafe: StaticLazy<Breaks>));
     assert!(!is!(RefUnwindSafe: StaticLazy<&'static mut u32>));
     assert!(is!(Send: GetStatic<u32>) && is!(Sync: GetStatic<u32>));
     assert!(!is!(Send: GetStatic<SendOnly>) && !is!(Unpin: GetStatic<u32>));
@@ -255,6 +337,23 @@ fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
     assert!(
         !is!(Send: oncelot::LocalBoxLazy<'static, u32>) && !is!(Sync: oncelot::LocalBoxLazy<'static, u32>)
     );
+}
+
+// Of futures that have been made: these need only compile.
+
+fn assert_unwind_safe<T: UnwindSafe>(_: &T) {}
+
+#[allow(dead_code, reason = "compiling is the test")]
+fn a_future_of_an_async_block_is_unwind_safe(cell: &OnceCell<String>, lazy: &Lazy<u32, Ready<u32>>) {
+    let text = String::from("text");
+    assert_unwind_safe(&cell.get_or_init(async || {
+        std::future::ready(()).await;
+        text.clone()
+    }));
+    assert_unwind_safe(&cell.get_or_try_init(async || Err(text.clone())));
+    assert_unwind_safe(&cell.wait());
+    assert_unwind_safe(&cell.insert(text.clone()));
+    assert_unwind_safe(&lazy.get_unpin());
 }
 
 // In generic code: these need only compile.

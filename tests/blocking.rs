@@ -413,6 +413,17 @@ fn a_thread_that_waits_in_its_own_initializer_is_found() {
 }
 
 #[test]
+fn a_plain_closure_that_waits_for_its_own_cell_is_found() {
+    if !IS_WATCHED {
+        return;
+    }
+    let cell = OnceCell::<u32>::new();
+    assert_found(|| cell.try_get_or_init(|| *cell.wait_blocking()).copied());
+    assert_found(|| cell.try_get_or_init(|| *cell.get_or_init_blocking(|| 2)).copied());
+    assert_eq!(cell.try_get_or_init(|| 1), Ok(&1));
+}
+
+#[test]
 fn a_thread_may_wait_for_another_cell_in_an_initializer() {
     let (cell, other) = (OnceCell::new(), OnceCell::new());
     thread::scope(|scope| {
@@ -440,8 +451,8 @@ fn a_thread_drives_a_lazy_value() {
         yield_now().await;
         1
     }));
-    assert_eq!(lazy.as_ref().force_blocking(), &1);
-    assert_eq!(lazy.as_ref().force_blocking(), &1);
+    assert_eq!(lazy.as_ref().get_blocking(), &1);
+    assert_eq!(lazy.as_ref().get_blocking(), &1);
 }
 
 #[test]
@@ -458,7 +469,7 @@ fn a_thread_goes_on_with_what_a_task_has_begun() {
     let mut get = Box::pin(lazy.get_unpin());
     assert!(poll(&mut get).is_pending());
     drop(get);
-    assert_eq!(Pin::new(&lazy).force_blocking(), &1);
+    assert_eq!(Pin::new(&lazy).get_blocking(), &1);
     assert_eq!(polls.load(SeqCst), 3);
 }
 
@@ -474,7 +485,7 @@ fn a_thread_waits_for_the_driver_of_a_lazy_value() {
     thread::scope(|scope| {
         scope.spawn(|| block_on(lazy.get()));
         begun.wait();
-        let waiting = scope.spawn(|| lazy.force_blocking());
+        let waiting = scope.spawn(|| lazy.get_blocking());
         go.wait();
         assert_eq!(waiting.join().unwrap(), &1);
     });
@@ -483,8 +494,8 @@ fn a_thread_waits_for_the_driver_of_a_lazy_value() {
 #[test]
 fn a_poisoned_lazy_value_panics_in_threads_too() {
     let lazy = pin!(Lazy::<u32, _>::new(async { panic!("out of luck") }));
-    assert_eq!(panic_of(|| lazy.as_ref().force_blocking()), "out of luck");
-    assert!(panic_of(|| lazy.as_ref().force_blocking()).contains("poisoned"));
+    assert_eq!(panic_of(|| lazy.as_ref().get_blocking()), "out of luck");
+    assert!(panic_of(|| lazy.as_ref().get_blocking()).contains("poisoned"));
 }
 
 #[test]
@@ -496,7 +507,7 @@ fn a_thread_computes_a_static() {
         };
     }
     let values: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| LAZY.force_blocking())).collect();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| LAZY.get_blocking())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(values.iter().all(|value| **value == 1));
@@ -512,10 +523,10 @@ fn a_static_that_waits_for_itself_is_found() {
         static LAZY: u32 = async { itself() };
     }
     fn itself() -> u32 {
-        static LAZIEST: fn() -> u32 = || *LAZY.force_blocking();
+        static LAZIEST: fn() -> u32 = || *LAZY.get_blocking();
         LAZIEST()
     }
-    let payload = catch_unwind(|| LAZY.force_blocking()).unwrap_err();
+    let payload = catch_unwind(|| LAZY.get_blocking()).unwrap_err();
     assert!(
         message(&*payload).contains("awaits its own"),
         "{}",

@@ -1,4 +1,4 @@
-//! What the compiler must refuse.
+//! What the compiler must refuse, as it would be unsound, or would show what a panic has broken.
 //!
 //! Each file in `compile_fail` is a program with one offending line, which `#[cfg(feature = "offending")]`
 //! marks. Without that line the program must compile; with it, it must be refused for the reason that the
@@ -100,6 +100,26 @@ fn future_outlives_the_cell() {
 #[test]
 fn set_through_a_shorter_lifetime() {
     assert_refused("set_through_a_shorter_lifetime", "E0597");
+}
+
+#[test]
+fn field_of_a_captured_cell() {
+    assert_refused("field_of_a_captured_cell", "E0597");
+}
+
+#[test]
+fn field_of_an_owner_with_a_lifetime() {
+    assert_refused("field_of_an_owner_with_a_lifetime", "E0597");
+}
+
+#[test]
+fn field_that_outlives_its_owner() {
+    assert_refused("field_that_outlives_its_owner", "E0505");
+}
+
+#[test]
+fn lazy_whose_future_shares_a_cell() {
+    assert_refused("lazy_whose_future_shares_a_cell", "E0277");
 }
 
 // Statics of `lazy!`. Each program declares another static too, so that a message about the whole macro is not enough.

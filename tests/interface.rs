@@ -12,14 +12,14 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, yield_now};
 #[cfg(feature = "atomic-waker")]
 use oncelot::backend::AtomicWaker;
 #[cfg(feature = "event-listener")]
 use oncelot::backend::EventListener;
 use oncelot::{
-    OnceCell, SetError,
-    backend::{Backend, Intrusive, State, WaiterKind},
+    InitializingError, Lazy, OnceCell, SetError, State,
+    backend::{Backend, Intrusive, WaiterKind},
 };
 use util::{is_same, now, poll, start};
 
@@ -101,6 +101,19 @@ fn get_waits_for_nobody() {
 }
 
 #[test]
+fn state_follows_the_initializer() {
+    let cell = OnceCell::new();
+    assert_eq!(cell.state(), State::Uninit);
+    let (gate, mut running) = start(&cell);
+    assert_eq!(cell.state(), State::Initializing);
+    gate.open(Err("failed"));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(cell.state(), State::Uninit);
+    assert_eq!(cell.set(1), Ok(()));
+    assert_eq!(cell.state(), State::Ready);
+}
+
+#[test]
 fn get_mut_changes_the_value() {
     let mut cell = OnceCell::new();
     assert_eq!(cell.get_mut(), None);
@@ -174,6 +187,13 @@ fn insert_waits_for_an_initializer_that_fails() {
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
     assert_eq!(poll(&mut insert), Poll::Ready(Ok(&2)));
+}
+
+#[test]
+fn try_get_or_init_fills_an_empty_cell_without_a_task() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let value: Result<&'static u32, InitializingError> = CELL.try_get_or_init(|| 1);
+    assert_eq!(value, Ok(&1));
 }
 
 // Filling by a future.
@@ -341,9 +361,45 @@ fn a_clone_knows_nothing_of_a_running_initializer() {
 }
 
 #[test]
-fn debug_shows_the_value() {
+fn debug_shows_the_value_or_the_state() {
     assert_eq!(format!("{:?}", OnceCell::from("value")), r#"OnceCell("value")"#);
-    assert_eq!(format!("{:?}", OnceCell::<u32>::new()), "OnceCell(<empty>)");
+    let cell = OnceCell::<u32>::new();
+    assert_eq!(format!("{cell:?}"), "OnceCell(<uninit>)");
+    let (_gate, running) = start(&cell);
+    assert_eq!(format!("{cell:?}"), "OnceCell(<initializing>)");
+    drop(running);
+    assert_eq!(format!("{cell:?}"), "OnceCell(<uninit>)");
+}
+
+#[test]
+fn debug_of_a_lazy_value_shows_the_value_or_whether_a_task_drives_it() {
+    let lazy = Lazy::new(Box::pin(async {
+        yield_now().await;
+        1
+    }));
+    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
+    let mut driver = Box::pin(lazy.get_unpin());
+    assert!(poll(&mut driver).is_pending());
+    assert_eq!(format!("{lazy:?}"), "Lazy(<initializing>)");
+    drop(driver);
+    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
+    now(lazy.get_unpin());
+    assert_eq!(format!("{lazy:?}"), "Lazy(1)");
+}
+
+#[test]
+fn debug_of_a_static_shows_the_value_or_whether_its_future_is_pending() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    oncelot::lazy! {
+        static LAZY: u32 = async { *CELL.wait().await };
+    }
+    assert_eq!(format!("{LAZY:?}"), "StaticLazy(<uninit>)");
+    let mut get = Box::pin(LAZY.get());
+    assert!(poll(&mut get).is_pending());
+    assert_eq!(format!("{LAZY:?}"), "StaticLazy(<initializing>)");
+    assert_eq!(CELL.set(1), Ok(()));
+    assert_eq!(poll(&mut get), Poll::Ready(&1));
+    assert_eq!(format!("{LAZY:?}"), "StaticLazy(1)");
 }
 
 #[test]
@@ -443,6 +499,23 @@ fn set_error_is_clone_eq_and_debug() {
     let error = SetError::InitializingError(String::from("value"));
     assert_eq!(error.clone(), error);
     assert_eq!(format!("{error:?}"), r#"InitializingError("value")"#);
+}
+
+#[test]
+fn initializing_error_is_an_error_that_names_the_ways_out() {
+    let error: Box<dyn std::error::Error + Send + Sync> = Box::new(InitializingError);
+    assert_eq!(
+        error.to_string(),
+        "the cell is being initialized; wait for it with `get_or_init` or `wait`, or try again later"
+    );
+}
+
+#[test]
+fn initializing_error_is_copy_eq_and_debug() {
+    let error = InitializingError;
+    let copy = error;
+    assert_eq!(copy, error);
+    assert_eq!(format!("{error:?}"), "InitializingError");
 }
 
 // Owners of other types.

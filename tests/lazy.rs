@@ -385,7 +385,7 @@ fn a_panic_in_a_poll_poisons() {
     assert!(panic_of(|| now(lazy.get_unpin())).contains(POISONED), "and again");
     assert!(panic_of(|| poll(&mut driver).is_ready()).contains("polled after"));
     assert_eq!(lazy.try_get(), None);
-    assert_eq!(format!("{lazy:?}"), "Lazy(<unfinished>)");
+    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
     assert_eq!(drops.count(), 1, "the future is dropped at once");
     drop((driver, other));
     assert_eq!(lazy.into_inner(), None);
@@ -544,7 +544,7 @@ fn it_is_const_and_a_static_is_pinned() {
 #[test]
 fn debug_shows_the_value() {
     let lazy = Lazy::new(ready(1));
-    assert_eq!(format!("{lazy:?}"), "Lazy(<unfinished>)");
+    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
     let get = lazy.get_unpin();
     assert_eq!(format!("{get:?}"), "GetLazy { .. }");
     assert_eq!(now(get), &1);

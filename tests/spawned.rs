@@ -4,7 +4,7 @@
 mod util;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::{pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -14,7 +14,7 @@ use std::{
 
 use oncelot::{
     OnceCell,
-    runtime::{ArcField, Runtime, SharedCell},
+    runtime::{ArcField, OnceCellExt, Runtime},
 };
 use util::{
     BoxFuture, Counted, Drops, Hooked, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with,
@@ -29,19 +29,15 @@ thread_local! {
 }
 
 /// Keeps what it is to run until the test takes it.
-enum ByHand {}
+struct ByHand;
 
 impl Runtime for ByHand {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         TASKS.with_borrow_mut(|tasks| tasks.push(Box::pin(task)));
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         WORK.with_borrow_mut(|all| all.push(Box::new(work)));
-    }
-
-    fn block_on<F: Future>(_future: F) -> F::Output {
-        unreachable!("no test needs it")
     }
 }
 
@@ -74,7 +70,7 @@ fn a_panicked_initializer_is_gone_before_its_panic_is_told() {
     // Not an async block, which drops what it holds as it panics.
     let panicking = poll_fn(|_| -> Poll<Result<u32, ()>> { panic!("out of luck") });
     let init = move || With::new(panicking, remains);
-    let mut caller = Box::pin(cell.get_or_try_init_spawned::<ByHand, _>(init));
+    let mut caller = Box::pin(cell.get_or_try_init_spawned(ByHand, init));
     assert!(poll_with(&mut caller, &log.waker("the caller is woken")).is_pending());
     assert!(poll(&mut spawned()).is_ready());
     assert_eq!(log.take(), ["the initializer is gone", "the caller is woken"]);
@@ -91,7 +87,7 @@ fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
     };
     let mut caller = note_the_wake(
         &log,
-        cell.get_or_init_spawned::<ByHand>(init),
+        cell.get_or_init_spawned(ByHand, init),
         "the caller is woken",
     );
     let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
@@ -105,7 +101,7 @@ fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
         ]
     );
     let lost = panic_of(|| poll(&mut caller).is_ready());
-    assert!(lost.contains("dropped an initializer"), "{lost}");
+    assert!(lost.contains("dropped a spawned initializer"), "{lost}");
 }
 
 #[test]
@@ -118,7 +114,7 @@ fn blocking_work_that_never_began_is_gone_before_the_cell_is_empty_again() {
     };
     let _caller = note_the_wake(
         &log,
-        cell.get_or_init_unblock::<ByHand>(init),
+        cell.get_or_init_spawned_blocking(ByHand, init),
         "the caller is woken",
     );
     let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
@@ -143,7 +139,7 @@ fn an_initializer_that_is_dropped_in_between_is_gone_before_the_cell_is_empty_ag
     };
     let _caller = note_the_wake(
         &log,
-        cell.get_or_init_spawned::<ByHand>(init),
+        cell.get_or_init_spawned(ByHand, init),
         "the caller is woken",
     );
     let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
@@ -163,7 +159,7 @@ fn an_initializer_that_is_dropped_in_between_is_gone_before_the_cell_is_empty_ag
 #[test]
 fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     let cell = static_cell();
-    let mut caller = Box::pin(cell.get_or_init_spawned::<ByHand>(async || 1));
+    let mut caller = Box::pin(cell.get_or_init_spawned(ByHand, async || 1));
     assert!(poll(&mut caller).is_pending());
     let mut other: BoxFuture<'_, _> = Box::pin(cell.wait());
     let explosive = Hooked::panicking_on(Op::Wake, "the waker is out of luck");
@@ -203,8 +199,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
     let explosive = Hooked::panicking_on(Op::Drop, "the waker is out of luck");
     let waker = explosive.waker();
     let error = drops.counted();
-    let mut caller: BoxFuture<'_, _> =
-        Box::pin(cell.get_or_try_init_spawned::<ByHand, _>(async || Err(error)));
+    let mut caller: BoxFuture<'_, _> = Box::pin(cell.get_or_try_init_spawned(ByHand, async || Err(error)));
     assert!(poll_with(&mut caller, &waker).is_pending());
     *behind.lock().unwrap() = Some(caller);
 
@@ -240,7 +235,7 @@ impl Client {
 #[test]
 fn a_field_is_initialized_in_a_task() {
     let client = Client::new(&Drops::new());
-    let mut caller = Box::pin(client.token().get_or_init_spawned::<ByHand>(async || 1));
+    let mut caller = Box::pin(client.token().get_or_init_spawned(ByHand, async || 1));
     let task = Task::new();
     assert!(poll_with(&mut caller, &task.waker()).is_pending());
     assert!(poll(&mut spawned()).is_ready());
@@ -256,11 +251,84 @@ fn debug_of_a_field_tells_its_name() {
 }
 
 #[test]
+fn a_closure_that_captures_finds_one_cell_of_many() {
+    let pages: Arc<[OnceCell<u32>]> = Arc::from_iter([(); 3].map(|()| OnceCell::new()));
+    for number in [2, 0] {
+        let page = ArcField::new(&pages, |pages| &pages[number]);
+        let mut caller = Box::pin(page.get_or_init_spawned(ByHand, async move || number as u32));
+        assert!(poll(&mut caller).is_pending());
+        assert!(poll(&mut spawned()).is_ready());
+        assert_eq!(poll(&mut caller), Poll::Ready(&(number as u32)));
+    }
+    assert_eq!(
+        [0, 1, 2].map(|number| pages[number].get()),
+        [Some(&0), None, Some(&2)]
+    );
+}
+
+trait Service: Send + Sync {
+    fn version(&self) -> &OnceCell<u32>;
+}
+
+impl Service for Client {
+    fn version(&self) -> &OnceCell<u32> {
+        &self.token
+    }
+}
+
+#[test]
+fn a_task_keeps_a_trait_object_that_its_cell_is_a_part_of() {
+    let drops = Drops::new();
+    let service: Arc<dyn Service> = Client::new(&drops);
+    {
+        let version = ArcField::new(&service, |service| service.version());
+        let mut caller = Box::pin(version.get_or_init_spawned(ByHand, async || 1));
+        assert!(poll(&mut caller).is_pending());
+    }
+    drop(service);
+    assert_eq!(drops.count(), 0);
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_field_calls_its_closure_once_and_can_be_copied() {
+    let client = Client::new(&Drops::new());
+    // A closure that can be called only once.
+    let (calls, called) = (vec![1], Cell::new(0));
+    let token = ArcField::new(&client, |client| {
+        called.set(called.get() + calls.into_iter().sum::<u32>());
+        &client.token
+    });
+    let copy = token;
+    let mut callers = [token, copy].map(|token| Box::pin(token.get_or_init_spawned(ByHand, async || 1)));
+    assert!(poll(&mut callers[0]).is_pending());
+    assert!(poll(&mut callers[1]).is_pending());
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(callers.each_mut().map(poll), [Poll::Ready(&1); 2]);
+    assert_eq!(called.get(), 1);
+}
+
+#[test]
+fn a_field_may_be_a_static_that_is_no_part_of_its_owner() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let client = Client::new(&Drops::new());
+    {
+        let token = ArcField::new(&client, |_| &CELL);
+        let mut caller = Box::pin(token.get_or_init_spawned(ByHand, async || 1));
+        assert!(poll(&mut caller).is_pending());
+    }
+    drop(client);
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(CELL.get(), Some(&1));
+}
+
+#[test]
 fn a_task_keeps_what_its_cell_is_a_field_of() {
     let drops = Drops::new();
     let client = Client::new(&drops);
     {
-        let mut caller = Box::pin(client.token().get_or_init_spawned::<ByHand>(async || 1));
+        let mut caller = Box::pin(client.token().get_or_init_spawned(ByHand, async || 1));
         assert!(poll(&mut caller).is_pending());
     }
     drop(client);
@@ -274,7 +342,7 @@ fn so_does_blocking_work() {
     let drops = Drops::new();
     let client = Client::new(&drops);
     {
-        let mut caller = Box::pin(client.token().get_or_init_unblock::<ByHand>(|| 1));
+        let mut caller = Box::pin(client.token().get_or_init_spawned_blocking(ByHand, || 1));
         assert!(poll(&mut caller).is_pending());
     }
     drop(client);

@@ -127,7 +127,7 @@ fn the_value_is_computed_when_it_is_asked_for_and_lives_for_ever() {
     }
     assert_eq!(VALUE.try_get(), None);
     drop(VALUE.get());
-    assert_eq!(format!("{VALUE:?}"), "StaticLazy(<unfinished>)");
+    assert_eq!(format!("{VALUE:?}"), "StaticLazy(<uninit>)");
     assert_eq!(CALLS.load(Ordering::SeqCst), 0);
     let value: &'static Vec<u32> = now(VALUE.get());
     assert!(is_same(value, now(VALUE.get())));

@@ -17,10 +17,10 @@ use std::{
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{
     Lazy, OnceCell,
-    runtime::{Runtime, SharedCell, Smol},
+    runtime::{OnceCellExt, Runtime, Smol},
 };
 use tracing::{
-    Event, Subscriber,
+    Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
     subscriber::with_default,
@@ -128,6 +128,37 @@ fn attempts_are_counted_and_each_ends_once() {
             "ERROR initialize{value=\"u32\" attempt=3}: the initializer panicked duration",
             "ERROR initialize{value=\"u32\" attempt=4}: the initializer panicked duration",
             "DEBUG initialize{value=\"u32\" attempt=5}: initialized duration",
+        ]
+    );
+}
+
+/// Wants events, and no spans.
+struct NoSpans;
+
+impl<S: Subscriber> Layer<S> for NoSpans {
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        metadata.is_event()
+    }
+}
+
+/// A span that is disabled costs no look at the clock, when it begins and when it ends.
+#[test]
+fn an_attempt_without_a_span_has_no_duration() {
+    let notes = Notes::default();
+    with_default(Registry::default().with(notes.clone()).with(NoSpans), || {
+        let cell = OnceCell::<u32>::new();
+        now(cell.get_or_try_init(async || Err(0_u8))).unwrap_err();
+        assert!(poll(&mut Box::pin(cell.get_or_init(pending))).is_pending());
+        caught(|| _ = now(cell.get_or_init(async || panic!("out of luck"))));
+        now(cell.get_or_init(async || 1));
+    });
+    assert_eq!(
+        notes.take(),
+        [
+            "WARN the initializer failed error=\"u8\"",
+            "WARN the initializer was cancelled",
+            "ERROR the initializer panicked",
+            "DEBUG initialized",
         ]
     );
 }
@@ -277,19 +308,15 @@ fn so_have_threads() {
 }
 
 /// Runs tasks at once, on this thread, whose subscriber hears of them.
-enum AtOnce {}
+struct AtOnce;
 
 impl Runtime for AtOnce {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         block_on(task);
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         work();
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        block_on(future)
     }
 }
 
@@ -298,10 +325,10 @@ impl Runtime for AtOnce {
 fn so_have_spawned_initializers() {
     let notes = Notes::of(|| {
         let cell = static_cell();
-        now(cell.get_or_try_init_spawned::<AtOnce, _>(async || Err(0_u8))).unwrap_err();
-        caught(|| _ = now(cell.get_or_init_spawned::<AtOnce>(async || panic!("out of luck"))));
-        now(cell.get_or_try_init_unblock::<AtOnce, _>(|| Err(0_u8))).unwrap_err();
-        now(cell.get_or_init_spawned::<AtOnce>(async || 1));
+        now(cell.get_or_try_init_spawned(AtOnce, async || Err(0_u8))).unwrap_err();
+        caught(|| _ = now(cell.get_or_init_spawned(AtOnce, async || panic!("out of luck"))));
+        now(cell.get_or_try_init_spawned_blocking(AtOnce, || Err(0_u8))).unwrap_err();
+        now(cell.get_or_init_spawned(AtOnce, async || 1));
     });
     assert_eq!(
         notes,
@@ -314,7 +341,7 @@ fn so_have_spawned_initializers() {
     );
     let notes = Notes::of(|| {
         let cell = static_cell();
-        let mut waits = pin!(cell.get_or_init_spawned::<Smol>(pending));
+        let mut waits = pin!(cell.get_or_init_spawned(Smol, pending));
         assert!(
             waits
                 .as_mut()
@@ -341,7 +368,7 @@ fn attempts_are_counted_when_nobody_listens() {
 fn a_spawned_initializer_is_inside_the_span_of_its_caller() {
     let notes = Notes::of(|| {
         let caller = tracing::error_span!("request");
-        let value = static_cell().get_or_init_spawned::<AtOnce>(async || 1);
+        let value = static_cell().get_or_init_spawned(AtOnce, async || 1);
         now(tracing::Instrument::instrument(value, caller));
     });
     // The innermost comes first.
@@ -379,7 +406,7 @@ fn a_subscriber_that_panics_at_a_success_takes_no_value_with_it() {
     assert_eq!(cell.get(), Some(&1));
 
     let cell = static_cell();
-    hears_the_subscriber_panic(|| _ = now(cell.get_or_init_spawned::<AtOnce>(async || 1)));
+    hears_the_subscriber_panic(|| _ = now(cell.get_or_init_spawned(AtOnce, async || 1)));
     assert_eq!(cell.get(), Some(&1));
 
     let lazy = pin!(Lazy::new(async { 1 }));

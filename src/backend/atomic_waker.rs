@@ -2,6 +2,7 @@
 
 use core::{
     fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -83,6 +84,10 @@ impl Drop for Displaced {
         }
     }
 }
+
+// A waker that panics leaves the slot given up, at worst.
+impl UnwindSafe for AtomicWaker {}
+impl RefUnwindSafe for AtomicWaker {}
 
 // SAFETY: `AtomicState` keeps exclusion, publication and succession: one compare-and-swap wins the claim, and
 // what ends it is released and acquired. Others do not reach a waiter.

@@ -25,7 +25,8 @@ use crate::sync::{AtomicU8, Ordering};
 ///   make later calls panic.
 /// - Claimants and passive waiters stand in two queues; each is woken oldest first, claimants before the
 ///   passive.
-/// - Without the feature `std`, its lock spins, unless the feature `critical-section` is on.
+/// - Its lock is one of `std` with the feature `event-listener`, a critical section with
+///   `event-listener-critical-section`, and spins with `event-listener-alloc` alone.
 ///
 /// It is for programs that have that crate already and want one queue for all their primitives. An interrupt
 /// handler must not use such a cell but to look at it.

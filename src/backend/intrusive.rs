@@ -139,8 +139,10 @@
 
 use core::{
     fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::{Pin, pin},
     ptr::NonNull,
+    slice,
     task::{Context, Poll, Waker},
 };
 
@@ -159,26 +161,8 @@ mod word;
 #[path = "intrusive/critical_section.rs"]
 mod exclusion;
 
-#[cfg(all(
-    not(feature = "critical-section"),
-    any(
-        oncelot_loom,
-        oncelot_shuttle,
-        feature = "portable-atomic",
-        target_has_atomic = "ptr"
-    )
-))]
+#[cfg(not(feature = "critical-section"))]
 #[path = "intrusive/lock_bit.rs"]
-mod exclusion;
-
-#[cfg(not(any(
-    feature = "critical-section",
-    oncelot_loom,
-    oncelot_shuttle,
-    feature = "portable-atomic",
-    target_has_atomic = "ptr"
-)))]
-#[path = "intrusive/unsupported.rs"]
 mod exclusion;
 
 /// The default backend: one pointer-sized word, any number of waiters, no allocation.
@@ -217,6 +201,12 @@ pub struct IntrusiveWaiter {
 unsafe impl Send for IntrusiveWaiter {}
 // SAFETY: a shared reference gives access to the atomic `prev` alone.
 unsafe impl Sync for IntrusiveWaiter {}
+
+// No panic leaves the list or a node half-changed: no user code runs under the lock.
+impl UnwindSafe for Intrusive {}
+impl RefUnwindSafe for Intrusive {}
+impl UnwindSafe for IntrusiveWaiter {}
+impl RefUnwindSafe for IntrusiveWaiter {}
 
 impl Intrusive {
     /// Claims an empty cell that has waiters, or whose list another thread has locked.
@@ -261,9 +251,13 @@ impl Intrusive {
                 guard.list.last_of_first_lane()
             };
             if let Some(end) = end {
-                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes. `end` is in the lane
-                // that the list begins with, which after a failure is that of the claimants.
-                unsafe { batch.fill(|slots| guard.list.pop_through(end, slots)) };
+                let take = |slots: &mut slice::IterMut<'_, _>| {
+                    // SAFETY: `end` is in the lane that the list begins with, which after a failure is that of the
+                    // claimants.
+                    unsafe { guard.list.pop_through(end, slots) };
+                };
+                // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes.
+                unsafe { batch.fill(take) };
             }
             if is_settled {
                 return if is_failure {
@@ -453,7 +447,7 @@ unsafe impl Backend for Intrusive {
 
 impl IntrusiveWaiter {
     #[inline(always)]
-    fn node<'a>(self: Pin<&'a Self>) -> Pin<&'a WaiterNode> {
+    fn node(self: Pin<&Self>) -> Pin<&WaiterNode> {
         // SAFETY: the node is a field, which is pinned with the waiter and not handed out otherwise.
         unsafe { self.map_unchecked(|waiter| &waiter.node) }
     }

@@ -11,6 +11,23 @@ use crate::{backend::Intrusive, lazy::Lazy};
 /// So it can be a field, of a type whose futures come from somewhere else; it is awaited as `(&self.field).await`.
 /// What [`Lazy`] says of drivers, cancellation and poisoning holds. The box is freed as soon as the value is there.
 ///
+/// # Unwind safety
+///
+/// It is neither `UnwindSafe` nor `RefUnwindSafe`, as the box may contain any future, as std's
+/// `LazyLock<T, Box<dyn FnOnce() -> T>>` is neither. Where a panic that is caught cannot show what the future has left
+/// half-done, wrap the reference in [`AssertUnwindSafe`](core::panic::AssertUnwindSafe):
+///
+/// ```
+/// use std::panic::{AssertUnwindSafe, catch_unwind};
+///
+/// use futures_lite::future::block_on;
+/// use oncelot::BoxLazy;
+///
+/// let lazy = BoxLazy::boxed(async { 1 });
+/// let get = AssertUnwindSafe(|| block_on(lazy.get_unpin()));
+/// assert_eq!(catch_unwind(get).unwrap(), &1);
+/// ```
+///
 /// # Examples
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! The same for threads: they wait on the same cells as tasks, at the same time, and either can initialize.
+//! The blocking methods: threads wait for the same cells as tasks, at the same time, and either can initialize.
 
 use core::{
     convert::Infallible,
@@ -18,30 +18,41 @@ use crate::{
     raw::wait::{HasRawCell, WaitFuture, poll_and_unregister},
     raw::{Acquired, RawCell},
     static_lazy::StaticLazy,
-    sync::{is_past, parker},
+    sync::{has_elapsed, parker},
 };
 
-/// For threads that may block (feature `blocking`).
+/// Methods for threads that may block (feature `blocking`).
 ///
-/// These wait among the tasks, in the same list, and each can initialize. They are for threads, and for the closures
-/// that a runtime runs on its pool for blocking work, and **not for tasks**: a task that blocks its executor's thread
-/// may keep the very initializer from running that it waits for. What can be detected panics:
+/// Threads and tasks wait in the same list, and each of them can initialize. Blocking methods are for threads, and for
+/// closures on a runtime's pool for blocking work, and **not for tasks**: a task that blocks its executor's thread may
+/// keep the initializer from running that it waits for.
 ///
-/// | called | |
+/// A call that need not wait works in every context. If the cell has a value, the call returns it after one load
+/// (Acquire). If the cell is empty, the call runs its initializer on the calling thread. In a task, that blocks the
+/// executor's thread for as long as the initializer takes; on tokio's multi-thread runtime,
+/// `tokio::task::block_in_place` around the call avoids that.
+///
+/// A call that has to wait looks at the context first:
+///
+/// | called in | effect of a wait |
 /// |---|---|
-/// | in the initializer of the same cell | panics, in debug builds |
-/// | in a task of tokio's multi-thread runtime | `block_in_place` is used, if the feature `tokio` is on |
-/// | in a task of tokio's current-thread runtime, or of a `LocalSet` | panics, if the feature `tokio` is on |
-/// | in a task of async-std | panics, if the feature `async-std` is on |
-/// | in a task of another executor | is not detected |
+/// | the initializer of the same cell | panics, in debug builds |
+/// | a task of tokio's multi-thread runtime | blocks within `block_in_place`, with the feature `tokio` |
+/// | a task of tokio's current-thread runtime, or of a `LocalSet` | panics, with the feature `tokio` |
+/// | a task of async-std | panics, with the feature `async-std` |
+/// | a task of another executor | blocks the executor's thread: not detected |
+/// | a destructor of a thread-local | blocks, even after the thread-locals of the runtime were destroyed |
 ///
-/// If the value is there, none of this is looked at: access is one load (Acquire). A thread that waits allocates once.
+/// A thread that waits allocates once.
+///
+/// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. The features `blocking` and `tokio`
+/// together do not build there, as tokio's multi-thread runtime does not.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// The value, once it is there. Never initializes.
+    /// Blocks until there is a value, and returns it. Never initializes.
     ///
     /// # Panics
     ///
-    /// Panics in a task where that can be detected, as told above.
+    /// Panics if the call has to wait where that can be detected to be wrong, see above.
     ///
     /// # Examples
     ///
@@ -56,12 +67,14 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.wait_within(None).expect("there is no deadline")
     }
 
-    /// The value, once it is there, unless that takes longer than `timeout`. Never initializes, and leaves no waiter
-    /// behind.
+    /// Blocks until there is a value, for `timeout` at most, and returns the value, or `None` if the time elapses first.
+    /// Never initializes.
+    ///
+    /// A timeout of zero never waits: the call is [`get`](Self::get).
     ///
     /// # Panics
     ///
-    /// As [`wait_blocking`](Self::wait_blocking).
+    /// Panics as [`wait_blocking`](Self::wait_blocking) does.
     ///
     /// # Examples
     ///
@@ -75,12 +88,13 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.wait_within(Some(timeout))
     }
 
-    /// The value; if there is none, the one that `init` makes, on this thread. `init` may block.
+    /// Returns the value. If there is none, runs `init`, which may block, on this thread and returns its value; waits
+    /// while another initializer runs.
     ///
     /// # Panics
     ///
-    /// Panics if `init` does: the cell is empty again, and the waiters are woken. Panics as
-    /// [`wait_blocking`](Self::wait_blocking), and [`set`](Self::set), do.
+    /// Panics if `init` does; the cell is empty again, and another waiter retries. Panics if the call has to wait where
+    /// that can be detected to be wrong, see above. Panics as [`set`](Self::set) does.
     ///
     /// # Examples
     ///
@@ -92,67 +106,70 @@ impl<T, B: Backend> OnceCell<T, B> {
         unwrap_infallible(self.get_or_try_init_blocking(|| Ok::<_, Infallible>(init())))
     }
 
-    /// The same as [`get_or_init_blocking`](Self::get_or_init_blocking), for an initializer that can fail.
+    /// Returns the value. If there is none, runs `init`, which may block and can fail, on this thread and returns its
+    /// value or its error; waits while another initializer runs.
     ///
     /// # Errors
     ///
-    /// The error of `init`, if this call ran it and it failed. The cell is empty again, and the waiters are woken.
+    /// Returns the error of `init` if this call ran it and it failed. The cell is empty again, and another waiter
+    /// retries.
     ///
     /// # Panics
     ///
-    /// As [`get_or_init_blocking`](Self::get_or_init_blocking).
+    /// Panics as [`get_or_init_blocking`](Self::get_or_init_blocking) does.
     pub fn get_or_try_init_blocking<E, F: FnOnce() -> Result<T, E>>(&self, init: F) -> Result<&T, E> {
         match self.get() {
             Some(value) => Ok(value),
-            None => in_place(self.raw(), || match acquire(self.raw()) {
+            None => match acquire(self.raw()) {
                 Acquired::Ready(value) => Ok(value),
-                Acquired::Claimed(claim) => {
-                    let span = claim.span();
-                    initialize_blocking(claim, span, init)
-                }
-            }),
+                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), init),
+            },
         }
     }
 
-    /// Puts `value` into the cell, after waiting for a running initializer to end.
+    /// Inserts `value` and returns a reference to it; waits while an initializer runs.
     ///
     /// # Errors
     ///
-    /// If there is a value, or there comes one from the initializer: a reference to that value, and `value`.
+    /// Returns a reference to the value of the cell, and `value`, if the cell has a value or the initializer makes one.
     ///
     /// # Panics
     ///
-    /// As [`wait_blocking`](Self::wait_blocking) and [`set`](Self::set).
+    /// Panics as [`wait_blocking`](Self::wait_blocking) and [`set`](Self::set) do.
     pub fn insert_blocking(&self, value: T) -> Result<&T, (&T, T)> {
         match self.get() {
             Some(present) => Err((present, value)),
-            None => in_place(self.raw(), || match acquire(self.raw()) {
+            None => match acquire(self.raw()) {
                 Acquired::Ready(present) => Err((present, value)),
                 Acquired::Claimed(claim) => Ok(claim.publish(value)),
-            }),
+            },
         }
     }
 
     fn wait_within(&self, timeout: Option<Duration>) -> Option<&T> {
         self.get().or_else(|| {
+            if timeout == Some(Duration::ZERO) {
+                return None;
+            }
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-            in_place(self.raw(), || {
-                let mut waiting = pin!(WaitFuture::new(self.raw(), WaiterKind::Passive));
-                block_until(deadline, |cx| waiting.as_mut().poll_value(cx))
-            })
+            let mut waiting = pin!(WaitFuture::new(self.raw(), WaiterKind::Passive));
+            block_until(self.raw(), deadline, |cx| waiting.as_mut().poll_value(cx))
         })
     }
 }
 
-/// For threads that may block (feature `blocking`).
+/// Methods for threads that may block (feature `blocking`).
 impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
-    /// The value, once it is there; drives the computation on this thread if nobody else does.
+    /// Blocks until the computation has completed, and returns the value; polls the computation on this thread unless
+    /// another task or thread drives it.
+    ///
+    /// The first poll is made in any context. If the computation is pending then, the call has to wait.
     ///
     /// # Panics
     ///
-    /// As [`get`](Self::get), and in a task where that can be detected, as [`OnceCell::wait_blocking`]. A future that
-    /// needs the context of a runtime, as a timer of tokio does, panics on a thread outside it, and will not be tried
-    /// again.
+    /// Panics as [`get`](Self::get) does. Panics if the call has to wait where that can be detected to be wrong, as
+    /// [`OnceCell::wait_blocking`] does. A future that needs the context of a runtime, such as a timer of tokio, panics
+    /// on a thread without that context, and the `Lazy` is then poisoned.
     ///
     /// # Examples
     ///
@@ -160,80 +177,94 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// use std::pin::pin;
     ///
     /// let answer = pin!(oncelot::Lazy::new(async { 6 * 7 }));
-    /// assert_eq!(*answer.as_ref().force_blocking(), 42);
+    /// assert_eq!(*answer.as_ref().get_blocking(), 42);
     /// ```
-    pub fn force_blocking(self: Pin<&Self>) -> &T {
+    pub fn get_blocking(self: Pin<&Self>) -> &T {
         let lazy = self.get_ref();
         lazy.try_get().unwrap_or_else(|| {
-            in_place(lazy.raw(), || {
-                let mut get = pin!(self.get());
-                block_on(|cx| get.as_mut().poll(cx))
-            })
+            let mut get = pin!(self.get());
+            block_on(lazy.raw(), |cx| get.as_mut().poll(cx))
         })
     }
 }
 
-/// For threads that may block (feature `blocking`).
+/// Methods for threads that may block (feature `blocking`).
 impl<T> StaticLazy<T> {
-    /// The value, once it is there; computes it on this thread if nobody else does.
+    /// Blocks until the future has completed, and returns the value; polls the future on this thread unless another task
+    /// or thread does.
+    ///
+    /// The first poll is made in any context. If the future is pending then, the call has to wait.
     ///
     /// # Panics
     ///
-    /// As [`get`](Self::get), and in a task where that can be detected, as [`OnceCell::wait_blocking`]. A future that
-    /// needs the context of a runtime, as a timer of tokio does, panics on a thread outside it, and will not be tried
-    /// again.
-    pub fn force_blocking(&'static self) -> &'static T {
+    /// Panics as [`get`](Self::get) does. Panics if the call has to wait where that can be detected to be wrong, as
+    /// [`OnceCell::wait_blocking`] does. A future that needs the context of a runtime, such as a timer of tokio, panics
+    /// on a thread without that context, and the static is then poisoned.
+    pub fn get_blocking(&'static self) -> &'static T {
         self.try_get().unwrap_or_else(|| {
-            in_place(self.raw(), || {
-                let mut get = pin!(self.get());
-                block_on(|cx| get.as_mut().poll(cx))
-            })
+            let mut get = pin!(self.get());
+            block_on(self.raw(), |cx| get.as_mut().poll(cx))
         })
     }
 }
 
-/// The value, or the claim.
+/// Returns the value or the claim; waits while an initializer runs.
 fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, T, B> {
     raw.acquire().unwrap_or_else(|| {
         let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
-        block_on(|cx| poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx)))
+        block_on(raw, |cx| {
+            poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
+        })
     })
 }
 
-/// Runs what may block this thread for `raw`, unless that is known to be a mistake.
-fn in_place<T, B: Backend, R>(raw: &RawCell<T, B>, block: impl FnOnce() -> R) -> R {
+/// Polls until there is a result, and parks the thread in between, for the sake of `raw`.
+fn block_on<T, B: Backend, R>(raw: &RawCell<T, B>, poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
+    block_until(raw, None, poll).expect("there is no deadline")
+}
+
+/// Polls until there is a result or the deadline has elapsed, and parks the thread in between, for the sake of `raw`.
+fn block_until<T, B: Backend, R>(
+    raw: &RawCell<T, B>,
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
+) -> Option<R> {
+    let (parker, unparker) = parker();
+    let waker = unparker.into();
+    let cx = &mut Context::from_waker(&waker);
+    if let Poll::Ready(result) = poll(cx) {
+        return Some(result);
+    }
+    block_in_place(raw, || {
+        loop {
+            let is_late = match deadline {
+                Some(deadline) => {
+                    // The return value is of no use: `park_deadline` can return early, and repeated wakeups must not
+                    // extend the wait.
+                    parker.park_deadline(deadline);
+                    has_elapsed(deadline)
+                }
+                None => {
+                    parker.park();
+                    false
+                }
+            };
+            match poll(cx) {
+                Poll::Ready(result) => return Some(result),
+                Poll::Pending if is_late => return None,
+                Poll::Pending => {}
+            }
+        }
+    })
+}
+
+/// Calls `block`, which blocks this thread for the sake of `raw`, unless that is known to be wrong.
+fn block_in_place<T, B: Backend, R>(raw: &RawCell<T, B>, block: impl FnOnce() -> R) -> R {
     deadlock::assert_outside(raw.backend(), Runner::Thread);
     #[cfg(feature = "async-std")]
     crate::runtime::async_std::assert_outside_tasks();
     #[cfg(feature = "tokio")]
-    return crate::runtime::tokio::in_place(block);
+    return crate::runtime::tokio::block_in_place(block);
     #[cfg(not(feature = "tokio"))]
     block()
-}
-
-fn block_on<R>(poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
-    block_until(None, poll).expect("there is no deadline")
-}
-
-/// Polls, and parks the thread in between.
-fn block_until<R>(deadline: Option<Instant>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Option<R> {
-    let (parker, unparker) = parker();
-    let waker = unparker.into();
-    let cx = &mut Context::from_waker(&waker);
-    let mut is_late = false;
-    loop {
-        match poll(cx) {
-            Poll::Ready(result) => return Some(result),
-            Poll::Pending if is_late => return None,
-            Poll::Pending => match deadline {
-                Some(deadline) => {
-                    // What it returns tells neither: a thread can come back early for no reason, and somebody who keeps
-                    // waking it is no reason to stay.
-                    parker.park_deadline(deadline);
-                    is_late = is_past(deadline);
-                }
-                None => parker.park(),
-            },
-        }
-    }
 }

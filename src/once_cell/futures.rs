@@ -119,10 +119,9 @@ where
         let Self::Initializing(running) = self else {
             unreachable!("just made")
         };
-        let span = claim.span();
         // SAFETY: it is pinned with the whole.
         let running = unsafe { Pin::new_unchecked(running) };
-        Initializing::start(running, claim, span, init, cx, into_result)
+        Initializing::start(running, claim.begin(), init, cx, into_result)
     }
 }
 

@@ -4,31 +4,29 @@ use super::Runtime;
 
 /// async-std's global executor, and its pool for blocking work (feature `async-std`).
 ///
-/// async-std is discontinued upstream, and recommends smol. The feature stays for existing applications; a new application
-/// should use the feature `smol`.
-#[derive(Debug, Clone, Copy)]
-pub enum AsyncStd {}
+/// async-std is discontinued upstream, which recommends smol. The feature stays for existing applications; new ones
+/// should use the feature `smol`. It does not build
+/// on wasm32-unknown-unknown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AsyncStd;
 
 impl Runtime for AsyncStd {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         task::spawn(task);
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         task::spawn_blocking(work);
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        task::block_on(future)
     }
 }
 
-/// For whoever is about to block the thread.
+/// Panics in a task of async-std, whose thread the caller is about to block.
 #[cfg(feature = "blocking")]
 pub(crate) fn assert_outside_tasks() {
+    // Returns `None` on a thread whose thread-locals are gone, too: such a thread runs no task.
     assert!(
         task::try_current().is_none(),
-        "a task of async-std is about to block its thread; await the asynchronous method instead, or call this in \
+        "blocking call in a task of async-std; use the async method, or call this in \
          `async_std::task::spawn_blocking`"
     );
 }

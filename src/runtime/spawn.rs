@@ -1,15 +1,16 @@
-//! Initializers that run as tasks of their own, or on a runtime's pool for blocking work.
+//! Initializers that run as tasks of a runtime, or on its pool for blocking work.
 
 use alloc::sync::Arc;
 use core::{convert::Infallible, fmt, future::poll_fn, ops::Deref, pin::pin, ptr::NonNull, task::Poll};
 use std::{
-    any::Any,
-    boxed::Box,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Mutex, PoisonError},
+    thread,
 };
 
-use self::shared::Shared;
+use super::{
+    Runtime,
+    oneshot::{self, Sender},
+};
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
     once_cell::OnceCell,
@@ -17,18 +18,17 @@ use crate::{
     panics::swallow_panic,
     raw::initialize::{Initializing, initialize_blocking},
     raw::wait::{WaitFuture, poll_and_unregister},
-    raw::{Acquired, Claim, RawCell, RawCellRef},
-    runtime::Runtime,
-    sync,
-    trace::InitSpan,
+    raw::{Acquired, Attempt, RawCell, RawCellRef},
 };
 
-/// What makes a value in a task of its own: an `async fn`, a closure that returns a future, or an async closure,
-/// which can be sent to another thread, as its future can.
+/// Makes the future of a spawned initializer, on the thread that runs it.
+///
+/// Implemented by every `FnOnce() -> Fut` that is `Send + 'static` and whose future is: an `async fn`, an async closure,
+/// or a closure that returns a future.
 pub trait Initializer: Send + 'static {
-    /// What the future yields.
+    /// The output of the future.
     type Output;
-    /// The future.
+    /// The future that the runtime polls.
     type Future: Future<Output = Self::Output> + Send + 'static;
 
     /// Makes the future.
@@ -48,38 +48,49 @@ where
     }
 }
 
-/// A cell that a task of its own can hold on to: `&'static OnceCell`, `&Arc<OnceCell>`, or an [`ArcField`].
+/// Methods that spawn the initializer of a cell on a [`Runtime`]: for `&'static OnceCell`, `&Arc<OnceCell>`, and
+/// [`ArcField`].
 ///
-/// Where [`OnceCell::get_or_init`] runs the initializer inside the future of its caller, these methods start a task
-/// for it on a [`Runtime`]. It goes on while the caller is not polled, and when the caller is cancelled. There is never
-/// more than one at a time: the others wait for it, as they wait for any initializer.
+/// [`OnceCell::get_or_init`] runs the initializer inside the future of its caller. These methods spawn it. It keeps
+/// running while the caller is not polled, and after the caller was cancelled. Only one initializer of a cell runs at a
+/// time, of whichever kind: the other callers wait for it.
+///
+/// # Runtimes
+///
+/// The runtime is a value: [`Tokio`](super::Tokio), a `&tokio::runtime::Handle`, a `&R` of the caller's own. The future
+/// owns it, and drops it when it completes or is dropped itself. A handle that is expensive to clone is best passed by
+/// reference.
+///
+/// The caller need not be a task of that runtime, or of any.
 ///
 /// # Panics
 ///
-/// A panic of the initializer reaches the caller that started it. If that has been cancelled, it reaches nobody but
-/// the panic hook. The cell is empty again, and another waiter takes its turn.
+/// A panic of the initializer propagates to the caller that spawned it. If that caller was cancelled, the panic is
+/// discarded after the panic hook has reported it. The cell is empty again, and another waiter retries.
 ///
-/// Panics with the runtime's own advice if it cannot start a task where the caller is; and if the runtime drops the
-/// task before it has ended, because it shuts down. The cell stays usable.
+/// Panics as [`Runtime::spawn`] does, if the runtime cannot spawn the initializer. Panics if the runtime drops the
+/// initializer before it completes, for example because it shuts down. The cell stays usable after both.
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped while it waits for somebody else's initializer, it leaves nothing behind. If it is dropped
-/// after it has started its own, that goes on, and the value is there for the next; an error of it is dropped.
+/// A future that is dropped while it waits for another caller's initializer leaves nothing behind. A future that is
+/// dropped after it spawned its own leaves it running: the value is there for later callers. An error is then
+/// discarded.
 ///
-/// Everybody waits for a task that never ends. A runtime that neither runs nor drops it, as one that is leaked or stopped
-/// for good, leaves the cell without a value for ever.
+/// All callers wait for an initializer that never completes. A runtime that neither runs nor drops its tasks, because
+/// it was leaked or is never run again, leaves the cell in that state forever.
 ///
 /// # Costs
 ///
-/// A ready cell is one load (Acquire). Starting an initializer is what starting a task is, and one allocation.
+/// Access to a ready cell is one load (Acquire). Spawning an initializer costs what spawning a task costs on that
+/// runtime, and one allocation.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
 ///
-/// use oncelot::{OnceCell, runtime::{Runtime, SharedCell}};
+/// use oncelot::{OnceCell, runtime::{OnceCellExt, Runtime}};
 ///
 /// async fn connect() -> Result<u32, std::io::Error> {
 ///     Ok(1)
@@ -87,62 +98,70 @@ where
 ///
 /// static POOL: OnceCell<u32> = OnceCell::new();
 ///
-/// async fn pool<R: Runtime>() -> Result<&'static u32, std::io::Error> {
-///     POOL.get_or_try_init_spawned::<R, _>(connect).await
+/// async fn pool(runtime: impl Runtime) -> Result<&'static u32, std::io::Error> {
+///     POOL.get_or_try_init_spawned(runtime, connect).await
 /// }
 ///
-/// async fn length<R: Runtime>(file: &Arc<OnceCell<String>>) -> usize {
-///     let text = file.get_or_init_unblock::<R>(|| std::fs::read_to_string("Cargo.toml").unwrap());
-///     text.await.len()
+/// async fn length(runtime: impl Runtime, file: &Arc<OnceCell<String>>) -> usize {
+///     let read = || std::fs::read_to_string("Cargo.toml").unwrap();
+///     file.get_or_init_spawned_blocking(runtime, read).await.len()
 /// }
 /// ```
-pub trait SharedCell<'a>: Shared<'a> {
-    /// The cell's value.
+pub trait OnceCellExt<'a>: sealed::Handle<'a> {
+    /// The type of the cell's value.
     type Value: Send + Sync + 'static;
 
-    /// The value; if there is none, the one that `init` makes in a task of its own.
-    fn get_or_init_spawned<R: Runtime>(
+    /// Returns the value. If there is none, spawns `init` on `runtime` and returns the value that it yields.
+    fn get_or_init_spawned(
         self,
+        runtime: impl Runtime,
         init: impl Initializer<Output = Self::Value>,
     ) -> impl Future<Output = &'a Self::Value> + Send;
 
-    /// The same as [`get_or_init_spawned`](Self::get_or_init_spawned), for an initializer that can fail.
+    /// Returns the value. If there is none, spawns `init`, which can fail, on `runtime` and returns what it yields.
     ///
     /// # Errors
     ///
-    /// The error of `init`'s future, if this call started it and it failed. The cell is empty again, and another
-    /// waiter takes its turn.
-    fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
+    /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
+    /// retries.
+    fn get_or_try_init_spawned<E: Send + 'static>(
         self,
+        runtime: impl Runtime,
         init: impl Initializer<Output = Result<Self::Value, E>>,
     ) -> impl Future<Output = Result<&'a Self::Value, E>> + Send;
 
-    /// The value; if there is none, the one that `init` makes on the runtime's pool for blocking work.
-    fn get_or_init_unblock<R: Runtime>(
+    /// Returns the value. If there is none, runs `init` on the blocking pool of `runtime` and returns the value that it
+    /// yields.
+    fn get_or_init_spawned_blocking(
         self,
+        runtime: impl Runtime,
         init: impl FnOnce() -> Self::Value + Send + 'static,
     ) -> impl Future<Output = &'a Self::Value> + Send;
 
-    /// The same as [`get_or_init_unblock`](Self::get_or_init_unblock), for an initializer that can fail.
+    /// Returns the value. If there is none, runs `init`, which can fail, on the blocking pool of `runtime` and returns
+    /// what it yields.
     ///
     /// # Errors
     ///
-    /// The error of `init`, if this call started it and it failed. The cell is empty again, and another waiter takes
-    /// its turn.
-    fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
+    /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
+    /// retries.
+    fn get_or_try_init_spawned_blocking<E: Send + 'static>(
         self,
+        runtime: impl Runtime,
         init: impl FnOnce() -> Result<Self::Value, E> + Send + 'static,
     ) -> impl Future<Output = Result<&'a Self::Value, E>> + Send;
 }
 
-/// What a cell that can be shared with a task is kept alive by.
-mod shared {
+mod sealed {
     use super::*;
 
+    /// A cell, and what keeps it alive.
+    ///
     /// # Safety
     ///
-    /// The cell stays valid, in its place and shared as long as there is an owner.
-    pub unsafe trait Shared<'a>: Sized + Send {
+    /// The cell that `cell` returns stays valid, in its place and shared as long as an owner exists that `owner` has
+    /// returned.
+    pub unsafe trait Handle<'a>: Sized + Send {
         type Inner: Send + Sync + 'static;
         type Backend: Backend<Waiter: Send> + Send + Sync + 'static;
         type Owner: Send + 'static;
@@ -153,8 +172,8 @@ mod shared {
     }
 }
 
-// SAFETY: a static needs no owner.
-unsafe impl<T, B> Shared<'static> for &'static OnceCell<T, B>
+// SAFETY: a static is valid forever.
+unsafe impl<T, B> sealed::Handle<'static> for &'static OnceCell<T, B>
 where
     T: Send + Sync + 'static,
     B: Backend<Waiter: Send> + Send + Sync + 'static,
@@ -170,8 +189,8 @@ where
     fn owner(&self) {}
 }
 
-// SAFETY: what an `Arc` holds stays so while there is another `Arc` of the same.
-unsafe impl<'a, T, B> Shared<'a> for &'a Arc<OnceCell<T, B>>
+// SAFETY: the contents of an `Arc` stay valid, in their place and shared while a clone of the `Arc` exists.
+unsafe impl<'a, T, B> sealed::Handle<'a> for &'a Arc<OnceCell<T, B>>
 where
     T: Send + Sync + 'static,
     B: Backend<Waiter: Send> + Send + Sync + 'static,
@@ -189,60 +208,98 @@ where
     }
 }
 
-/// A cell that is a field of what an [`Arc`] holds, or can be reached from there: another [`SharedCell`].
+/// A cell inside the contents of an [`Arc`], for [`OnceCellExt`].
+///
+/// The spawned initializer keeps a clone of the `Arc`.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
 ///
-/// use oncelot::{OnceCell, runtime::{ArcField, Runtime, SharedCell}};
+/// use oncelot::{OnceCell, runtime::{ArcField, OnceCellExt, Runtime}};
 ///
 /// struct Client {
 ///     user: String,
 ///     token: OnceCell<String>,
+///     pages: Vec<OnceCell<String>>,
 /// }
 ///
 /// impl Client {
-///     async fn token<R: Runtime>(self: &Arc<Self>) -> &str {
+///     async fn token(self: &Arc<Self>, runtime: impl Runtime) -> &str {
 ///         let client = Arc::clone(self);
 ///         let log_in = async move || format!("token of {}", client.user);
-///         ArcField::new(self, |client| &client.token).get_or_init_spawned::<R>(log_in).await
+///         ArcField::new(self, |client| &client.token).get_or_init_spawned(runtime, log_in).await
+///     }
+///
+///     async fn page(self: &Arc<Self>, runtime: impl Runtime, number: usize) -> &str {
+///         let load = async move || format!("page {number}");
+///         ArcField::new(self, |client| &client.pages[number]).get_or_init_spawned(runtime, load).await
 ///     }
 /// }
 /// ```
-pub struct ArcField<'a, S, T, B: Backend = Intrusive> {
+///
+/// The owner can be a trait object:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use oncelot::{OnceCell, runtime::{ArcField, OnceCellExt, Runtime}};
+///
+/// trait Service: Send + Sync {
+///     fn version(&self) -> &OnceCell<u32>;
+/// }
+///
+/// async fn version(service: &Arc<dyn Service>, runtime: impl Runtime) -> u32 {
+///     let version = ArcField::new(service, |service| service.version());
+///     *version.get_or_init_spawned(runtime, async || 1).await
+/// }
+/// ```
+pub struct ArcField<'a, S: ?Sized, T, B: Backend = Intrusive> {
     owner: &'a Arc<S>,
-    field: fn(&S) -> &OnceCell<T, B>,
+    /// What the closure returned for the contents of `owner`.
+    cell: &'a OnceCell<T, B>,
 }
 
-impl<'a, S, T, B: Backend> ArcField<'a, S, T, B> {
-    /// The cell that `field` finds in what `owner` holds.
+/// The bounds are here and not on the methods that spawn, since the safety of those depends on the type that the
+/// closure was checked with: a type with a lifetime could be coerced in between to one that is `'static`.
+impl<'a, S: ?Sized + 'static, T: 'static, B: Backend + 'static> ArcField<'a, S, T, B> {
+    /// Calls `field` on the contents of `owner`, and returns a handle to the cell that it returns.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `field` does.
     #[must_use]
-    pub fn new(owner: &'a Arc<S>, field: fn(&S) -> &OnceCell<T, B>) -> Self {
-        Self { owner, field }
+    pub fn new(owner: &'a Arc<S>, field: impl FnOnce(&S) -> &OnceCell<T, B>) -> Self {
+        Self {
+            owner,
+            cell: field(owner),
+        }
     }
 }
 
-impl<S, T, B: Backend> Clone for ArcField<'_, S, T, B> {
+impl<S: ?Sized, T, B: Backend> Clone for ArcField<'_, S, T, B> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S, T, B: Backend> Copy for ArcField<'_, S, T, B> {}
+impl<S: ?Sized, T, B: Backend> Copy for ArcField<'_, S, T, B> {}
 
-impl<S, T, B: Backend> fmt::Debug for ArcField<'_, S, T, B> {
+impl<S: ?Sized, T, B: Backend> fmt::Debug for ArcField<'_, S, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ArcField").finish_non_exhaustive()
     }
 }
 
-// SAFETY: `field` borrows the cell from what the `Arc` holds, for as long as that may be borrowed: while it is not borrowed
-// exclusively, which no `Arc` allows while there is another one of the same.
-unsafe impl<'a, S, T, B> Shared<'a> for ArcField<'a, S, T, B>
+// SAFETY: `new` called a closure that can be called with a reference of any lifetime, and that returns a reference of the
+// same lifetime. As `S`, `T` and `B` are `'static`, that includes the lifetime that lasts while a clone of the `Arc`
+// exists: the contents of the `Arc` can be borrowed, shared, for that long. The closure does the same for every
+// lifetime, so that the reference that it returned is valid for that one. (It is to a part of the contents, or to
+// something that lives forever. What the closure captures for a shorter time it cannot return.)
+unsafe impl<'a, S, T, B> sealed::Handle<'a> for ArcField<'a, S, T, B>
 where
-    S: Send + Sync + 'static,
+    S: ?Sized + Send + Sync + 'static,
     T: Send + Sync + 'static,
     B: Backend<Waiter: Send> + Send + Sync + 'static,
 {
@@ -251,7 +308,7 @@ where
     type Owner = Arc<S>;
 
     fn cell(&self) -> &'a OnceCell<T, B> {
-        (self.field)(self.owner)
+        self.cell
     }
 
     fn owner(&self) -> Arc<S> {
@@ -259,41 +316,41 @@ where
     }
 }
 
-/// Holds the raw cell of a cell, and what keeps it alive.
-struct Held<T, B: Backend, O> {
+/// A pointer to the raw cell of a cell, with an owner that keeps the cell alive.
+struct OwningRef<T, B: Backend, O> {
     raw: NonNull<RawCell<T, B>>,
     _owner: O,
 }
 
-impl<T, B: Backend, O> Held<T, B, O> {
-    /// # Safety
-    ///
-    /// `raw` is that of the cell that `cell` has given.
-    unsafe fn of<'a, C>(cell: &C, raw: &'a RawCell<T, B>) -> Self
+impl<T, B: Backend, O> OwningRef<T, B, O> {
+    fn new<'a, H>(handle: &H) -> Self
     where
-        C: Shared<'a, Inner = T, Backend = B, Owner = O>,
+        T: 'a,
+        B: 'a,
+        H: sealed::Handle<'a, Inner = T, Backend = B, Owner = O>,
     {
         Self {
-            raw: NonNull::from(raw),
-            _owner: cell.owner(),
+            raw: NonNull::from(handle.cell().raw()),
+            _owner: handle.owner(),
         }
     }
 }
 
-// SAFETY: another thread uses the raw cell together with others, and drops the owner.
-unsafe impl<T: Send + Sync, B: Backend + Send + Sync, O: Send> Send for Held<T, B, O> {}
+// SAFETY: the other thread shares the raw cell with this one (`T` and `B` are `Sync`), publishes a value that may be
+// dropped elsewhere (`T: Send`), and drops the owner (`O: Send`).
+unsafe impl<T: Send + Sync, B: Backend + Send + Sync, O: Send> Send for OwningRef<T, B, O> {}
 
-impl<T, B: Backend, O> Deref for Held<T, B, O> {
+impl<T, B: Backend, O> Deref for OwningRef<T, B, O> {
     type Target = RawCell<T, B>;
 
     fn deref(&self) -> &RawCell<T, B> {
-        // SAFETY: we have an owner, which keeps the raw cell as the implementor of `Shared` has promised.
+        // SAFETY: `_owner` keeps the cell valid, in its place and shared, as the implementor of `Handle` promises.
         unsafe { self.raw.as_ref() }
     }
 }
 
-// SAFETY: the pointer stays the same.
-unsafe impl<T, B: Backend, O> RawCellRef for Held<T, B, O> {
+// SAFETY: the pointer never changes.
+unsafe impl<T, B: Backend, O> RawCellRef for OwningRef<T, B, O> {
     type Value = T;
     type Backend = B;
     type Published = ();
@@ -301,74 +358,74 @@ unsafe impl<T, B: Backend, O> RawCellRef for Held<T, B, O> {
     unsafe fn published(self) {}
 }
 
-/// What holds the raw cell of a cell.
-macro_rules! hold {
-    ($cell:expr, $raw:expr) => {
-        // SAFETY: the raw cell is that of the cell that was given.
-        move || unsafe { Held::of(&$cell, $raw) }
-    };
-}
-
-/// Implements the methods for each kind of cell. Not once for all that is `Shared`: what is generic over that has types that
-/// depend on a lifetime, and rustc cannot tell in another crate's generic code that a future of such types is `Send`.
-macro_rules! shared_cell {
-    ($($cell:ty: [$($generic:tt)*] for $lifetime:lifetime;)*) => {$(
-        impl<$($generic)* T, B> SharedCell<$lifetime> for $cell
+/// Implements the methods for each kind of handle, and not once for every `Handle`: futures of such a generic
+/// implementation have types that depend on a lifetime, and rustc cannot prove in generic code of another crate that
+/// they are `Send`.
+macro_rules! impl_once_cell_ext {
+    ($($handle:ty: [$($generic:tt)*] for $lifetime:lifetime;)*) => {$(
+        impl<$($generic)* T, B> OnceCellExt<$lifetime> for $handle
         where
             T: Send + Sync + 'static,
             B: Backend<Waiter: Send> + Send + Sync + 'static,
         {
             type Value = T;
 
-            fn get_or_init_spawned<R: Runtime>(
+            fn get_or_init_spawned(
                 self,
+                runtime: impl Runtime,
                 init: impl Initializer<Output = T>,
             ) -> impl Future<Output = &$lifetime T> + Send {
-                let raw = self.cell().raw();
-                let value = get_or_spawn::<R, _, _, _, _, Infallible>(raw, hold!(self, raw), init, Ok);
+                let raw = sealed::Handle::cell(&self).raw();
+                let owning_ref = move || OwningRef::new(&self);
+                let value = get_or_spawn::<_, _, _, _, _, Infallible>(raw, runtime, owning_ref, init, Ok);
                 async { unwrap_infallible(value.await) }
             }
 
-            fn get_or_try_init_spawned<R: Runtime, E: Send + 'static>(
+            fn get_or_try_init_spawned<E: Send + 'static>(
                 self,
+                runtime: impl Runtime,
                 init: impl Initializer<Output = Result<T, E>>,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
-                let raw = self.cell().raw();
-                get_or_spawn::<R, _, _, _, _, _>(raw, hold!(self, raw), init, |result| result)
+                let raw = sealed::Handle::cell(&self).raw();
+                get_or_spawn(raw, runtime, move || OwningRef::new(&self), init, |result| result)
             }
 
-            fn get_or_init_unblock<R: Runtime>(
+            fn get_or_init_spawned_blocking(
                 self,
+                runtime: impl Runtime,
                 init: impl FnOnce() -> T + Send + 'static,
             ) -> impl Future<Output = &$lifetime T> + Send {
-                let value = self.get_or_try_init_unblock::<R, Infallible>(|| Ok(init()));
+                let value = self.get_or_try_init_spawned_blocking::<Infallible>(runtime, || Ok(init()));
                 async { unwrap_infallible(value.await) }
             }
 
-            fn get_or_try_init_unblock<R: Runtime, E: Send + 'static>(
+            fn get_or_try_init_spawned_blocking<E: Send + 'static>(
                 self,
+                runtime: impl Runtime,
                 init: impl FnOnce() -> Result<T, E> + Send + 'static,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
-                let raw = self.cell().raw();
-                get_or_unblock::<R, _, _, _, _>(raw, hold!(self, raw), init)
+                let raw = sealed::Handle::cell(&self).raw();
+                get_or_spawn_blocking(raw, runtime, move || OwningRef::new(&self), init)
             }
         }
     )*};
 }
 
-shared_cell! {
+impl_once_cell_ext! {
     &'static OnceCell<T, B>: [] for 'static;
     &'a Arc<OnceCell<T, B>>: ['a,] for 'a;
-    ArcField<'a, S, T, B>: ['a, S: Send + Sync + 'static,] for 'a;
+    ArcField<'a, S, T, B>: ['a, S: ?Sized + Send + Sync + 'static,] for 'a;
 }
 
-/// The value, or the one that `init` makes in a task, which holds the raw cell by what `hold` gives.
+/// Returns the value. If there is none, spawns `init` as a task, which reaches the raw cell by what `owning_ref`
+/// returns.
 ///
-/// What `init` yields becomes a result by `into_result`, and not in an `async` block around it, which would leak the value if
-/// the destructor of its future panicked.
+/// `into_result` converts the output of `init`, and not an `async` block around it, which would leak the value if the
+/// destructor of its future panicked.
 async fn get_or_spawn<R: Runtime, T, B, O, I, E>(
     raw: &RawCell<T, B>,
-    hold: impl FnOnce() -> Held<T, B, O>,
+    runtime: R,
+    owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
     init: I,
     into_result: fn(I::Output) -> Result<T, E>,
 ) -> Result<&T, E>
@@ -379,22 +436,23 @@ where
     I: Initializer,
     E: Send + 'static,
 {
-    get_or_start::<R, _, _, _, _>(raw, hold, |claim, span, reporter| {
-        let unstarted = SpawnedInit {
+    get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
+        let spawned = SpawnedInit {
             init,
-            span,
-            claim,
-            reporter,
+            attempt,
+            sender,
         };
-        R::spawn(unstarted.run(into_result));
+        runtime.spawn(spawned.run(into_result));
     })
     .await
 }
 
-/// The value, or the one that `init` makes on the pool for blocking work, where `hold` gives what holds the raw cell.
-async fn get_or_unblock<R: Runtime, T, B, O, E>(
+/// Returns the value. If there is none, runs `init` on the runtime's pool for blocking work, from where it reaches the
+/// raw cell by what `owning_ref` returns.
+async fn get_or_spawn_blocking<R: Runtime, T, B, O, E>(
     raw: &RawCell<T, B>,
-    hold: impl FnOnce() -> Held<T, B, O>,
+    runtime: R,
+    owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
     init: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<&T, E>
 where
@@ -403,31 +461,31 @@ where
     O: Send + 'static,
     E: Send + 'static,
 {
-    get_or_start::<R, _, _, _, _>(raw, hold, |claim, span, reporter| {
-        let unstarted = SpawnedInit {
+    get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
+        let spawned = SpawnedInit {
             init,
-            span,
-            claim,
-            reporter,
+            attempt,
+            sender,
         };
-        R::spawn_blocking(|| unstarted.initialize_blocking());
+        runtime.spawn_blocking(|| spawned.initialize_blocking());
     })
     .await
 }
 
-/// Waits for the value or the claim, and with the claim for the report of what `start` starts, for which `hold` holds
-/// the raw cell.
-async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
-    raw: &RawCell<T, B>,
-    hold: impl FnOnce() -> Held<T, B, O>,
-    start: impl FnOnce(Claim<Held<T, B, O>>, InitSpan, Reporter<E>),
-) -> Result<&T, E> {
+/// Waits for the value or the claim. With the claim, calls `start`, and waits for how the initializer ends that it
+/// starts.
+async fn get_or_start<'a, T, B: Backend, O, E>(
+    raw: &'a RawCell<T, B>,
+    runtime: &impl Runtime,
+    owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
+    start: impl FnOnce(Attempt<OwningRef<T, B, O>>, Sender<Ended<E>>),
+) -> Result<&'a T, E> {
     if let Some(value) = raw.get() {
         return Ok(value);
     }
     let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
     let acquired = poll_fn(|cx| {
-        R::poll_within_budget(cx, |cx| {
+        runtime.poll_coop(cx, |cx| {
             poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
         })
     });
@@ -435,123 +493,75 @@ async fn get_or_start<R: Runtime, T, B: Backend, O, E>(
         Acquired::Ready(value) => return Ok(value),
         Acquired::Claimed(claim) => claim,
     };
-    // Begun here, for the span to be a child of the caller's.
-    let span = claim.span();
-    let report = sync::Arc::new(Report::new());
-    start(claim.hand_over(hold()), span, Reporter(report.clone()));
-    match report.taken::<R>().await {
-        Outcome::Ended(result) => result.map(|()| raw.get().expect("the initializer has succeeded")),
-        Outcome::Panicked(panic) => resume_unwind(panic),
-        Outcome::Lost => panic!(
-            "the runtime has dropped an initializer before it had ended; keep the runtime running while its tasks are \
-             awaited"
+    // Started here so that the span is a child of the caller's span.
+    let attempt = claim.begin();
+    let (sender, receiver) = oneshot::channel();
+    start(attempt.hand_over(owning_ref()), sender);
+    match receiver.recv(runtime).await {
+        Some(Ok(result)) => result.map(|()| raw.get().expect("the initializer has succeeded")),
+        Some(Err(panic)) => resume_unwind(panic),
+        None => panic!(
+            "the runtime dropped a spawned initializer before it completed; keep the runtime alive while initializers \
+             are awaited"
         ),
     }
 }
 
-/// An initializer that nobody has begun to run. If nobody ever does, it is dropped in this order, as any is: it is gone
-/// before the cell is empty again, and that before the caller hears of it.
+/// How an initializer has ended: the value is published, or there is an error or a panic.
+type Ended<E> = thread::Result<Result<(), E>>;
+
+/// A spawned initializer that has not begun. Field order is drop order: first the initializer, then the claim, and then
+/// the sender, which lets the caller know.
 struct SpawnedInit<I, H: RawCellRef, E> {
     init: I,
-    span: InitSpan,
-    claim: Claim<H>,
-    reporter: Reporter<E>,
+    attempt: Attempt<H>,
+    sender: Sender<Ended<E>>,
 }
 
 impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
-    /// Runs it to its end as a task, and reports that.
+    /// Runs the initializer as a task, and sends how it ended.
     async fn run(self, into_result: fn(I::Output) -> Result<H::Value, E>)
     where
         I: Initializer,
     {
         let Self {
             init,
-            span,
-            claim,
-            reporter,
+            attempt,
+            sender,
         } = self;
-        let mut unstarted = Some((init, span, claim));
+        let mut unstarted = Some((init, attempt));
         let mut running = pin!(None);
-        let outcome = poll_fn(|cx| {
+        let ended = poll_fn(|cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-                Some((init, span, claim)) => {
-                    Initializing::start(running.as_mut(), claim, span, || init.call(), cx, into_result)
+                Some((init, attempt)) => {
+                    Initializing::start(running.as_mut(), attempt, || init.call(), cx, into_result)
                 }
                 None => Initializing::poll(running.as_mut(), cx, into_result),
             }));
             match polled {
-                Ok(polled) => polled.map(|result| Outcome::Ended(result.map(drop))),
+                Ok(polled) => polled.map(|result| Ok(result.map(drop))),
                 Err(panic) => {
-                    // Gone before anybody hears of it; a second panic has nobody to go to.
+                    // Dropped before the panic is sent. A second panic, of the destructor, is discarded.
                     swallow_panic(|| running.set(None));
-                    Poll::Ready(Outcome::Panicked(panic))
+                    Poll::Ready(Err(panic))
                 }
             }
         });
-        reporter.report(outcome.await);
+        let ended = ended.await;
+        sender.send(ended);
     }
 
-    /// Runs it to its end on this thread, and reports that.
+    /// Runs the initializer on this thread, and sends how it ended.
     fn initialize_blocking(self)
     where
         I: FnOnce() -> Result<H::Value, E>,
     {
         let Self {
             init,
-            span,
-            claim,
-            reporter,
+            attempt,
+            sender,
         } = self;
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            initialize_blocking(claim, span, init).map(drop)
-        }));
-        reporter.report(ended.map_or_else(Outcome::Panicked, Outcome::Ended));
-    }
-}
-
-/// How an initializer has ended.
-enum Outcome<E> {
-    /// The value is published, or it failed.
-    Ended(Result<(), E>),
-    Panicked(Box<dyn Any + Send>),
-    /// It was dropped unfinished.
-    Lost,
-}
-
-/// What an initializer tells the one that has started it. The mutex is for sharing what is only `Send`.
-struct Report<E>(RawCell<Mutex<Option<Outcome<E>>>, Intrusive>);
-
-impl<E> Report<E> {
-    fn new() -> Self {
-        let report = Self(RawCell::empty());
-        // Has loom's atomic made before other threads see it.
-        #[cfg(oncelot_loom)]
-        assert!(!report.0.is_ready());
-        report
-    }
-
-    /// Waits until it is made, and takes it.
-    async fn taken<R: Runtime>(&self) -> Outcome<E> {
-        let mut waiting = pin!(WaitFuture::untraced(&self.0, WaiterKind::Passive));
-        let made = poll_fn(|cx| R::poll_within_budget(cx, |cx| waiting.as_mut().poll_value(cx))).await;
-        let outcome = made.lock().unwrap_or_else(PoisonError::into_inner).take();
-        outcome.expect("one has started it, and asks once")
-    }
-}
-
-/// Makes the report, at the latest when it is dropped.
-struct Reporter<E>(sync::Arc<Report<E>>);
-
-impl<E> Reporter<E> {
-    fn report(&self, outcome: Outcome<E>) {
-        if let Ok(claim) = self.0.0.try_claim() {
-            claim.publish(Mutex::new(Some(outcome)));
-        }
-    }
-}
-
-impl<E> Drop for Reporter<E> {
-    fn drop(&mut self) {
-        self.report(Outcome::Lost);
+        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, init).map(drop)));
+        sender.send(ended);
     }
 }

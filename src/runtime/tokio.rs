@@ -1,50 +1,34 @@
 use core::task::{Context, Poll, ready};
 
 use tokio::{
-    runtime::{Builder, Handle, RuntimeFlavor},
+    runtime::Handle,
     task::{self, coop},
 };
 
 use super::Runtime;
 
-/// The tokio runtime that the caller is in (feature `tokio`).
+/// The tokio runtime of the calling thread (feature `tokio`).
 ///
-/// Outside a runtime, `spawn` and `spawn_blocking` panic as tokio's own do. [`block_on`](Runtime::block_on) uses the
-/// multi-thread runtime that the caller is in; where there is none, it starts one for the time of the call, with the
-/// drivers that the program has compiled in. In a task it panics as tokio's own does.
-#[derive(Debug, Clone, Copy)]
-pub enum Tokio {}
+/// On a thread without a runtime, `spawn` and `spawn_blocking` panic, as tokio's own functions do. For a runtime that
+/// is known by its `tokio::runtime::Handle`, pass the handle instead, which works on any thread.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tokio;
 
 impl Runtime for Tokio {
     #[track_caller]
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         task::spawn(task);
     }
 
     #[track_caller]
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         task::spawn_blocking(work);
     }
 
-    #[track_caller]
-    fn block_on<F: Future>(future: F) -> F::Output {
-        match Handle::try_current() {
-            // Another one's tasks do not run while this thread blocks: nobody might drive it.
-            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => handle.block_on(future),
-            _ => Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .expect("failed to start a tokio runtime")
-                .block_on(future),
-        }
-    }
-
-    /// By tokio's cooperative budget.
+    /// Charges tokio's cooperative budget.
     #[inline]
-    fn poll_within_budget<R>(
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
+    fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        // A thread that runs no task of tokio has an unlimited budget, and so has one whose thread-locals are gone.
         let budget = ready!(coop::poll_proceed(cx));
         let polled = poll(cx);
         if polled.is_ready() {
@@ -54,22 +38,64 @@ impl Runtime for Tokio {
     }
 }
 
-/// Runs what may block this thread. In a task, has the thread's other tasks move elsewhere before.
+/// Spawns on the runtime of the handle, whichever thread calls.
+impl Runtime for Handle {
+    #[track_caller]
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        Handle::spawn(self, task);
+    }
+
+    #[track_caller]
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        Handle::spawn_blocking(self, work);
+    }
+
+    /// Charges the cooperative budget of the task that waits, of whichever tokio runtime that is.
+    #[inline]
+    fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        Tokio.poll_coop(cx, poll)
+    }
+}
+
+/// Calls `block`, which blocks this thread. On a worker of a multi-thread runtime, moves the worker's tasks to another
+/// thread first.
+///
+/// # Panics
+///
+/// Panics in a task of a current-thread runtime or of a `LocalSet`, which cannot move to another thread. Any other panic
+/// of tokio or of `block` propagates unchanged.
 #[cfg(feature = "blocking")]
-pub(crate) fn in_place<R>(block: impl FnOnce() -> R) -> R {
+pub(crate) fn block_in_place<R>(block: impl FnOnce() -> R) -> R {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+    // Where `task::block_in_place` would panic: in a destructor of a thread-local that runs after tokio's.
+    if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
+        return block();
+    }
     let mut block = Some(block);
     let called = catch_unwind(AssertUnwindSafe(|| {
-        task::block_in_place(|| block.take().expect("called once")())
+        task::block_in_place(|| block.take().expect("it is called once")())
     }));
     match called {
         Ok(result) => result,
-        // tokio has panicked instead of calling it.
-        Err(_) if block.is_some() => panic!(
-            "a task of a current-thread tokio runtime, or of a `LocalSet`, is about to block the only thread that it \
-             runs on; await the asynchronous method instead, or call this in `tokio::task::spawn_blocking`"
+        Err(panic) if block.is_some() && message(&*panic) == Some(REFUSAL) => panic!(
+            "blocking call in a task of a current-thread tokio runtime or of a `LocalSet`; use the async method, or call \
+             this in `tokio::task::spawn_blocking`"
         ),
         Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// What `task::block_in_place` panics with where it cannot move the thread's other tasks. There is no way to ask
+/// beforehand: the flavor of the current handle need not be that of the runtime that runs the task.
+#[cfg(feature = "blocking")]
+const REFUSAL: &str = "can call blocking only when running on the multi-threaded runtime";
+
+/// Returns the message of a panic, or `None` if its payload is no string.
+#[cfg(feature = "blocking")]
+fn message(payload: &(dyn core::any::Any + Send)) -> Option<&str> {
+    match payload.downcast_ref::<std::string::String>() {
+        Some(message) => Some(message),
+        None => payload.downcast_ref::<&str>().copied(),
     }
 }

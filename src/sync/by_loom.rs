@@ -47,6 +47,7 @@ macro_rules! modelled_atomic {
                 self.modelled().load(order)
             }
 
+            #[allow(dead_code, reason = "not every type is stored")]
             pub(crate) fn store(&self, value: $value, order: Ordering) {
                 self.modelled().store(value, order);
             }
@@ -100,10 +101,6 @@ pub(crate) struct AtomicBool(AtomicU8);
 impl AtomicBool {
     pub(crate) const fn new(initial: bool) -> Self {
         Self(AtomicU8::new(initial as u8))
-    }
-
-    pub(crate) fn load(&self, order: Ordering) -> bool {
-        self.0.load(order) != 0
     }
 
     pub(crate) fn store(&self, value: bool, order: Ordering) {

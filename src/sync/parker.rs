@@ -25,7 +25,7 @@ impl Parker {
 }
 
 /// No time passes in a model: a deadline is past at once, or after whatever others do before.
-pub(crate) fn is_past(_deadline: Instant) -> bool {
+pub(crate) fn has_elapsed(_deadline: Instant) -> bool {
     true
 }
 

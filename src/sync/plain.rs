@@ -4,17 +4,8 @@ pub(crate) use core::sync::atomic::Ordering;
 
 pub(crate) use super::unsafe_cell::UnsafeCell;
 
-#[cfg(not(feature = "portable-atomic"))]
-pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8};
-
-#[cfg(all(feature = "atomic-waker", not(feature = "portable-atomic")))]
-pub(crate) use core::sync::atomic::AtomicBool;
-
-#[cfg(feature = "portable-atomic")]
-pub(crate) use portable_atomic::{AtomicPtr, AtomicU8};
-
-#[cfg(all(feature = "atomic-waker", feature = "portable-atomic"))]
-pub(crate) use portable_atomic::AtomicBool;
+#[allow(unused_imports, reason = "`AtomicBool` is for a backend that a feature adds")]
+pub(crate) use self::atomics::{AtomicBool, AtomicPtr, AtomicU8};
 
 #[cfg(feature = "tracing")]
 pub(crate) use core::sync::atomic::AtomicU32;
@@ -43,6 +34,9 @@ pub(crate) use std::sync::Arc;
 pub(crate) use parking::pair as parker;
 
 #[cfg(feature = "blocking")]
-pub(crate) fn is_past(deadline: std::time::Instant) -> bool {
+pub(crate) fn has_elapsed(deadline: std::time::Instant) -> bool {
     std::time::Instant::now() >= deadline
 }
+
+#[path = "atomics.rs"]
+mod atomics;

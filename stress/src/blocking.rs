@@ -85,7 +85,7 @@ impl<B: Stressed> Client<B> {
     fn look_at_lazies_here(&self) {
         self.note(Deed::Lazy);
         let lazy = &self.generation.lazy;
-        match catch_planned_here(|| lazy.lazy.as_ref().force_blocking()) {
+        match catch_planned_here(|| lazy.lazy.as_ref().get_blocking()) {
             Some(value) => lazy.site.inspect(value),
             None => assert!(!lazy.has_value, "a lazy has panicked"),
         }
@@ -93,7 +93,7 @@ impl<B: Stressed> Client<B> {
             return;
         };
         self.note(Deed::Static);
-        match catch_planned_here(|| a_static.force_blocking()) {
+        match catch_planned_here(|| a_static.get_blocking()) {
             Some(value) => a_static.site().inspect(value),
             None => assert!(!a_static.has_value(), "a static has panicked"),
         }

@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc};
 
 use futures_lite::future::{or, poll_once, yield_now};
-use oncelot::runtime::{AsyncStd, Runtime, SharedCell, Smol, Tokio};
+use oncelot::runtime::{AsyncStd, OnceCellExt, Runtime, Smol, Tokio};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -273,13 +273,13 @@ impl<B: Stressed> Visit<'_, B> {
         let times = times * self.random.below(20);
         let has_tokio = self.stays && Handle::try_current().is_ok();
         match self.random.below(3) {
-            0 if has_tokio => self.initialize_by::<Tokio>(times).await,
-            1 => self.initialize_by::<AsyncStd>(times).await,
-            _ => self.initialize_by::<Smol>(times).await,
+            0 if has_tokio => self.initialize_by(Tokio, times).await,
+            1 => self.initialize_by(AsyncStd, times).await,
+            _ => self.initialize_by(Smol, times).await,
         }
     }
 
-    async fn initialize_by<R: Runtime>(&mut self, times: u64) {
+    async fn initialize_by(&mut self, runtime: impl Runtime, times: u64) {
         let ending = Ending::any(&mut self.random);
         let cell = self.generation.cell(self.number);
         let result = if self.random.one_in(4) {
@@ -290,7 +290,7 @@ impl<B: Stressed> Visit<'_, B> {
                 TOTALS.initializers_on_a_pool.add();
                 initialize_here(&site, random, ending)
             };
-            let attempt = cell.get_or_try_init_unblock::<R, _>(init);
+            let attempt = cell.get_or_try_init_spawned_blocking(runtime, init);
             catch_planned(poll_times(attempt, times)).await
         } else {
             self.client.note(Deed::InitializingAsATask);
@@ -300,7 +300,7 @@ impl<B: Stressed> Visit<'_, B> {
                 TOTALS.initializers_as_tasks.add();
                 initialize(generation, number, random, ending)
             };
-            let attempt = cell.get_or_try_init_spawned::<R, _>(init);
+            let attempt = cell.get_or_try_init_spawned(runtime, init);
             catch_planned(poll_times(attempt, times)).await
         };
         self.client

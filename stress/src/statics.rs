@@ -9,7 +9,7 @@ use std::{
 };
 
 use oncelot::{
-    __private::{Place, align_of_future, size_of_future},
+    __private::{FutureStorage, align_of_future, size_of_future},
     StaticLazy,
 };
 
@@ -93,8 +93,8 @@ impl Static {
         .await
     }
 
-    pub(crate) fn force_blocking(&self) -> &'static Value {
-        self.plan.clone().in_force(|| self.lazy.force_blocking())
+    pub(crate) fn get_blocking(&self) -> &'static Value {
+        self.plan.clone().in_force(|| self.lazy.get_blocking())
     }
 }
 

@@ -13,4 +13,5 @@ mod passive;
 mod polling;
 mod reentrant_wakers;
 mod setting;
+mod synchronous;
 mod value;

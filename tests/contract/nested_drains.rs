@@ -174,17 +174,23 @@ fn drains_can_be_nested_as_deep_as_there_are_waiters() {
     assert_eq!(cell.set(1), Ok(()));
 }
 
+/// The waker that panics is anywhere in its batch of 16: the first, the last, or the first of the second batch.
 #[test]
 fn a_panicking_waker_leaves_no_marker_behind() {
-    for crowd in CROWDS {
+    for (crowd, before) in CROWDS
+        .into_iter()
+        .flat_map(|crowd| [0, 15, 16].map(|before| (crowd, before)))
+    {
         let cell = static_cell();
         let (gate, mut running) = start(cell);
+        let first = claimants(cell, before);
         let panicking = Hooked::panicking_on(Op::Wake, "a waker panics");
-        let mut first: BoxFuture<'static, &'static u32> = Box::pin(cell.get_or_init(async || 2));
-        assert!(poll_with(&mut first, &panicking.waker()).is_pending());
+        let mut waiting: BoxFuture<'static, &'static u32> = Box::pin(cell.get_or_init(async || 2));
+        assert!(poll_with(&mut waiting, &panicking.waker()).is_pending());
         let rest = claimants(cell, crowd);
         gate.open(Err("failed"));
         assert_eq!(panic_of(|| poll(&mut running).is_ready()), "a waker panics");
+        assert_woken_once(&first, "before the panic");
         assert_woken_once(&rest, "behind the panic");
         // A marker that was left in the list would be in memory that has been used for something else since.
         let (gate, mut running) = start(cell);

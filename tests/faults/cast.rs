@@ -248,27 +248,20 @@ pub(crate) fn own<R>(f: impl FnOnce() -> R) -> Option<R> {
 }
 
 /// A runtime whose tasks are actors.
-pub(crate) enum Actors {}
+pub(crate) struct Actors;
 
 impl oncelot::runtime::Runtime for Actors {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         world::call(Kind::Spawn);
         spawn(task);
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         world::call(Kind::Spawn);
         spawn(async { work() });
     }
 
-    fn block_on<F: Future>(_future: F) -> F::Output {
-        unreachable!("nobody blocks")
-    }
-
-    fn poll_within_budget<R>(
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
+    fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         world::call(Kind::Budget);
         poll(cx)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncelot::{OnceCell, SetError, runtime::SharedCell};
+use oncelot::{OnceCell, SetError, runtime::OnceCellExt};
 
 use crate::{
     bed::Bed,
@@ -26,6 +26,7 @@ pub(crate) enum Deeds {
     /// `set` by a destructor.
     SetInAnyCase,
     TryInsert,
+    TryGetOrInit,
     WaitBlocking,
     GetOrInitBlocking,
     GetOrTryInitBlocking(Script),
@@ -105,6 +106,7 @@ impl CellScenario {
             Deeds::Set,
             Deeds::SetInAnyCase,
             Deeds::TryInsert,
+            Deeds::TryGetOrInit,
             Deeds::WaitBlocking,
             Deeds::GetOrInitBlocking,
             Deeds::GetOrTryInitBlocking(Script::VALUE),
@@ -409,6 +411,15 @@ impl Deeds {
                     given_back(cell.try_insert(value).map(Value::see), id);
                 })
             }
+            Self::TryGetOrInit => {
+                let init = Script::VALUE.at_once();
+                act(move || {
+                    let value = cell.try_get_or_init(|| init().expect("its script says so"));
+                    if let Ok(value) = value {
+                        value.see();
+                    }
+                })
+            }
             Self::WaitBlocking => {
                 let cell = Arc::clone(cell);
                 threads::deed(move || cell.wait_blocking().see())
@@ -432,25 +443,25 @@ impl Deeds {
                 })
             }
             Self::WaitTimeout => act(|| {
-                if let Some(value) = cell.wait_timeout(Duration::ZERO) {
+                if let Some(value) = cell.wait_timeout(Duration::from_nanos(1)) {
                     value.see();
                 }
             }),
-            Self::GetOrInitSpawned(script) => deed(
-                cell.get_or_init_spawned::<Actors>(script.infallible()),
-                Value::see,
-            ),
+            Self::GetOrInitSpawned(script) => {
+                deed(cell.get_or_init_spawned(Actors, script.infallible()), Value::see)
+            }
             Self::GetOrTryInitSpawned(script) => {
-                deed(cell.get_or_try_init_spawned::<Actors, _>(script.fallible()), got)
+                deed(cell.get_or_try_init_spawned(Actors, script.fallible()), got)
             }
             Self::GetOrInitUnblock => {
                 let init = Script::VALUE.at_once();
                 let init = || init().expect("its script says so");
-                deed(cell.get_or_init_unblock::<Actors>(init), Value::see)
+                deed(cell.get_or_init_spawned_blocking(Actors, init), Value::see)
             }
-            Self::GetOrTryInitUnblock(script) => {
-                deed(cell.get_or_try_init_unblock::<Actors, _>(script.at_once()), got)
-            }
+            Self::GetOrTryInitUnblock(script) => deed(
+                cell.get_or_try_init_spawned_blocking(Actors, script.at_once()),
+                got,
+            ),
         }
     }
 }

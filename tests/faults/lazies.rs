@@ -91,7 +91,7 @@ impl LazyScenario {
             let ask = || deed(lazy.get(), Value::see);
             match self.askers {
                 Askers::Blocking => {
-                    cast.add(Sleeps::ForATurn, || act(|| lazy.force_blocking().see()));
+                    cast.add(Sleeps::ForATurn, || act(|| lazy.get_blocking().see()));
                 }
                 _ => self.askers.enter(&mut cast, ask),
             }
@@ -126,7 +126,7 @@ impl LazyScenario {
             Finally::Debug => {
                 let expected = match lazy.try_get() {
                     Some(_) => "Lazy(Value)",
-                    None => "Lazy(<unfinished>)",
+                    None => "Lazy(<uninit>)",
                 };
                 let text = own(|| format!("{:?}", &*lazy));
                 if text.is_some_and(|text| text != expected) {
@@ -238,7 +238,7 @@ impl StaticScenario {
         let ask = || deed(shared.get(), Value::see);
         match self.askers {
             Askers::Blocking => {
-                cast.add(Sleeps::ForATurn, || act(|| shared.force_blocking().see()));
+                cast.add(Sleeps::ForATurn, || act(|| shared.get_blocking().see()));
             }
             _ => self.askers.enter(&mut cast, ask),
         }

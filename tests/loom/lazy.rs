@@ -518,7 +518,7 @@ fn a_wake_that_polls_against_a_driver() {
 fn a_thread_and_a_task_drive_one_future() {
     bounded(2, |stage| {
         with_lazy(Steps::new(2), |lazy| {
-            let thread = thread::spawn(move || *lazy.force_blocking());
+            let thread = thread::spawn(move || *lazy.get_blocking());
             assert_eq!(*stage.run(lazy.get()), 2);
             assert_eq!(thread.join().unwrap(), 2);
         });
@@ -534,7 +534,7 @@ fn a_thread_waits_for_a_static() {
     bounded(3, |stage| {
         with_static(stage, Script::new(1), |scene| {
             let held = scene.waiting();
-            let thread = thread::spawn(|| *scene.lazy.force_blocking());
+            let thread = thread::spawn(|| *scene.lazy.get_blocking());
             scene.script.announce(0);
             assert_eq!(thread.join().unwrap(), 7);
             held.cancel();

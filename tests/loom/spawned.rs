@@ -11,11 +11,11 @@ use loom::thread;
 use super::support::{Failed, Outcome, Stage, bounded};
 use crate::{
     OnceCell,
-    runtime::{Runtime, SharedCell},
+    runtime::{OnceCellExt, Runtime},
 };
 
 /// A thread for each task.
-enum Threads {}
+struct Threads;
 
 std::thread_local! {
     /// Those of the play, which loom plays on one thread.
@@ -32,17 +32,13 @@ impl Threads {
 }
 
 impl Runtime for Threads {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
-        Self::spawn_blocking(|| loom::future::block_on(task));
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        self.spawn_blocking(|| loom::future::block_on(task));
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         let started = thread::spawn(work);
         STARTED.with_borrow_mut(|all| all.push(started));
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        loom::future::block_on(future)
     }
 }
 
@@ -51,7 +47,7 @@ impl Stage {
     async fn get_or_spawn(&'static self, outcome: Outcome) -> Outcome {
         let cell: &'static OnceCell<u32> = &self.cell;
         let init = move || self.initialize(outcome);
-        cell.get_or_try_init_spawned::<Threads, _>(init).await.copied()
+        cell.get_or_try_init_spawned(Threads, init).await.copied()
     }
 }
 
@@ -77,7 +73,7 @@ fn the_caller_gets_the_value_of_blocking_work() {
             stage.work();
             1
         };
-        assert_eq!(stage.run(cell.get_or_init_unblock::<Threads>(init)), &1);
+        assert_eq!(stage.run(cell.get_or_init_spawned_blocking(Threads, init)), &1);
         Threads::join();
     });
 }
@@ -107,7 +103,7 @@ fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
             stage.work();
             resume_unwind(Box::new(Failed))
         };
-        let caller = stage.task(cell.get_or_init_spawned::<Threads>(init));
+        let caller = stage.task(cell.get_or_init_spawned(Threads, init));
         let runs = match catch_unwind(AssertUnwindSafe(|| caller.run())) {
             Err(payload) => 1 + usize::from(payload.is::<Failed>()),
             Ok(_) => 1,
@@ -180,7 +176,7 @@ fn the_caller_gets_the_error_of_blocking_work_and_a_waiter_takes_over() {
             stage.work();
             Err(Failed)
         };
-        let runs = match stage.run(cell.get_or_try_init_unblock::<Threads, _>(init)) {
+        let runs = match stage.run(cell.get_or_try_init_spawned_blocking(Threads, init)) {
             Err(Failed) => 2,
             Ok(_) => 1,
         };
@@ -191,19 +187,15 @@ fn the_caller_gets_the_error_of_blocking_work_and_a_waiter_takes_over() {
 }
 
 /// Drops each task on a thread of its own, unpolled.
-enum ShuttingDown {}
+struct ShuttingDown;
 
 impl Runtime for ShuttingDown {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
-        Self::spawn_blocking(|| drop(task));
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        self.spawn_blocking(|| drop(task));
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
-        Threads::spawn_blocking(|| drop(work));
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        Threads::block_on(future)
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        Threads.spawn_blocking(|| drop(work));
     }
 }
 
@@ -216,7 +208,7 @@ fn the_caller_learns_that_the_task_is_lost_and_a_waiter_takes_over() {
     bounded(1, |stage| {
         let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
         let cell: &'static OnceCell<u32> = &stage.cell;
-        let caller = stage.task(cell.get_or_init_spawned::<ShuttingDown>(async || 2));
+        let caller = stage.task(cell.get_or_init_spawned(ShuttingDown, async || 2));
         let caller = catch_unwind(AssertUnwindSafe(|| *caller.run()));
         assert!(matches!(caller, Err(_) | Ok(1)));
         assert_eq!(other.join().unwrap(), 1);

@@ -1,27 +1,27 @@
 //! A library that leaves the runtime to its users.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
 use oncelot::{
     OnceCell,
-    runtime::{Runtime, SharedCell},
+    runtime::{OnceCellExt, Runtime},
 };
 
 pub struct Client<R> {
     token: Arc<OnceCell<Token>>,
-    runtime: PhantomData<fn() -> R>,
+    runtime: R,
 }
 
 impl<R: Runtime> Client<R> {
-    pub fn new() -> Self {
+    pub fn new(runtime: R) -> Self {
         Self {
             token: Arc::default(),
-            runtime: PhantomData,
+            runtime,
         }
     }
 
     pub async fn token(&self) -> Result<&Token, AuthError> {
-        self.token.get_or_try_init_spawned::<R, _>(log_in).await
+        self.token.get_or_try_init_spawned(&self.runtime, log_in).await
     }
 }
 
@@ -36,24 +36,31 @@ async fn log_in() -> Result<Token, AuthError> {
     Ok(Token)
 }
 
-fn assert_works_on<R: Runtime>() {
-    let client = Client::<R>::new();
-    assert_eq!(R::block_on(client.token()), Ok(&Token));
-}
-
 #[test]
 fn works_on_a_runtime_of_the_users_own() {
-    assert_works_on::<crate::one_thread::OneThread>();
+    let client = Client::new(crate::one_thread::OneThread);
+    assert_eq!(futures_lite::future::block_on(client.token()), Ok(&Token));
 }
 
 #[test]
 #[cfg(feature = "tokio")]
 fn works_on_tokio() {
-    assert_works_on::<oncelot::runtime::Tokio>();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let client = Client::new(oncelot::runtime::Tokio);
+    assert_eq!(runtime.block_on(client.token()), Ok(&Token));
+}
+
+#[test]
+#[cfg(feature = "tokio")]
+fn works_on_a_handle_of_tokio() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let client = Client::new(runtime.handle().clone());
+    assert_eq!(futures_lite::future::block_on(client.token()), Ok(&Token));
 }
 
 #[test]
 #[cfg(feature = "smol")]
 fn works_on_smol() {
-    assert_works_on::<oncelot::runtime::Smol>();
+    let client = Client::new(oncelot::runtime::Smol);
+    assert_eq!(smol::block_on(client.token()), Ok(&Token));
 }

@@ -28,7 +28,7 @@ mod one_thread;
 #[cfg(feature = "tokio")]
 mod spawned;
 #[cfg(feature = "smol")]
-mod unblock;
+mod spawned_blocking;
 
 mod text;
 

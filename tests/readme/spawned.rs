@@ -8,14 +8,14 @@ use crate::{Error, Pool};
 
 use oncelot::{
     OnceCell,
-    runtime::{SharedCell, Tokio},
+    runtime::{OnceCellExt, Tokio},
 };
 
 static POOL: OnceCell<Pool> = OnceCell::new();
 
 /// Connects in a task of its own.
 async fn pool() -> Result<&'static Pool, Error> {
-    POOL.get_or_try_init_spawned::<Tokio, _>(connect).await
+    POOL.get_or_try_init_spawned(Tokio, connect).await
 }
 
 /// Opened by the test.

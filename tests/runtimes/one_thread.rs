@@ -7,7 +7,7 @@ use futures_lite::future;
 use oncelot::runtime::Runtime;
 
 /// An executor on a thread of its own.
-pub(crate) enum OneThread {}
+pub(crate) struct OneThread;
 
 static EXECUTOR: LazyLock<Executor<'static>> = LazyLock::new(|| {
     thread::spawn(|| future::block_on(EXECUTOR.run(future::pending::<()>())));
@@ -15,15 +15,11 @@ static EXECUTOR: LazyLock<Executor<'static>> = LazyLock::new(|| {
 });
 
 impl Runtime for OneThread {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         EXECUTOR.spawn(task).detach();
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         thread::spawn(work);
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        future::block_on(future)
     }
 }

@@ -17,7 +17,7 @@ use futures_lite::{
 };
 use oncelot::{
     OnceCell,
-    runtime::{Runtime, SharedCell},
+    runtime::{OnceCellExt, Runtime},
 };
 
 use crate::util::{Drops, message, static_cell};
@@ -78,67 +78,73 @@ async fn panic_of<F: Future>(future: F) -> String {
     }
 }
 
-pub(crate) async fn makes_the_value_once<R: Runtime>() {
+pub(crate) async fn makes_the_value_once(runtime: impl Runtime) {
     let cell = static_cell();
-    assert_eq!(cell.get_or_init_spawned::<R>(async || 1).await, &1);
-    assert_eq!(cell.get_or_init_spawned::<R>(async || 2).await, &1);
+    assert_eq!(cell.get_or_init_spawned(&runtime, async || 1).await, &1);
+    assert_eq!(cell.get_or_init_spawned(&runtime, async || 2).await, &1);
     assert_eq!(
-        cell.get_or_try_init_spawned::<R, ()>(async || Ok(3)).await,
+        cell.get_or_try_init_spawned::<()>(&runtime, async || Ok(3)).await,
         Ok(&1)
     );
-    assert_eq!(cell.get_or_init_unblock::<R>(|| 4).await, &1);
-    assert_eq!(cell.get_or_try_init_unblock::<R, ()>(|| Ok(5)).await, Ok(&1));
+    assert_eq!(cell.get_or_init_spawned_blocking(&runtime, || 4).await, &1);
+    assert_eq!(
+        cell.get_or_try_init_spawned_blocking::<()>(&runtime, || Ok(5))
+            .await,
+        Ok(&1)
+    );
 }
 
-pub(crate) async fn finds_a_value_without_calling_anything<R: Runtime>() {
+pub(crate) async fn finds_a_value_without_calling_anything(runtime: impl Runtime) {
     let cell = static_cell();
     cell.set(1).unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
-    cell.get_or_init_spawned::<R>(async move || counted.fetch_add(1, SeqCst) as u32)
+    cell.get_or_init_spawned(&runtime, async move || counted.fetch_add(1, SeqCst) as u32)
         .await;
     let counted = calls.clone();
-    cell.get_or_init_unblock::<R>(move || counted.fetch_add(1, SeqCst) as u32)
+    cell.get_or_init_spawned_blocking(&runtime, move || counted.fetch_add(1, SeqCst) as u32)
         .await;
     assert_eq!(calls.load(SeqCst), 0);
     assert_eq!(Arc::strong_count(&calls), 1, "both closures were dropped");
 }
 
-pub(crate) async fn works_with_a_cell_in_an_arc<R: Runtime>() {
+pub(crate) async fn works_with_a_cell_in_an_arc(runtime: impl Runtime) {
     let cell = Arc::new(OnceCell::new());
     assert_eq!(
-        cell.get_or_try_init_spawned::<R, _>(async || Err("first")).await,
+        cell.get_or_try_init_spawned(&runtime, async || Err("first"))
+            .await,
         Err("first")
     );
     assert_eq!(
-        cell.get_or_try_init_unblock::<R, _>(|| Err("second")).await,
+        cell.get_or_try_init_spawned_blocking(&runtime, || Err("second"))
+            .await,
         Err("second")
     );
-    assert_eq!(cell.get_or_init_spawned::<R>(async || 1).await, &1);
-    assert_eq!(cell.get_or_init_unblock::<R>(|| 2).await, &1);
+    assert_eq!(cell.get_or_init_spawned(&runtime, async || 1).await, &1);
+    assert_eq!(cell.get_or_init_spawned_blocking(&runtime, || 2).await, &1);
 }
 
-pub(crate) async fn survives_its_caller<R: Runtime>() {
+pub(crate) async fn survives_its_caller(runtime: impl Runtime) {
     let cell = static_cell();
     let gate = Gate::default();
-    abandon(cell.get_or_init_spawned::<R>(gated(&gate, 1))).await;
+    abandon(cell.get_or_init_spawned(&runtime, gated(&gate, 1))).await;
     gate.set(()).unwrap();
     assert_eq!(cell.wait().await, &1);
 }
 
 /// The futurelock program: the future that has started the initializer is alive and not polled, while the same task
 /// awaits the cell.
-pub(crate) async fn goes_on_while_its_caller_is_not_polled<R: Runtime>() {
+pub(crate) async fn goes_on_while_its_caller_is_not_polled(runtime: impl Runtime) {
     let cell = static_cell();
     let gate = Gate::default();
-    let mut unpolled = pin!(cell.get_or_init_spawned::<R>(gated(&gate, 1)));
+    let mut unpolled = pin!(cell.get_or_init_spawned(&runtime, gated(&gate, 1)));
     assert!(poll_once(unpolled.as_mut()).await.is_none());
     gate.set(()).unwrap();
     assert_eq!(cell.get_or_init(async || 2).await, &1);
     assert_eq!(unpolled.await, &1);
 }
 
-pub(crate) async fn keeps_its_cell_alive<R: Runtime>() {
+pub(crate) async fn keeps_its_cell_alive(runtime: impl Runtime) {
     let drops = Arc::new(Drops::new());
     let cell = Arc::new(OnceCell::new());
     let gate = Gate::default();
@@ -151,7 +157,7 @@ pub(crate) async fn keeps_its_cell_alive<R: Runtime>() {
             drops.counted()
         }
     };
-    abandon(cell.get_or_init_spawned::<R>(init)).await;
+    abandon(cell.get_or_init_spawned(&runtime, init)).await;
     let weak = Arc::downgrade(&cell);
     drop(cell);
     assert!(weak.upgrade().is_some(), "the task has the cell");
@@ -165,19 +171,19 @@ pub(crate) async fn keeps_its_cell_alive<R: Runtime>() {
     assert_eq!(weak.strong_count(), 0);
 }
 
-pub(crate) async fn an_error_reaches_the_one_that_started_it<R: Runtime>() {
+pub(crate) async fn an_error_reaches_the_one_that_started_it(runtime: impl Runtime) {
     let cell = static_cell();
     let gate = Gate::default();
-    let mut failing = pin!(cell.get_or_try_init_spawned::<R, _>(gated(&gate, Err("no route"))));
+    let mut failing = pin!(cell.get_or_try_init_spawned(&runtime, gated(&gate, Err("no route"))));
     assert!(poll_once(failing.as_mut()).await.is_none());
-    let mut other = pin!(cell.get_or_init_spawned::<R>(async || 1));
+    let mut other = pin!(cell.get_or_init_spawned(&runtime, async || 1));
     assert!(poll_once(other.as_mut()).await.is_none());
     gate.set(()).unwrap();
     assert_eq!(failing.await, Err("no route"));
     assert_eq!(other.await, &1);
 }
 
-pub(crate) async fn a_panic_reaches_the_one_that_started_it<R: Runtime>() {
+pub(crate) async fn a_panic_reaches_the_one_that_started_it(runtime: impl Runtime) {
     let cell = static_cell();
     let gate = Gate::default();
     let opened = gate.clone();
@@ -185,27 +191,30 @@ pub(crate) async fn a_panic_reaches_the_one_that_started_it<R: Runtime>() {
         opened.wait().await;
         panic!("out of luck")
     };
-    let mut panicking = pin!(panic_of(cell.get_or_init_spawned::<R>(init)));
+    let mut panicking = pin!(panic_of(cell.get_or_init_spawned(&runtime, init)));
     assert!(poll_once(panicking.as_mut()).await.is_none());
-    let mut other = pin!(cell.get_or_init_spawned::<R>(async || 1));
+    let mut other = pin!(cell.get_or_init_spawned(&runtime, async || 1));
     assert!(poll_once(other.as_mut()).await.is_none());
     gate.set(()).unwrap();
     assert_eq!(panicking.await, "out of luck");
     assert_eq!(other.await, &1);
 }
 
-pub(crate) async fn a_panic_of_the_closure_reaches_it_too<R: Runtime>() {
+pub(crate) async fn a_panic_of_the_closure_reaches_it_too(runtime: impl Runtime) {
     let cell = static_cell();
     let init = || -> Boxed<u32> { panic!("at once") };
-    assert_eq!(panic_of(cell.get_or_init_spawned::<R>(init)).await, "at once");
-    assert_eq!(cell.get_or_init_spawned::<R>(async || 1).await, &1);
+    assert_eq!(
+        panic_of(cell.get_or_init_spawned(&runtime, init)).await,
+        "at once"
+    );
+    assert_eq!(cell.get_or_init_spawned(&runtime, async || 1).await, &1);
 }
 
-pub(crate) async fn an_abandoned_failure_leaves_the_cell_to_the_next<R: Runtime>() {
+pub(crate) async fn an_abandoned_failure_leaves_the_cell_to_the_next(runtime: impl Runtime) {
     let cell = static_cell();
     let gate = Gate::default();
     let drops = Drops::new();
-    abandon(cell.get_or_try_init_spawned::<R, _>(gated(&gate, Err(drops.counted())))).await;
+    abandon(cell.get_or_try_init_spawned(&runtime, gated(&gate, Err(drops.counted())))).await;
     gate.set(()).unwrap();
     assert_eq!(cell.get_or_init(async || 1).await, &1);
     // Dropped after the claim was given up, by the task.
@@ -215,7 +224,7 @@ pub(crate) async fn an_abandoned_failure_leaves_the_cell_to_the_next<R: Runtime>
     }
 }
 
-pub(crate) async fn an_abandoned_panic_leaves_the_cell_to_the_next<R: Runtime>() {
+pub(crate) async fn an_abandoned_panic_leaves_the_cell_to_the_next(runtime: impl Runtime) {
     let cell = static_cell();
     let gate = Gate::default();
     let opened = gate.clone();
@@ -223,12 +232,12 @@ pub(crate) async fn an_abandoned_panic_leaves_the_cell_to_the_next<R: Runtime>()
         opened.wait().await;
         panic!("nobody hears of it")
     };
-    abandon(cell.get_or_init_spawned::<R>(init)).await;
+    abandon(cell.get_or_init_spawned(&runtime, init)).await;
     gate.set(()).unwrap();
     assert_eq!(cell.get_or_init(async || 1).await, &1);
 }
 
-pub(crate) async fn is_one_among_many<R: Runtime>() {
+pub(crate) async fn is_one_among_many(runtime: impl Runtime + Clone + 'static) {
     static CALLS: Mutex<Vec<&'static OnceCell<u32>>> = Mutex::new(Vec::new());
     const TASKS: u32 = 100;
     let cell = static_cell();
@@ -237,13 +246,14 @@ pub(crate) async fn is_one_among_many<R: Runtime>() {
     let all_done = Gate::default();
     for _ in 0..TASKS {
         let (gate, done, all_done) = (gate.clone(), done.clone(), all_done.clone());
-        R::spawn(async move {
+        let own_runtime = runtime.clone();
+        runtime.spawn(async move {
             let init = async move || {
                 CALLS.lock().unwrap().push(cell);
                 gate.wait().await;
                 7
             };
-            assert_eq!(cell.get_or_init_spawned::<R>(init).await, &7);
+            assert_eq!(cell.get_or_init_spawned(own_runtime, init).await, &7);
             if done.fetch_add(1, SeqCst) + 1 == TASKS as usize {
                 all_done.set(()).unwrap();
             }
@@ -255,35 +265,35 @@ pub(crate) async fn is_one_among_many<R: Runtime>() {
     assert_eq!(calls.iter().filter(|of| std::ptr::eq(**of, cell)).count(), 1);
 }
 
-pub(crate) async fn waits_for_an_initializer_of_another_kind<R: Runtime>() {
+pub(crate) async fn waits_for_an_initializer_of_another_kind(runtime: impl Runtime) {
     let cell = static_cell();
     let mut cancelled = Box::pin(cell.get_or_init(pending));
     assert!(poll_once(&mut cancelled).await.is_none());
-    let mut spawned = pin!(cell.get_or_init_spawned::<R>(async || 1));
+    let mut spawned = pin!(cell.get_or_init_spawned(&runtime, async || 1));
     assert!(poll_once(spawned.as_mut()).await.is_none());
-    let mut unblocked = pin!(cell.get_or_init_unblock::<R>(|| 1));
+    let mut unblocked = pin!(cell.get_or_init_spawned_blocking(&runtime, || 1));
     assert!(poll_once(unblocked.as_mut()).await.is_none());
     drop(cancelled);
     assert_eq!(spawned.await, &1);
     assert_eq!(unblocked.await, &1);
 }
 
-pub(crate) async fn can_be_cancelled_while_it_waits<R: Runtime>() {
+pub(crate) async fn can_be_cancelled_while_it_waits(runtime: impl Runtime) {
     let cell = static_cell();
     let mut first = Box::pin(cell.get_or_init(pending));
     assert!(poll_once(&mut first).await.is_none());
-    abandon(cell.get_or_init_spawned::<R>(async || 1)).await;
-    abandon(cell.get_or_init_unblock::<R>(|| 1)).await;
+    abandon(cell.get_or_init_spawned(&runtime, async || 1)).await;
+    abandon(cell.get_or_init_spawned_blocking(&runtime, || 1)).await;
     drop(first);
     assert!(!cell.initialized());
     cell.set(2).unwrap();
 }
 
-pub(crate) async fn blocks_a_thread_of_the_pool<R: Runtime>() {
+pub(crate) async fn blocks_a_thread_of_the_pool(runtime: impl Runtime) {
     let cell: &'static OnceCell<thread::ThreadId> = Box::leak(Box::new(OnceCell::new()));
     let gate = Gate::default();
     let opened = gate.clone();
-    let mut unblocked = pin!(cell.get_or_init_unblock::<R>(move || {
+    let mut unblocked = pin!(cell.get_or_init_spawned_blocking(&runtime, move || {
         opened.wait_blocking();
         thread::current().id()
     }));
@@ -292,11 +302,11 @@ pub(crate) async fn blocks_a_thread_of_the_pool<R: Runtime>() {
     assert_ne!(unblocked.await, &thread::current().id());
 }
 
-pub(crate) async fn blocking_work_survives_its_caller<R: Runtime>() {
+pub(crate) async fn blocking_work_survives_its_caller(runtime: impl Runtime) {
     let cell = Arc::new(OnceCell::new());
     let gate = Gate::default();
     let opened = gate.clone();
-    abandon(cell.get_or_init_unblock::<R>(move || {
+    abandon(cell.get_or_init_spawned_blocking(&runtime, move || {
         opened.wait_blocking();
         1
     }))
@@ -305,23 +315,28 @@ pub(crate) async fn blocking_work_survives_its_caller<R: Runtime>() {
     assert_eq!(cell.wait().await, &1);
 }
 
-pub(crate) async fn an_error_of_blocking_work_reaches_its_caller<R: Runtime>() {
+pub(crate) async fn an_error_of_blocking_work_reaches_its_caller(runtime: impl Runtime) {
     let cell = static_cell();
     assert_eq!(
-        cell.get_or_try_init_unblock::<R, _>(|| Err("no file")).await,
+        cell.get_or_try_init_spawned_blocking(&runtime, || Err("no file"))
+            .await,
         Err("no file")
     );
-    assert_eq!(cell.get_or_try_init_unblock::<R, ()>(|| Ok(1)).await, Ok(&1));
+    assert_eq!(
+        cell.get_or_try_init_spawned_blocking::<()>(&runtime, || Ok(1))
+            .await,
+        Ok(&1)
+    );
 }
 
-pub(crate) async fn a_panic_of_blocking_work_reaches_its_caller<R: Runtime>() {
+pub(crate) async fn a_panic_of_blocking_work_reaches_its_caller(runtime: impl Runtime) {
     let cell = static_cell();
-    let message = panic_of(cell.get_or_init_unblock::<R>(|| panic!("out of luck"))).await;
+    let message = panic_of(cell.get_or_init_spawned_blocking(&runtime, || panic!("out of luck"))).await;
     assert_eq!(message, "out of luck");
-    assert_eq!(cell.get_or_init_unblock::<R>(|| 1).await, &1);
+    assert_eq!(cell.get_or_init_spawned_blocking(&runtime, || 1).await, &1);
 }
 
-pub(crate) async fn the_initializer_is_gone_before_the_value_is_there<R: Runtime>() {
+pub(crate) async fn the_initializer_is_gone_before_the_value_is_there(runtime: impl Runtime) {
     let cell = static_cell();
     let seen = Arc::new(OnceCell::new());
     let init = {
@@ -331,7 +346,7 @@ pub(crate) async fn the_initializer_is_gone_before_the_value_is_there<R: Runtime
             1
         }
     };
-    cell.get_or_init_spawned::<R>(init).await;
+    cell.get_or_init_spawned(&runtime, init).await;
     assert_eq!(seen.get(), Some(&false));
 }
 

@@ -7,23 +7,19 @@ use shuttle::{future::block_on, thread};
 use super::support::{Failed, Modelled, cast, choose, in_many_orders, poll_times};
 use crate::{
     OnceCell,
-    runtime::{Runtime, SharedCell},
+    runtime::{OnceCellExt, Runtime},
 };
 
 /// A thread for each task.
-enum Threads {}
+struct Threads;
 
 impl Runtime for Threads {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: F) {
-        Self::spawn_blocking(|| block_on(task));
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        self.spawn_blocking(|| block_on(task));
     }
 
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(work: F) {
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         thread::spawn(work);
-    }
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        block_on(future)
     }
 }
 
@@ -37,7 +33,7 @@ pub(super) fn callers_may_go_while_their_tasks_initialize<B: Modelled>() {
             let start = |outcome| {
                 let stage = on_stage.clone();
                 let init = move || async move { stage.initialize(1, outcome).await };
-                shared.get_or_try_init_spawned::<Threads, _>(init)
+                shared.get_or_try_init_spawned(Threads, init)
             };
             match choose(3) {
                 0 => drop(poll_times(start(Err(Failed)), 1 + choose(3))),

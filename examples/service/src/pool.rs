@@ -27,13 +27,14 @@ impl Pool {
         Ok(Self { idle, returned })
     }
 
-    /// Waits for a connection, and has it queried where that blocks no task.
-    pub(crate) async fn query<R: Runtime, T: Send + 'static>(
+    /// Waits for a connection, and queries it on the runtime's pool for blocking work.
+    pub(crate) async fn query<T: Send + 'static>(
         &'static self,
+        runtime: &impl Runtime,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> rusqlite::Result<T> {
         let lease = Lease::new(self, self.idle.recv().await);
-        unblock::<R, _>(move || query(lease.connection())).await
+        unblock(runtime, move || query(lease.connection())).await
     }
 
     /// Queries on this thread, which waits for a connection.

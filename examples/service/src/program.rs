@@ -17,14 +17,18 @@ use crate::{
     router::router,
 };
 
-/// Does what the command line says. `serve` answers what comes in until the program is asked to stop.
-pub fn run<R: Runtime + 'static>(serve: impl AsyncFnOnce(TcpListener, Router) -> io::Result<()>) -> ExitCode {
+/// Does what the command line says. `serve` answers requests until the program is asked to stop; initializers and
+/// queries run on `runtime`.
+pub fn run(
+    runtime: impl Runtime + 'static,
+    serve: impl FnOnce(TcpListener, Router) -> io::Result<()>,
+) -> ExitCode {
     match args::parse() {
         Ok(Command::Help) => {
             print!("{}", args::USAGE);
             ExitCode::SUCCESS
         }
-        Ok(Command::Serve(options)) => match listen_and_serve::<R>(options, serve) {
+        Ok(Command::Serve(options)) => match listen_and_serve(runtime, options, serve) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -38,9 +42,10 @@ pub fn run<R: Runtime + 'static>(serve: impl AsyncFnOnce(TcpListener, Router) ->
     }
 }
 
-fn listen_and_serve<R: Runtime + 'static>(
+fn listen_and_serve(
+    runtime: impl Runtime + 'static,
     options: Options,
-    serve: impl AsyncFnOnce(TcpListener, Router) -> io::Result<()>,
+    serve: impl FnOnce(TcpListener, Router) -> io::Result<()>,
 ) -> Result<(), Box<dyn Error>> {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(io::stderr().is_terminal())
@@ -49,13 +54,13 @@ fn listen_and_serve<R: Runtime + 'static>(
     tracing::subscriber::set_global_default(log)?;
 
     let router = if options.is_eager {
-        router(Eager::<R>::open(&options.files)?)
+        router(Eager::open(runtime, &options.files)?)
     } else {
-        router(Lazy::<R>::new(options.files))
+        router(Lazy::new(runtime, options.files))
     };
     let listener = TcpListener::bind(options.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     println!("listening on http://{}", listener.local_addr()?);
-    R::block_on(serve(listener, router))?;
+    serve(listener, router)?;
     Ok(())
 }

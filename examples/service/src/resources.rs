@@ -12,8 +12,8 @@ pub(crate) use self::{eager::Eager, lazy::Lazy};
 use crate::{config::Config, error::Error, figures::Sales, pool::Pool};
 
 pub(crate) trait Resources: Send + Sync + 'static {
-    /// Where queries run.
-    type Runtime: Runtime + 'static;
+    /// Returns the runtime that queries run on.
+    fn runtime(&self) -> &impl Runtime;
 
     fn config(&'static self) -> impl Future<Output = Result<&'static Config, Error>> + Send;
 

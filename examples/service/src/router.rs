@@ -54,7 +54,8 @@ async fn city<S: Resources>(
     Path(id): Path<i64>,
 ) -> Result<Json<City>, Error> {
     let pool = service.resources.pool().await?;
-    let city = pool.query::<S::Runtime, _>(move |connection| City::find(connection, id));
+    let runtime = service.resources.runtime();
+    let city = pool.query(runtime, move |connection| City::find(connection, id));
     city.await?.map(Json).ok_or(Error::NoSuchCity(id))
 }
 

@@ -1,5 +1,7 @@
 //! Cells whose initializers await JavaScript promises.
 //!
+//! With the feature `tracing`, a subscriber checks what it is called for: the target has no clock.
+//!
 //! [`executor`] runs tasks from JavaScript's microtasks, [`promise`] awaits timers of JavaScript, and `host.mjs` is
 //! the other side of both.
 
@@ -17,20 +19,55 @@ use crate::{executor::spawn, promise::timer};
 mod executor;
 mod host;
 mod promise;
+#[cfg(feature = "tracing")]
+mod subscriber;
 
 /// What JavaScript calls first.
 #[unsafe(no_mangle)]
 pub extern "C" fn start() {
     panic::set_hook(Box::new(|panic| host::fail(&panic.to_string())));
     spawn(async {
+        #[cfg(feature = "tracing")]
+        trace_from_here().await;
         one_initializer().await;
         host::report("three tasks waited for one promise; one was cancelled, two got its value");
         cancelled_initializer().await;
         host::report("an initializer was cancelled before its promise came; a waiter took over");
         failed_initializer().await;
         host::report("a promise was rejected; a waiter took over");
+        #[cfg(feature = "tracing")]
+        assert_traced();
         host::succeed();
     });
+}
+
+/// Initializes a cell while there is no subscriber, and installs one.
+#[cfg(feature = "tracing")]
+async fn trace_from_here() {
+    assert_eq!(OnceCell::new().get_or_init(async || 1).await, &1);
+    subscriber::install();
+}
+
+/// Checks what the subscriber was called for.
+#[cfg(feature = "tracing")]
+fn assert_traced() {
+    let messages = subscriber::messages();
+    assert_eq!(
+        messages,
+        [
+            "waiting",
+            "waiting",
+            "initialized",
+            "waiting",
+            "the initializer was cancelled",
+            "initialized",
+            "waiting",
+            "waiting",
+            "the initializer failed",
+            "initialized",
+        ]
+    );
+    host::report("a subscriber was called for all of it, on a target without a clock");
 }
 
 async fn one_initializer() {

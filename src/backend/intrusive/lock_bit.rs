@@ -3,15 +3,6 @@
 use super::word::{ListGuard, Snapshot, Word};
 use crate::sync::{Ordering, yield_now};
 
-#[cfg(all(not(any(oncelot_loom, oncelot_shuttle)), feature = "portable-atomic"))]
-portable_atomic::cfg_no_atomic_cas! {
-    compile_error!(
-        "oncelot: this target has no compare-and-swap, and `portable-atomic` was not told how to get by; turn on \
-         one of that crate's own features (`critical-section`, `unsafe-assume-single-core`), or oncelot's feature \
-         `critical-section`"
-    );
-}
-
 /// How often to look again before giving way to another thread.
 const SPINS: u32 = 64;
 

@@ -1,14 +1,30 @@
-//! The executor of this package plays the story.
+//! The executor of this package plays the story, after a function that is no task has initialized a cell.
 
 #![no_std]
 #![no_main]
 
 use core::pin::pin;
 
-use oncelot_firmware_example::{board::entry, executor, story, succeed};
+use oncelot::{InitializingError, OnceCell};
+use oncelot_firmware_example::{board::entry, executor, report, story, succeed};
+
+/// How many ticks of the clock are a second.
+static TICKS: OnceCell<u32> = OnceCell::new();
+
+/// Configures the clock, unless that was done before.
+fn init() -> Result<u32, InitializingError> {
+    let configure = || {
+        assert_eq!(init(), Err(InitializingError), "the clock is being configured");
+        12_000_000
+    };
+    TICKS.try_get_or_init(configure).copied()
+}
 
 #[entry]
 fn main() -> ! {
+    assert_eq!(init(), Ok(12_000_000));
+    assert_eq!(init(), Ok(12_000_000));
+    report!("  a function that is no task initialized a cell");
     let mut tasks = [
         pin!(story::play(0)),
         pin!(story::play(1)),

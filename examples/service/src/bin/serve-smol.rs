@@ -11,7 +11,7 @@ use smol::{Async, Timer, future, net, stream::StreamExt};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 fn main() -> ExitCode {
-    shop::run::<Smol>(serve)
+    shop::run(Smol, |listener, router| smol::block_on(serve(listener, router)))
 }
 
 async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {

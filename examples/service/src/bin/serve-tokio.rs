@@ -4,10 +4,16 @@ use std::{io, net::TcpListener, process::ExitCode};
 
 use axum::Router;
 use oncelot::runtime::Tokio;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 
 fn main() -> ExitCode {
-    shop::run::<Tokio>(serve)
+    shop::run(Tokio, |listener, router| {
+        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(serve(listener, router))
+    })
 }
 
 async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {

@@ -1,7 +1,5 @@
 //! The same without cells: opened before serving.
 
-use std::marker::PhantomData;
-
 use oncelot::runtime::Runtime;
 
 use super::{Openings, Resources};
@@ -12,12 +10,12 @@ pub(crate) struct Eager<R> {
     pool: Pool,
     sales: Sales,
     openings: Openings,
-    runtime: PhantomData<fn() -> R>,
+    runtime: R,
 }
 
 impl<R: Runtime + 'static> Eager<R> {
     /// Opens everything. Blocks the thread.
-    pub(crate) fn open(files: &Files) -> Result<Self, Error> {
+    pub(crate) fn open(runtime: R, files: &Files) -> Result<Self, Error> {
         let openings = Openings::default();
         let config = openings.config.count(|| Config::read(files.config.as_ref()))?;
         let pool = openings.pool.count(|| Pool::open(&files.database, &config))?;
@@ -27,13 +25,15 @@ impl<R: Runtime + 'static> Eager<R> {
             pool,
             sales,
             openings,
-            runtime: PhantomData,
+            runtime,
         })
     }
 }
 
 impl<R: Runtime + 'static> Resources for Eager<R> {
-    type Runtime = R;
+    fn runtime(&self) -> &impl Runtime {
+        &self.runtime
+    }
 
     async fn config(&'static self) -> Result<&'static Config, Error> {
         Ok(&self.config)

@@ -6,11 +6,9 @@
 //! | connection pool | a thread of the pool for blocking work | no task is blocked by SQLite |
 //! | cache | a task of its own | a client that goes away does not throw it away half-done |
 
-use std::marker::PhantomData;
-
 use oncelot::{
     OnceCell,
-    runtime::{Runtime, SharedCell},
+    runtime::{OnceCellExt, Runtime},
 };
 
 use super::{Openings, Resources};
@@ -28,18 +26,18 @@ pub(crate) struct Lazy<R> {
     pool: OnceCell<Pool>,
     sales: OnceCell<Sales>,
     openings: Openings,
-    runtime: PhantomData<fn() -> R>,
+    runtime: R,
 }
 
 impl<R: Runtime + 'static> Lazy<R> {
-    pub(crate) fn new(files: Files) -> Self {
+    pub(crate) fn new(runtime: R, files: Files) -> Self {
         Self {
             files,
             config: OnceCell::new(),
             pool: OnceCell::new(),
             sales: OnceCell::new(),
             openings: Openings::default(),
-            runtime: PhantomData,
+            runtime,
         }
     }
 
@@ -58,27 +56,33 @@ impl<R: Runtime + 'static> Lazy<R> {
     async fn warm_up(&'static self) -> Result<Sales, Error> {
         let warming_up = &self.openings.sales;
         warming_up.start();
-        let sales = async { Ok(self.pool().await?.query::<R, _>(Sales::compute).await?) };
+        let sales = async { Ok(self.pool().await?.query(&self.runtime, Sales::compute).await?) };
         warming_up.end(sales.await)
     }
 }
 
 impl<R: Runtime + 'static> Resources for Lazy<R> {
-    type Runtime = R;
+    fn runtime(&self) -> &impl Runtime {
+        &self.runtime
+    }
 
     async fn config(&'static self) -> Result<&'static Config, Error> {
-        let config = self.config.get_or_try_init_unblock::<R, _>(|| self.read_config());
+        let config = self
+            .config
+            .get_or_try_init_spawned_blocking(&self.runtime, || self.read_config());
         Ok(config.await?)
     }
 
     async fn pool(&'static self) -> Result<&'static Pool, Error> {
-        let pool = self.pool.get_or_try_init_unblock::<R, _>(|| self.open_pool());
+        let pool = self
+            .pool
+            .get_or_try_init_spawned_blocking(&self.runtime, || self.open_pool());
         Ok(pool.await?)
     }
 
     async fn sales(&'static self) -> Result<&'static Sales, Error> {
         self.sales
-            .get_or_try_init_spawned::<R, _>(|| self.warm_up())
+            .get_or_try_init_spawned(&self.runtime, || self.warm_up())
             .await
     }
 

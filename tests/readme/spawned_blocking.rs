@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use oncelot::{
     OnceCell,
-    runtime::{SharedCell, Smol},
+    runtime::{OnceCellExt, Smol},
 };
 
 static MANIFEST: OnceCell<String> = OnceCell::new();
@@ -12,7 +12,7 @@ static MANIFEST: OnceCell<String> = OnceCell::new();
 /// Reads the file on a thread of the pool for blocking work.
 async fn manifest() -> io::Result<&'static String> {
     MANIFEST
-        .get_or_try_init_unblock::<Smol, _>(|| fs::read_to_string("Cargo.toml"))
+        .get_or_try_init_spawned_blocking(Smol, || fs::read_to_string("Cargo.toml"))
         .await
 }
 

@@ -1,0 +1,11 @@
+//! Uses a cell next to a crate that the project had before.
+
+use event_listener::Event;
+use oncelot::OnceCell;
+
+static EVENT: OnceCell<Event> = OnceCell::new();
+
+fn main() {
+    assert!(EVENT.set(Event::new()).is_ok());
+    assert_eq!(EVENT.get().map(Event::total_listeners), Some(0));
+}

@@ -1,0 +1,244 @@
+//! Calls in destructors of thread-locals, before and after the thread-locals of the runtimes are gone.
+
+use std::{
+    cell::RefCell,
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{Context, Poll, Waker},
+    thread,
+    time::Duration,
+};
+
+use oncelot::{
+    Lazy, OnceCell,
+    runtime::{OnceCellExt, Runtime, Tokio},
+};
+use tokio::runtime::Handle;
+
+use crate::{
+    TOKIO,
+    util::{message, now, poll, static_cell},
+};
+
+/// When a destructor runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    BeforeThoseOfTheRuntimes,
+    AfterThoseOfTheRuntimes,
+    /// No runtime has touched its thread-locals on the thread.
+    WithoutThem,
+}
+
+const ORDERS: [Order; 3] = [
+    Order::BeforeThoseOfTheRuntimes,
+    Order::AfterThoseOfTheRuntimes,
+    Order::WithoutThem,
+];
+
+/// Calls a closure when it is dropped.
+struct AtExit(Option<Box<dyn FnOnce()>>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
+
+thread_local! {
+    static AT_EXIT: RefCell<AtExit> = const { RefCell::new(AtExit(None)) };
+}
+
+fn touch_the_thread_locals_of_the_runtimes() {
+    assert!(Handle::try_current().is_err());
+    assert!(async_std::task::try_current().is_none());
+    smol::block_on(async {});
+    // Deadlock detection's own.
+    now(OnceCell::new().get_or_init(async || 1));
+}
+
+/// Calls `call` in a destructor on a thread of its own; returns what it returns, or the message of its panic.
+///
+/// std runs the destructors of a thread's thread-locals in the reverse order of their first uses.
+fn in_a_destructor<R: Send + 'static>(
+    order: Order,
+    call: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, String> {
+    let (sender, receiver) = mpsc::channel();
+    let at_exit = move || {
+        // A panic that leaves a destructor of a thread-local ends the process.
+        let result = catch_unwind(AssertUnwindSafe(call)).map_err(|payload| message(&*payload));
+        let are_gone = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
+        sender.send((result, are_gone)).unwrap();
+    };
+    let thread = thread::spawn(move || {
+        if order == Order::BeforeThoseOfTheRuntimes {
+            touch_the_thread_locals_of_the_runtimes();
+        }
+        AT_EXIT.set(AtExit(Some(Box::new(at_exit))));
+        if order == Order::AfterThoseOfTheRuntimes {
+            touch_the_thread_locals_of_the_runtimes();
+        }
+    });
+    thread.join().unwrap();
+    let (result, are_gone) = receiver.recv().unwrap();
+    assert_eq!(are_gone, order == Order::AfterThoseOfTheRuntimes, "{order:?}");
+    result
+}
+
+/// Calls `call` in a destructor on a cell whose initializer ends with 1 a moment later.
+#[track_caller]
+fn assert_waits<R: Debug + PartialEq + Send + 'static>(call: fn(&'static OnceCell<u32>) -> R, expected: R) {
+    for order in ORDERS {
+        let cell = static_cell();
+        let (begin, begun) = mpsc::channel();
+        let gate = Arc::new(OnceCell::new());
+        let mut init = Box::pin(cell.get_or_init(async || *gate.wait().await));
+        assert!(poll(&mut init).is_pending());
+        let returned = thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                in_a_destructor(order, move || {
+                    begin.send(()).unwrap();
+                    call(cell)
+                })
+            });
+            begun.recv().unwrap();
+            // Until the call has come to wait.
+            thread::sleep(Duration::from_millis(20));
+            gate.set(1).unwrap();
+            assert_eq!(poll(&mut init), Poll::Ready(&1));
+            thread.join().unwrap()
+        });
+        assert_eq!(returned.as_ref(), Ok(&expected), "{order:?}");
+    }
+}
+
+#[test]
+fn wait_blocking_waits_in_a_destructor() {
+    assert_waits(|cell| *cell.wait_blocking(), 1);
+}
+
+#[test]
+fn wait_timeout_waits_in_a_destructor() {
+    assert_waits(|cell| cell.wait_timeout(Duration::MAX).copied(), Some(1));
+    for order in ORDERS {
+        let cell = static_cell();
+        let waited = in_a_destructor(order, || cell.wait_timeout(Duration::from_millis(1)).copied());
+        assert_eq!(waited, Ok(None), "{order:?}");
+    }
+}
+
+#[test]
+fn get_or_init_blocking_waits_in_a_destructor() {
+    assert_waits(|cell| *cell.get_or_init_blocking(|| 2), 1);
+}
+
+#[test]
+fn get_or_try_init_blocking_waits_in_a_destructor() {
+    assert_waits(|cell| cell.get_or_try_init_blocking(|| Err(2)).copied(), Ok(1));
+}
+
+#[test]
+fn insert_blocking_waits_in_a_destructor() {
+    assert_waits(
+        |cell| cell.insert_blocking(2).copied().map_err(|(value, _)| *value),
+        Err(1),
+    );
+}
+
+#[test]
+fn get_blocking_of_a_lazy_waits_in_a_destructor() {
+    assert_waits(
+        |cell| {
+            let lazy = pin!(Lazy::new(cell.wait()));
+            **lazy.as_ref().get_blocking()
+        },
+        1,
+    );
+}
+
+#[test]
+fn get_blocking_of_a_static_waits_in_a_destructor() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    oncelot::lazy! {
+        static BEFORE: u32 = async { *CELL.wait().await };
+        static AFTER: u32 = async { *CELL.wait().await };
+        static WITHOUT: u32 = async { *CELL.wait().await };
+    }
+    let (begin, begun) = mpsc::channel();
+    let threads = ORDERS.map(|order| {
+        let begin = begin.clone();
+        thread::spawn(move || {
+            in_a_destructor(order, move || {
+                begin.send(()).unwrap();
+                *match order {
+                    Order::BeforeThoseOfTheRuntimes => BEFORE.get_blocking(),
+                    Order::AfterThoseOfTheRuntimes => AFTER.get_blocking(),
+                    Order::WithoutThem => WITHOUT.get_blocking(),
+                }
+            })
+        })
+    });
+    ORDERS.iter().for_each(|_| begun.recv().unwrap());
+    thread::sleep(Duration::from_millis(20));
+    CELL.set(1).unwrap();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), Ok(1));
+    }
+}
+
+#[test]
+fn an_empty_cell_is_initialized_in_a_destructor() {
+    for order in ORDERS {
+        let value = in_a_destructor(order, || *static_cell().get_or_init_blocking(|| 1));
+        assert_eq!(value, Ok(1), "{order:?}");
+    }
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn an_initializer_that_waits_for_its_own_cell_is_found_in_a_destructor() {
+    for order in ORDERS {
+        let cell = static_cell();
+        let waited = in_a_destructor(order, || {
+            let wait = || cell.wait_timeout(Duration::from_secs(60)).copied();
+            *cell.get_or_init_blocking(|| wait().expect("it waits for itself"))
+        });
+        let message = waited.unwrap_err();
+        assert!(message.contains("awaits its own cell"), "{order:?}: {message}");
+    }
+}
+
+#[test]
+fn a_handle_of_tokio_spawns_in_a_destructor() {
+    for order in ORDERS {
+        let cell = static_cell();
+        let polled = in_a_destructor(order, || {
+            let mut spawned = Box::pin(cell.get_or_init_spawned(TOKIO.handle(), async || 1));
+            // It may have ended by now.
+            _ = poll(&mut spawned);
+        });
+        assert_eq!(polled, Ok(()), "{order:?}");
+        assert_eq!(cell.wait_blocking(), &1);
+    }
+}
+
+#[test]
+fn the_budget_of_tokio_is_unlimited_in_a_destructor() {
+    fn within(runtime: &impl Runtime) -> bool {
+        let cx = &mut Context::from_waker(Waker::noop());
+        (0..10_000).all(|_| runtime.poll_coop(cx, |_| Poll::Ready(())).is_ready())
+    }
+
+    for order in ORDERS {
+        assert_eq!(in_a_destructor(order, || within(&Tokio)), Ok(true), "{order:?}");
+        assert_eq!(
+            in_a_destructor(order, || within(TOKIO.handle())),
+            Ok(true),
+            "{order:?}"
+        );
+    }
+}
