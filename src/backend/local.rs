@@ -53,6 +53,7 @@
 
 use core::{
     fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::{Pin, pin},
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -116,6 +117,12 @@ pub struct LocalWaiter {
     node: WaiterNode,
 }
 
+// No panic leaves the list or a node half-changed (invariant 1).
+impl UnwindSafe for Local {}
+impl RefUnwindSafe for Local {}
+impl UnwindSafe for LocalWaiter {}
+impl RefUnwindSafe for LocalWaiter {}
+
 impl Local {
     /// Returns `true` if a waiter of `kind` has something to wait for.
     #[inline(always)]
@@ -157,13 +164,13 @@ impl Local {
 
     /// Registers a waiter, or replaces its waker, unless the new one wakes the same task.
     fn wait(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
-        // SAFETY: the node is linked, and `will_wake` is no user code.
-        if node.is_linked()
-            && unsafe {
-                node.with_payload(|current| current.as_ref().is_some_and(|current| current.will_wake(waker)))
+        if node.is_linked() {
+            let is_same =
+                |current: &Option<Waker>| current.as_ref().is_some_and(|current| current.will_wake(waker));
+            // SAFETY: the node is linked. `will_wake` compares addresses, and calls no user code.
+            if unsafe { node.with_payload(is_same) } {
+                return Poll::Pending;
             }
-        {
-            return Poll::Pending;
         }
         let waker = waker.clone();
         if node.is_linked() {
@@ -262,7 +269,7 @@ unsafe impl Backend for Local {
 
 impl LocalWaiter {
     #[inline(always)]
-    fn node<'a>(self: Pin<&'a Self>) -> Pin<&'a WaiterNode> {
+    fn node(self: Pin<&Self>) -> Pin<&WaiterNode> {
         // SAFETY: the node is a field, which is pinned with the waiter and not handed out otherwise.
         unsafe { self.map_unchecked(|waiter| &waiter.node) }
     }

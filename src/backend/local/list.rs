@@ -56,10 +56,10 @@ type Lane = usize;
 const CLAIMANTS: Lane = 0;
 const PASSIVE: Lane = 1;
 
+const _: () = assert!(align_of::<Node<()>>() > Link::<()>::TAG);
+
 impl<P> Link<P> {
     const TAG: usize = 0b11;
-
-    const _NODES_LEAVE_ROOM: () = assert!(align_of::<Node<P>>() > Self::TAG);
 
     const fn new(tag: usize) -> Self {
         Self(Cell::new(ptr::without_provenance_mut(tag)))
@@ -67,6 +67,7 @@ impl<P> Link<P> {
 
     #[inline(always)]
     fn tag(&self) -> usize {
+        count_step();
         self.0.get().addr() & Self::TAG
     }
 
@@ -78,6 +79,7 @@ impl<P> Link<P> {
     /// Returns the node that the link leads to.
     #[inline(always)]
     fn next(&self) -> Option<NonNull<Node<P>>> {
+        count_step();
         NonNull::new(self.0.get().map_addr(|addr| addr & !Self::TAG))
     }
 
@@ -170,7 +172,6 @@ pub(crate) struct List<P> {
 
 impl<P> List<P> {
     pub(crate) const fn new(tag: usize) -> Self {
-        let () = Link::<P>::_NODES_LEAVE_ROOM;
         Self { head: Link::new(tag) }
     }
 
@@ -289,5 +290,183 @@ impl<P> List<P> {
         let node = unsafe { prev.unwrap_unchecked() };
         // SAFETY: `prev` of a linked node is a linked node, which is valid.
         &unsafe { node.as_ref() }.next
+    }
+}
+
+#[cfg(not(all(test, not(any(oncelot_loom, oncelot_shuttle)))))]
+fn count_step() {}
+
+#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
+use tests::count_step;
+
+#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
+mod tests {
+    use super::*;
+
+    type TestNode = Pin<Box<Node<u32>>>;
+
+    fn claimant() -> TestNode {
+        Box::pin(Node::new(WaiterKind::Claimant))
+    }
+
+    fn passive() -> TestNode {
+        Box::pin(Node::new(WaiterKind::Passive))
+    }
+
+    /// Claimants where the bits of `mix` are 0, passive waiters where they are 1.
+    fn nodes_of_mix(mix: u32, len: u32) -> Vec<TestNode> {
+        let node = |i| if mix >> i & 1 == 0 { claimant() } else { passive() };
+        (0..len).map(node).collect()
+    }
+
+    fn push(list: &List<u32>, node: &TestNode, name: u32) {
+        // SAFETY: the tests push only what is not linked.
+        unsafe { list.push(node.as_ref(), name) };
+    }
+
+    /// A list in which each node has its index as its payload.
+    fn list_of(nodes: &[TestNode]) -> List<u32> {
+        let list = List::new(2);
+        for (node, name) in nodes.iter().zip(0..) {
+            push(&list, node, name);
+        }
+        list
+    }
+
+    fn unlink(list: &List<u32>, node: &TestNode) -> u32 {
+        assert!(node.is_linked());
+        // SAFETY: the tests have one list.
+        let name = unsafe { list.unlink(NonNull::from(&**node)) };
+        assert!(!node.is_linked());
+        name
+    }
+
+    fn drain(list: &List<u32>) -> Vec<u32> {
+        let mut names = Vec::new();
+        while !list.is_empty() {
+            // SAFETY: the list is not empty.
+            names.push(unsafe { list.pop() });
+        }
+        names
+    }
+
+    #[test]
+    fn a_node_is_four_words() {
+        assert_eq!(size_of::<Node<[usize; 2]>>(), 4 * size_of::<usize>());
+    }
+
+    #[test]
+    fn claimants_come_first_and_each_lane_is_in_the_order_of_arrival() {
+        let nodes = nodes_of_mix(0b100_101, 6);
+        let list = list_of(&nodes);
+        assert_eq!(drain(&list), [1, 3, 4, 0, 2, 5]);
+        assert!(nodes.iter().all(|node| !node.is_linked()));
+    }
+
+    /// Every mix of kinds up to six nodes, any two of the nodes unlinked one after the other: the rest stays in order,
+    /// newcomers are appended to their lanes, and the tag and the kinds stay.
+    #[test]
+    fn any_two_nodes_of_any_mix_can_be_unlinked() {
+        for len in 2..=6_u32 {
+            for (mix, first, second) in
+                (0..1 << len).flat_map(|mix| (0..len * len).map(move |pair| (mix, pair / len, pair % len)))
+            {
+                if first == second {
+                    continue;
+                }
+                let nodes = nodes_of_mix(mix, len);
+                let list = list_of(&nodes);
+                for gone in [first, second] {
+                    assert_eq!(unlink(&list, &nodes[gone as usize]), gone);
+                }
+                let late = [claimant(), passive()];
+                push(&list, &late[0], 10);
+                push(&list, &late[1], 11);
+                push(&list, &nodes[first as usize], first);
+
+                let is_passive = |name: &u32| *name == 11 || *name < 10 && mix >> *name & 1 == 1;
+                let rest = (0..len).filter(|i| *i != first && *i != second);
+                let (passives, mut expected): (Vec<_>, Vec<_>) =
+                    rest.chain([10, 11, first]).partition(is_passive);
+                expected.extend(passives);
+                assert_eq!(
+                    drain(&list),
+                    expected,
+                    "mix {mix:b}, {second} unlinked, {first} pushed again"
+                );
+                assert_eq!(list.tag(), 2, "mix {mix:b}, without {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_tag_changes_while_nodes_are_linked() {
+        let nodes = nodes_of_mix(0b01, 2);
+        let list = list_of(&nodes);
+        for tag in [0, 1, 2] {
+            list.set_tag(tag);
+            assert_eq!(list.tag(), tag);
+        }
+        assert_eq!(drain(&list), [1, 0]);
+        assert_eq!(list.tag(), 2);
+    }
+
+    #[test]
+    fn a_replaced_payload_stays_in_its_place() {
+        let nodes = nodes_of_mix(0, 3);
+        let list = list_of(&nodes);
+        // SAFETY: the node is linked.
+        assert_eq!(unsafe { nodes[1].replace_payload(7) }, 1);
+        assert_eq!(drain(&list), [0, 7, 2]);
+    }
+
+    std::thread_local! {
+        static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Counts the reads of links.
+    pub(super) fn count_step() {
+        STEPS.set(STEPS.get() + 1);
+    }
+
+    fn steps_of<R>(work: impl FnOnce() -> R) -> usize {
+        STEPS.set(0);
+        work();
+        STEPS.get()
+    }
+
+    /// async-once-cell: registering scans the wakers of all others.
+    #[test]
+    fn rule_22_registering_and_cancelling_take_as_many_steps_in_any_crowd() {
+        let steps_in = |of_each: u32| {
+            let crowd: Vec<_> = (0..of_each).flat_map(|_| [claimant(), passive()]).collect();
+            let list = list_of(&crowd);
+            let inner = &crowd[(crowd.len() / 2) | 1];
+            [claimant(), passive()].map(|node| {
+                let push_last = steps_of(|| push(&list, &node, 0));
+                let unlink_last = steps_of(|| unlink(&list, &node));
+                let unlink_inner = steps_of(|| unlink(&list, inner));
+                push(&list, inner, 0);
+                [push_last, unlink_last, unlink_inner]
+            })
+        };
+        let few = steps_in(3);
+        assert!(few.as_flattened().iter().all(|steps| *steps > 0));
+        assert_eq!(steps_in(3000), few);
+    }
+
+    /// The review of tokio #7161: with one list for all, each failed initialization has to walk over the
+    /// passive waiters.
+    #[test]
+    fn rule_26_popping_a_claimant_takes_as_many_steps_beside_any_crowd_of_passive_waiters() {
+        let steps_beside = |passives: u32| {
+            let mut nodes: Vec<_> = (0..passives).map(|_| passive()).collect();
+            nodes.push(claimant());
+            let list = list_of(&nodes);
+            // SAFETY: the list is not empty.
+            steps_of(|| assert_eq!(unsafe { list.pop() }, passives))
+        };
+        assert!(steps_beside(1) > 0);
+        assert_eq!(steps_beside(3000), steps_beside(1));
     }
 }
