@@ -116,7 +116,9 @@ pub use crate::lazy::{BoxLazy, LocalBoxLazy};
 pub use crate::{
     error::{InitializingError, SetError},
     lazy::{GetLazy, Lazy},
-    once_cell::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, OnceCell, Wait},
+    once_cell::{
+        GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, LocalOnceCell, OnceCell, Wait,
+    },
     static_lazy::{GetStatic, StaticLazy},
 };
 

@@ -123,7 +123,8 @@
 //! - *A nested drain.* The same on one thread: a waker that B wakes polls its task on the spot, which claims and fails.
 //! - *The neighbors of a marker are cancelled.* They unlink themselves from the marker as from any claimant. If no claimant
 //!   is left before the marker, B takes the marker first and ends.
-//! - *A panic while the marker is linked.* The guard in [`wake_batch`] continues the drain up to the marker.
+//! - *A panic while the marker is linked.* [`complete`](crate::panics::complete) continues the drain up to the
+//!   marker.
 //!
 //! # Other designs
 //!
