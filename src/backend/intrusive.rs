@@ -183,17 +183,18 @@ mod exclusion;
 /// With the feature `critical-section`, an interrupt handler may do with a cell what a task may, and threads of any
 /// priorities may share it.
 ///
-/// Without that feature, one bit of the word locks the list of waiters, for a bounded number of steps in which no user code
-/// runs. An interrupt handler may then read a cell, by [`get`](crate::OnceCell::get) and the like, but **must not change
-/// it**: the handler would wait for the lock of the code that it interrupts.
+/// Without that feature, one bit of the word locks the list of waiters, for a bounded number of steps that run no user
+/// code. What a thread does that finds the list locked depends on the feature `std`:
 ///
-/// What a thread does while another thread holds the lock depends on the feature `std`:
+/// - With `std`, it spins, then yields, then sleeps for 50 µs at a time. Threads of different priorities may share a cell,
+///   real-time policies such as `SCHED_FIFO` included. The lock does not inherit priorities: threads of a priority in
+///   between can delay the thread of higher priority. A signal handler must not change a cell, as it may have interrupted
+///   the thread that holds the lock.
+/// - Without `std`, it spins. Tasks on several cores and tasks of one executor may share a cell. **Do not change a cell in
+///   an interrupt handler**, and do not share it between threads of different priorities on one core: the handler, or the
+///   thread of higher priority, would spin forever.
 ///
-/// - With `std`, the thread spins, then yields, then sleeps for 50 µs at a time. So threads of different real-time
-///   priorities may share a cell, also on one core: while the thread of high priority sleeps, the thread that it has
-///   preempted releases the lock.
-/// - Without `std`, the thread spins. **Do not share a cell between threads of different priorities on one core**: the
-///   thread that has preempted the holder of the lock would spin forever.
+/// Reading a cell, by [`get`](crate::OnceCell::get) and the like, is possible everywhere.
 pub struct Intrusive {
     word: Word,
 }
