@@ -40,6 +40,9 @@
 //! wakes, and fails. Only a backend that blocks in its own calls can hang, as one does that runs wakers under
 //! a lock; the runner tells the name of the test. No property depends on how long anything takes.
 //!
+//! A waker that re-enters the backend does so on the thread of the property only: a backend that wakes on a thread of its
+//! own is not re-entered there.
+//!
 //! The properties with threads race for a bounded number of steps. They find what happens often; what happens
 //! rarely, and orderings that the processor at hand does not need, take Miri, a thread sanitizer, or a model
 //! checker. Under Miri they race for fewer rounds.
