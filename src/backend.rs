@@ -9,7 +9,10 @@ use core::{
 pub use self::atomic_waker::{AtomicWaker, AtomicWakerWaiter};
 #[cfg(feature = "event-listener-alloc")]
 pub use self::event_listener::{EventListener, EventListenerWaiter};
-pub use self::intrusive::{Intrusive, IntrusiveWaiter};
+pub use self::{
+    intrusive::{Intrusive, IntrusiveWaiter},
+    local::{Local, LocalWaiter},
+};
 
 #[cfg(any(feature = "atomic-waker", feature = "event-listener-alloc"))]
 mod atomic_state;
@@ -18,6 +21,7 @@ mod atomic_waker;
 #[cfg(feature = "event-listener-alloc")]
 mod event_listener;
 mod intrusive;
+mod local;
 
 /// The state of a cell and the tasks that wait for it, without the value.
 ///
@@ -42,6 +46,13 @@ mod intrusive;
 /// it back by [`publish`](Self::publish) or [`release`](Self::release), from any thread. While a cell is
 /// shared, READY is final.
 ///
+/// # Threads
+///
+/// If a backend is `Sync`, threads may call it at the same time. If it is not, all calls on one backend happen one after the
+/// other; cells with this backend are not `Sync`, and their futures are not `Send`. [`Local`] is such a backend.
+///
+/// If a backend is `Send`, its cell may be moved to another thread when no future borrows it.
+///
 /// # Safety
 ///
 /// Cells hand out references to their values on the word of their backend. An implementation must keep this:
@@ -59,8 +70,8 @@ mod intrusive;
 ///    used by other threads until `poll_wait` returns `Ready` or [`cancel`](Self::cancel) returns or panics, and
 ///    not afterwards.
 ///    A future that was leaked leaves its waiter registered, in memory that stays valid if the waiter is not
-///    `Unpin`, or leaves the claim taken. The backend may all the same be moved, dropped or replaced by a new one
-///    afterwards, and must not mind: nothing may point from a waiter to its backend.
+///    `Unpin`, or leaves the claim taken. The backend may all the same be moved (to another thread, if it is `Send`), dropped
+///    or replaced by a new one afterwards, and must not mind: nothing may point from a waiter to its backend.
 ///
 /// Beyond soundness, it should keep what users of cells rely on:
 ///

@@ -3,7 +3,7 @@
 use core::{convert::Infallible, fmt};
 
 use crate::{
-    backend::{Backend, Intrusive, State},
+    backend::{Backend, Intrusive, Local, State},
     error::{InitializingError, SetError},
     once_cell::futures::unwrap_infallible,
     raw::initialize::initialize_blocking,
@@ -68,6 +68,56 @@ pub(crate) mod futures;
 pub struct OnceCell<T, B: Backend = Intrusive> {
     raw: RawCell<T, B>,
 }
+
+/// A [`OnceCell`] for one thread, without atomic operations.
+///
+/// It has the methods and the guarantees of [`OnceCell`]. It is not `Sync`, and its futures are not `Send`: it is for
+/// thread-local variables, the tasks of a `LocalSet` or of another executor on one thread, WebAssembly, and firmware with one
+/// executor. [`Local`] lists all differences, and what the operations cost.
+///
+/// [`with_backend`](OnceCell::with_backend) and `default` create an empty cell,
+/// [`with_backend_and_value`](OnceCell::with_backend_and_value) creates one that holds a value.
+///
+/// # Examples
+///
+/// Two tasks of a `LocalSet` share a value that is not `Send`:
+///
+/// ```
+/// use std::rc::Rc;
+/// use oncelot::LocalOnceCell;
+///
+/// thread_local! {
+///     static CONFIG: Rc<LocalOnceCell<Rc<str>>> = Rc::default();
+/// }
+///
+/// async fn config() -> Rc<str> {
+///     let cell = CONFIG.with(Rc::clone);
+///     Rc::clone(cell.get_or_init(load).await)
+/// }
+///
+/// async fn load() -> Rc<str> {
+///     tokio::task::yield_now().await;
+///     Rc::from("configuration")
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// let tasks = tokio::task::LocalSet::new();
+/// let first = tasks.spawn_local(config());
+/// let second = tasks.spawn_local(config());
+/// runtime.block_on(tasks);
+/// let (first, second) = (runtime.block_on(first)?, runtime.block_on(second)?);
+/// assert!(Rc::ptr_eq(&first, &second));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A `static` cannot hold it:
+///
+/// ```compile_fail,E0277
+/// static CONFIG: oncelot::LocalOnceCell<u32> = oncelot::LocalOnceCell::with_backend();
+/// ```
+pub type LocalOnceCell<T> = OnceCell<T, Local>;
 
 /// Making a cell with the default backend.
 impl<T> OnceCell<T> {

@@ -182,9 +182,10 @@ macro_rules! __lazy_static {
 ///
 /// # Interrupts and contexts
 ///
-/// Waking the future's waker changes the static. So where an interrupt handler wakes it, or a thread of another priority
-/// on the same core, the feature `critical-section` is needed, as for changing any cell in a handler: without it the
-/// handler may spin for the lock of the code that it interrupts.
+/// Waking the future's waker changes the static. If an interrupt handler wakes it, the feature `critical-section` is
+/// needed, as for changing any cell in a handler: without it the handler may spin for the lock of the code that it
+/// interrupts. The same holds of a thread of another priority on the same core, unless the feature `std` is on: with it,
+/// such a thread sleeps until the lock is released.
 ///
 /// Whoever comes first polls the future, on any thread. If it needs the context of a runtime, ask for it there alone:
 /// elsewhere it panics, and is not tried again.

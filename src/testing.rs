@@ -40,6 +40,9 @@
 //! wakes, and fails. Only a backend that blocks in its own calls can hang, as one does that runs wakers under
 //! a lock; the runner tells the name of the test. No property depends on how long anything takes.
 //!
+//! A waker that re-enters the backend does so on the thread of the property only: a backend that wakes on a thread of its
+//! own is not re-entered there.
+//!
 //! The properties with threads race for a bounded number of steps. They find what happens often; what happens
 //! rarely, and orderings that the processor at hand does not need, take Miri, a thread sanitizer, or a model
 //! checker. Under Miri they race for fewer rounds.
@@ -63,8 +66,8 @@ mod waiter;
 /// not tested, as the backend is documented not to keep them. For several backends, call it in several
 /// modules.
 ///
-/// The backend is `Send`, `Sync` and `'static`, and its [`Waiter`](crate::Backend::Waiter) is `Send`. For one
-/// that is not, call the properties that do not ask for it.
+/// The backend is `Sync` and `'static`, and its [`Waiter`](crate::Backend::Waiter) is `Send`. For a backend that is not
+/// `Sync`, write `: !Sync` behind its type. Then the properties that take several threads are left out.
 ///
 /// # Examples
 ///
@@ -72,6 +75,15 @@ mod waiter;
 /// mod intrusive {
 ///     oncelot::conformance_tests!(oncelot::backend::Intrusive);
 /// }
+/// mod local {
+///     oncelot::conformance_tests!(oncelot::backend::Local: !Sync);
+/// }
+/// ```
+///
+/// A backend that is `Sync` is tested with threads:
+///
+/// ```compile_fail,E0283
+/// oncelot::conformance_tests!(oncelot::backend::Intrusive: !Sync);
 /// ```
 ///
 /// Soundness has no exceptions:
@@ -81,16 +93,39 @@ mod waiter;
 /// ```
 #[macro_export]
 macro_rules! conformance_tests {
+    ($backend:ty: !Sync $(, except [$($exception:ident),* $(,)?])? $(,)?) => {
+        // For a type that is `Sync`, it is ambiguous which of the implementations is meant.
+        const _: fn() = {
+            trait IsNotSync<Case> {
+                fn check() {}
+            }
+            struct IsSync;
+            impl<T> IsNotSync<()> for T {}
+            impl<T: Sync> IsNotSync<IsSync> for T {}
+            <$backend as IsNotSync<_>>::check
+        };
+        $crate::__oncelot_suite! { [$backend: !Sync] $backend, [$($($exception)*)?] }
+    };
     ($backend:ty $(, except [$($exception:ident),* $(,)?])? $(,)?) => {
+        $crate::__oncelot_suite! { [$backend] $backend, [$($($exception)*)?] }
+    };
+}
+
+/// Both forms of [`conformance_tests!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __oncelot_suite {
+    ($subject:tt $backend:ty, [$($exception:ident)*]) => {
         // An exception is the name of an optional property.
-        $($(const _: fn() = $crate::testing::optional::$exception::<$backend>;)*)?
+        $(const _: fn() = $crate::testing::optional::$exception::<$backend>;)*
         $crate::__oncelot_properties! {
-            ($crate::__oncelot_tests) [$backend] [$($($exception)*)?]
+            ($crate::__oncelot_tests) $subject [$($exception)*]
         }
     };
 }
 
-/// Hands the names of all properties to a macro, after the other tokens that are given.
+/// Hands the names of all properties to a macro, after the other tokens that are given. `: Sync` is behind the names of
+/// those that take several threads.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __oncelot_properties {
@@ -103,13 +138,13 @@ macro_rules! __oncelot_properties {
                 soundness::a_claim_excludes_others
                 soundness::publishing_is_final
                 soundness::releasing_makes_room_for_the_next_claim
-                soundness::threads_never_share_a_claim
-                soundness::threads_see_what_was_released
-                soundness::threads_see_what_was_published
-                soundness::a_claim_may_change_threads
+                soundness::threads_never_share_a_claim: Sync
+                soundness::threads_see_what_was_released: Sync
+                soundness::threads_see_what_was_published: Sync
+                soundness::a_claim_may_change_threads: Sync
                 soundness::a_cancelled_waiter_is_not_touched
                 soundness::a_settled_waiter_is_not_touched
-                soundness::threads_do_not_touch_a_cancelled_waiter
+                soundness::threads_do_not_touch_a_cancelled_waiter: Sync
                 soundness::leaked_waiters_may_outlive_the_backend
 
                 liveness::a_value_wakes_every_waiter
@@ -124,8 +159,8 @@ macro_rules! __oncelot_properties {
                 liveness::a_waiter_can_wait_again
                 liveness::cancelling_is_idempotent
                 liveness::passive_waiters_outlast_failures
-                liveness::threads_lose_no_wakeup
-                liveness::threads_leave_no_claimant_asleep
+                liveness::threads_lose_no_wakeup: Sync
+                liveness::threads_leave_no_claimant_asleep: Sync
 
                 cells::a_cell_is_set_once
                 cells::one_initializer_runs
@@ -137,8 +172,8 @@ macro_rules! __oncelot_properties {
                 cells::waiting_gets_the_value_and_never_makes_it
                 cells::a_ready_cell_registers_nobody
                 cells::a_cell_starts_afresh_after_take
-                cells::threads_fill_a_cell_once
-                cells::threads_take_their_turns
+                cells::threads_fill_a_cell_once: Sync
+                cells::threads_take_their_turns: Sync
             }
             optional {
                 each_kind_is_woken_oldest_first
@@ -172,17 +207,25 @@ macro_rules! __oncelot_properties {
 #[macro_export]
 macro_rules! __oncelot_tests {
     (
-        [$backend:ty] $exceptions:tt
-        mandatory { $($module:ident::$property:ident)* }
+        $subject:tt $exceptions:tt
+        mandatory { $($module:ident::$mandatory:ident $(: $sync:ident)?)* }
         optional { $($optional:ident)* }
     ) => {
-        $(
-            #[test]
-            fn $property() {
-                $crate::testing::$module::$property::<$backend>();
-            }
-        )*
-        $($crate::__oncelot_optional_test!([$backend] $exceptions $optional);)*
+        $($crate::__oncelot_mandatory_test!($subject $module::$mandatory $(: $sync)?);)*
+        $($crate::__oncelot_optional_test!($subject $exceptions $optional);)*
+    };
+}
+
+/// One test of [`conformance_tests!`], unless it takes several threads and the backend is not `Sync`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __oncelot_mandatory_test {
+    ([$backend:ty: !Sync] $module:ident::$property:ident: Sync) => {};
+    ([$backend:ty $(: !Sync)?] $module:ident::$property:ident $(: Sync)?) => {
+        #[test]
+        fn $property() {
+            $crate::testing::$module::$property::<$backend>();
+        }
     };
 }
 
@@ -190,7 +233,7 @@ macro_rules! __oncelot_tests {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __oncelot_optional_test {
-    ([$backend:ty] [$($exception:ident)*] $property:ident) => {
+    ([$backend:ty $(: !Sync)?] [$($exception:ident)*] $property:ident) => {
         // The first arm that matches is taken: an exception's, which makes nothing.
         macro_rules! __oncelot_unless_excepted {
             $(($exception) => {};)*
@@ -210,7 +253,7 @@ mod tests {
     use std::vec::Vec;
 
     macro_rules! names {
-        (mandatory { $($module:ident::$mandatory:ident)* } optional { $($optional:ident)* }) => {
+        (mandatory { $($module:ident::$mandatory:ident $(: Sync)?)* } optional { $($optional:ident)* }) => {
             Vec::from([$(stringify!($mandatory),)* $(stringify!($optional)),*])
         };
     }

@@ -11,7 +11,8 @@ use std::{
 
 use oncelot::{
     Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetStatic, InitializingError,
-    Insert, Intrusive, Lazy, OnceCell, SetError, StaticLazy, Wait, backend::IntrusiveWaiter,
+    Insert, Intrusive, Lazy, LocalOnceCell, OnceCell, SetError, StaticLazy, Wait,
+    backend::{IntrusiveWaiter, Local, LocalWaiter},
 };
 
 /// Whether a type without generic parameters has a trait.
@@ -102,6 +103,8 @@ fn the_default_backend_is_send_and_sync() {
 fn the_backends_are_unwind_safe() {
     assert!(is!(UnwindSafe: Intrusive) && is!(RefUnwindSafe: Intrusive));
     assert!(is!(UnwindSafe: IntrusiveWaiter) && is!(RefUnwindSafe: IntrusiveWaiter));
+    assert!(is!(UnwindSafe: Local) && is!(RefUnwindSafe: Local));
+    assert!(is!(UnwindSafe: LocalWaiter) && is!(RefUnwindSafe: LocalWaiter));
     #[cfg(feature = "atomic-waker")]
     {
         use oncelot::backend::{AtomicWaker, AtomicWakerWaiter};
@@ -198,6 +201,46 @@ fn a_waiting_future_is_not_unpin() {
     assert!(!is!(Unpin: TryInitOf<u32, u32, u32>));
     assert!(!is!(Unpin: Wait<'static, u32>));
     assert!(!is!(Unpin: Insert<'static, u32>));
+}
+
+// With the backend of one thread.
+
+type LocalInit = GetOrInit<'static, u32, Closure<u32>, Inner<u32>, Local>;
+type LocalTryInit = GetOrTryInit<'static, u32, Closure<u32>, Inner<u32>, Local>;
+type LocalMutInit = GetMutOrInit<'static, u32, Closure<u32>, Inner<u32>, Local>;
+
+#[test]
+fn a_local_cell_is_send_with_its_value_and_never_sync() {
+    assert!(is!(Send: Local) && !is!(Sync: Local));
+    assert!(is!(Send: LocalOnceCell<u32>) && !is!(Sync: LocalOnceCell<u32>));
+    assert!(!is!(Send: LocalOnceCell<Neither>));
+    assert!(!is!(Send: &'static LocalOnceCell<u32>));
+    assert!(is!(Send: Lazy<u32, u32, Local>) && !is!(Sync: Lazy<u32, u32, Local>));
+}
+
+/// A waiting future is in the list of its cell, which has no lock.
+#[test]
+fn a_waiting_future_of_a_local_cell_is_neither_send_nor_sync_nor_unpin() {
+    assert!(!is!(Send: LocalWaiter) && !is!(Sync: LocalWaiter) && !is!(Unpin: LocalWaiter));
+    assert!(!is!(Send: LocalInit) && !is!(Sync: LocalInit) && !is!(Unpin: LocalInit));
+    assert!(!is!(Send: LocalTryInit) && !is!(Sync: LocalTryInit) && !is!(Unpin: LocalTryInit));
+    assert!(!is!(Send: Wait<'static, u32, Local>) && !is!(Sync: Wait<'static, u32, Local>));
+    assert!(!is!(Send: Insert<'static, u32, Local>) && !is!(Sync: Insert<'static, u32, Local>));
+    assert!(!is!(Send: GetLazy<'static, u32, u32, Local>));
+}
+
+/// It has the cell exclusively, and waits for no other task.
+#[test]
+fn an_exclusive_future_of_a_local_cell_is_send() {
+    assert!(is!(Send: LocalMutInit));
+}
+
+#[test]
+fn a_local_cell_is_unwind_safe_with_its_value() {
+    assert!(is!(UnwindSafe: LocalOnceCell<u32>) && is!(RefUnwindSafe: LocalOnceCell<u32>));
+    assert!(!is!(UnwindSafe: LocalOnceCell<SharesBroken>) && !is!(RefUnwindSafe: LocalOnceCell<Breaks>));
+    assert!(is!(UnwindSafe: LocalInit) && is!(RefUnwindSafe: LocalInit));
+    assert!(is!(UnwindSafe: Wait<'static, u32, Local>) && is!(RefUnwindSafe: Wait<'static, u32, Local>));
 }
 
 #[test]

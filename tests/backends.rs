@@ -6,6 +6,10 @@ mod intrusive {
     oncelot::conformance_tests!(oncelot::backend::Intrusive);
 }
 
+mod local {
+    oncelot::conformance_tests!(oncelot::backend::Local: !Sync);
+}
+
 /// That crate clones, wakes and replaces wakers under its own lock, and has a queue for each kind.
 #[cfg(feature = "event-listener")]
 mod event_listener {

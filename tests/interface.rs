@@ -18,8 +18,8 @@ use oncelot::backend::AtomicWaker;
 #[cfg(feature = "event-listener")]
 use oncelot::backend::EventListener;
 use oncelot::{
-    InitializingError, Lazy, OnceCell, SetError, State,
-    backend::{Backend, Intrusive, WaiterKind},
+    InitializingError, Lazy, LocalOnceCell, OnceCell, SetError, State,
+    backend::{Backend, Intrusive, Local, WaiterKind},
 };
 use util::{is_same, now, poll, start};
 
@@ -421,6 +421,7 @@ fn debug_of_a_backend_tells_the_state() {
         [format!("{uninit:?}"), format!("{ready:?}")]
     }
     assert_eq!(shown::<Intrusive>(), ["Intrusive(Uninit)", "Intrusive(Ready)"]);
+    assert_eq!(shown::<Local>(), ["Local(Uninit)", "Local(Ready)"]);
     #[cfg(feature = "atomic-waker")]
     assert_eq!(
         shown::<AtomicWaker>(),
@@ -439,11 +440,29 @@ fn debug_of_a_waiter_tells_what_it_waits_for() {
         format!("{:?}", Intrusive::waiter(WaiterKind::Passive)),
         "IntrusiveWaiter { is_waiting: false, .. }"
     );
+    assert_eq!(
+        format!("{:?}", Local::waiter(WaiterKind::Passive)),
+        "LocalWaiter { is_waiting: false, .. }"
+    );
     #[cfg(feature = "event-listener")]
     assert_eq!(
         format!("{:?}", EventListener::waiter(WaiterKind::Claimant)),
         "EventListenerWaiter { kind: Claimant, is_waiting: false }"
     );
+}
+
+#[test]
+fn a_local_cell_has_the_interface_of_the_others() {
+    let mut cell = LocalOnceCell::<u32>::default();
+    assert_eq!(cell.state(), State::Uninit);
+    assert_eq!(now(cell.get_or_try_init(async || Err("failed"))), Err("failed"));
+    assert_eq!(now(cell.insert(1)), Ok(&1));
+    assert_eq!(cell.set(2), Err(SetError::AlreadyInitializedError(2)));
+    assert_eq!(cell.clone().into_inner(), Some(1));
+    assert_eq!(cell.take(), Some(1));
+    assert_eq!(cell, LocalOnceCell::with_backend());
+    *now(cell.get_mut_or_init(async || 3)) += 1;
+    assert_eq!(cell, LocalOnceCell::with_backend_and_value(4));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::{
 };
 
 use oncelot::{
-    GetLazy, GetStatic, Insert, OnceCell, Wait,
-    backend::{Backend, Intrusive, IntrusiveWaiter},
+    GetLazy, GetStatic, Insert, LocalOnceCell, OnceCell, Wait,
+    backend::{Backend, Intrusive, IntrusiveWaiter, Local, LocalWaiter},
 };
 
 const WORD: usize = size_of::<usize>();
@@ -40,6 +40,14 @@ fn a_backend_is_one_word() {
 fn a_waiter_is_four_words() {
     assert_eq!(size_of::<IntrusiveWaiter>(), 4 * WORD);
     assert_eq!(size_of::<<Intrusive as Backend>::Waiter>(), 4 * WORD);
+}
+
+#[test]
+fn a_local_cell_and_its_waiters_are_as_large_as_those_of_threads() {
+    assert_eq!(size_of::<Local>(), WORD);
+    assert_eq!(size_of::<LocalOnceCell<u64>>(), WORD + 8);
+    assert_eq!(size_of::<LocalWaiter>(), 4 * WORD);
+    assert_eq!(size_of::<Wait<'_, u64, Local>>(), 5 * WORD);
 }
 
 #[test]

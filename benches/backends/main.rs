@@ -10,16 +10,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use std::future::Future;
 use std::process::ExitCode;
 
-use common::cell::{AsyncCell, Cell};
+use common::cell::{AsyncCell, Cell, oncelot_cell};
 use common::environment;
 use common::rounds::{Effort, Sample, sample};
 use common::scenarios::*;
 use common::table::{Unit, lay_out, number};
-use oncelot::OnceCell;
-use oncelot::backend::{AtomicWaker, EventListener, Intrusive};
+use oncelot::backend::{AtomicWaker, EventListener, Intrusive, Local};
 
 const USAGE: &str = "\
 usage: cargo bench --bench backends --features atomic-waker,event-listener -- [--quick | --test]
@@ -27,53 +25,10 @@ usage: cargo bench --bench backends --features atomic-waker,event-listener -- [-
   --quick  a rough answer in a few seconds
   --test   run everything once, to see that it runs";
 
-/// `OnceCell` on a backend.
-macro_rules! on {
-    ($marker:ident, $backend:ident) => {
-        struct $marker;
-
-        impl Cell for $marker {
-            const NAME: &'static str = stringify!($backend);
-
-            type Of<T> = OnceCell<T, $backend>;
-
-            fn new() -> Self::Of<u64> {
-                OnceCell::with_backend()
-            }
-
-            fn filled(value: u64) -> Self::Of<u64> {
-                OnceCell::with_backend_and_value(value)
-            }
-
-            fn get(cell: &Self::Of<u64>) -> Option<&u64> {
-                cell.get()
-            }
-        }
-
-        impl AsyncCell for $marker {
-            fn get_or_init<'a, I>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
-            where
-                I: Future<Output = u64> + 'a,
-            {
-                cell.get_or_init(move || init)
-            }
-
-            fn get_or_try_init<'a, I, E>(
-                cell: &'a Self::Of<u64>,
-                init: I,
-            ) -> impl Future<Output = Result<&'a u64, E>>
-            where
-                I: Future<Output = Result<u64, E>> + 'a,
-            {
-                cell.get_or_try_init(move || init)
-            }
-        }
-    };
-}
-
-on!(OnIntrusive, Intrusive);
-on!(OnEventListener, EventListener);
-on!(OnAtomicWaker, AtomicWaker);
+oncelot_cell!(OnIntrusive, "Intrusive", Intrusive);
+oncelot_cell!(OnLocal, "Local", Local);
+oncelot_cell!(OnEventListener, "EventListener", EventListener);
+oncelot_cell!(OnAtomicWaker, "AtomicWaker", AtomicWaker);
 
 /// Its name, its unit, and how to get it.
 type Figure = (&'static str, Unit, Sample);
@@ -104,6 +59,9 @@ fn figures<C: AsyncCell>() -> Vec<Figure> {
         timed("wait + wake + return, 100 waiters (ns each)", || {
             wait_and_wake::<C>(Crowd::HUNDRED).nanoseconds_each()
         }),
+        timed("wait + cancel, 100 waiters (ns each)", || {
+            wait_and_cancel::<C>(Crowd::HUNDRED, First::Oldest).nanoseconds_each()
+        }),
     ]
 }
 
@@ -133,6 +91,7 @@ fn main() -> ExitCode {
     };
     let backends = [
         (OnIntrusive::NAME, figures::<OnIntrusive>()),
+        (OnLocal::NAME, figures::<OnLocal>()),
         (OnEventListener::NAME, figures::<OnEventListener>()),
         (OnAtomicWaker::NAME, figures::<OnAtomicWaker>()),
     ];

@@ -29,3 +29,54 @@ pub(crate) trait AsyncCell: Cell {
     where
         I: Future<Output = Result<u64, E>> + 'a;
 }
+
+/// Declares a type for this crate's cell with a backend.
+#[allow(unused_macros, reason = "not every bench compares backends")]
+macro_rules! oncelot_cell {
+    ($marker:ident, $name:literal, $backend:ty) => {
+        pub(crate) struct $marker;
+
+        impl $crate::common::cell::Cell for $marker {
+            const NAME: &'static str = $name;
+
+            type Of<T> = oncelot::OnceCell<T, $backend>;
+
+            fn new() -> Self::Of<u64> {
+                oncelot::OnceCell::with_backend()
+            }
+
+            fn filled(value: u64) -> Self::Of<u64> {
+                oncelot::OnceCell::with_backend_and_value(value)
+            }
+
+            fn get(cell: &Self::Of<u64>) -> Option<&u64> {
+                cell.get()
+            }
+        }
+
+        impl $crate::common::cell::AsyncCell for $marker {
+            fn get_or_init<'a, I>(
+                cell: &'a Self::Of<u64>,
+                init: I,
+            ) -> impl ::std::future::Future<Output = &'a u64>
+            where
+                I: ::std::future::Future<Output = u64> + 'a,
+            {
+                cell.get_or_init(move || init)
+            }
+
+            fn get_or_try_init<'a, I, E>(
+                cell: &'a Self::Of<u64>,
+                init: I,
+            ) -> impl ::std::future::Future<Output = Result<&'a u64, E>>
+            where
+                I: ::std::future::Future<Output = Result<u64, E>> + 'a,
+            {
+                cell.get_or_try_init(move || init)
+            }
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "not every bench compares backends")]
+pub(crate) use oncelot_cell;

@@ -10,7 +10,7 @@ use crate::common::table::{Unit, number};
 const TOLERANCE: f64 = 0.02;
 
 /// A count, by the name of its row.
-pub(crate) type Count = (&'static str, f64);
+pub(crate) type Count = (String, f64);
 
 /// The committed counts of one architecture.
 pub(crate) struct Baseline {
@@ -72,7 +72,7 @@ impl Baseline {
                 println!("fallen, update the baseline: {change}");
             }
         }
-        let is_counted = |name: &str| counts.iter().any(|(other, _)| *other == name);
+        let is_counted = |name: &str| counts.iter().any(|(other, _)| other == name);
         let uncounted = self.counts.iter().filter(|(name, _)| is_all && !is_counted(name));
         failures.extend(uncounted.map(|(name, _)| format!("only in the baseline: {name}")));
 

@@ -99,10 +99,11 @@ impl PassiveCell for Harness {
     }
 }
 
-/// Samples a figure for the harness as well: `with_harness!(async_cells!(C => register::<C>()))`.
-macro_rules! with_harness {
+/// Samples a figure for the cell of one thread and for the harness as well:
+/// `with_local_and_harness!(async_cells!(C => register::<C>()))`.
+macro_rules! with_local_and_harness {
     ($crates:ident!($cell:ident => $sample:expr)) => {{
-        let mut crates = $crates!($cell => $sample);
+        let mut crates = $crate::local::with_local!($crates!($cell => $sample));
         crates.push($crate::common::figure::Contender::package("harness", || {
             type $cell = $crate::harness::Harness;
             $sample
@@ -111,4 +112,4 @@ macro_rules! with_harness {
     }};
 }
 
-pub(crate) use with_harness;
+pub(crate) use with_local_and_harness;

@@ -7,6 +7,7 @@ use std::future::Future;
 
 use crate::cells::{AsyncLock, AsyncOnceCell, Asyncband, Oncelot, Tokio};
 use crate::common::cell::Cell;
+use crate::local::OncelotLocal;
 
 /// A once-cell that the future of a closure can fill. Each method returns the cell's own future.
 pub(crate) trait InitCell: Cell {
@@ -59,7 +60,7 @@ macro_rules! init_cells {
     )+};
 }
 
-init_cells!(Oncelot, Tokio, AsyncLock: init => init);
+init_cells!(Oncelot, OncelotLocal, Tokio, AsyncLock: init => init);
 // It takes an `AsyncFnOnce`.
 init_cells!(Asyncband: init => move || init());
 // It takes the future.

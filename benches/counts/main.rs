@@ -43,6 +43,7 @@ mod baseline;
 mod callgrind;
 mod harness;
 mod init_cell;
+mod local;
 mod passive_cell;
 mod phases;
 
@@ -54,8 +55,9 @@ use common::environment::{self, Resolved};
 use common::figure::Contender;
 use common::scenarios::{self, Crowd};
 use common::table::{Unit, lay_out, number};
-use harness::with_harness;
+use harness::with_local_and_harness;
 use lazies::all_lazies;
+use local::with_local;
 use passive_cell::passive_cells;
 use phases::*;
 
@@ -100,96 +102,98 @@ fn tables(filter: &str) -> [Vec<Row>; 2] {
     let cells = vec![
         phase(
             "register a claimant: first poll",
-            with_harness!(async_cells!(C => register::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => register::<C>().parts())),
         ),
         phase(
             "wake a claimant",
-            with_harness!(async_cells!(C => wake::<C>().cost.parts())),
+            with_local_and_harness!(async_cells!(C => wake::<C>().cost.parts())),
         ),
         phase(
             "complete a claimant: last poll and drop",
-            with_harness!(async_cells!(C => complete::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => complete::<C>().parts())),
         ),
         phase(
             "cancel a claimant: drop",
-            with_harness!(async_cells!(C => cancel::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => cancel::<C>().parts())),
         ),
         row(
             Kind::AllocatorPhase,
             "cancel a claimant: drop, and `free` of its box",
-            with_harness!(async_cells!(C => cancel_and_free::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => cancel_and_free::<C>().parts())),
         ),
         phase(
             "failed init while claimants wait, per claimant",
-            with_harness!(async_cells!(C => fail::<C>().cost.parts())),
+            with_local_and_harness!(async_cells!(C => fail::<C>().cost.parts())),
         ),
         phase(
             "register a passive waiter: first poll",
-            with_harness!(passive_cells!(C => register_passive::<C>().parts())),
+            with_local_and_harness!(passive_cells!(C => register_passive::<C>().parts())),
         ),
         phase(
             "wake a passive waiter",
-            with_harness!(passive_cells!(C => wake_passive::<C>().cost.parts())),
+            with_local_and_harness!(passive_cells!(C => wake_passive::<C>().cost.parts())),
         ),
         phase(
             "complete a passive waiter: last poll and drop",
-            with_harness!(passive_cells!(C => complete_passive::<C>().parts())),
+            with_local_and_harness!(passive_cells!(C => complete_passive::<C>().parts())),
         ),
         phase(
             "cancel a passive waiter: drop",
-            with_harness!(passive_cells!(C => cancel_passive::<C>().parts())),
+            with_local_and_harness!(passive_cells!(C => cancel_passive::<C>().parts())),
         ),
         phase(
             "new + init + drop",
-            with_harness!(async_cells!(C => init::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => init::<C>().parts())),
         ),
         phase(
             "failed init",
-            with_harness!(async_cells!(C => failed_init::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => failed_init::<C>().parts())),
         ),
         phase(
             "`get_or_init`, ready",
-            with_harness!(async_cells!(C => ready_bare::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => ready_bare::<C>().parts())),
         ),
         phase(
             "`get_or_init`, ready, in an `async` block",
-            with_harness!(async_cells!(C => ready_in_block::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => ready_in_block::<C>().parts())),
         ),
         phase(
             "`get_or_init`, ready, in a generic `async fn`",
-            with_harness!(async_cells!(C => ready_in_generic::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => ready_in_generic::<C>().parts())),
         ),
         phase(
             "`get_or_init`, ready, in a boxed `async` block",
-            with_harness!(async_cells!(C => ready_in_box::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => ready_in_box::<C>().parts())),
         ),
         phase(
             "`get`, ready, in an `async` block",
-            with_harness!(async_cells!(C => get_in_block::<C>().parts())),
+            with_local_and_harness!(async_cells!(C => get_in_block::<C>().parts())),
         ),
         exact(
             "bytes of `OnceCell<u64>` beyond the value",
-            async_cells!(C => scenarios::bytes_of_cell::<C, u64>() - size_of::<u64>() as f64),
+            with_local!(async_cells!(C => scenarios::bytes_of_cell::<C, u64>() - size_of::<u64>() as f64)),
         ),
         exact(
             "bytes of the init future beyond an 8-byte initializer",
-            async_cells!(C => scenarios::bytes_of_init_future::<C>()),
+            with_local!(async_cells!(C => scenarios::bytes_of_init_future::<C>())),
         ),
         exact(
             "bytes of the future of `wait`",
-            passive_cells!(C => bytes_of_wait::<C>()),
+            with_local!(passive_cells!(C => bytes_of_wait::<C>())),
         ),
         exact(
             "allocations, 100 claimants",
-            async_cells!(C => scenarios::wait_and_wake::<C>(Crowd::of_one_cell(WAITERS)).allocations()),
+            with_local!(
+                async_cells!(C => scenarios::wait_and_wake::<C>(Crowd::of_one_cell(WAITERS)).allocations())
+            ),
         ),
         exact(
             "claimants that a value wakes at once, of 100",
-            async_cells!(C => wake::<C>().woken as f64),
+            with_local!(async_cells!(C => wake::<C>().woken as f64)),
         ),
         exact(
             "claimants that a failure wakes at once, of 100",
-            async_cells!(C => fail::<C>().woken as f64),
+            with_local!(async_cells!(C => fail::<C>().woken as f64)),
         ),
     ];
     let lazies = vec![
@@ -324,14 +328,21 @@ fn table(rows: &[Counted]) -> String {
     lay_out(&Vec::from_iter([header].into_iter().chain(lines)))
 }
 
-/// This crate's counts, as far as they are compared.
+/// This crate's counts, as far as they are compared. What is not its default has its name before that of the row.
 fn ours(tables: &[Vec<Counted>]) -> Vec<Count> {
     let counted = tables
         .iter()
         .flatten()
         .filter(|counted| counted.row.kind != Kind::AllocatorPhase);
     counted
-        .map(|Counted { row, counts }| (row.name, counts[0]))
+        .flat_map(|Counted { row, counts }| {
+            let counts = row.crates.iter().zip(counts);
+            let ours = counts.filter(|(contender, _)| !contender.is_peer);
+            ours.map(|(contender, count)| match contender.name {
+                env!("CARGO_PKG_NAME") => (row.name.to_owned(), *count),
+                name => (format!("{name}: {}", row.name), *count),
+            })
+        })
         .collect()
 }
 

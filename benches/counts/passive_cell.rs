@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
+use crate::common::cell::Cell;
 use crate::common::scenarios::Got;
+use crate::local::OncelotLocal;
 
 /// A cell that a task can wait for without being ready to initialize it.
 pub(crate) trait PassiveCell {
@@ -23,16 +25,14 @@ pub(crate) trait PassiveCell {
 }
 
 macro_rules! passive_cell {
-    ($marker:ident, $name:literal, $cell:ty, $set:ident) => {
-        pub(crate) struct $marker;
-
+    ($marker:ident, $name:expr, $cell:ty, $new:ident, $set:ident) => {
         impl PassiveCell for $marker {
             const NAME: &'static str = $name;
 
             type Cell = $cell;
 
             fn new() -> Self::Cell {
-                Self::Cell::new()
+                Self::Cell::$new()
             }
 
             fn wait(cell: &Self::Cell) -> impl Future<Output: Got> {
@@ -46,10 +46,27 @@ macro_rules! passive_cell {
     };
 }
 
-passive_cell!(Oncelot, "oncelot", oncelot::OnceCell<u64>, set);
+pub(crate) struct Oncelot;
+pub(crate) struct Tokio;
+pub(crate) struct AsyncLock;
+
+passive_cell!(Oncelot, "oncelot", oncelot::OnceCell<u64>, new, set);
+passive_cell!(
+    OncelotLocal,
+    <OncelotLocal as Cell>::NAME,
+    oncelot::LocalOnceCell<u64>,
+    with_backend,
+    set
+);
 // Its `OnceCell` has no passive waiters.
-passive_cell!(Tokio, "tokio", tokio::sync::SetOnce<u64>, set);
-passive_cell!(AsyncLock, "async-lock", async_lock::OnceCell<u64>, set_blocking);
+passive_cell!(Tokio, "tokio", tokio::sync::SetOnce<u64>, new, set);
+passive_cell!(
+    AsyncLock,
+    "async-lock",
+    async_lock::OnceCell<u64>,
+    new,
+    set_blocking
+);
 
 /// Samples a figure for every crate: `passive_cells!(C => bytes_of_wait::<C>())`.
 macro_rules! passive_cells {

@@ -2,7 +2,7 @@
 //!
 //! | target | what ships | model |
 //! |---|---|---|
-//! | [`list`] | the list of waiters | a `VecDeque` |
+//! | [`list`] | the lists of waiters, of `Intrusive` and of `Local` | a `VecDeque` |
 //! | [`schedule`] | `OnceCell`, on each backend | [`model`] |
 //! | [`lazy`] | `Lazy`, on each backend, and `StaticLazy` | [`model`] |
 //!
@@ -18,6 +18,8 @@ use std::{
     path::Path,
 };
 
+use self::program::Program;
+
 pub mod list;
 mod model;
 mod program;
@@ -31,6 +33,9 @@ mod shipped_list;
 mod backend {
     pub(crate) use oncelot::backend::{State, WaiterKind};
 }
+#[path = "../../src/backend/local/list.rs"]
+#[allow(dead_code, reason = "the crate uses more of it")]
+mod shipped_local_list;
 #[path = "../../src/sync.rs"]
 #[allow(dead_code, unused_imports, reason = "the crate uses more of it")]
 mod sync;
@@ -41,7 +46,7 @@ mod sync;
 ///
 /// Panics if the cell does not do what its model does.
 pub fn schedule(data: &[u8]) {
-    stage::compare(&program::Program::of_cells(data));
+    play(Program::of_cells(data));
 }
 
 /// Plays the program that `data` tells on a `Lazy` or a `StaticLazy`.
@@ -50,7 +55,14 @@ pub fn schedule(data: &[u8]) {
 ///
 /// Panics if it does not do what its model does.
 pub fn lazy(data: &[u8]) {
-    stage::compare(&program::Program::of_lazies(data));
+    play(Program::of_lazies(data));
+}
+
+fn play(program: Program) {
+    stage::compare(&program);
+    if let Some(program) = program.on_local() {
+        stage::compare(&program);
+    }
 }
 
 /// Runs one target on files, or on all files of folders, and tells how many there were.

@@ -1,4 +1,4 @@
-//! The list of waiters against two `VecDeque`s.
+//! The lists of waiters against two `VecDeque`s.
 
 use std::{
     collections::VecDeque,
@@ -9,10 +9,7 @@ use std::{
 
 use arbitrary::{Result, Unstructured};
 
-use crate::{
-    backend::WaiterKind,
-    shipped_list::{List, Node},
-};
+use crate::{backend::WaiterKind, shipped_list, shipped_local_list};
 
 /// As many nodes as there are.
 const NODES: usize = 24;
@@ -30,7 +27,7 @@ enum Op {
     Replace { node: usize },
     /// Takes out the nodes of the first lane up to one of them, and no more than there is room for.
     Pop { end: usize, room: usize },
-    /// Gives the list away and takes it back, as a lock does.
+    /// Gives the list away and takes it back, as a lock does. Nothing is done to a list that no lock takes.
     PassOn,
 }
 
@@ -48,24 +45,161 @@ struct Model {
     passive: VecDeque<Entry>,
 }
 
-struct Real {
-    list: List<Entry>,
-    nodes: Vec<Pin<Box<Node<Entry>>>>,
+/// A list that ships. The callers keep what it asks for.
+trait List {
+    type Node;
+
+    fn new() -> Self;
+    fn node(kind: WaiterKind) -> Pin<Box<Self::Node>>;
+    fn is_linked(node: &Self::Node) -> bool;
+    fn is_empty(&self) -> bool;
+    fn push(&mut self, node: Pin<&Self::Node>, kind: WaiterKind, entry: Entry);
+    fn unlink(&mut self, node: Pin<&Self::Node>) -> Entry;
+    fn replace(&mut self, node: Pin<&Self::Node>, entry: Entry) -> Entry;
+    /// Takes nodes from the front, up to `end`, and no more than there is room for.
+    fn pop(&mut self, end: &Self::Node, room: usize) -> Vec<Entry>;
+    fn pass_on(&mut self);
+    fn compare(&self, first: Option<&Self::Node>, has_claimants: bool);
 }
 
-/// Plays the program that `data` encodes on the list that ships.
+impl List for shipped_list::List<Entry> {
+    type Node = shipped_list::Node<Entry>;
+
+    fn new() -> Self {
+        // SAFETY: a null head is an empty list.
+        unsafe { Self::from_head(ptr::null_mut()) }
+    }
+
+    fn node(kind: WaiterKind) -> Pin<Box<Self::Node>> {
+        Box::pin(Self::Node::new(kind))
+    }
+
+    fn is_linked(node: &Self::Node) -> bool {
+        node.is_linked()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn push(&mut self, node: Pin<&Self::Node>, kind: WaiterKind, entry: Entry) {
+        // SAFETY: the node is not linked.
+        unsafe { node.put_payload(entry) };
+        // SAFETY: as above, and it stays while it is in the list.
+        unsafe { self.push(node, kind) };
+    }
+
+    fn unlink(&mut self, node: Pin<&Self::Node>) -> Entry {
+        // SAFETY: the node is in the list.
+        unsafe { self.unlink(node) }.expect("the node is in the list")
+    }
+
+    fn replace(&mut self, node: Pin<&Self::Node>, entry: Entry) -> Entry {
+        // SAFETY: the node is in the list, and is ours.
+        unsafe { self.replace(node, entry) }
+    }
+
+    fn pop(&mut self, end: &Self::Node, room: usize) -> Vec<Entry> {
+        assert!(self.last_of_first_lane().is_some());
+        let mut popped = [const { MaybeUninit::uninit() }; ROOM];
+        let mut slots = popped[..room].iter_mut();
+        // SAFETY: the node is in the first lane.
+        unsafe { self.pop_through(NonNull::from(end), &mut slots) };
+        let taken = room - slots.len();
+        // SAFETY: the slots that were taken are initialized.
+        let popped = popped[..taken]
+            .iter()
+            .map(|entry| unsafe { entry.assume_init_read() });
+        popped.collect()
+    }
+
+    fn pass_on(&mut self) {
+        // SAFETY: the head is the list's own.
+        *self = unsafe { Self::from_head(self.head()) };
+    }
+
+    fn compare(&self, first: Option<&Self::Node>, has_claimants: bool) {
+        assert_eq!(self.has_claimants(), has_claimants);
+        let first = first.map_or(ptr::null(), ptr::from_ref);
+        assert!(ptr::eq(self.head(), first));
+    }
+}
+
+impl List for shipped_local_list::List<Entry> {
+    type Node = shipped_local_list::Node<Entry>;
+
+    fn new() -> Self {
+        Self::new(TAG)
+    }
+
+    fn node(kind: WaiterKind) -> Pin<Box<Self::Node>> {
+        Box::pin(Self::Node::new(kind))
+    }
+
+    fn is_linked(node: &Self::Node) -> bool {
+        node.is_linked()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn push(&mut self, node: Pin<&Self::Node>, kind: WaiterKind, entry: Entry) {
+        assert_eq!(node.kind(), kind);
+        // SAFETY: the node is not linked, and stays while it is in the list.
+        unsafe { Self::push(self, node, entry) };
+    }
+
+    fn unlink(&mut self, node: Pin<&Self::Node>) -> Entry {
+        // SAFETY: the node is in the list.
+        unsafe { Self::unlink(self, NonNull::from(node.get_ref())) }
+    }
+
+    fn replace(&mut self, node: Pin<&Self::Node>, entry: Entry) -> Entry {
+        // SAFETY: the node is in the list.
+        unsafe { node.replace_payload(entry) }
+    }
+
+    fn pop(&mut self, end: &Self::Node, room: usize) -> Vec<Entry> {
+        let mut popped = Vec::new();
+        while popped.len() < room && end.is_linked() {
+            // SAFETY: the list is not empty, as `end` is in it.
+            popped.push(unsafe { Self::pop(self) });
+        }
+        popped
+    }
+
+    fn pass_on(&mut self) {}
+
+    fn compare(&self, first: Option<&Self::Node>, _has_claimants: bool) {
+        assert_eq!(self.is_empty(), first.is_none());
+        assert_eq!(self.tag(), TAG);
+    }
+}
+
+/// What the owner of a list has put into its head.
+const TAG: usize = 2;
+
+struct Real<L: List> {
+    list: L,
+    nodes: Vec<Pin<Box<L::Node>>>,
+}
+
+/// Plays the program that `data` encodes on the lists that ship.
 ///
 /// # Panics
 ///
-/// Panics if it does not do what the model does.
+/// Panics if one of them does not do what the model does.
 pub fn list(data: &[u8]) {
+    play_all::<shipped_list::List<Entry>>(data);
+    play_all::<shipped_local_list::List<Entry>>(data);
+}
+
+fn play_all<L: List>(data: &[u8]) {
     let mut bytes = Unstructured::new(data);
     let mut real = Real {
-        // SAFETY: a null head is an empty list.
-        list: unsafe { List::from_head(ptr::null_mut()) },
-        nodes: (0..NODES)
-            .map(|_| Box::pin(Node::new(WaiterKind::Claimant)))
-            .collect(),
+        list: L::new(),
+        nodes: (0..NODES).map(|_| L::node(WaiterKind::Claimant)).collect(),
     };
     let mut model = Model::default();
     while !bytes.is_empty() {
@@ -80,24 +214,20 @@ pub fn list(data: &[u8]) {
     assert!(model.claimants.is_empty() && model.passive.is_empty());
 }
 
-fn play(op: &Op, real: &mut Real, model: &mut Model) {
+fn play<L: List>(op: &Op, real: &mut Real<L>, model: &mut Model) {
     match *op {
         Op::Push { node, kind } if model.find(node).is_none() => {
             let entry = Entry { node, replaced: 0 };
-            real.nodes[node] = Box::pin(Node::new(kind));
-            // SAFETY: the node is new, and stays while it is in the list.
-            unsafe { real.nodes[node].put_payload(entry) };
-            // SAFETY: as above.
-            unsafe { real.list.push(real.nodes[node].as_ref(), kind) };
+            real.nodes[node] = L::node(kind);
+            real.list.push(real.nodes[node].as_ref(), kind, entry);
             match kind {
                 WaiterKind::Claimant => model.claimants.push_back(entry),
                 WaiterKind::Passive => model.passive.push_back(entry),
             }
         }
         Op::Unlink { node } if model.find(node).is_some() => {
-            // SAFETY: the node is in the list.
-            let entry = unsafe { real.list.unlink(real.nodes[node].as_ref()) };
-            assert_eq!(entry, model.find(node).copied());
+            let entry = real.list.unlink(real.nodes[node].as_ref());
+            assert_eq!(Some(entry), model.find(node).copied());
             model.claimants.retain(|entry| entry.node != node);
             model.passive.retain(|entry| entry.node != node);
         }
@@ -107,8 +237,7 @@ fn play(op: &Op, real: &mut Real, model: &mut Model) {
                     node,
                     replaced: entry.replaced + 1,
                 };
-                // SAFETY: the node is in the list, and is ours.
-                let older = unsafe { real.list.replace(real.nodes[node].as_ref(), newer) };
+                let older = real.list.replace(real.nodes[node].as_ref(), newer);
                 assert_eq!(older, *entry);
                 *entry = newer;
             }
@@ -120,34 +249,25 @@ fn play(op: &Op, real: &mut Real, model: &mut Model) {
             } else {
                 &mut model.claimants
             };
-            assert_eq!(real.list.last_of_first_lane().is_none(), lane.is_empty());
             if lane.is_empty() {
+                assert!(real.list.is_empty());
                 return;
             }
             let end = end % lane.len();
-            let place = NonNull::from(&*real.nodes[lane[end].node]);
+            let place = lane[end].node;
             let expected: Vec<_> = lane.drain(..room.min(end + 1)).collect();
-            let mut popped = [const { MaybeUninit::uninit() }; ROOM];
-            let mut slots = popped[..room].iter_mut();
-            // SAFETY: the node is in the first lane.
-            unsafe { real.list.pop_through(place, &mut slots) };
-            let taken = room - slots.len();
-            // SAFETY: the slots that were taken are initialized.
-            let popped = popped[..taken]
-                .iter()
-                .map(|entry| unsafe { entry.assume_init_read() });
-            assert!(popped.eq(expected));
+            assert_eq!(real.list.pop(&real.nodes[place], room), expected);
         }
-        // SAFETY: the head is the list's own.
-        Op::PassOn => real.list = unsafe { List::from_head(real.list.head()) },
+        Op::PassOn => real.list.pass_on(),
     }
 }
 
-fn compare(real: &Real, model: &Model) {
-    assert_eq!(real.list.has_claimants(), !model.claimants.is_empty());
+fn compare<L: List>(real: &Real<L>, model: &Model) {
     let first = model.claimants.front().or(model.passive.front());
-    let expected = first.map_or(ptr::null(), |entry| &raw const *real.nodes[entry.node]);
-    assert!(ptr::eq(real.list.head(), expected));
+    real.list.compare(
+        first.map(|entry| &*real.nodes[entry.node]),
+        !model.claimants.is_empty(),
+    );
     let is_linked = |node| {
         model
             .claimants
@@ -156,7 +276,7 @@ fn compare(real: &Real, model: &Model) {
             .any(|entry| entry.node == node)
     };
     for (name, node) in real.nodes.iter().enumerate() {
-        assert_eq!(node.is_linked(), is_linked(name));
+        assert_eq!(L::is_linked(node), is_linked(name));
     }
 }
 

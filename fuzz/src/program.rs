@@ -31,6 +31,8 @@ pub(crate) enum Subject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Intrusive,
+    /// Not decoded: what is played on `Intrusive` is played on this one as well.
+    Local,
     AtomicWaker,
     EventListener,
 }
@@ -157,6 +159,15 @@ impl Program {
                 (Subject::Lazy, Backend::EventListener),
             ],
         )
+    }
+
+    /// The same on `Local`, if this one is on `Intrusive` and its subject is not a static.
+    pub(crate) fn on_local(self) -> Option<Self> {
+        let is_for_local = self.backend == Backend::Intrusive && self.subject != Subject::StaticLazy;
+        is_for_local.then_some(Self {
+            backend: Backend::Local,
+            ..self
+        })
     }
 
     fn decode(data: &[u8], subjects: &[(Subject, Backend)]) -> Self {

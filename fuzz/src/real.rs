@@ -13,7 +13,7 @@ use std::{
 
 use oncelot::{
     Intrusive, Lazy, OnceCell,
-    backend::{AtomicWaker, EventListener},
+    backend::{AtomicWaker, EventListener, Local},
 };
 
 use self::{
@@ -99,9 +99,11 @@ thread_local! {
 pub(crate) fn with_player(program: &Program, play: impl FnOnce(&dyn Player)) {
     match (program.subject, program.backend) {
         (Name::Cell, Backend::Intrusive) => lend::<OnceCell<Value, Intrusive>>(program, play),
+        (Name::Cell, Backend::Local) => lend::<OnceCell<Value, Local>>(program, play),
         (Name::Cell, Backend::AtomicWaker) => lend::<OnceCell<Value, AtomicWaker>>(program, play),
         (Name::Cell, Backend::EventListener) => lend::<OnceCell<Value, EventListener>>(program, play),
         (Name::Lazy, Backend::Intrusive) => lend::<Lazy<Value, Computation, Intrusive>>(program, play),
+        (Name::Lazy, Backend::Local) => lend::<Lazy<Value, Computation, Local>>(program, play),
         (Name::Lazy, Backend::AtomicWaker) => lend::<Lazy<Value, Computation, AtomicWaker>>(program, play),
         (Name::Lazy, Backend::EventListener) => {
             lend::<Lazy<Value, Computation, EventListener>>(program, play)

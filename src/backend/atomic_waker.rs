@@ -24,8 +24,10 @@ use crate::sync::{AtomicBool, Ordering};
 /// - Dropping a future that has waited may wake a task that has nothing to do.
 /// - If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot is given up:
 ///   from then on, waiting tasks are polled until there is a value.
-/// - Tasks of different priorities on one core must not both wait: while the lower one is interrupted in the middle
-///   of taking the slot, the higher one would be polled for ever. An interrupt handler may `set` and `get`.
+/// - A task must not wait for a cell for which a task of lower priority waits on the same core, with or without the
+///   feature `std`. Nor must it be a passive waiter of a cell that a task of lower priority initializes there and may fail
+///   to initialize. While the task of lower priority is interrupted in the middle of taking or emptying the slot, the other
+///   one would be polled forever. An interrupt handler may `set` and `get`.
 pub struct AtomicWaker {
     state: AtomicState,
     slot: atomic_waker::AtomicWaker,

@@ -25,8 +25,9 @@ use crate::sync::{AtomicU8, Ordering};
 ///   make later calls panic.
 /// - Claimants and passive waiters stand in two queues; each is woken oldest first, claimants before the
 ///   passive.
-/// - Its lock is one of `std` with the feature `event-listener`, a critical section with
-///   `event-listener-critical-section`, and spins with `event-listener-alloc` alone.
+/// - Its lock is one of `std` with the feature `event-listener`, which sleeps, and a critical section with
+///   `event-listener-critical-section`. With `event-listener-alloc` alone it spins: threads of different priorities on one
+///   core must not share a cell.
 ///
 /// It is for programs that have that crate already and want one queue for all their primitives. An interrupt
 /// handler must not use such a cell but to look at it.

@@ -123,7 +123,8 @@
 //! - *A nested drain.* The same on one thread: a waker that B wakes polls its task on the spot, which claims and fails.
 //! - *The neighbors of a marker are cancelled.* They unlink themselves from the marker as from any claimant. If no claimant
 //!   is left before the marker, B takes the marker first and ends.
-//! - *A panic while the marker is linked.* The guard in [`wake_batch`] continues the drain up to the marker.
+//! - *A panic while the marker is linked.* [`complete`](crate::panics::complete) continues the drain up to the
+//!   marker.
 //!
 //! # Other designs
 //!
@@ -179,13 +180,21 @@ mod exclusion;
 ///
 /// # Interrupts and priorities
 ///
-/// With the feature `critical-section`, an interrupt handler may do with a cell what a task may.
+/// With the feature `critical-section`, an interrupt handler may do with a cell what a task may, and threads of any
+/// priorities may share it.
 ///
-/// Otherwise the waiter list is guarded by one bit of the word, which is held for a bounded number of steps, in
-/// which no user code runs. A thread that meets it spins, and with the feature `std` soon yields. Without `std` it
-/// only spins: **do not change a cell in an interrupt handler**, nor share it between threads of different
-/// priorities on one core, as the handler would spin for the lock of the code that it interrupts. Looking at a
-/// cell, by [`get`](crate::OnceCell::get) and the like, is always possible.
+/// Without that feature, one bit of the word locks the list of waiters, for a bounded number of steps that run no user
+/// code. What a thread does that finds the list locked depends on the feature `std`:
+///
+/// - With `std`, it spins, then yields, then sleeps for 50 µs at a time. Threads of different priorities may share a cell,
+///   real-time policies such as `SCHED_FIFO` included. The lock does not inherit priorities: threads of a priority in
+///   between can delay the thread of higher priority. A signal handler must not change a cell, as it may have interrupted
+///   the thread that holds the lock.
+/// - Without `std`, it spins. Tasks on several cores and tasks of one executor may share a cell. **Do not change a cell in
+///   an interrupt handler**, and do not share it between threads of different priorities on one core: the handler, or the
+///   thread of higher priority, would spin forever.
+///
+/// Reading a cell, by [`get`](crate::OnceCell::get) and the like, is possible everywhere.
 pub struct Intrusive {
     word: Word,
 }

@@ -13,7 +13,7 @@ pub(super) use loom::{sync::Notify, thread};
 /// To meet the lock and wait has no effect, so all that can follow also follows when this thread comes
 /// a little later, and is explored there. Exploring it here as well would never end: two threads that
 /// wait can yield to each other for ever.
-pub(crate) fn yield_now() {
+pub(crate) fn back_off(_turn: u32) {
     loom::skip_branch();
     loom::thread::yield_now();
 }

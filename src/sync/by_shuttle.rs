@@ -3,10 +3,7 @@
 
 #[cfg(feature = "std")]
 pub(crate) use shuttle::sync::Arc;
-pub(crate) use shuttle::{
-    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
-    thread::yield_now,
-};
+pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 #[cfg(feature = "atomic-waker")]
 pub(crate) use shuttle::sync::atomic::AtomicBool;
@@ -20,6 +17,10 @@ pub(crate) use super::unsafe_cell::UnsafeCell;
 /// Every store to the pointer happens before this load, or after it.
 pub(crate) unsafe fn unsync_load<T>(pointer: &AtomicPtr<T>) -> *mut T {
     pointer.load(Ordering::Relaxed)
+}
+
+pub(crate) fn back_off(_turn: u32) {
+    shuttle::thread::yield_now();
 }
 
 #[cfg(feature = "blocking")]

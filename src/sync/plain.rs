@@ -21,11 +21,12 @@ pub(crate) unsafe fn unsync_load<T>(pointer: &AtomicPtr<T>) -> *mut T {
     pointer.load(Ordering::Relaxed)
 }
 
-#[cfg(all(feature = "std", not(feature = "critical-section")))]
-pub(crate) use std::thread::yield_now;
+#[cfg(not(feature = "critical-section"))]
+pub(crate) use self::backoff::back_off;
 
-#[cfg(not(any(feature = "std", feature = "critical-section")))]
-pub(crate) use core::hint::spin_loop as yield_now;
+#[cfg(not(feature = "critical-section"))]
+#[path = "backoff.rs"]
+mod backoff;
 
 #[cfg(feature = "std")]
 pub(crate) use std::sync::Arc;

@@ -1,9 +1,13 @@
 //! A task that never runs: its wakers are counted, and can be made to interfere.
 
-use core::task::{RawWaker, RawWakerVTable, Waker};
+use core::{
+    cell::RefCell,
+    task::{RawWaker, RawWakerVTable, Waker},
+};
 use std::{
-    boxed::Box,
+    collections::HashMap,
     mem::ManuallyDrop,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -18,9 +22,18 @@ pub(super) enum Op {
     Drop,
 }
 
+/// Identifies a hook among those of all threads.
+type HookId = usize;
+
+std::thread_local! {
+    /// The hooks that this thread has made. Wakers can be sent to other threads; a hook that uses a backend that is not
+    /// `Sync` must not be.
+    static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn()>>> = RefCell::default();
+}
+
 /// A task whose wakers count what is done to them, and can run a hook each time.
 pub(super) struct Task {
-    hook: Option<(Op, Box<dyn Fn() + Send + Sync>)>,
+    hook: Option<(Op, HookId)>,
     /// Whether the hook runs.
     is_armed: AtomicBool,
     /// How often the hook has run.
@@ -43,12 +56,16 @@ impl Task {
         Self::hooked(None)
     }
 
-    /// Runs `hook` each time that `op` is done to a waker, while it is armed.
-    pub(super) fn on(op: Op, hook: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        Self::hooked(Some((op, Box::new(hook))))
+    /// Runs `hook` each time that `op` is done to a waker on this thread, while it is armed.
+    pub(super) fn on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
+        static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
+
+        let id = NEXT_ID.fetch_add(1, SeqCst);
+        HOOKS.with_borrow_mut(|hooks| hooks.insert(id, Rc::new(hook)));
+        Self::hooked(Some((op, id)))
     }
 
-    fn hooked(hook: Option<(Op, Box<dyn Fn() + Send + Sync>)>) -> Arc<Self> {
+    fn hooked(hook: Option<(Op, HookId)>) -> Arc<Self> {
         Arc::new(Self {
             hook,
             is_armed: AtomicBool::new(false),
@@ -96,12 +113,15 @@ impl Task {
     }
 
     fn run(&self, done: Op) {
-        match &self.hook {
-            Some((op, hook)) if *op == done && self.is_armed.load(SeqCst) => {
-                self.runs.fetch_add(1, SeqCst);
-                hook();
-            }
-            _ => (),
+        let Some((_, id)) = self
+            .hook
+            .filter(|(op, _)| *op == done && self.is_armed.load(SeqCst))
+        else {
+            return;
+        };
+        if let Some(hook) = HOOKS.with_borrow(|hooks| hooks.get(&id).cloned()) {
+            self.runs.fetch_add(1, SeqCst);
+            hook();
         }
     }
 
@@ -142,6 +162,17 @@ impl Task {
         let task = unsafe { Arc::from_raw(data.cast::<Self>()) };
         task.lose_waker();
         task.run(Op::Drop);
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // The hook is dropped afterwards: it may be the last to refer to a backend, which may drop other tasks.
+        let _hook = self.hook.and_then(|(_, id)| {
+            // When the thread ends, its hooks are dropped, and with them tasks.
+            let removed = HOOKS.try_with(|hooks| hooks.borrow_mut().remove(&id));
+            removed.ok().flatten()
+        });
     }
 }
 

@@ -1,11 +1,24 @@
 //! The backends, and what their documentation takes out of the contract.
 
-use oncelot::backend::{AtomicWaker, Backend, EventListener, Intrusive};
+use std::sync::Arc;
 
-use crate::world::{Call, Kind, Panics, Record, Wrong};
+use oncelot::{
+    OnceCell,
+    backend::{AtomicWaker, Backend, EventListener, Intrusive, Local},
+};
 
-pub(crate) trait Bed: Backend<Waiter: Send> + Send + Sync + 'static {
+use crate::{
+    cast::Deed,
+    cells::{Deeds, shared_deed},
+    things::Value,
+    world::{Call, Kind, Panics, Record, Wrong},
+};
+
+pub(crate) trait Bed: Backend + 'static {
     const NAME: &'static str;
+
+    /// Does what needs a cell that is `Sync`. `None` for a backend of one thread.
+    const SHARED: Option<SharedDeed<Self>>;
 
     const PANICS: Panics;
 
@@ -13,6 +26,8 @@ pub(crate) trait Bed: Backend<Waiter: Send> + Send + Sync + 'static {
 
     const EXCEPTIONS: &'static [Exception];
 }
+
+pub(crate) type SharedDeed<B> = for<'a> fn(Deeds, &'a Arc<OnceCell<Value, B>>) -> Deed<'a>;
 
 /// Something that a backend may do wrong.
 pub(crate) struct Exception {
@@ -23,6 +38,7 @@ pub(crate) struct Exception {
 
 impl Bed for Intrusive {
     const NAME: &'static str = "Intrusive";
+    const SHARED: Option<SharedDeed<Self>> = Some(shared_deed::<Self>);
     const PANICS: Panics = Panics {
         swallows_wakers: true,
         breaks_on_clone: false,
@@ -31,8 +47,17 @@ impl Bed for Intrusive {
     const EXCEPTIONS: &'static [Exception] = &[];
 }
 
+impl Bed for Local {
+    const NAME: &'static str = "Local";
+    const SHARED: Option<SharedDeed<Self>> = None;
+    const PANICS: Panics = Intrusive::PANICS;
+    const SOURCE: &'static str = include_str!("../../src/backend/local.rs");
+    const EXCEPTIONS: &'static [Exception] = &[];
+}
+
 impl Bed for EventListener {
     const NAME: &'static str = "EventListener";
+    const SHARED: Option<SharedDeed<Self>> = Some(shared_deed::<Self>);
     // "or make later calls panic"
     const PANICS: Panics = Panics {
         swallows_wakers: false,
@@ -66,6 +91,7 @@ fn has_broken_an_event(record: &Record) -> bool {
 
 impl Bed for AtomicWaker {
     const NAME: &'static str = "AtomicWaker";
+    const SHARED: Option<SharedDeed<Self>> = Some(shared_deed::<Self>);
     const PANICS: Panics = Panics {
         swallows_wakers: false,
         breaks_on_clone: false,

@@ -165,7 +165,14 @@ impl CellScenario {
         all
     }
 
-    pub(crate) fn play<B: Bed>(self) {
+    /// Those without a deed that needs a cell that is `Sync`.
+    pub(crate) fn of_one_thread() -> Vec<Self> {
+        let mut all = Self::all();
+        all.retain(|scenario| !scenario.deed.is_shared());
+        all
+    }
+
+    pub(crate) fn play<B: Bed<Waiter: Send> + Send + Sync>(self) {
         if self.deed.is_of_a_thread() {
             self.play_on::<Watched<B>>();
         } else {
@@ -173,13 +180,12 @@ impl CellScenario {
         }
     }
 
-    fn play_on<B: Bed>(self) {
+    pub(crate) fn play_on<B: Bed>(self) {
         let cell = Arc::new(match self.company {
             Company::AValue => Cell::<B>::with_backend_and_value(Value::new()),
             _ => Cell::<B>::with_backend(),
         });
-        let watched = Arc::downgrade(&cell);
-        world::watch(move || watched.upgrade().is_none_or(|cell| is_claimed(&cell)));
+        watch(&cell);
         let mut cast = Cast::new();
         self.enter(&mut cast, &cell);
         cast.play();
@@ -361,6 +367,20 @@ impl Deeds {
         )
     }
 
+    fn is_shared(self) -> bool {
+        self.is_of_a_thread() || self.is_spawned()
+    }
+
+    fn is_spawned(self) -> bool {
+        matches!(
+            self,
+            Self::GetOrInitSpawned(_)
+                | Self::GetOrTryInitSpawned(_)
+                | Self::GetOrInitUnblock
+                | Self::GetOrTryInitUnblock(_)
+        )
+    }
+
     fn enter<'a, B: Bed>(self, cast: &mut Cast<'a>, cell: &'a Arc<Cell<B>>) -> Who {
         let sleeps = match self {
             Self::Wait | Self::WaitBlocking => Sleeps::ForTheValue,
@@ -370,15 +390,6 @@ impl Deeds {
     }
 
     fn of<B: Bed>(self, cell: &Arc<Cell<B>>) -> Deed<'_> {
-        if matches!(
-            self,
-            Self::GetOrInitSpawned(_)
-                | Self::GetOrTryInitSpawned(_)
-                | Self::GetOrInitUnblock
-                | Self::GetOrTryInitUnblock(_)
-        ) {
-            world::is_async();
-        }
         match self {
             Self::GetOrInit(script) => deed(cell.get_or_init(script.infallible()), Value::see),
             Self::GetOrTryInit(script) => deed(cell.get_or_try_init(script.fallible()), got),
@@ -420,50 +431,82 @@ impl Deeds {
                     }
                 })
             }
-            Self::WaitBlocking => {
-                let cell = Arc::clone(cell);
-                threads::deed(move || cell.wait_blocking().see())
-            }
-            Self::GetOrInitBlocking => {
-                let (cell, init) = (Arc::clone(cell), Script::VALUE.at_once());
-                threads::deed(move || {
-                    let value = cell.get_or_init_blocking(|| init().expect("its script says so"));
-                    value.see();
-                })
-            }
-            Self::GetOrTryInitBlocking(script) => {
-                let (cell, init) = (Arc::clone(cell), script.at_once());
-                threads::deed(move || got(cell.get_or_try_init_blocking(init)))
-            }
-            Self::InsertBlocking => {
-                let (cell, value) = (Arc::clone(cell), Value::new());
-                threads::deed(move || {
-                    let id = value.id();
-                    inserted_or_given_back(cell.insert_blocking(value), id);
-                })
-            }
             Self::WaitTimeout => act(|| {
                 if let Some(value) = cell.wait_timeout(Duration::from_nanos(1)) {
                     value.see();
                 }
             }),
-            Self::GetOrInitSpawned(script) => {
-                deed(cell.get_or_init_spawned(Actors, script.infallible()), Value::see)
+            _ => {
+                let shared_deed = B::SHARED.expect("the scenarios of one thread are without it");
+                shared_deed(self, cell)
             }
-            Self::GetOrTryInitSpawned(script) => {
-                deed(cell.get_or_try_init_spawned(Actors, script.fallible()), got)
-            }
-            Self::GetOrInitUnblock => {
-                let init = Script::VALUE.at_once();
-                let init = || init().expect("its script says so");
-                deed(cell.get_or_init_spawned_blocking(Actors, init), Value::see)
-            }
-            Self::GetOrTryInitUnblock(script) => deed(
-                cell.get_or_try_init_spawned_blocking(Actors, script.at_once()),
-                got,
-            ),
         }
     }
+}
+
+/// Does what needs a cell that is `Sync`.
+pub(crate) fn shared_deed<B>(itself: Deeds, cell: &Arc<Cell<B>>) -> Deed<'_>
+where
+    B: Bed<Waiter: Send> + Send + Sync,
+{
+    if itself.is_spawned() {
+        world::is_async();
+    }
+    match itself {
+        Deeds::WaitBlocking => on_a_thread(cell, |cell| cell.wait_blocking().see()),
+        Deeds::GetOrInitBlocking => {
+            let init = Script::VALUE.at_once();
+            on_a_thread(cell, |cell| {
+                let value = cell.get_or_init_blocking(|| init().expect("its script says so"));
+                value.see();
+            })
+        }
+        Deeds::GetOrTryInitBlocking(script) => {
+            let init = script.at_once();
+            on_a_thread(cell, |cell| got(cell.get_or_try_init_blocking(init)))
+        }
+        Deeds::InsertBlocking => {
+            let value = Value::new();
+            on_a_thread(cell, |cell| {
+                let id = value.id();
+                inserted_or_given_back(cell.insert_blocking(value), id);
+            })
+        }
+        Deeds::GetOrInitSpawned(script) => {
+            deed(cell.get_or_init_spawned(Actors, script.infallible()), Value::see)
+        }
+        Deeds::GetOrTryInitSpawned(script) => {
+            deed(cell.get_or_try_init_spawned(Actors, script.fallible()), got)
+        }
+        Deeds::GetOrInitUnblock => {
+            let init = Script::VALUE.at_once();
+            let init = || init().expect("its script says so");
+            deed(cell.get_or_init_spawned_blocking(Actors, init), Value::see)
+        }
+        Deeds::GetOrTryInitUnblock(script) => deed(
+            cell.get_or_try_init_spawned_blocking(Actors, script.at_once()),
+            got,
+        ),
+        _ => unreachable!("any cell can do the others"),
+    }
+}
+
+/// What is done to the cell on a thread of its own.
+fn on_a_thread<B>(cell: &Arc<Cell<B>>, work: impl FnOnce(&Cell<B>) + Send + 'static) -> Deed<'static>
+where
+    B: Bed<Waiter: Send> + Send + Sync,
+{
+    let cell = Arc::clone(cell);
+    threads::deed(move || {
+        watch(&cell);
+        work(&cell);
+    })
+}
+
+/// Has the cell watched by this thread.
+fn watch<B: Bed>(cell: &Arc<Cell<B>>) {
+    let watched = Arc::downgrade(cell);
+    world::watch(move || watched.upgrade().is_none_or(|cell| is_claimed(&cell)));
 }
 
 /// Whether somebody initializes the cell. If nobody does, the run has failed, and the cell has a value from then on.

@@ -32,7 +32,7 @@ mod threads;
 mod verdict;
 mod world;
 
-use oncelot::backend::{AtomicWaker, EventListener, Intrusive};
+use oncelot::backend::{AtomicWaker, EventListener, Intrusive, Local};
 
 use crate::{
     bed::Bed,
@@ -42,11 +42,15 @@ use crate::{
     plans::Tally,
 };
 
-/// Every scenario on a backend.
-fn run_all<B: Bed>(is_default: bool) {
+/// Every scenario on a backend that threads can share.
+fn run_all<B: Bed<Waiter: Send> + Send + Sync>(of_statics: Vec<StaticScenario>) {
+    run::<B>(CellScenario::all(), CellScenario::play::<B>, of_statics);
+}
+
+fn run<B: Bed>(of_cells: Vec<CellScenario>, play: fn(CellScenario), of_statics: Vec<StaticScenario>) {
     let mut tally = Tally::begin();
-    for scenario in CellScenario::all() {
-        tally.run::<B, _>(scenario, CellScenario::play::<B>);
+    for scenario in of_cells {
+        tally.run::<B, _>(scenario, play);
     }
     for scenario in ExclusiveScenario::all() {
         tally.run::<B, _>(scenario, ExclusiveScenario::play::<B>);
@@ -54,27 +58,34 @@ fn run_all<B: Bed>(is_default: bool) {
     for scenario in LazyScenario::all() {
         tally.run::<B, _>(scenario, LazyScenario::play::<B>);
     }
-    if is_default {
-        for scenario in StaticScenario::all() {
-            tally.run::<B, _>(scenario, StaticScenario::play);
-        }
+    for scenario in of_statics {
+        tally.run::<B, _>(scenario, StaticScenario::play);
     }
     tally.conclude::<B>();
 }
 
 #[test]
 fn the_default_backend() {
-    run_all::<Intrusive>(true);
+    run_all::<Intrusive>(StaticScenario::all());
+}
+
+#[test]
+fn local() {
+    run::<Local>(
+        CellScenario::of_one_thread(),
+        CellScenario::play_on::<Local>,
+        vec![],
+    );
 }
 
 #[test]
 fn event_listener() {
-    run_all::<EventListener>(false);
+    run_all::<EventListener>(vec![]);
 }
 
 #[test]
 fn atomic_waker() {
-    run_all::<AtomicWaker>(false);
+    run_all::<AtomicWaker>(vec![]);
 }
 
 /// What is not tried with this backend, tried in a process of its own: a waiter whose waker has panicked when cloned
@@ -119,6 +130,7 @@ fn each_exception_is_documented() {
         }
     }
     check::<Intrusive>();
+    check::<Local>();
     check::<EventListener>();
     check::<AtomicWaker>();
 }

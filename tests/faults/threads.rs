@@ -20,8 +20,9 @@ use oncelot::{
 };
 
 use crate::{
-    bed::{Bed, Exception},
+    bed::{Bed, Exception, SharedDeed},
     cast::Deed,
+    cells::shared_deed,
     world::{self, Panics, Who},
 };
 
@@ -169,8 +170,9 @@ unsafe impl<B: Backend> Backend for Watched<B> {
     }
 }
 
-impl<B: Bed> Bed for Watched<B> {
+impl<B: Bed<Waiter: Send> + Send + Sync> Bed for Watched<B> {
     const NAME: &'static str = B::NAME;
+    const SHARED: Option<SharedDeed<Self>> = Some(shared_deed::<Self>);
     const PANICS: Panics = B::PANICS;
     const SOURCE: &'static str = B::SOURCE;
     const EXCEPTIONS: &'static [Exception] = B::EXCEPTIONS;

@@ -5,6 +5,7 @@ use std::{
     any::Any,
     cell::{Cell, RefCell},
     panic::{self, AssertUnwindSafe, resume_unwind},
+    rc::Rc,
     sync::{Arc, Mutex, Once, PoisonError},
     task::Waker,
     thread,
@@ -198,7 +199,7 @@ thread_local! {
 }
 
 /// Whether somebody initializes the cell that is watched.
-type IsClaimed = Arc<dyn Fn() -> bool + Send + Sync>;
+type IsClaimed = Rc<dyn Fn() -> bool>;
 
 fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
     RECORD.with_borrow(|record| f(&mut record.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -207,10 +208,8 @@ fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
 /// For a thread that takes part: has it do so, when it calls it.
 pub(crate) fn invite() -> impl FnOnce() + Send {
     let record = RECORD.with_borrow(Arc::clone);
-    let is_claimed = IS_CLAIMED.with_borrow(Clone::clone);
     move || {
         RECORD.set(record);
-        IS_CLAIMED.set(is_claimed);
         IS_PLAYING.set(true);
     }
 }
@@ -376,9 +375,9 @@ pub(crate) fn in_a_destructor(f: impl FnOnce()) {
     call(Kind::Act);
 }
 
-/// Has a cell watched, of which `is_claimed` tells whether somebody initializes it.
-pub(crate) fn watch(is_claimed: impl Fn() -> bool + Send + Sync + 'static) {
-    IS_CLAIMED.set(Some(Arc::new(is_claimed)));
+/// Has a cell watched by this thread, of which `is_claimed` tells whether somebody initializes it.
+pub(crate) fn watch(is_claimed: impl Fn() -> bool + 'static) {
+    IS_CLAIMED.set(Some(Rc::new(is_claimed)));
 }
 
 /// A part of an initializer is run, or dropped: whoever does it has the claim, so that there is neither another initializer

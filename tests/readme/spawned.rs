@@ -1,8 +1,11 @@
 //! An initializer that survives its caller.
 
-use std::pin::pin;
+use std::{
+    sync::atomic::{AtomicU32, Ordering::SeqCst},
+    time::Duration,
+};
 
-use futures_lite::future::poll_once;
+use futures_util::future::join_all;
 
 use crate::{Error, Pool};
 
@@ -21,18 +24,27 @@ async fn pool() -> Result<&'static Pool, Error> {
 /// Opened by the test.
 static GATE: OnceCell<()> = OnceCell::new();
 
+static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
+
 async fn connect() -> Result<Pool, Error> {
+    ATTEMPTS.fetch_add(1, SeqCst);
     GATE.wait().await;
     Ok(Pool)
 }
 
 #[test]
-fn a_connection_is_made_though_nobody_waits_for_it_any_more() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+fn one_attempt_outlasts_ten_callers_whose_time_is_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        assert!(poll_once(pin!(pool())).await.is_none());
+        let calls = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(10), pool()));
+        assert!(join_all(calls).await.iter().all(Result::is_err));
+        assert_eq!(ATTEMPTS.load(SeqCst), 1);
         GATE.set(()).unwrap();
         POOL.wait().await;
         pool().await.unwrap();
+        assert_eq!(ATTEMPTS.load(SeqCst), 1);
     });
 }

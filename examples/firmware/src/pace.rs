@@ -45,9 +45,13 @@ impl Flag {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Lets the others run until one of them has raised the flag.
     pub async fn raised(&self) {
-        until(|| self.0.load(Ordering::Relaxed)).await;
+        until(|| self.is_raised()).await;
     }
 }
 

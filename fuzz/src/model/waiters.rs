@@ -14,7 +14,7 @@ mod event_listener;
 mod intrusive;
 
 pub(super) enum Waiters {
-    Intrusive(RefCell<intrusive::List>),
+    List(RefCell<intrusive::List>),
     AtomicWaker(RefCell<atomic_waker::Slot>),
     EventListener(RefCell<event_listener::Queues>),
 }
@@ -22,7 +22,8 @@ pub(super) enum Waiters {
 impl Waiters {
     pub(super) fn of(backend: Backend) -> Self {
         match backend {
-            Backend::Intrusive => Self::Intrusive(RefCell::default()),
+            Backend::Intrusive => Self::List(RefCell::new(intrusive::List::of_intrusive())),
+            Backend::Local => Self::List(RefCell::new(intrusive::List::of_local())),
             Backend::AtomicWaker => Self::AtomicWaker(RefCell::default()),
             Backend::EventListener => Self::EventListener(RefCell::default()),
         }
@@ -33,7 +34,7 @@ impl Model<'_> {
     /// Registers a future for being woken by `task`; `Ready` if it is to look at the state again instead.
     pub(super) fn poll_wait(&self, id: Id, kind: WaiterKind, task: u8) -> Result<Poll<()>> {
         match &self.waiters {
-            Waiters::Intrusive(list) => self.wait_in_list(list, id, kind, task),
+            Waiters::List(list) => self.wait_in_list(list, id, kind, task),
             Waiters::AtomicWaker(slot) => self.wait_in_slot(slot, id, kind, task),
             Waiters::EventListener(queues) => self.wait_in_queue(queues, id, kind, task),
         }
@@ -41,7 +42,7 @@ impl Model<'_> {
 
     pub(super) fn cancel(&self, id: Id) -> Result {
         match &self.waiters {
-            Waiters::Intrusive(list) => self.leave_list(list, id),
+            Waiters::List(list) => self.leave_list(list, id),
             Waiters::AtomicWaker(slot) => self.leave_slot(slot, id),
             Waiters::EventListener(queues) => self.leave_queue(queues, id),
         }
@@ -50,7 +51,7 @@ impl Model<'_> {
     /// Ends the claim, and wakes whom that concerns.
     pub(super) fn settle(&self, outcome: State) -> Result {
         match &self.waiters {
-            Waiters::Intrusive(list) => self.settle_list(list, outcome),
+            Waiters::List(list) => self.settle_list(list, outcome),
             Waiters::AtomicWaker(slot) => self.settle_slot(slot, outcome),
             Waiters::EventListener(queues) => self.settle_queues(queues, outcome),
         }
@@ -59,8 +60,8 @@ impl Model<'_> {
     /// Forgets those that leaked futures have left.
     pub(super) fn reset_waiters(&self) -> Result {
         match &self.waiters {
-            Waiters::Intrusive(list) => {
-                list.take();
+            Waiters::List(list) => {
+                list.borrow_mut().clear();
                 Ok(())
             }
             Waiters::AtomicWaker(slot) => self.reset_slot(slot),

@@ -1,10 +1,7 @@
 //! Compare-and-swap, and a bit of the word as the list lock.
 
 use super::word::{ListGuard, Snapshot, Word};
-use crate::sync::{Ordering, yield_now};
-
-/// How often to look again before giving way to another thread.
-const SPINS: u32 = 64;
+use crate::sync::{Ordering, back_off};
 
 /// The lock bit needs no critical section beside it.
 pub(super) struct CriticalSection;
@@ -77,24 +74,14 @@ impl Word {
     #[cold]
     #[inline(never)]
     pub(super) fn wait_until_unlocked(&self) -> Snapshot {
-        // The holder runs on another core and is soon done, or it was preempted while it held the lock, and needs the
-        // core that this thread runs on.
-        let mut spins = if cfg!(any(oncelot_loom, oncelot_shuttle)) {
-            0
-        } else {
-            SPINS
-        };
+        let mut turn = 0;
         loop {
             let current = self.load();
             if !current.is_locked() {
                 return current;
             }
-            if spins > 0 {
-                spins -= 1;
-                core::hint::spin_loop();
-            } else {
-                yield_now();
-            }
+            back_off(turn);
+            turn = turn.saturating_add(1);
         }
     }
 }
@@ -104,34 +91,65 @@ mod tests {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
         thread,
+        time::Duration,
     };
 
     use super::*;
 
-    /// The lock is held for longer than the second thread spins.
-    #[test]
-    fn a_thread_waits_for_a_lock_that_is_held_for_long() {
+    /// Longer than a thread spins and yields.
+    const LONG: Duration = Duration::from_millis(50);
+
+    /// Holds the list lock for a long time while another thread waits for it. Returns what `wait` returns in that thread, to
+    /// which the wait is given.
+    fn while_locked<R: Send>(wait: impl FnOnce(&dyn Fn()) -> R + Send) -> R {
         let word = Word::new(Snapshot::UNINIT);
         let (is_waiting, is_released) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
             let Ok(guard) = word.lock_unless(|_| false) else {
                 unreachable!("no condition prevents the lock")
             };
-            scope.spawn(|| {
-                let guard = word.lock_unless(|_| {
-                    is_waiting.store(true, Ordering::SeqCst);
-                    false
-                });
-                assert!(guard.is_ok_and(|_| is_released.load(Ordering::SeqCst)));
+            let waiting = scope.spawn(|| {
+                wait(&|| {
+                    let guard = word.lock_unless(|_| {
+                        is_waiting.store(true, Ordering::SeqCst);
+                        false
+                    });
+                    assert!(guard.is_ok_and(|_| is_released.load(Ordering::SeqCst)));
+                })
             });
             while !is_waiting.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
-            for _ in 0..100 * SPINS {
-                thread::yield_now();
-            }
+            thread::sleep(LONG);
             is_released.store(true, Ordering::SeqCst);
             drop(guard);
+            waiting.join().expect("the wait ends after the lock is released")
+        })
+    }
+
+    #[test]
+    fn a_thread_that_meets_the_lock_waits_until_it_is_released() {
+        while_locked(|wait| wait());
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn a_thread_that_waits_long_for_the_lock_sleeps() {
+        /// How often the thread has gone to sleep. A yield is not counted.
+        fn sleeps() -> u32 {
+            std::fs::read_to_string("/proc/thread-self/status")
+                .expect("Linux has it")
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+                .and_then(|count| count.trim().parse().ok())
+                .expect("Linux counts them")
+        }
+
+        let sleeps = while_locked(|wait| {
+            let before = sleeps();
+            wait();
+            sleeps() - before
         });
+        assert!(sleeps > 0, "the thread did not sleep while the lock was held");
     }
 }

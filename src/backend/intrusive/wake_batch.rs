@@ -2,7 +2,7 @@
 
 use core::{mem::MaybeUninit, slice, task::Waker};
 
-use crate::panics::{is_panicking, swallow_panic};
+use crate::panics::complete;
 
 /// Wakes batch after batch: `refill` fills an empty batch under the list lock, and returns `true` if there are more
 /// wakers.
@@ -11,20 +11,20 @@ use crate::panics::{is_panicking, swallow_panic};
 ///
 /// # Panics
 ///
-/// If wakers panic, all others are woken, and then the first panic propagates. Later panics are swallowed. If the thread
-/// was unwinding before, all panics are swallowed. Without `std`, where no panic can be caught, a second panic aborts, as
-/// it does in any destructor.
+/// As [`complete`]: if wakers panic, all others are woken, and then the first panic propagates.
 #[inline(always)]
-pub(super) fn wake_in_batches(refill: impl FnMut(&mut WakeBatch) -> bool) {
-    let mut waking = Waking {
-        batch: WakeBatch::new(),
-        refill,
-        has_more: true,
-    };
-    if !is_panicking() {
-        waking.run();
-    }
-    // Dropping `waking` wakes the rest.
+pub(super) fn wake_in_batches(mut refill: impl FnMut(&mut WakeBatch) -> bool) {
+    let mut batch = WakeBatch::new();
+    let mut has_more = true;
+    complete(move || {
+        loop {
+            batch.wake_all();
+            if !has_more {
+                break;
+            }
+            has_more = refill(&mut batch);
+        }
+    });
 }
 
 /// A queue of wakers on the stack: filled under the list lock, emptied after the lock is released.
@@ -79,38 +79,5 @@ impl WakeBatch {
         }
         self.next = 0;
         self.len = 0;
-    }
-}
-
-/// Completes the waking when it is dropped, so that a panic leaves no waiter asleep.
-struct Waking<F: FnMut(&mut WakeBatch) -> bool> {
-    batch: WakeBatch,
-    refill: F,
-    has_more: bool,
-}
-
-impl<F: FnMut(&mut WakeBatch) -> bool> Waking<F> {
-    #[inline(never)]
-    fn run(&mut self) {
-        loop {
-            self.batch.wake_all();
-            if !self.has_more {
-                break;
-            }
-            self.has_more = (self.refill)(&mut self.batch);
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        !self.has_more && self.batch.next == self.batch.len
-    }
-}
-
-impl<F: FnMut(&mut WakeBatch) -> bool> Drop for Waking<F> {
-    fn drop(&mut self) {
-        // Each panic takes one waker out of the batch, so that this ends.
-        while !self.is_done() {
-            swallow_panic(|| self.run());
-        }
     }
 }

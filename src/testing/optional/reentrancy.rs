@@ -1,6 +1,7 @@
 //! Rule 6: wakers may call the backend. A backend that runs them under a lock hangs here, or panics.
 
 use std::{
+    rc::Rc,
     sync::{Arc, Mutex},
     vec::Vec,
 };
@@ -28,15 +29,15 @@ fn use_every_way<B: Backend>(backend: &B) {
 }
 
 /// Whoever is woken finds the state settled, even if it looks at once.
-pub fn wakers_may_look_at_the_state<B: Backend + Send + Sync + 'static>() {
+pub fn wakers_may_look_at_the_state<B: Backend + 'static>() {
     for outcome in OUTCOMES {
-        let backend = Arc::new(B::UNINIT);
+        let backend = Rc::new(B::UNINIT);
         let claim = Claim::take(&*backend);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let waiters: Vec<_> = (0..20)
             .map(|index| {
                 let task = Task::on(Op::Wake, {
-                    let (backend, seen) = (Arc::clone(&backend), Arc::clone(&seen));
+                    let (backend, seen) = (Rc::clone(&backend), Arc::clone(&seen));
                     move || {
                         let state = (backend.state(), backend.is_ready());
                         seen.lock().unwrap().push(state);
@@ -61,14 +62,14 @@ pub fn wakers_may_look_at_the_state<B: Backend + Send + Sync + 'static>() {
 }
 
 /// A waker that is woken may use the backend in every way.
-pub fn wakers_may_reenter_when_woken<B: Backend + Send + Sync + 'static>() {
+pub fn wakers_may_reenter_when_woken<B: Backend + 'static>() {
     for outcome in OUTCOMES {
-        let backend = Arc::new(B::UNINIT);
+        let backend = Rc::new(B::UNINIT);
         let claim = Claim::take(&*backend);
         let waiters: Vec<_> = (0..20)
             .map(|index| {
                 let task = Task::on(Op::Wake, {
-                    let backend = Arc::clone(&backend);
+                    let backend = Rc::clone(&backend);
                     move || use_every_way(&*backend)
                 });
                 task.arm();
@@ -89,13 +90,13 @@ pub fn wakers_may_reenter_when_woken<B: Backend + Send + Sync + 'static>() {
 }
 
 /// A waker that is cloned may use the backend in every way.
-pub fn wakers_may_reenter_when_cloned<B: Backend + Send + Sync + 'static>() {
+pub fn wakers_may_reenter_when_cloned<B: Backend + 'static>() {
     for outcome in OUTCOMES {
-        let backend = Arc::new(B::UNINIT);
+        let backend = Rc::new(B::UNINIT);
         let claim = Claim::take(&*backend);
         let mut waiters = crowd(&*backend, 3, only_claimants);
         let task = Task::on(Op::Clone, {
-            let backend = Arc::clone(&backend);
+            let backend = Rc::clone(&backend);
             move || use_every_way(&*backend)
         });
         for index in [1, 2] {
@@ -111,10 +112,10 @@ pub fn wakers_may_reenter_when_cloned<B: Backend + Send + Sync + 'static>() {
 }
 
 /// A waker that settles the state while it is being cloned does not fall asleep.
-pub fn wakers_may_settle_the_state_when_cloned<B: Backend + Send + Sync + 'static>() {
+pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
     for outcome in OUTCOMES {
         for is_new in [true, false] {
-            let backend = Arc::new(B::UNINIT);
+            let backend = Rc::new(B::UNINIT);
             Claim::take(&*backend).forget();
             let mut others = crowd(&*backend, 2, only_claimants);
             let mut waiter = Waiter::new(&*backend, WaiterKind::Claimant);
@@ -123,7 +124,7 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + Send + Sync + 'stati
             }
             let forgotten = Mutex::new(true);
             let task = Task::on(Op::Clone, {
-                let backend = Arc::clone(&backend);
+                let backend = Rc::clone(&backend);
                 move || {
                     if std::mem::take(&mut *forgotten.lock().unwrap()) {
                         // SAFETY: the claim was forgotten above, and nobody else takes it up.
@@ -148,13 +149,13 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + Send + Sync + 'stati
 }
 
 /// A waker that is dropped may use the backend in every way.
-pub fn wakers_may_reenter_when_dropped<B: Backend + Send + Sync + 'static>() {
+pub fn wakers_may_reenter_when_dropped<B: Backend + 'static>() {
     for outcome in OUTCOMES {
         for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-            let backend = Arc::new(B::UNINIT);
+            let backend = Rc::new(B::UNINIT);
             let claim = Claim::take(&*backend);
             let task = Task::on(Op::Drop, {
-                let backend = Arc::clone(&backend);
+                let backend = Rc::clone(&backend);
                 move || use_every_way(&*backend)
             });
             let mut cancelled = Waiter::of_task(&*backend, kind, &task);

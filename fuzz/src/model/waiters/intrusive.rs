@@ -1,4 +1,4 @@
-//! `Intrusive`: claimants, and behind them passive waiters, each in the order of arrival.
+//! `Intrusive` and `Local`: claimants, and behind them passive waiters, each in the order of arrival.
 
 use std::{cell::RefCell, mem, task::Poll};
 
@@ -8,11 +8,19 @@ use crate::{
     stage::{Event, Id, Player},
 };
 
-/// As many waiters as a drain takes out before it wakes them.
-const BATCH: usize = 16;
+/// What the two do in their own ways.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// As many waiters as a drain takes out before it wakes them.
+    batch: usize,
+    /// Whether a waiter that is unlinked while its new waker is cloned is registered again, if there is something to wait
+    /// for. Otherwise it looks at the state first.
+    registers_again: bool,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in super::super) struct List {
+    manner: Manner,
     /// In the order of arrival.
     claimants: Vec<Entry>,
     /// In the order of arrival.
@@ -36,6 +44,34 @@ struct Waiter {
 }
 
 impl List {
+    pub(in super::super) fn of_intrusive() -> Self {
+        Self::new(Manner {
+            batch: 16,
+            registers_again: false,
+        })
+    }
+
+    pub(in super::super) fn of_local() -> Self {
+        Self::new(Manner {
+            batch: 1,
+            registers_again: true,
+        })
+    }
+
+    fn new(manner: Manner) -> Self {
+        Self {
+            manner,
+            claimants: Vec::new(),
+            passive: Vec::new(),
+            drains: 0,
+        }
+    }
+
+    /// Forgets all waiters.
+    pub(in super::super) fn clear(&mut self) {
+        *self = Self::new(self.manner);
+    }
+
     fn find(&mut self, id: Id) -> Option<&mut Waiter> {
         let claimants = self.claimants.iter_mut().filter_map(|entry| match entry {
             Entry::Waiter(waiter) => Some(waiter),
@@ -67,13 +103,13 @@ impl List {
     fn take_any(&mut self) -> Vec<u8> {
         let mut batch = Vec::new();
         let mut taken = 0;
-        while taken < BATCH && !self.claimants.is_empty() {
+        while taken < self.manner.batch && !self.claimants.is_empty() {
             if let Entry::Waiter(waiter) = self.claimants.remove(0) {
                 batch.push(waiter.task);
             }
             taken += 1;
         }
-        let passive = (BATCH - taken).min(self.passive.len());
+        let passive = (self.manner.batch - taken).min(self.passive.len());
         batch.extend(self.passive.drain(..passive).map(|waiter| waiter.task));
         batch
     }
@@ -82,7 +118,7 @@ impl List {
     fn take_claimants(&mut self, drain: Option<u64>) -> Vec<u8> {
         let mut batch = Vec::new();
         let mut taken = 0;
-        while taken < BATCH && !self.claimants.is_empty() {
+        while taken < self.manner.batch && !self.claimants.is_empty() {
             match self.claimants.remove(0) {
                 Entry::Waiter(waiter) => batch.push(waiter.task),
                 Entry::Marker(marker) if Some(marker) == drain => break,
@@ -108,14 +144,15 @@ impl Model<'_> {
         }
         // May do anything to the list.
         self.run(Event::Cloned(task))?;
-        let older = match registered {
-            Some(_) => (list.borrow_mut().find(id)).map(|waiter| mem::replace(&mut waiter.task, task)),
-            None if kind.is_settled_by(self.state.get()) => None,
-            None => {
-                list.borrow_mut().push(id, kind, task);
-                return Ok(Poll::Pending);
-            }
-        };
+        let older = list
+            .borrow_mut()
+            .find(id)
+            .map(|waiter| mem::replace(&mut waiter.task, task));
+        let registers = registered.is_none() || list.borrow().manner.registers_again;
+        if older.is_none() && registers && !kind.is_settled_by(self.state.get()) {
+            list.borrow_mut().push(id, kind, task);
+            return Ok(Poll::Pending);
+        }
         self.run(Event::WakerDropped(older.unwrap_or(task)))?;
         Ok(if older.is_some() {
             Poll::Pending
