@@ -17,7 +17,7 @@ use crate::{
     raw::{Acquired, RawCell},
 };
 
-/// The stage of a future that has an initializer. It starts with the closure, and works on what the closure returns.
+/// The stage of a future that has an initializer: its input is the closure, its work the future that the closure returns.
 type InitStage<'a, T, F, Fut, B> = Stage<'a, RawCell<T, B>, F, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
 
 impl<'a, T, F, Fut, B: Backend> InitStage<'a, T, F, Fut, B>
@@ -44,7 +44,7 @@ where
 }
 
 pin_project! {
-    /// The stage of a future that has borrowed the cell exclusively: there is nothing to wait for.
+    /// The stage of a future that borrows the cell exclusively, and so never waits.
     #[project = ExclusiveProj]
     #[project_replace = ExclusiveReplaced]
     enum ExclusiveStage<'a, T, F, Fut, B: Backend> {
@@ -291,7 +291,7 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
             |_, _| polled_after_completion(),
         );
         let acquired = ready!(acquired);
-        let value = this.value.take().expect("taken on completion");
+        let value = this.value.take().expect("the value is kept until completion");
         Poll::Ready(match acquired {
             Acquired::Ready(present) => Err((present, value)),
             Acquired::Claimed(claim) => Ok(claim.publish(value)),
