@@ -66,7 +66,7 @@ impl Bed for EventListener {
     const SOURCE: &'static str = include_str!("../../src/backend/event_listener.rs");
     const EXCEPTIONS: &'static [Exception] = &[
         Exception {
-            reason: "One that panics when it is cloned or woken may leave others asleep for good",
+            reason: "A waker that panics when it is cloned or woken may leave other waiters asleep forever",
             excuses: |record, wrong| matches!(wrong, Wrong::Asleep(_)) && has_broken_an_event(record),
         },
         Exception {
@@ -99,7 +99,7 @@ impl Bed for AtomicWaker {
     const SOURCE: &'static str = include_str!("../../src/backend/atomic_waker.rs");
     const EXCEPTIONS: &'static [Exception] = &[
         Exception {
-            reason: "as long as two tasks wait, **they keep waking each other**",
+            reason: "while two tasks wait, **they keep waking each other**",
             excuses: |_, wrong| matches!(wrong, Wrong::Spinning(waiting) if waiting.len() > 1),
         },
         Exception {
