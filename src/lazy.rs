@@ -1,4 +1,4 @@
-//! A value computed by one future, which any waiter drives.
+//! A value that one future computes, and that any waiter drives.
 
 use core::{
     fmt,
@@ -6,15 +6,18 @@ use core::{
     hint, mem,
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive},
     deadlock::Runner,
     panics::swallow_panic,
-    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Attempt, Claim, RawCell},
+    raw::stage::Stage,
+    raw::wait::{HasRawCell, polled_after_completion},
+    raw::{Attempt, Claim, RawCell},
     sync::UnsafeCell,
     trace::InitSpan,
 };
@@ -25,85 +28,91 @@ pub use self::boxed::{BoxLazy, LocalBoxLazy};
 #[cfg(feature = "alloc")]
 mod boxed;
 
-/// A value computed by one future that is stored in place, and that *any* waiter drives.
-///
-/// Where [`OnceCell`](crate::OnceCell) runs an initializer inside the future of one task, and starts anew when
-/// that task is cancelled, a `Lazy` has the computation inside itself: cancelling the task that drives it loses
-/// nothing and restarts nothing. Whoever is polled next goes on from there.
-///
-/// The computation goes on only while its driver is polled. The driver is the first task that asked; if its
-/// future is dropped, the others are woken, and the first of them to be polled is the next. A driver that is
-/// neither polled nor dropped holds up the others, as it holds the only waker that the computation knows. A
-/// [`lazy!`](crate::lazy!) static has a waker of its own and does not have that limit.
-///
-/// # Pinning
-///
-/// The future is pinned with the `Lazy`. So [`get`](Self::get) takes a pinned reference, which [`pin!`],
-/// `Box::pin` and a `static` (by [`Pin::static_ref`]) give. Where the future is `Unpin`,
-/// [`get_unpin`](Self::get_unpin) does without.
-///
-/// # Poisoning
-///
-/// If the future panics, it cannot be polled again, and there is no other: the `Lazy` is poisoned, and whoever
-/// asks for the value panics. The future is dropped at once; with `std`, a panic in its destructor is swallowed.
-///
-/// # Costs
-///
-/// The value takes the place of the future, which is dropped as soon as the value is there. Beside the larger of
-/// the two there is one word, and another one if the compiler finds no room in there to tell which of them it is.
-/// Access is one load (Acquire). Nothing allocates.
-///
-/// # Examples
-///
-/// ```
-/// use std::pin::pin;
-///
-/// use oncelot::Lazy;
-///
-/// # futures_lite::future::block_on(async {
-/// let answer = pin!(Lazy::new(async { 6 * 7 }));
-/// assert_eq!(*answer.as_ref().get().await, 42);
-/// assert_eq!(*answer.as_ref().await, 42);
-/// # });
-/// ```
-///
-/// [`pin!`]: core::pin::pin
-pub struct Lazy<T, F, B: Backend = Intrusive> {
-    /// The state and the waiters.
-    raw: RawCell<(), B>,
-    /// Touched by the holder of the claim alone, or by whoever has the whole exclusively; from READY on it is
-    /// `Finished`, and shared.
-    computation: UnsafeCell<FutureSlot<T, F>>,
+pin_project! {
+    /// A value that one future computes. The future is stored in place, and *any* waiter drives it.
+    ///
+    /// An [`OnceCell`](crate::OnceCell) runs an initializer inside the future of one task, and starts over if that task is
+    /// cancelled. A `Lazy` contains the computation: if the task that drives it is cancelled, no work is lost and none is
+    /// repeated. The next waiter that is polled resumes the computation.
+    ///
+    /// The computation makes progress only while its driver is polled. The driver is the first task that asks for the
+    /// value. If the driver's future is dropped, every waiter is woken, and the first one to be polled becomes the driver. A
+    /// driver that is neither polled nor dropped blocks the other waiters, because the computation would wake the driver's
+    /// task. A [`lazy!`](crate::lazy!) static has a waker of its own and does not have that limit.
+    ///
+    /// # Pinning
+    ///
+    /// The future is pinned with the `Lazy`. Therefore [`get`](Self::get) takes a pinned reference, such as one from
+    /// [`pin!`], from `Box::pin`, or from [`Pin::static_ref`] for a `static`. If the future is `Unpin`,
+    /// [`get_unpin`](Self::get_unpin) takes a plain reference.
+    ///
+    /// # Poisoning
+    ///
+    /// If the future panics, it cannot be polled again, and the `Lazy` has no other: it is poisoned, and every later call
+    /// that asks for the value panics. The future is dropped at once. With the feature `std`, a panic of its destructor is
+    /// swallowed.
+    ///
+    /// # Costs
+    ///
+    /// The value is stored in place of the future, which is dropped as soon as it yields the value. A `Lazy` is one word
+    /// larger than the larger of the two, and another word larger if the compiler finds no room for the tag that tells them
+    /// apart. Access is one load (Acquire). Nothing allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use oncelot::Lazy;
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let answer = pin!(Lazy::new(async { 6 * 7 }));
+    /// assert_eq!(*answer.as_ref().get().await, 42);
+    /// assert_eq!(*answer.as_ref().await, 42);
+    /// # });
+    /// ```
+    ///
+    /// [`pin!`]: core::pin::pin
+    pub struct Lazy<T, F, B: Backend = Intrusive> {
+        // The state and the waiters.
+        raw: RawCell<(), B>,
+        // Accessed by the holder of the claim, or by the owner of an exclusive reference to the `Lazy`. From READY on it is
+        // `Finished` and only read.
+        #[pin]
+        computation: UnsafeCell<FutureSlot<T, F>>,
+    }
 }
 
-enum FutureSlot<T, F> {
-    Unfinished {
-        /// Pinned with the whole.
-        future: F,
-        /// Lasts from the first poll on.
-        span: InitSpan,
-    },
-    Finished(T),
-    /// The future has panicked, in a poll or when it was dropped.
-    Poisoned,
+pin_project! {
+    #[project = FutureSlotProj]
+    enum FutureSlot<T, F> {
+        Unfinished {
+            #[pin]
+            future: F,
+            // Of the attempt that the first poll begins.
+            span: InitSpan,
+        },
+        Finished {
+            value: T,
+        },
+        // The future has panicked, in a poll or when it was dropped.
+        Poisoned,
+    }
 }
 
-// The future is pinned with the whole; nothing else is.
-impl<T, F: Unpin, B: Backend> Unpin for Lazy<T, F, B> {}
-
-// SAFETY: through a shared `Lazy`, threads share the value (`T: Sync`) and the backend; one thread may put a value in
-// that another takes out or drops, having the whole exclusively later (`T: Send`); and one after the other they poll
-// and drop the future, for which it is `Send`.
+// SAFETY: through a shared `Lazy`, threads share the value (`T: Sync`) and the backend. One thread may store a value that
+// another thread, which has the `Lazy` exclusively later, takes out or drops (`T: Send`). Any of them may poll and drop the
+// future (`F: Send`).
 unsafe impl<T: Send + Sync, F: Send, B: Backend + Sync> Sync for Lazy<T, F, B> {}
 
-// As std's `LazyLock`: a panic poisons, so that no task sees the future that it left half-done; but what the future shares
-// with others can be seen.
+// As for std's `LazyLock`: a panic poisons the `Lazy`, so no task sees the unfinished future. But a task may see what the
+// future shares with other code.
 impl<T: UnwindSafe, F: UnwindSafe, B: Backend> UnwindSafe for Lazy<T, F, B> {}
 impl<T: UnwindSafe + RefUnwindSafe, F: UnwindSafe, B: Backend> RefUnwindSafe for Lazy<T, F, B> {}
 
-/// Making a `Lazy` with the default backend.
+/// Constructors with the default backend.
 impl<T, F: Future<Output = T>> Lazy<T, F> {
-    /// Makes a `Lazy` whose value `future` computes, when somebody asks for it.
+    /// Creates a `Lazy` whose value `future` computes when a task asks for it.
     #[must_use]
     pub const fn new(future: F) -> Self {
         Self::with_backend(future)
@@ -111,7 +120,7 @@ impl<T, F: Future<Output = T>> Lazy<T, F> {
 }
 
 impl<T, F> Lazy<T, F> {
-    /// Makes a `Lazy` that has its value already.
+    /// Creates a `Lazy` that already has its value.
     #[must_use]
     pub const fn with_value(value: T) -> Self {
         Self::with_backend_and_value(value)
@@ -119,7 +128,7 @@ impl<T, F> Lazy<T, F> {
 }
 
 impl<T, F, B: Backend> Lazy<T, F, B> {
-    /// As [`new`](Self::new), with the backend that the type names.
+    /// Creates a `Lazy` whose value `future` computes, with the backend that its type names.
     #[must_use]
     pub const fn with_backend(future: F) -> Self {
         Self {
@@ -131,16 +140,16 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
         }
     }
 
-    /// As [`with_value`](Self::with_value), with the backend that the type names.
+    /// Creates a `Lazy` that already has its value, with the backend that its type names.
     #[must_use]
     pub const fn with_backend_and_value(value: T) -> Self {
         Self {
             raw: RawCell::filled(()),
-            computation: UnsafeCell::new(FutureSlot::Finished(value)),
+            computation: UnsafeCell::new(FutureSlot::Finished { value }),
         }
     }
 
-    /// The value, if it is there. Never waits and never computes: one load (Acquire).
+    /// Returns the value, or `None` if it is not computed yet. Never waits and never polls the future: one load (Acquire).
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
         if self.raw.is_ready() {
@@ -153,50 +162,50 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
 
     /// # Safety
     ///
-    /// That the state is READY happens before this call: the caller has seen it, say, or was told by who has.
+    /// A call that found the state READY happens before this call.
     #[inline(always)]
     unsafe fn get_unchecked(&self) -> &T {
         self.computation.with(|computation| {
-            // SAFETY: from READY on the computation is only read, as long as the whole is shared.
+            // SAFETY: from READY on, the computation is only read while the `Lazy` is shared.
             match unsafe { &*computation } {
-                FutureSlot::Finished(value) => value,
+                FutureSlot::Finished { value } => value,
                 // SAFETY: the state is READY, and only `Finished` is published.
                 _ => unsafe { hint::unreachable_unchecked() },
             }
         })
     }
 
-    /// The value, if it is there, for changing it.
+    /// Returns a mutable reference to the value, or `None` if it is not computed yet.
     pub fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut T> {
-        // SAFETY: the value is not pinned, and nothing is moved.
+        // SAFETY: the pinned future is not moved, and the value is not pinned.
         match unsafe { self.get_unchecked_mut() }.computation.get_mut() {
-            FutureSlot::Finished(value) => Some(value),
+            FutureSlot::Finished { value } => Some(value),
             _ => None,
         }
     }
 
-    /// The value, if it is there; an unfinished future is dropped.
+    /// Returns the value, or drops the unfinished future and returns `None`.
     pub fn into_inner(mut self) -> Option<T> {
         match self.take_computation() {
-            FutureSlot::Finished(value) => Some(value),
+            FutureSlot::Finished { value } => Some(value),
             _ => None,
         }
     }
 
-    /// The value, or the future that has not finished, to go on with.
+    /// Returns the value, or the unfinished future.
     ///
     /// # Errors
     ///
-    /// The future, if there is no value yet.
+    /// Returns the future if it has not finished.
     ///
     /// # Panics
     ///
     /// Panics if the future has panicked.
     pub fn into_parts(mut self) -> Result<T, F> {
         match self.take_computation() {
-            FutureSlot::Finished(value) => Ok(value),
+            FutureSlot::Finished { value } => Ok(value),
             FutureSlot::Unfinished { future, span } => {
-                // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+                // Before the return value is made: if a drop panics after that, the return value is leaked.
                 span.emit();
                 Err(future)
             }
@@ -210,30 +219,25 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
 }
 
 impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
-    /// The value, once it is there; drives the computation if nobody else does.
+    /// Waits for the value. Drives the computation if no other task does.
     ///
     /// # Panics
     ///
-    /// Panics if the future panics, now or before: then the `Lazy` is poisoned. Panics if a waker of a waiter
-    /// does, after everybody was woken, or if a clone or a drop of the task's own waker does. Debug builds with the
-    /// feature `std` panic if the future awaits its own `Lazy`.
+    /// Panics if the future panics, or has panicked before: then the `Lazy` is poisoned. Panics if the waker of a waiter
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
+    /// with the feature `std` panic if the future awaits its own `Lazy`.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing is lost: whoever is polled next goes on with the computation.
+    /// If the future is dropped, no work is lost: the next waiter that is polled resumes the computation.
     #[inline]
     pub fn get(self: Pin<&Self>) -> GetLazy<'_, T, F, B> {
-        // SAFETY: the raw cell is not pinned, and a shared reference to it moves nothing.
-        let lazy = unsafe { Pin::into_inner_unchecked(self) };
         GetLazy {
-            stage: match lazy.try_get() {
-                Some(value) => Stage::Ready(value),
-                None => Stage::Waiting(WaitFuture::new(lazy, WaiterKind::Claimant)),
-            },
+            stage: Stage::new(self.get_ref(), ()),
         }
     }
 
-    /// The same as [`get`](Self::get) for a future that need not be pinned.
+    /// Waits for the value as [`get`](Self::get) does, if the future is `Unpin`.
     #[inline]
     pub fn get_unpin(&self) -> GetLazy<'_, T, F, B>
     where
@@ -242,7 +246,7 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         Pin::new(self).get()
     }
 
-    /// Polls the future. `Ready` leaves the value in its place, to be published by `attempt`; `Pending` suspends it.
+    /// Polls the future. After `Ready` the value is in place, and `attempt` is to publish it. `Pending` suspends `attempt`.
     ///
     /// # Safety
     ///
@@ -253,26 +257,27 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         self.computation.with_mut(|computation| {
-            // SAFETY: the caller has the claim, so that nobody else uses the computation.
+            // SAFETY: the claim gives exclusive access to the computation.
             let computation = unsafe { &mut *computation };
-            let FutureSlot::Unfinished { span, .. } = computation else {
-                poisoned()
-            };
-            attempt.resume::<T>(span.take());
-            let poisoning = Poisoning { computation };
+            // SAFETY: the computation is pinned with `self`.
+            let mut computation = unsafe { Pin::new_unchecked(computation) };
+            match computation.as_mut().project() {
+                FutureSlotProj::Unfinished { span, .. } => attempt.resume::<T>(span.take()),
+                _ => poisoned(),
+            }
+            let mut poisoning = Poisoning { computation };
             attempt.run(Runner::Task(cx.waker()), || {
-                let FutureSlot::Unfinished { future, .. } = &mut *poisoning.computation else {
-                    unreachable!("it has just been looked at")
+                let FutureSlotProj::Unfinished { future, .. } = poisoning.computation.as_mut().project()
+                else {
+                    unreachable!("the future was unfinished above")
                 };
-                // SAFETY: it is pinned with the whole, and dropped in place, below or by whatever poisons.
-                if let Poll::Ready(value) = unsafe { Pin::new_unchecked(future) }.poll(cx) {
-                    // Drops the future. If that panics, the value comes into its place all the same, and is dropped
-                    // there.
-                    *poisoning.computation = FutureSlot::Finished(value);
+                if let Poll::Ready(value) = future.poll(cx) {
+                    // Drops the future. If that panics, the value is still stored, and then dropped by `poisoning`.
+                    poisoning.computation.set(FutureSlot::Finished { value });
                 }
             });
-            let poll = match &mut *poisoning.computation {
-                FutureSlot::Unfinished { span, .. } => {
+            let poll = match poisoning.computation.as_mut().project() {
+                FutureSlotProj::Unfinished { span, .. } => {
                     *span = attempt.suspend();
                     Poll::Pending
                 }
@@ -287,11 +292,16 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
 impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
     type Value = ();
     type Backend = B;
-    type Name = T;
+    type Output = T;
 
     #[inline(always)]
     fn raw(&self) -> &RawCell<(), B> {
         &self.raw
+    }
+
+    #[inline(always)]
+    fn get(&self) -> Option<&T> {
+        self.try_get()
     }
 }
 
@@ -300,15 +310,15 @@ fn poisoned() -> ! {
     panic!("this `Lazy` is poisoned: the future that was to compute its value has panicked")
 }
 
-/// Poisons when it is dropped, which only a panic does.
+/// Poisons the computation when it is dropped, which happens only when a panic unwinds.
 struct Poisoning<'a, T, F> {
-    computation: &'a mut FutureSlot<T, F>,
+    computation: Pin<&'a mut FutureSlot<T, F>>,
 }
 
 impl<T, F> Drop for Poisoning<'_, T, F> {
     fn drop(&mut self) {
-        // Drops the future, which has panicked already.
-        swallow_panic(|| *self.computation = FutureSlot::Poisoned);
+        // Drops the future. A second panic would abort.
+        swallow_panic(|| self.computation.set(FutureSlot::Poisoned));
     }
 }
 
@@ -339,75 +349,60 @@ impl<'a, T, F: Future<Output = T> + Unpin, B: Backend> IntoFuture for &'a Lazy<T
     }
 }
 
-/// The future of [`Lazy::get`] and [`Lazy::get_unpin`].
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetLazy<'a, T, F, B: Backend = Intrusive> {
-    stage: Stage<'a, T, F, B>,
+pin_project! {
+    /// The future of [`Lazy::get`] and [`Lazy::get_unpin`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetLazy<'a, T, F, B: Backend = Intrusive> {
+        // The `Lazy` is pinned.
+        #[pin]
+        stage: Stage<'a, Lazy<T, F, B>, (), Option<Driver<'a, T, F, B>>>,
+    }
 }
 
-enum Stage<'a, T, F, B: Backend> {
-    /// The value was there when the future was made: the path of every access to a ready `Lazy`.
-    Ready(&'a T),
-    /// Pinned with the whole. The `Lazy` is pinned too.
-    Waiting(WaitFuture<'a, Lazy<T, F, B>>),
-    /// The computation is ours to drive. Dropping the claim passes it on.
-    Claimed {
-        /// Pinned.
-        lazy: &'a Lazy<T, F, B>,
-        claim: Claim<&'a RawCell<(), B>>,
-    },
-    Done,
+/// A task that drives the computation between its polls. Dropping it releases the claim.
+struct Driver<'a, T, F, B: Backend> {
+    lazy: &'a Lazy<T, F, B>,
+    claim: Claim<&'a RawCell<(), B>>,
 }
 
 impl<'a, T, F: Future<Output = T>, B: Backend> Future for GetLazy<'a, T, F, B> {
     type Output = &'a T;
 
-    /// Inlined for the look at a ready `Lazy`.
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
-        let this = unsafe { self.get_unchecked_mut() };
-        if let Stage::Ready(value) = this.stage {
-            this.stage = Stage::Done;
-            return Poll::Ready(value);
-        }
-        this.poll_slow(cx)
+        self.project().stage.poll(
+            cx,
+            |value| value,
+            |stage, claim, cx| {
+                let (lazy, (), kept) = stage.start();
+                Driver { lazy, claim }.poll(kept, cx)
+            },
+            |stage, cx| {
+                let mut kept = stage.work();
+                match kept.take() {
+                    Some(driver) => driver.poll(kept, cx),
+                    None => polled_after_completion(),
+                }
+            },
+        )
     }
 }
 
-impl<'a, T, F: Future<Output = T>, B: Backend> GetLazy<'a, T, F, B> {
-    /// `self` is pinned.
+impl<'a, T, F: Future<Output = T>, B: Backend> Driver<'a, T, F, B> {
+    /// Polls the computation, and moves `self` to `kept` if the computation is pending.
     #[inline(never)]
-    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'a T> {
-        let (lazy, claim) = match &mut self.stage {
-            Stage::Waiting(waiting) => {
-                let lazy = waiting.awaited();
-                // SAFETY: it is pinned with the whole.
-                let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
-                self.stage = Stage::Done;
-                match acquired {
-                    // SAFETY: the backend has told that the state is READY.
-                    Acquired::Ready(()) => return Poll::Ready(unsafe { lazy.get_unchecked() }),
-                    Acquired::Claimed(claim) => (lazy, claim),
-                }
-            }
-            // Held here, the claim is released by whatever panics below.
-            Stage::Claimed { .. } => match mem::replace(&mut self.stage, Stage::Done) {
-                Stage::Claimed { lazy, claim } => (lazy, claim),
-                _ => unreachable!("the stage has just been looked at"),
-            },
-            Stage::Ready(_) | Stage::Done => polled_after_completion(),
-        };
+    fn poll(self, mut kept: Pin<&mut Option<Self>>, cx: &mut Context<'_>) -> Poll<&'a T> {
+        let Self { lazy, claim } = self;
         let mut attempt = claim.into_attempt();
-        // SAFETY: `get` was called on a pinned `Lazy`, and we have the claim.
+        // SAFETY: `get` was called on a pinned `Lazy`, and the attempt has its claim.
         match unsafe { lazy.poll_computation(&mut attempt, cx) } {
             Poll::Pending => {
                 let claim = attempt.into_claim();
-                self.stage = Stage::Claimed { lazy, claim };
+                kept.set(Some(Self { lazy, claim }));
                 Poll::Pending
             }
             Poll::Ready(()) => {

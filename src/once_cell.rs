@@ -375,10 +375,9 @@ impl<T, B: Backend> OnceCell<T, B> {
 impl<T, B: Backend> OnceCell<T, B> {
     /// The value; if there is none, the one that `init` makes.
     ///
-    /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is
-    /// running, this one waits for it, and takes its turn if it ends without a value; otherwise `init` is
-    /// dropped uncalled. If the value is there, nothing is registered anywhere; if it is there when this is called,
-    /// `init` is dropped at once.
+    /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is running, this call
+    /// waits for it, and calls its own `init` if that one ends without a value. If there is a value, the first poll returns
+    /// it, registers no waiter, and drops `init` without calling it.
     ///
     /// `init` may be an `async fn`, a closure that returns a future, or an async closure.
     ///

@@ -1,4 +1,4 @@
-//! The value beside its backend, and the claim: all unsafe access to the value is in here.
+//! A value next to its backend, and the claim. All unsafe access to the value is here.
 
 use core::{
     fmt,
@@ -16,12 +16,13 @@ use crate::{
 };
 
 pub(crate) mod initialize;
+pub(crate) mod stage;
 pub(crate) mod wait;
 
-/// What a cell is made of.
+/// The value of a cell, and the backend that synchronizes access to it.
 ///
-/// The value is initialized if and only if the backend's state is READY. It is written by the holder of the
-/// claim, or by whoever has the raw cell exclusively; shared references to it exist from READY on.
+/// The value is initialized if and only if the backend's state is READY. Before that, the holder of the claim writes it,
+/// or the owner of an exclusive reference to the raw cell. Shared references to it exist from READY on.
 pub(crate) struct RawCell<T, B: Backend> {
     backend: B,
     attempts: AttemptCount,
@@ -30,12 +31,11 @@ pub(crate) struct RawCell<T, B: Backend> {
 
 // SAFETY: a raw cell that moves to another thread takes the value along (`T: Send`) and the backend.
 unsafe impl<T: Send, B: Backend + Send> Send for RawCell<T, B> {}
-// SAFETY: through a shared raw cell, threads share the value (`T: Sync`) and the backend; and one thread may put
-// a value in that another takes out or drops, having the raw cell exclusively later (`T: Send`).
+// SAFETY: through a shared raw cell, threads share the value (`T: Sync`) and the backend. One thread may store a value that
+// another thread, which has the raw cell exclusively later, takes out or drops (`T: Send`).
 unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for RawCell<T, B> {}
 
-// A panic leaves the raw cell empty or ready, never in between: what it lets one see of a broken invariant, it lets one see
-// through the value.
+// A panic leaves the raw cell empty or ready, never in between. A broken invariant can be observed through the value alone.
 impl<T: UnwindSafe, B: Backend> UnwindSafe for RawCell<T, B> {}
 impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for RawCell<T, B> {}
 
@@ -78,16 +78,16 @@ impl<T, B: Backend> RawCell<T, B> {
 
     /// # Safety
     ///
-    /// That the state is READY happens before this call: the caller has seen it, say, or was told by who has.
+    /// A call that found the state READY happens before this call.
     #[inline(always)]
     pub(crate) unsafe fn get_unchecked(&self) -> &T {
-        // SAFETY: from READY on the value is initialized and only read, as long as the raw cell is shared.
+        // SAFETY: from READY on, the value is initialized and only read while the raw cell is shared.
         self.value.with(|value| unsafe { &*value.cast::<T>() })
     }
 
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
         if self.is_ready() {
-            // SAFETY: the state is READY, and the raw cell is ours alone.
+            // SAFETY: the state is READY, and `self` is an exclusive reference.
             Some(unsafe { self.value.get_mut().assume_init_mut() })
         } else {
             None
@@ -110,33 +110,36 @@ impl<T, B: Backend> RawCell<T, B> {
         f.debug_tuple(name).field(shown).finish()
     }
 
-    /// Takes the value out and starts the raw cell afresh, whatever state it was in.
+    /// Takes the value out and resets the raw cell, whatever its state was.
     ///
-    /// A future that was leaked can have left more than a value behind: a claim, or a registered waiter, which the
-    /// new backend does not know.
+    /// A leaked future may have left a claim or a registered waiter behind. The new backend knows neither.
     pub(crate) fn take(&mut self) -> Option<T> {
         let value = self
             .is_ready()
-            // SAFETY: the value is initialized. From the next line on it is not, as the state says.
+            // SAFETY: the state is READY. It is UNINIT after the next statement.
             .then(|| unsafe { self.value.get_mut().assume_init_read() });
         self.backend = B::UNINIT;
         value
     }
 
-    /// Puts a value in where there was none.
+    /// Stores the value of an empty raw cell.
+    #[inline]
     pub(crate) fn fill(&mut self, value: T) -> &mut T {
         debug_assert!(!self.is_ready());
-        let value = self.value.get_mut().write(value);
+        let place: *mut T = self.value.get_mut().as_mut_ptr();
+        // SAFETY: `self` is an exclusive reference, and the raw cell has no value to drop.
+        unsafe { place.write(value) };
         self.backend = B::READY;
-        value
+        // SAFETY: the value is initialized.
+        unsafe { &mut *place }
     }
 
-    /// The value, or the claim; neither while an initializer is at work.
+    /// Returns the value or the claim, or `None` while an initializer runs.
     #[inline]
     pub(crate) fn acquire(&self) -> Option<Acquired<'_, T, B>> {
         match self.try_claim() {
             Ok(claim) => Some(Acquired::Claimed(claim)),
-            // SAFETY: the backend has told that the state is READY.
+            // SAFETY: the backend has found the state READY.
             Err(State::Ready) => Some(Acquired::Ready(unsafe { self.get_unchecked() })),
             Err(_) => None,
         }
@@ -157,40 +160,42 @@ impl<T, B: Backend> RawCell<T, B> {
 impl<T, B: Backend> Drop for RawCell<T, B> {
     fn drop(&mut self) {
         if mem::needs_drop::<T>() && self.is_ready() {
-            // SAFETY: the value is initialized, and nobody uses it any more.
+            // SAFETY: the state is READY, and the value is not used again.
             unsafe { self.value.get_mut().assume_init_drop() };
         }
     }
 }
 
-/// What a raw cell has for somebody who could initialize it.
+/// What a claimant gets from a raw cell.
 pub(crate) enum Acquired<'a, T, B: Backend> {
-    /// The value is there.
+    /// The value.
     Ready(&'a T),
-    /// It is ours to make.
+    /// The right to initialize the empty raw cell.
     Claimed(Claim<&'a RawCell<T, B>>),
 }
 
-/// The right to initialize a raw cell. Dropping it is what failure, cancellation and panic have in common: the
-/// raw cell is empty again, and everybody who could initialize is woken.
+/// The right to initialize a raw cell.
 ///
-/// `H` is how the raw cell is held: by a reference, or by what a task of its own can hold.
+/// Dropping a claim releases it: the raw cell is empty again, and every claimant is woken. So an initializer ends that
+/// fails, panics or is cancelled.
+///
+/// `H` is a handle of the raw cell: a reference, or a handle that owns what a spawned task needs.
 #[must_use]
 pub(crate) struct Claim<H: RawCellRef> {
     held: H,
 }
 
-/// Holds a raw cell, and keeps it in its place.
+/// A handle of a raw cell, which keeps the raw cell in its place.
 ///
 /// # Safety
 ///
-/// Dereferences to the same raw cell as long as it lives, however it is moved.
+/// A handle dereferences to the same raw cell as long as it lives, also after it was moved.
 pub(crate) unsafe trait RawCellRef:
     Deref<Target = RawCell<Self::Value, Self::Backend>>
 {
     type Value;
     type Backend: Backend;
-    /// What is left of it when the value is published.
+    /// What the handle becomes when the value is published.
     type Published;
 
     /// # Safety
@@ -199,7 +204,7 @@ pub(crate) unsafe trait RawCellRef:
     unsafe fn published(self) -> Self::Published;
 }
 
-// SAFETY: a reference stays the same.
+// SAFETY: a reference dereferences to the same raw cell.
 unsafe impl<'a, T, B: Backend> RawCellRef for &'a RawCell<T, B> {
     type Value = T;
     type Backend = B;
@@ -207,7 +212,7 @@ unsafe impl<'a, T, B: Backend> RawCellRef for &'a RawCell<T, B> {
 
     #[inline(always)]
     unsafe fn published(self) -> &'a T {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees that the state is READY.
         unsafe { self.get_unchecked() }
     }
 }
@@ -235,25 +240,32 @@ impl<H: RawCellRef> Claim<H> {
         }
     }
 
-    /// Puts the value in and wakes everybody.
+    /// Stores the value, publishes it and wakes every waiter.
     #[inline]
     pub(crate) fn publish(self, value: H::Value) -> H::Published {
-        let held = self.into_held();
-        // SAFETY: we have the claim, so that nobody else writes, and nobody reads before READY.
-        held.value
-            .with_mut(|place| unsafe { place.write(MaybeUninit::new(value)) });
-        // SAFETY: we have the claim and give it up; the value is written.
-        unsafe { held.backend.publish() };
-        // SAFETY: the state is READY.
-        unsafe { held.published() }
+        self.into_attempt().publish(value)
     }
 
-    /// The claim stays taken.
+    /// Returns the address of the value.
+    #[inline(always)]
+    fn place(&self) -> *mut H::Value {
+        self.raw().value.with_mut(|place| place.cast())
+    }
+
+    /// Returns the handle without releasing the claim.
     #[inline(always)]
     fn into_held(self) -> H {
         let this = ManuallyDrop::new(self);
-        // SAFETY: it is moved out once, as the claim is not dropped.
+        // SAFETY: the handle is moved out once, because `this` is not dropped.
         unsafe { ptr::read(&this.held) }
+    }
+}
+
+impl<H: RawCellRef> Drop for Claim<H> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the claim was held and is given up.
+        unsafe { self.held.backend.release() };
     }
 }
 
@@ -294,29 +306,55 @@ impl<H: RawCellRef> Attempt<H> {
         self.claim
     }
 
-    /// Publishes the value. The span emits its event and closes afterwards.
-    #[inline(always)]
+    /// Stores the value, publishes it and wakes every waiter. The span emits its event and closes afterwards.
+    #[inline]
     pub(crate) fn publish(self, value: H::Value) -> H::Published {
+        // SAFETY: no other task has the claim, and no task reads before READY. There is no value to drop.
+        unsafe { self.claim.place().write(value) };
+        // SAFETY: the value is stored.
+        unsafe { self.publish_stored() }
+    }
+
+    /// Publishes the value as [`publish`](Self::publish) does, or releases the claim.
+    #[inline]
+    pub(crate) fn conclude<E>(self, result: Result<H::Value, E>) -> Result<H::Published, E> {
+        match result {
+            Ok(value) => {
+                // In builds without optimizations, each call that takes a large value copies it once more. So this is not
+                // a call of `publish`.
+                // SAFETY: as in `publish`.
+                unsafe { self.claim.place().write(value) };
+                // SAFETY: the value is stored.
+                Ok(unsafe { self.publish_stored() })
+            }
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The value is stored.
+    #[inline]
+    unsafe fn publish_stored(self) -> H::Published {
         // In this order: if publishing panics, the span is dropped after the claim.
         let Self { mut span, claim } = self;
         span.succeed();
-        claim.publish(value)
+        let held = claim.into_held();
+        // SAFETY: the claim was held and is given up. The value is initialized.
+        unsafe { held.backend.publish() };
+        // SAFETY: the state is READY.
+        unsafe { held.published() }
     }
 
-    /// Publishes the value, or releases the claim. The span emits its event and closes afterwards.
-    #[inline(always)]
-    pub(crate) fn conclude<E>(self, result: Result<H::Value, E>) -> Result<H::Published, E> {
-        match result {
-            Ok(value) => Ok(self.publish(value)),
-            Err(error) => {
-                let Self { mut span, claim } = self;
-                span.fail::<E>();
-                // Here, and not at the end: a return value is leaked if what is dropped after it panics.
-                drop(claim);
-                span.emit();
-                Err(error)
-            }
-        }
+    /// Releases the claim. The span emits its event and closes afterwards.
+    #[inline]
+    fn fail<E>(self, error: E) -> E {
+        let Self { mut span, claim } = self;
+        span.fail::<E>();
+        // Dropped explicitly: if a drop at the end of this function panicked, the return value would leak.
+        drop(claim);
+        span.emit();
+        error
     }
 
     /// Moves the attempt to another handle of the same raw cell.
@@ -331,13 +369,5 @@ impl<H: RawCellRef> Attempt<H> {
             claim: Claim { held: to },
             span: self.span,
         }
-    }
-}
-
-impl<H: RawCellRef> Drop for Claim<H> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: we have the claim and give it up.
-        unsafe { self.held.backend.release() };
     }
 }

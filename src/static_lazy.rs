@@ -1,4 +1,4 @@
-//! Lazily computed statics: the future lives in a place beside the static, and has a waker of the static's own.
+//! Lazily computed statics: the future is in a static of its own, and has a waker that belongs to the static.
 //!
 //! # Phases
 //!
@@ -32,11 +32,14 @@ use core::{
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive},
     deadlock::Runner,
-    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Acquired, Attempt, Claim, RawCell},
+    raw::stage::Stage,
+    raw::wait::{HasRawCell, polled_after_completion},
+    raw::{Attempt, Claim, RawCell},
     sync::{AtomicU8, Ordering, UnsafeCell, compare_exchange_u8},
     trace::InitSpan,
 };
@@ -160,22 +163,21 @@ macro_rules! __lazy_static {
     };
 }
 
-/// A static whose value is computed by a future, when it is first asked for. [`lazy!`](crate::lazy!) declares it.
+/// A static whose value a future computes when a task first asks for it. [`lazy!`](crate::lazy!) declares it.
 ///
-/// Its waiters do not depend on each other at all. The future is polled by whoever comes, but with a waker of
-/// the static's own, which wakes every waiter: whoever of them is polled first goes on. A task that asked, and is
-/// alive but not polled any more, holds up nobody.
+/// No waiter depends on another waiter. Any waiter polls the future, with a waker that belongs to the static and wakes every
+/// waiter; the first one that is polled resumes the computation. A task that has asked for the value, and is kept without
+/// being polled, blocks no other task.
 ///
 /// # Panics
 ///
-/// If the future panics, the static is poisoned: whoever asks for the value panics.
-///
-/// What is left of the future is then leaked, as all of a static is.
+/// If the future panics, the static is poisoned: every later call that asks for the value panics. What is left of the future
+/// is leaked, as every static is.
 ///
 /// # Its own value
 ///
-/// The future must not await its own static: debug builds with the feature `std` panic and say so, others wait for ever.
-/// So do two statics whose futures await each other, in any build.
+/// The future must not await its own static. Debug builds with the feature `std` panic if it does, and in other builds the
+/// static never completes. Nor do two statics whose futures await each other, in any build.
 ///
 /// # Interrupts and contexts
 ///
@@ -184,36 +186,35 @@ macro_rules! __lazy_static {
 /// interrupts. The same holds of a thread of another priority on the same core, unless the feature `std` is on: with it,
 /// such a thread sleeps until the lock is released.
 ///
-/// Whoever comes first polls the future, on any thread. If it needs the context of a runtime, ask for it there alone:
-/// elsewhere it panics, and is not tried again.
+/// The first task that asks for the value polls the future, on its thread. If the future needs the context of a runtime, ask
+/// for the value in that context only: elsewhere the future panics, which poisons the static.
 ///
 /// # Costs
 ///
-/// Each wake of the future wakes every waiter. One look at a ready static is one load (Acquire). Nothing
-/// allocates.
+/// Each wake of the future wakes every waiter. Access to a ready static is one load (Acquire). Nothing allocates.
 ///
-/// The value stands in the static, beside seven words, and the future in memory that is zero when the program begins: it
-/// adds nothing to what is stored of the program. Like any future that is boxed or spawned, it is made on the stack
-/// of whoever polls it first, and then moved to its place.
+/// The static contains the value and seven more words. The future is in the `.bss` section, and adds nothing to the size of
+/// the program's file. As a future that is boxed or spawned, it is made on the stack of the task that polls it first, and
+/// then moved to its place.
 pub struct StaticLazy<T> {
     raw: RawCell<T, Intrusive>,
-    /// What to do when the future's waker is woken, and when it is pending; see [`AWAKE`] and the others.
+    /// The phase of the future: [`AWAKE`], [`POLLING`] or [`ASLEEP`].
     phase: AtomicU8,
-    /// Touched by the holder of the claim alone, and so is the future.
+    /// Accessed by the holder of the claim only, as the future is.
     computation: UnsafeCell<FutureSlot>,
     future: ErasedFuture<T>,
 }
 
-/// The future's waker was woken, or never made: whoever has the claim polls, or is to poll again.
+/// The future was woken, or never polled. The holder of the claim polls it, or polls it again.
 const AWAKE: u8 = 0;
-/// The future was not woken since a task began to poll it, which has the claim until then.
+/// A task that holds the claim polls the future, which was not woken since the poll began.
 const POLLING: u8 = 1;
-/// The future is pending, and its waker has the claim: waking is releasing it.
+/// The future is pending. Its waker holds the claim, and releases it when it is woken.
 const ASLEEP: u8 = 2;
 
 struct FutureSlot {
     life: FutureState,
-    /// Lasts from the first poll on.
+    /// Of the attempt that the first poll begins.
     span: InitSpan,
 }
 
@@ -223,18 +224,18 @@ enum FutureState {
     Unstarted,
     /// The future is in its place.
     Running,
-    /// The future was dropped; there is, or is about to be, a value.
+    /// The future was dropped. The value is published, or about to be.
     Finished,
-    /// The future has panicked, and whatever is left of it stays in its place.
+    /// The future has panicked. What is left of it stays in its place.
     Poisoned,
 }
 
-/// What is known of a future whose type has no name.
+/// A future of an unnamed type, as function pointers.
 struct ErasedFuture<T> {
     place: *mut u8,
     /// A `fn() -> Fut`.
     init: fn(),
-    /// Puts the future that `init` makes into its place.
+    /// Moves the future that `init` returns into its place.
     start: unsafe fn(fn(), *mut u8),
     poll: unsafe fn(*mut u8, &mut Context<'_>) -> Poll<T>,
     drop: unsafe fn(*mut u8),
@@ -244,28 +245,28 @@ impl<T> ErasedFuture<T> {
     const fn new<Fut: Future<Output = T>>(place: *mut u8, init: fn() -> Fut) -> Self {
         Self {
             place,
-            // SAFETY: a function pointer is kept as another one, and only called as what it was, in `start`.
+            // SAFETY: `start` casts the function pointer back to its type before it calls it.
             init: unsafe { mem::transmute::<fn() -> Fut, fn()>(init) },
             start: |init, place| {
                 // SAFETY: `init` was made from a function pointer of this type, above.
                 let init = unsafe { mem::transmute::<fn(), fn() -> Fut>(init) };
-                // SAFETY: the caller gives a place that is large and aligned enough.
+                // SAFETY: the caller passes a place that is large and aligned enough.
                 unsafe { place.cast::<Fut>().write(init()) };
             },
             poll: |place, cx| {
-                // SAFETY: the caller has put the future there by `start`, and has it alone.
+                // SAFETY: `start` has put the future there, and the caller has exclusive access to it.
                 let future = unsafe { &mut *place.cast::<Fut>() };
                 // SAFETY: the future stays in its place until it is dropped there.
                 unsafe { Pin::new_unchecked(future) }.poll(cx)
             },
-            // SAFETY: the caller has put the future there by `start`, and has it alone.
+            // SAFETY: `start` has put the future there, and the caller has exclusive access to it.
             drop: |place| unsafe { place.cast::<Fut>().drop_in_place() },
         }
     }
 }
 
-// SAFETY: what holds of `RawCell`; the future is `Send`, as `__new` demands, and is polled and dropped by one thread
-// after the other, as the claim goes from hand to hand.
+// SAFETY: the bounds are those of `RawCell`. The threads that hold the claim, one after the other, poll and drop the future,
+// which `__new` requires to be `Send`.
 unsafe impl<T: Send + Sync> Sync for StaticLazy<T> {}
 
 // As std's `LazyLock` with a `fn() -> T`. The future has captured nothing when a function without captures makes it. All that
@@ -275,11 +276,11 @@ impl<T: UnwindSafe> UnwindSafe for StaticLazy<T> {}
 impl<T: UnwindSafe + RefUnwindSafe> RefUnwindSafe for StaticLazy<T> {}
 
 impl<T> StaticLazy<T> {
-    /// For [`lazy!`](crate::lazy!).
+    /// Creates a static for [`lazy!`](crate::lazy!).
     ///
     /// # Safety
     ///
-    /// Nothing else uses the place, as long as this lives.
+    /// Nothing else uses the place while the static exists.
     #[doc(hidden)]
     #[must_use]
     pub const unsafe fn __new<Fut, const SIZE: usize, const ALIGN: usize>(
@@ -305,52 +306,49 @@ impl<T> StaticLazy<T> {
         }
     }
 
-    /// The value, if it is there. Never waits and never computes: one load (Acquire).
+    /// Returns the value, or `None` if it is not computed yet. Never waits and never polls the future: one load (Acquire).
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
         self.raw.get()
     }
 
-    /// The value, once it is there; computes it if nobody else does.
+    /// Waits for the value. Drives the computation if no other task does.
     ///
     /// # Panics
     ///
-    /// Panics if the future panics, now or before: then the static is poisoned. Panics if a waker of a waiter does, after
-    /// everybody was woken, or if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic
-    /// if the future awaits its own static.
+    /// Panics if the future panics, or has panicked before: then the static is poisoned. Panics if the waker of a waiter
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
+    /// with the feature `std` panic if the future awaits its own static.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing is lost: the others go on with the computation.
+    /// If the future is dropped, no work is lost: the other waiters resume the computation.
     #[inline]
     pub fn get(&'static self) -> GetStatic<T> {
         GetStatic {
-            stage: match self.try_get() {
-                Some(value) => Stage::Ready(value),
-                None => Stage::Waiting(WaitFuture::new(self, WaiterKind::Claimant)),
-            },
+            stage: Stage::new(self, ()),
         }
     }
 
-    /// Polls the future once, and passes the claim on.
+    /// Polls the future once, and publishes the value, releases the claim, or leaves it to the future's waker.
     fn drive(&'static self, claim: Claim<&'static RawCell<T, Intrusive>>) -> PollOutcome<T> {
         self.exchange_phase(POLLING);
         let waker = self.waker();
         let mut attempt = claim.into_attempt();
-        // SAFETY: we have the claim.
+        // SAFETY: the attempt has the claim.
         match unsafe { self.poll_computation(&mut attempt, &waker) } {
             Poll::Ready(value) => PollOutcome::Finished(attempt.publish(value)),
             Poll::Pending if compare_exchange_u8(&self.phase, POLLING, ASLEEP).is_ok() => {
-                // Now the waker's.
+                // The future's waker holds the claim now.
                 mem::forget(attempt.into_claim());
                 PollOutcome::Asleep
             }
-            // Dropping the claim has the others go on.
+            // The claim is dropped, which wakes every waiter.
             Poll::Pending => PollOutcome::Woken,
         }
     }
 
-    /// Changes the phase, tells what it was, and sees whatever those who woke the future before have done.
+    /// Changes the phase and returns the former one. Acquires what the threads that woke the future have released.
     fn exchange_phase(&self, phase: u8) -> u8 {
         let mut current = self.phase.load(Ordering::Relaxed);
         while let Err(found) = compare_exchange_u8(&self.phase, current, phase) {
@@ -359,7 +357,7 @@ impl<T> StaticLazy<T> {
         current
     }
 
-    /// Polls the future, which is made if there is none. The value is to be published by `attempt`; `Pending` suspends it.
+    /// Polls the future, which is made first if there is none. `attempt` is to publish the value. `Pending` suspends `attempt`.
     ///
     /// # Safety
     ///
@@ -370,25 +368,25 @@ impl<T> StaticLazy<T> {
         waker: &Waker,
     ) -> Poll<T> {
         self.computation.with_mut(|computation| {
-            // SAFETY: the caller has the claim, so that nobody else uses the computation.
+            // SAFETY: the claim gives exclusive access to the computation.
             let FutureSlot { life: stage, span } = unsafe { &mut *computation };
             assert!(
                 *stage != FutureState::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
             );
             attempt.resume::<T>(span.take());
-            // Until it is known that nothing has panicked.
+            // Poisoned unless what follows returns.
             let life = mem::replace(stage, FutureState::Poisoned);
             let polled = attempt.run(Runner::Task(waker), || {
                 let future = &self.future;
                 if life == FutureState::Unstarted {
-                    // SAFETY: the place is as large and aligned as the future is, as `__new` has checked.
+                    // SAFETY: the place is large and aligned enough, as `__new` has checked.
                     unsafe { (future.start)(future.init, future.place) };
                 }
-                // SAFETY: the future is in its place, and ours.
+                // SAFETY: the future is in its place, and the claim gives exclusive access to it.
                 let polled = unsafe { (future.poll)(future.place, &mut Context::from_waker(waker)) };
                 if polled.is_ready() {
-                    // SAFETY: the future is in its place, and ours; `Poisoned` keeps others away from what is left.
+                    // SAFETY: as above. The future is not used again: the state is `Poisoned` or `Finished` from now on.
                     unsafe { (future.drop)(future.place) };
                 }
                 polled
@@ -407,16 +405,16 @@ impl<T> StaticLazy<T> {
         })
     }
 
-    /// A waker that wakes every waiter. It owns nothing, as a static lives for ever.
+    /// Returns a waker that wakes every waiter. It owns nothing, because a static is never dropped.
     fn waker(&'static self) -> Waker {
-        // SAFETY: the functions of the table take what `raw_waker` puts in, a `&'static Self`.
+        // SAFETY: the functions of the table take the `&'static Self` that `raw_waker` stores.
         unsafe { Waker::from_raw(self.raw_waker()) }
     }
 
     fn raw_waker(&'static self) -> RawWaker {
         let table = const {
             &RawWakerVTable::new(
-                // SAFETY: `data` is the `&'static Self` below, here and in the next.
+                // SAFETY: `data` is the `&'static Self` below.
                 |data| unsafe { &*data.cast::<Self>() }.raw_waker(),
                 // SAFETY: as above.
                 |data| unsafe { &*data.cast::<Self>() }.wake(),
@@ -428,98 +426,99 @@ impl<T> StaticLazy<T> {
         RawWaker::new(core::ptr::from_ref(self).cast(), table)
     }
 
-    /// Has the future polled again, by whoever comes first.
+    /// Lets the first waiter that is polled poll the future again.
     fn wake(&'static self) {
-        // Written even where it changes nothing: whoever polls next writes the phase before, and so sees why we wake.
+        // A read-modify-write also where it changes nothing: the task that polls next acquires what this thread has done.
         if self.exchange_phase(AWAKE) == ASLEEP {
-            // SAFETY: the claim was left to the waker, which is us; the exchange has made it ours alone.
+            // SAFETY: the waker held the claim, and only one call finds ASLEEP.
             unsafe { self.raw.backend().release() };
         }
     }
 }
 
-/// What has become of a turn.
+/// The result of a poll of the future.
 enum PollOutcome<T: 'static> {
     Finished(&'static T),
-    /// The future's waker has the claim.
+    /// The future is pending, and its waker holds the claim.
     Asleep,
     /// The future was woken while it was polled.
     Woken,
 }
 
-/// The future of [`StaticLazy::get`].
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetStatic<T: 'static> {
-    stage: Stage<T>,
-}
-
-enum Stage<T: 'static> {
-    /// The value was there when the future was made: the path of every access to a ready static.
-    Ready(&'static T),
-    /// Pinned with the whole.
-    Waiting(WaitFuture<'static, StaticLazy<T>>),
-    Done,
+pin_project! {
+    /// The future of [`StaticLazy::get`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetStatic<T: 'static> {
+        #[pin]
+        stage: Stage<'static, StaticLazy<T>, (), ()>,
+    }
 }
 
 impl<T> HasRawCell for StaticLazy<T> {
     type Value = T;
     type Backend = Intrusive;
-    type Name = T;
+    type Output = T;
 
     #[inline(always)]
     fn raw(&self) -> &RawCell<T, Intrusive> {
         &self.raw
+    }
+
+    #[inline(always)]
+    fn get(&self) -> Option<&T> {
+        self.try_get()
     }
 }
 
 impl<T> Future for GetStatic<T> {
     type Output = &'static T;
 
-    /// Inlined for the look at a ready static.
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
-        // SAFETY: `Waiting` is only reached through a `Pin`, or dropped in place.
-        let this = unsafe { self.get_unchecked_mut() };
-        if let Stage::Ready(value) = this.stage {
-            this.stage = Stage::Done;
-            return Poll::Ready(value);
-        }
-        this.poll_slow(cx)
+        self.project().stage.poll(
+            cx,
+            |value| value,
+            |stage, claim, cx| Self::drive(stage, claim, cx),
+            |_, _| polled_after_completion(),
+        )
     }
 }
 
 impl<T> GetStatic<T> {
-    /// `self` is pinned.
+    /// Polls the computation each time that this task gets the claim.
     #[inline(never)]
-    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<&'static T> {
+    fn drive(
+        mut stage: Pin<&mut Stage<'static, StaticLazy<T>, (), ()>>,
+        mut claim: Claim<&'static RawCell<T, Intrusive>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<&'static T> {
         loop {
-            let Stage::Waiting(waiting) = &mut self.stage else {
-                polled_after_completion()
-            };
-            let lazy = waiting.awaited();
-            // SAFETY: it is pinned with the whole.
-            let acquired = ready!(unsafe { Pin::new_unchecked(waiting) }.poll_acquire(cx));
-            // Gone before the turn, which may panic.
-            self.stage = Stage::Done;
-            let claim = match acquired {
-                Acquired::Ready(value) => return Poll::Ready(value),
-                Acquired::Claimed(claim) => claim,
-            };
-            let driven = lazy.drive(claim);
-            if let PollOutcome::Finished(value) = driven {
+            // Before the computation is polled, which may panic: a later poll of this future then panics, too.
+            let (lazy, (), _) = stage.as_mut().start();
+            let outcome = lazy.drive(claim);
+            if let PollOutcome::Finished(value) = outcome {
                 return Poll::Ready(value);
             }
-            // Nobody has the claim now, or somebody else: wait for the next turn.
-            self.stage = Stage::Waiting(WaitFuture::new(lazy, WaiterKind::Claimant));
-            if let PollOutcome::Woken = driven {
-                // Everybody else was woken to go on. So that the executor has its turn too, come back.
+            stage.set(Stage::new(lazy, ()));
+            if let PollOutcome::Woken = outcome {
+                // Every other waiter was woken to drive the computation. This task yields to its executor first.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            let found = stage.as_mut().poll(
+                cx,
+                Ok,
+                |_, claim, _| Poll::Ready(Err(claim)),
+                |_, _| polled_after_completion(),
+            );
+            claim = match ready!(found) {
+                Ok(value) => return Poll::Ready(value),
+                Err(claim) => claim,
+            };
         }
     }
 }

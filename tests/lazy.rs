@@ -692,7 +692,7 @@ fn one_word_or_two_stand_beside_the_larger_of_the_value_and_the_future() {
     // There is room beside a `u32`, and an `Option` has values to spare.
     assert_eq!(size_of::<Lazy<u32, [u32; 1]>>(), 8 + 8);
     assert_eq!(size_of::<Lazy<u64, Ready<u64>>>(), 16 + 8);
-    assert_eq!(size_of::<GetLazy<'_, u64, [u64; 7]>>(), 6 * 8);
+    assert_eq!(size_of::<GetLazy<'_, u64, [u64; 7]>>(), 5 * 8);
     assert_eq!(size_of::<oncelot::Intrusive>(), 8);
     assert_eq!(size_of::<oncelot::backend::IntrusiveWaiter>(), 32);
 }

@@ -4,14 +4,14 @@
 #![cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
 
 use std::{
-    future::ready,
+    future::{Ready, ready},
     mem::{size_of, size_of_val},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use oncelot::{
-    Insert, LocalOnceCell, OnceCell, Wait,
+    GetLazy, GetStatic, Insert, LocalOnceCell, OnceCell, Wait,
     backend::{Backend, Intrusive, IntrusiveWaiter, Local, LocalWaiter},
 };
 
@@ -53,6 +53,8 @@ fn a_local_cell_and_its_waiters_are_as_large_as_those_of_threads() {
 #[test]
 fn waiting_takes_the_waiter_and_a_reference() {
     assert_eq!(size_of::<Wait<'_, u64>>(), 5 * WORD);
+    assert_eq!(size_of::<GetLazy<'_, u64, Ready<u64>>>(), 5 * WORD);
+    assert_eq!(size_of::<GetStatic<u64>>(), 5 * WORD);
 }
 
 #[test]
@@ -60,25 +62,38 @@ fn inserting_takes_the_value_beside() {
     assert_eq!(size_of::<Insert<'_, u64>>(), 5 * WORD + size_of::<Option<u64>>());
 }
 
+/// A reference is never null, and a number has no value to spare: the future must not depend on either.
 #[test]
 fn an_initialization_takes_its_closure_beside() {
     let cell = OnceCell::new();
     let number = std::hint::black_box(1_u64);
     let init = move || ready(number);
     assert_eq!(size_of_val(&init), WORD);
-    assert_eq!(size_of_val(&cell.get_or_init(init)), 7 * WORD);
+    assert_eq!(size_of_val(&cell.get_or_init(init)), 6 * WORD);
+
+    let cell = OnceCell::new();
+    let init_by_reference = || ready(number);
+    assert_eq!(size_of_val(&init_by_reference), WORD);
+    assert_eq!(size_of_val(&cell.get_or_init(init_by_reference)), 6 * WORD);
 
     let cell = OnceCell::new();
     let try_init = move || ready(Ok::<_, u64>(number));
     assert_eq!(size_of_val(&try_init), WORD);
-    assert_eq!(size_of_val(&cell.get_or_try_init(try_init)), 7 * WORD);
+    assert_eq!(size_of_val(&cell.get_or_try_init(try_init)), 6 * WORD);
+
+    let cell = OnceCell::new();
+    assert_eq!(size_of_val(&cell.get_or_init(|| ready(1_u64))), 5 * WORD);
 }
 
 #[test]
 fn an_initialization_keeps_its_future_where_it_waited() {
     let cell = OnceCell::<u64>::new();
-    let future_of_five_words = || With::<5>::default();
-    assert_eq!(size_of_val(&cell.get_or_init(future_of_five_words)), 7 * WORD);
+    let future_of_three_words = move || With::<3>::default();
+    assert_eq!(size_of_val(&cell.get_or_init(future_of_three_words)), 6 * WORD);
+
+    let cell = OnceCell::<u64>::new();
+    let future_of_nine_words = move || With::<9>::default();
+    assert_eq!(size_of_val(&cell.get_or_init(future_of_nine_words)), 11 * WORD);
 }
 
 #[test]

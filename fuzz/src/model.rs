@@ -56,8 +56,6 @@ struct Future {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// It found a value when it was made.
-    Ready(Id),
     Waiting,
     /// It has the claim, and in a cell the initializer.
     Running,
@@ -323,15 +321,11 @@ impl Player for Model<'_> {
         let mut slots = self.slots.get();
         slots[slot] = id;
         self.slots.set(slots);
-        let created = match self.subject() {
+        match self.subject() {
             Subject::Cell => self.create_of_cell(kind, id),
-            Subject::Lazy | Subject::StaticLazy => {
-                let progress = self.value.get().map_or(Progress::Waiting, Progress::Ready);
-                self.insert_future(id, kind, progress, None);
-                Ok(())
-            }
-        };
-        done(created)
+            Subject::Lazy | Subject::StaticLazy => self.insert_future(id, kind, Progress::Waiting, None),
+        }
+        done(Ok(()))
     }
 
     fn poll(&self, slot: usize, task: u8) -> Outcome {

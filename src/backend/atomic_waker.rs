@@ -1,4 +1,4 @@
-//! One waiter's slot: the least code.
+//! A backend with a slot for one waiter, which needs the least code.
 
 use core::{
     fmt,
@@ -10,16 +10,16 @@ use core::{
 use super::{Backend, State, WaiterKind, atomic_state::AtomicState};
 use crate::sync::{AtomicBool, Ordering};
 
-/// A backend with room for one waiter, in an [`atomic_waker::AtomicWaker`]: the least code.
+/// A backend with room for one waiter, in an [`atomic_waker::AtomicWaker`]. It needs the least code.
 ///
-/// It is for cells that one task waits for while another one fills them. More may wait, and none of them is ever
-/// lost: whoever comes takes the slot and wakes the task that it displaces, which comes back when it is polled.
-/// But as long as two tasks wait, **they keep waking each other**: neither sleeps, and on an executor that lets
-/// the core sleep, it does not.
+/// It is for cells that one task waits for while another task initializes them. More tasks may wait, and no wakeup is lost:
+/// a task that starts to wait takes the slot and wakes the task that was in it, which takes the slot again when it is
+/// polled. So while two tasks wait, **they keep waking each other**: neither sleeps, nor does the core on an executor that
+/// would let it sleep.
 ///
-/// What differs from [`Intrusive`](super::Intrusive) besides:
+/// It also differs from [`Intrusive`](super::Intrusive) as follows:
 ///
-/// - Passive waiters are woken by failures too, as nobody knows who is in the slot.
+/// - Failures wake passive waiters too, because the kind of the waiter in the slot is not known.
 /// - The order of the waiters is unspecified.
 /// - Dropping a future that has waited may wake a task that has nothing to do.
 /// - If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot is given up:
@@ -31,11 +31,11 @@ use crate::sync::{AtomicBool, Ordering};
 pub struct AtomicWaker {
     state: AtomicState,
     slot: atomic_waker::AtomicWaker,
-    /// While true, one task is on its way into the slot, which bears only one at a time.
+    /// True while a task enters the slot, which only one task may do at a time.
     is_entered: AtomicBool,
 }
 
-/// What a waiting future keeps for [`AtomicWaker`]: a few bits.
+/// The state that a waiting future keeps for [`AtomicWaker`]: a few bits.
 #[derive(Debug)]
 pub struct AtomicWakerWaiter {
     kind: WaiterKind,
@@ -52,16 +52,16 @@ impl AtomicWaker {
         }
     }
 
-    /// Puts the task into the slot, and wakes the one that was there.
+    /// Puts the task's waker into the slot, and wakes the task that was in it.
     fn enter(&self, cx: &Context<'_>) {
-        // ORDERING: Acquire pairs with the Release below: the one before us has left the slot.
+        // ORDERING: Acquire pairs with the Release below, of the task that has entered before.
         if self.is_entered.swap(true, Ordering::Acquire) {
-            // Thread A is on its way in. Rather than to spin for it, come back.
+            // Thread A is entering. Instead of spinning, this task is polled again.
             cx.waker().wake_by_ref();
             return;
         }
         let mut displaced = Displaced(self.slot.take());
-        // If this panics, nobody enters any more, and all come back until there is a value.
+        // If this panics, no task enters any more. Every waiting task is polled again until there is a value.
         self.slot.register(cx.waker());
         // ORDERING: Release pairs with the Acquire above.
         self.is_entered.store(false, Ordering::Release);
@@ -70,13 +70,13 @@ impl AtomicWaker {
         displaced.0.take_if(|waker| waker.will_wake(cx.waker()));
     }
 
-    /// Empties the slot. Whoever was in it comes back if it still waits.
+    /// Empties the slot, and wakes the task that was in it, which enters again if it still waits.
     fn leave(&self) {
         self.slot.wake();
     }
 }
 
-/// The waker that was in the slot, which must come back.
+/// The waker of a task that was in the slot. The task must enter again, so it is woken also if a panic unwinds.
 struct Displaced(Option<Waker>);
 
 impl Drop for Displaced {
@@ -87,12 +87,12 @@ impl Drop for Displaced {
     }
 }
 
-// A waker that panics leaves the slot given up, at worst.
+// A waker that panics makes the slot unusable, at worst.
 impl UnwindSafe for AtomicWaker {}
 impl RefUnwindSafe for AtomicWaker {}
 
-// SAFETY: `AtomicState` keeps exclusion, publication and succession: one compare-and-swap wins the claim, and
-// what ends it is released and acquired. Others do not reach a waiter.
+// SAFETY: `AtomicState` guarantees exclusion, publication and succession: one compare-and-swap takes the claim, and what
+// ends the claim releases for the one that takes it next. Other threads do not access a waiter.
 unsafe impl Backend for AtomicWaker {
     const UNINIT: Self = Self::starting_as(AtomicState::UNINIT);
     const READY: Self = Self::starting_as(AtomicState::READY);
@@ -131,7 +131,7 @@ unsafe impl Backend for AtomicWaker {
         let waiter = waiter.get_mut();
         waiter.has_registered = true;
         self.enter(cx);
-        // Only now, as whoever settles the state from here on wakes the slot.
+        // Read after the task has entered: a call that changes the state from then on wakes the slot.
         if !waiter.kind.is_settled_by(self.state()) {
             return Poll::Pending;
         }

@@ -1,4 +1,4 @@
-//! Waiting through `event_listener::Event`, the queue that smol's own primitives use.
+//! A backend on top of `event_listener::Event`, the queue of smol's own primitives.
 
 use core::{
     fmt,
@@ -12,40 +12,39 @@ use event_listener::{Event, Listener};
 use super::{Backend, State, WaiterKind, atomic_state::AtomicState};
 use crate::sync::{AtomicU8, Ordering};
 
-/// A backend that waits through [`event_listener::Event`].
+/// A backend whose waiters are in queues of the crate event-listener.
 ///
-/// It keeps the contract of [`Backend`] as far as that crate does. What differs from
-/// [`Intrusive`](super::Intrusive):
+/// It keeps the contract of [`Backend`] as far as [`event_listener::Event`] allows. It differs from
+/// [`Intrusive`](super::Intrusive) as follows:
 ///
-/// - Every waiter is an allocation. Of each kind, claimant and passive, the first one of a cell is two. An
-///   initialization that nobody waits for allocates nothing. The crate needs `alloc`.
+/// - It needs `alloc`. Every waiter is an allocation, and the first waiter of each kind of a cell is two. An initialization
+///   without waiters allocates nothing.
 /// - The cell is three words larger than its value.
-/// - Wakers are cloned, woken and replaced under that crate's own lock: one that calls back into the cell
-///   from there deadlocks. One that panics when it is cloned or woken may leave others asleep for good, or
-///   make later calls panic.
-/// - Claimants and passive waiters stand in two queues; each is woken oldest first, claimants before the
-///   passive.
+/// - Wakers are cloned, woken and replaced under event-listener's own lock. A waker that uses the cell from there deadlocks.
+///   A waker that panics when it is cloned or woken may leave other waiters asleep forever, or make later calls panic.
+/// - Claimants and passive waiters are in two queues. Each queue is woken oldest first, that of the claimants before that of
+///   the passive waiters.
 /// - Its lock is one of `std` with the feature `event-listener`, which sleeps, and a critical section with
 ///   `event-listener-critical-section`. With `event-listener-alloc` alone it spins: threads of different priorities on one
 ///   core must not share a cell.
 ///
-/// It is for programs that have that crate already and want one queue for all their primitives. An interrupt
-/// handler must not use such a cell but to look at it.
+/// It is for programs that already depend on event-listener and want one queue for all their primitives. An interrupt
+/// handler must only read such a cell.
 pub struct EventListener {
     state: AtomicState,
     claimants: Event,
     passive: Event,
-    /// UNUSED until the first claimant is in its queue, and USED for good from then on. An event that nobody
-    /// has waited for would allocate if it were notified.
+    /// UNUSED until the first claimant is in its queue, and USED forever after. Notifying an event that never had a
+    /// listener would allocate.
     claimants_use: AtomicU8,
-    /// The same of passive waiters.
+    /// As `claimants_use`, for the queue of the passive waiters.
     passive_use: AtomicU8,
 }
 
 const UNUSED: u8 = 0;
 const USED: u8 = 1;
 
-/// The place of a waiting future in the queue of [`EventListener`].
+/// The entry of a waiting future in a queue of [`EventListener`].
 pub struct EventListenerWaiter {
     kind: WaiterKind,
     listener: Option<event_listener::EventListener>,
@@ -69,21 +68,23 @@ impl EventListener {
         }
     }
 
-    /// Queues up. The caller looks at the state afterwards: whoever settles it from here on notifies.
+    /// Creates a listener. The caller reads the state afterwards. A call that changes the state from then on notifies the
+    /// listener.
     fn listen(&self, kind: WaiterKind) -> event_listener::EventListener {
         let (event, usage) = self.queue(kind);
         let listener = event.listen();
         // ORDERING: Release pairs with the Acquire in `notify`, which finds the listener in the queue.
-        // Acquire pairs with the Release there: if it came too early to see us, we see the settled state.
+        // Acquire pairs with the Release in `notify`: if that came too early to find the listener, the caller finds the new
+        // state.
         usage.swap(USED, Ordering::AcqRel);
         listener
     }
 
-    /// Wakes all of this kind, after the state was settled.
+    /// Wakes every waiter of a kind, after the state has changed.
     fn notify(&self, kind: WaiterKind) {
         let (event, usage) = self.queue(kind);
-        // Not a load: each `swap` in `listen` comes before this in the order of changes, and is seen here,
-        // or after it, and sees this.
+        // Not a load: each `swap` in `listen` precedes this in the modification order, and is seen here, or follows it, and
+        // sees this.
         // ORDERING: both pair with `listen`.
         let unused = usage.compare_exchange(UNUSED, UNUSED, Ordering::AcqRel, Ordering::Acquire);
         if unused.is_err() {
@@ -93,8 +94,8 @@ impl EventListener {
 }
 
 impl EventListenerWaiter {
-    /// Leaves the queue. Every notification goes to all who wait, so that there is none to pass on; a
-    /// listener that is merely dropped would pass its own on, to somebody who came later.
+    /// Removes the listener from the queue. A dropped listener would pass its notification on to a later one, although every
+    /// waiter that the notification is for has its own.
     fn leave(&mut self) {
         if let Some(listener) = self.listener.take() {
             listener.discard();

@@ -1,4 +1,4 @@
-//! A `Lazy` of any future, for fields and trait objects.
+//! Lazies whose futures are boxed.
 
 use core::pin::Pin;
 
@@ -6,16 +6,16 @@ use alloc::boxed::Box;
 
 use crate::{backend::Intrusive, lazy::Lazy};
 
-/// A [`Lazy`] whose future is in a box: its type can be written down, and it need not be pinned.
+/// A [`Lazy`] whose future is boxed. Its type can be named, and it need not be pinned.
 ///
-/// So it can be a field, of a type whose futures come from somewhere else; it is awaited as `(&self.field).await`.
-/// What [`Lazy`] says of drivers, cancellation and poisoning holds. The box is freed as soon as the value is there.
+/// So a field can have this type, whatever its future is. The field is awaited as `(&self.field).await`. Drivers,
+/// cancellation and poisoning are those of [`Lazy`]. The box is freed as soon as the future yields the value.
 ///
 /// # Unwind safety
 ///
-/// It is neither `UnwindSafe` nor `RefUnwindSafe`, as the box may contain any future, as std's
-/// `LazyLock<T, Box<dyn FnOnce() -> T>>` is neither. Where a panic that is caught cannot show what the future has left
-/// half-done, wrap the reference in [`AssertUnwindSafe`](core::panic::AssertUnwindSafe):
+/// It is neither `UnwindSafe` nor `RefUnwindSafe`, because the box may contain any future. Nor is std's
+/// `LazyLock<T, Box<dyn FnOnce() -> T>>`. If code that catches a panic of the future cannot observe a broken invariant, wrap
+/// the reference in [`AssertUnwindSafe`](core::panic::AssertUnwindSafe):
 ///
 /// ```
 /// use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,11 +57,11 @@ use crate::{backend::Intrusive, lazy::Lazy};
 /// ```
 pub type BoxLazy<'a, T, B = Intrusive> = Lazy<T, Pin<Box<dyn Future<Output = T> + Send + 'a>>, B>;
 
-/// A [`BoxLazy`] whose future stays on its thread.
+/// A [`BoxLazy`] whose future need not be `Send`.
 pub type LocalBoxLazy<'a, T, B = Intrusive> = Lazy<T, Pin<Box<dyn Future<Output = T> + 'a>>, B>;
 
 impl<'a, T> BoxLazy<'a, T> {
-    /// Makes one whose value `future` computes, when somebody asks for it.
+    /// Creates a lazy whose value `future` computes when a task asks for it.
     #[must_use]
     pub fn boxed(future: impl Future<Output = T> + Send + 'a) -> Self {
         Self::with_backend(Box::pin(future))
@@ -69,7 +69,7 @@ impl<'a, T> BoxLazy<'a, T> {
 }
 
 impl<'a, T> LocalBoxLazy<'a, T> {
-    /// Makes one whose value `future` computes, when somebody asks for it.
+    /// Creates a lazy whose value `future` computes when a task asks for it.
     #[must_use]
     pub fn boxed_local(future: impl Future<Output = T> + 'a) -> Self {
         Self::with_backend(Box::pin(future))

@@ -1,203 +1,122 @@
-//! The futures of [`OnceCell`](crate::OnceCell), as types with names.
+//! The futures of [`OnceCell`](crate::OnceCell), as named types.
 
 use core::{
     convert::Infallible,
-    fmt, mem,
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
-    raw::initialize::Initializing,
+    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing},
+    raw::stage::Stage,
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
-    raw::{Acquired, Claim, RawCell},
+    raw::{Acquired, RawCell},
 };
 
-/// Waits for the claim, then runs the initializer and publishes what it yields.
-///
-/// What waits and what runs is pinned with the whole. Assigning a stage drops the one before it in place.
-enum Init<'a, T, F, Fut, B: Backend> {
-    /// The value was there when the future was made: the path of every access to a ready cell.
-    Ready(&'a T),
-    /// The value was returned to who had nothing to run.
-    Done,
-    Waiting {
-        waiting: WaitFuture<'a, RawCell<T, B>>,
-        /// Taken when the claim is ours.
-        init: Option<F>,
-    },
-    Initializing(Option<Initializing<&'a RawCell<T, B>, Fut>>),
-}
+/// The stage of a future that has an initializer: its input is the closure, its work the future that the closure returns.
+type InitStage<'a, T, F, Fut, B> = Stage<'a, RawCell<T, B>, F, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
 
-impl<'a, T, F, Fut, B: Backend> Init<'a, T, F, Fut, B>
+impl<'a, T, F, Fut, B: Backend> InitStage<'a, T, F, Fut, B>
 where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
-    #[inline]
-    fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        match raw.get() {
-            Some(value) => Self::Ready(value),
-            None => Self::Waiting {
-                waiting: WaitFuture::new(raw, WaiterKind::Claimant),
-                init: Some(init),
-            },
-        }
-    }
-
-    /// Inlined, as each initializer has a type of its own, and so its future is mostly polled in one place.
-    /// What is common is in here: a look at a ready cell, or the claim of an empty one and the first poll of
-    /// its initializer. The rest is in `poll_slow`.
     #[inline(always)]
-    fn poll<E>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        // SAFETY: what waits and what runs is only reached through a `Pin`, or dropped in place.
-        let this = unsafe { self.get_unchecked_mut() };
-        match this {
-            Self::Ready(value) => {
-                let value = *value;
-                *this = Self::Done;
-                return Poll::Ready(Ok(value));
-            }
-            Self::Waiting { waiting, .. } => match waiting.awaited().acquire() {
-                Some(Acquired::Ready(value)) => {
-                    *this = Self::Done;
-                    return Poll::Ready(Ok(value));
-                }
-                Some(Acquired::Claimed(claim)) => return this.start(claim, cx, into_result),
-                None => {}
+    fn poll_init<C>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, C::Error>>
+    where
+        C: Conclude<&'a RawCell<T, B>, Fut::Output>,
+    {
+        self.poll(
+            cx,
+            Ok,
+            |stage, claim, cx| {
+                let (_, init, mut initializing) = stage.start();
+                Initializing::start(initializing.as_mut(), claim.begin(), init, cx);
+                Initializing::poll::<C>(initializing, cx)
             },
-            Self::Initializing(_) | Self::Done => {}
-        }
-        this.poll_slow(cx, into_result)
-    }
-
-    /// `self` is pinned.
-    #[inline(never)]
-    fn poll_slow<E>(
-        &mut self,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        match self {
-            Self::Waiting { waiting, .. } => {
-                // SAFETY: it is pinned with the whole.
-                match ready!(unsafe { Pin::new_unchecked(waiting) }.wait_to_acquire(cx)) {
-                    Acquired::Ready(value) => {
-                        *self = Self::Done;
-                        Poll::Ready(Ok(value))
-                    }
-                    Acquired::Claimed(claim) => self.start(claim, cx, into_result),
-                }
-            }
-            Self::Initializing(running) => {
-                // SAFETY: it is pinned with the whole.
-                Initializing::poll(unsafe { Pin::new_unchecked(running) }, cx, into_result)
-            }
-            Self::Done => polled_after_completion(),
-            Self::Ready(_) => unreachable!("`poll` has returned the value"),
-        }
-    }
-
-    /// Calls the closure. `self` is pinned.
-    #[inline(always)]
-    fn start<E>(
-        &mut self,
-        claim: Claim<&'a RawCell<T, B>>,
-        cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
-        let Self::Waiting { init, .. } = self else {
-            unreachable!("only who waits gets the claim")
-        };
-        let init = init.take().expect("taken with the claim");
-        *self = Self::Initializing(None);
-        let Self::Initializing(running) = self else {
-            unreachable!("just made")
-        };
-        // SAFETY: it is pinned with the whole.
-        let running = unsafe { Pin::new_unchecked(running) };
-        Initializing::start(running, claim.begin(), init, cx, into_result)
+            |stage, cx| Initializing::poll::<C>(stage.work(), cx),
+        )
     }
 }
 
-/// The same with the cell borrowed exclusively: nobody to wait for, nobody to tell.
-///
-/// `future` is pinned with the whole.
-enum InitMut<'a, T, F, Fut, B: Backend> {
-    Unstarted {
-        raw: &'a mut RawCell<T, B>,
-        init: F,
-    },
-    Initializing {
-        future: Fut,
-        /// `None` while the initializer is being polled, and for good if it panicked.
-        raw: Option<&'a mut RawCell<T, B>>,
-    },
-    Done,
+pin_project! {
+    /// The stage of a future that borrows the cell exclusively, and so never waits.
+    #[project = ExclusiveProj]
+    #[project_replace = ExclusiveReplaced]
+    enum ExclusiveStage<'a, T, F, Fut, B: Backend> {
+        Unstarted {
+            raw: &'a mut RawCell<T, B>,
+            init: F,
+        },
+        Initializing {
+            #[pin]
+            future: Fut,
+            // Taken while the initializer is polled. It stays `None` if the initializer panics.
+            raw: Option<&'a mut RawCell<T, B>>,
+        },
+        Completed,
+    }
 }
 
-impl<'a, T, F, Fut, B: Backend> InitMut<'a, T, F, Fut, B>
+impl<'a, T, F, Fut, B: Backend> ExclusiveStage<'a, T, F, Fut, B>
 where
     F: FnOnce() -> Fut,
     Fut: Future,
 {
-    fn poll<E>(
-        self: Pin<&mut Self>,
+    fn poll<R>(
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        into_result: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a mut T, E>> {
-        // SAFETY: `future` is only reached through a `Pin`, or dropped in place.
-        let this = unsafe { self.get_unchecked_mut() };
-        if let Self::Unstarted { .. } = this {
-            let Self::Unstarted { raw, init } = mem::replace(this, Self::Done) else {
-                unreachable!("the stage has just been looked at")
+        ready: impl FnOnce(&'a mut T) -> R,
+        conclude: impl FnOnce(&'a mut RawCell<T, B>, Fut::Output) -> R,
+    ) -> Poll<R> {
+        if let ExclusiveProj::Unstarted { .. } = self.as_mut().project() {
+            let ExclusiveReplaced::Unstarted { raw, init } = self.as_mut().project_replace(Self::Completed)
+            else {
+                unreachable!("the stage is `Unstarted`")
             };
             if raw.is_ready() {
-                return Poll::Ready(Ok(raw.get_mut().expect("a ready cell has a value")));
+                return Poll::Ready(ready(raw.get_mut().expect("a ready cell has a value")));
             }
             let future = init();
-            let raw = Some(raw);
-            *this = Self::Initializing { future, raw };
+            self.set(Self::Initializing {
+                future,
+                raw: Some(raw),
+            });
         }
-        let Self::Initializing { future, raw: kept } = this else {
+        let ExclusiveProj::Initializing { future, raw: kept } = self.as_mut().project() else {
             polled_after_completion()
         };
-        let raw = kept.take().unwrap_or_else(|| polled_after_completion());
-        // SAFETY: it is pinned with the whole.
-        match unsafe { Pin::new_unchecked(future) }.poll(cx) {
+        let Some(raw) = kept.take() else {
+            polled_after_completion()
+        };
+        match future.poll(cx) {
             Poll::Pending => {
                 *kept = Some(raw);
                 Poll::Pending
             }
             Poll::Ready(output) => {
-                *this = Self::Done;
-                Poll::Ready(into_result(output).map(|value| raw.fill(value)))
+                self.set(Self::Completed);
+                Poll::Ready(conclude(raw, output))
             }
         }
     }
 }
 
-/// Projects the pin of a future of this file to its field that is pinned with it.
-macro_rules! pinned {
-    ($this:expr, $field:ident) => {
-        // SAFETY: the field is only reached like this, or dropped in place.
-        unsafe { $this.map_unchecked_mut(|this| &mut this.$field) }
-    };
-}
-
-/// The future of [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
-    init: Init<'a, T, F, Fut, B>,
+pin_project! {
+    /// The future of [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
+        #[pin]
+        stage: InitStage<'a, T, F, Fut, B>,
+    }
 }
 
 impl<'a, T, F, Fut, B: Backend> GetOrInit<'a, T, F, Fut, B>
@@ -208,7 +127,7 @@ where
     #[inline]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            init: Init::new(raw, init),
+            stage: Stage::new(raw, init),
         }
     }
 }
@@ -222,18 +141,21 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        pinned!(self, init).poll(cx, Ok).map(unwrap_infallible)
+        (self.project().stage.poll_init::<Infallibly>(cx)).map(unwrap_infallible)
     }
 }
 
-/// The future of [`OnceCell::get_or_try_init`](crate::OnceCell::get_or_try_init).
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
-    init: Init<'a, T, F, Fut, B>,
+pin_project! {
+    /// The future of [`OnceCell::get_or_try_init`](crate::OnceCell::get_or_try_init).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
+        #[pin]
+        stage: InitStage<'a, T, F, Fut, B>,
+    }
 }
 
 impl<'a, T, E, F, Fut, B: Backend> GetOrTryInit<'a, T, F, Fut, B>
@@ -244,7 +166,7 @@ where
     #[inline]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            init: Init::new(raw, init),
+            stage: Stage::new(raw, init),
         }
     }
 }
@@ -258,24 +180,27 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
-        pinned!(self, init).poll(cx, |result| result)
+        self.project().stage.poll_init::<Fallibly>(cx)
     }
 }
 
-/// The future of [`OnceCell::get_mut_or_init`](crate::OnceCell::get_mut_or_init).
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetMutOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
-    init: InitMut<'a, T, F, Fut, B>,
+pin_project! {
+    /// The future of [`OnceCell::get_mut_or_init`](crate::OnceCell::get_mut_or_init).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetMutOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
+        #[pin]
+        stage: ExclusiveStage<'a, T, F, Fut, B>,
+    }
 }
 
 impl<'a, T, F, Fut, B: Backend> GetMutOrInit<'a, T, F, Fut, B> {
     pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
         Self {
-            init: InitMut::Unstarted { raw, init },
+            stage: ExclusiveStage::Unstarted { raw, init },
         }
     }
 }
@@ -288,24 +213,27 @@ where
     type Output = &'a mut T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a mut T> {
-        pinned!(self, init).poll(cx, Ok).map(unwrap_infallible)
+        self.project().stage.poll(cx, |value| value, RawCell::fill)
     }
 }
 
-/// The future of [`OnceCell::get_mut_or_try_init`](crate::OnceCell::get_mut_or_try_init).
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed or panicked.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct GetMutOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
-    init: InitMut<'a, T, F, Fut, B>,
+pin_project! {
+    /// The future of [`OnceCell::get_mut_or_try_init`](crate::OnceCell::get_mut_or_try_init).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetMutOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
+        #[pin]
+        stage: ExclusiveStage<'a, T, F, Fut, B>,
+    }
 }
 
 impl<'a, T, F, Fut, B: Backend> GetMutOrTryInit<'a, T, F, Fut, B> {
     pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
         Self {
-            init: InitMut::Unstarted { raw, init },
+            stage: ExclusiveStage::Unstarted { raw, init },
         }
     }
 }
@@ -318,27 +246,31 @@ where
     type Output = Result<&'a mut T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a mut T, E>> {
-        pinned!(self, init).poll(cx, |result| result)
+        self.project()
+            .stage
+            .poll(cx, Ok, |raw, result| Ok(raw.fill(result?)))
     }
 }
 
-/// The future of [`OnceCell::insert`](crate::OnceCell::insert).
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct Insert<'a, T, B: Backend = Intrusive> {
-    /// `None` once the future has completed.
-    waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
-    /// Taken on completion.
-    value: Option<T>,
+pin_project! {
+    /// The future of [`OnceCell::insert`](crate::OnceCell::insert).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct Insert<'a, T, B: Backend = Intrusive> {
+        #[pin]
+        stage: Stage<'a, RawCell<T, B>, (), ()>,
+        // Taken on completion.
+        value: Option<T>,
+    }
 }
 
 impl<'a, T, B: Backend> Insert<'a, T, B> {
     pub(crate) fn new(raw: &'a RawCell<T, B>, value: T) -> Self {
         Self {
-            waiting: Some(WaitFuture::new(raw, WaiterKind::Claimant)),
+            stage: Stage::new(raw, ()),
             value: Some(value),
         }
     }
@@ -347,13 +279,19 @@ impl<'a, T, B: Backend> Insert<'a, T, B> {
 impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     type Output = Result<&'a T, (&'a T, T)>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let acquired = ready!(poll_and_unregister(pinned!(self.as_mut(), waiting), |waiting| {
-            waiting.poll_acquire(cx)
-        }));
-        // SAFETY: the value is not pinned, and nothing else is moved.
-        let value = unsafe { self.get_unchecked_mut() }.value.take();
-        let value = value.expect("kept until completion");
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let acquired = this.stage.poll(
+            cx,
+            Acquired::Ready,
+            |stage, claim, _| {
+                stage.start();
+                Poll::Ready(Acquired::Claimed(claim))
+            },
+            |_, _| polled_after_completion(),
+        );
+        let acquired = ready!(acquired);
+        let value = this.value.take().expect("the value is kept until completion");
         Poll::Ready(match acquired {
             Acquired::Ready(present) => Err((present, value)),
             Acquired::Claimed(claim) => Ok(claim.publish(value)),
@@ -361,15 +299,18 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
     }
 }
 
-/// The future of [`OnceCell::wait`](crate::OnceCell::wait).
-///
-/// # Panics
-///
-/// Panics if it is polled after it has completed.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct Wait<'a, T, B: Backend = Intrusive> {
-    /// `None` once the future has completed.
-    waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
+pin_project! {
+    /// The future of [`OnceCell::wait`](crate::OnceCell::wait).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct Wait<'a, T, B: Backend = Intrusive> {
+        // `None` once the future has completed.
+        #[pin]
+        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
+    }
 }
 
 impl<'a, T, B: Backend> Wait<'a, T, B> {
@@ -385,7 +326,7 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        poll_and_unregister(pinned!(self, waiting), |waiting| waiting.poll_value(cx))
+        poll_and_unregister(self.project().waiting, |waiting| waiting.poll_value(cx))
     }
 }
 

@@ -5,46 +5,67 @@ use core::{
     task::{Context, Poll, ready},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
     backend::{Backend, WaiterKind},
     deadlock::{self, Runner},
-    raw::{Acquired, RawCell},
+    raw::RawCell,
     trace::WaitEvent,
 };
 
-/// What can be waited for: a raw cell, or the owner of one.
+/// What a future waits for: a raw cell, or a type that has one.
 pub(crate) trait HasRawCell {
+    /// The value of the raw cell.
     type Value;
     type Backend: Backend;
-    /// What `tracing` calls it by.
-    type Name;
+    /// The value that the waiters get. The feature `tracing` names its type.
+    type Output;
 
-    /// The same one each time.
+    /// Returns the same raw cell each time.
     fn raw(&self) -> &RawCell<Self::Value, Self::Backend>;
+
+    /// Returns the value, or `None` if the state is not READY.
+    fn get(&self) -> Option<&Self::Output>;
 }
 
 impl<T, B: Backend> HasRawCell for RawCell<T, B> {
     type Value = T;
     type Backend = B;
-    type Name = T;
+    type Output = T;
 
     #[inline(always)]
     fn raw(&self) -> &Self {
         self
     }
+
+    #[inline(always)]
+    fn get(&self) -> Option<&T> {
+        self.get()
+    }
 }
 
-/// Waits for a raw cell, and leaves nothing behind when it is dropped.
-///
-/// The waiter is pinned with the whole.
-pub(crate) struct WaitFuture<'a, A: HasRawCell> {
-    awaited: &'a A,
-    waiter: <A::Backend as Backend>::Waiter,
-    event: WaitEvent,
+pin_project! {
+    /// Waits for a raw cell. Dropping it unregisters its waiter.
+    pub(crate) struct WaitFuture<'a, A: HasRawCell> {
+        awaited: &'a A,
+        #[pin]
+        waiter: <A::Backend as Backend>::Waiter,
+        event: WaitEvent,
+    }
+
+    impl<A: HasRawCell> PinnedDrop for WaitFuture<'_, A> {
+        #[inline(always)]
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            // SAFETY: this future alone uses the waiter, and with this backend alone.
+            unsafe { this.awaited.raw().backend().cancel(this.waiter) };
+        }
+    }
 }
 
 impl<'a, A: HasRawCell> WaitFuture<'a, A> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(awaited: &'a A, kind: WaiterKind) -> Self {
         Self {
             awaited,
@@ -53,7 +74,7 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         }
     }
 
-    /// The same, and `tracing` does not hear of it.
+    /// Creates a future that emits no event.
     #[cfg(feature = "std")]
     pub(crate) fn untraced(awaited: &'a A, kind: WaiterKind) -> Self {
         let mut this = Self::new(awaited, kind);
@@ -66,82 +87,60 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         self.awaited
     }
 
-    /// Waits until there is a value, or nobody is making one. After `Ready`, drop the `WaitFuture`.
+    /// Waits until the state is READY. Drop the `WaitFuture` after `Ready`.
+    #[inline]
+    pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a A::Output> {
+        self.poll_until(cx, A::get)
+    }
+
+    /// Waits until `look` finds something. Drop the `WaitFuture` after `Ready`.
+    #[inline(always)]
+    pub(crate) fn poll_until<R>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        look: impl Fn(&'a A) -> Option<R>,
+    ) -> Poll<R> {
+        let awaited = self.awaited;
+        if let Some(found) = look(awaited) {
+            return Poll::Ready(found);
+        }
+        loop {
+            ready!(self.as_mut().poll_wait(cx));
+            if let Some(found) = look(awaited) {
+                return Poll::Ready(found);
+            }
+        }
+    }
+
+    /// Registers the waiter, or returns `Ready` if the state may have changed.
+    #[inline(always)]
+    pub(crate) fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let backend = this.awaited.raw().backend();
+        deadlock::assert_outside(backend, Runner::Task(cx.waker()));
+        // SAFETY: this future alone uses the waiter, one call at a time, and with this backend alone. A waiter that is
+        // not `Unpin` is pinned with this future, whose drop cancels it.
+        let poll = unsafe { backend.poll_wait(this.waiter, cx) };
+        if poll.is_pending() {
+            this.event.emit::<A::Output>();
+        }
+        poll
+    }
+}
+
+impl<'a, T, B: Backend> WaitFuture<'a, RawCell<T, B>> {
+    /// Waits until there is a value, or the claim is free. Drop the `WaitFuture` after `Ready`.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn poll_acquire(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Acquired<'a, A::Value, A::Backend>> {
-        match self.awaited.raw().acquire() {
-            Some(acquired) => Poll::Ready(acquired),
-            None => self.wait_to_acquire(cx),
-        }
-    }
-
-    /// The same for a caller who has just seen that an initializer is at work.
-    #[inline(always)]
-    pub(crate) fn wait_to_acquire(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Acquired<'a, A::Value, A::Backend>> {
-        self.wait_until(cx, RawCell::acquire)
-    }
-
-    /// Waits until there is a value. After `Ready`, drop the `WaitFuture`.
-    #[inline]
-    pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a A::Value> {
-        match self.awaited.raw().get() {
-            Some(value) => Poll::Ready(value),
-            None => self.wait_until(cx, RawCell::get),
-        }
-    }
-
-    #[inline(always)]
-    fn wait_until<R>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        look: impl Fn(&'a RawCell<A::Value, A::Backend>) -> Option<R>,
-    ) -> Poll<R> {
-        let raw = self.awaited.raw();
-        deadlock::assert_outside(raw.backend(), Runner::Task(cx.waker()));
-        loop {
-            // SAFETY: the waiter is used with this backend alone, by us alone. Unless it is `Unpin`, pinning
-            // guarantees that `drop` runs before its memory is given up or it is moved.
-            if unsafe { raw.backend().poll_wait(self.as_mut().waiter(), cx) }.is_pending() {
-                self.event().emit::<A::Name>();
-                return Poll::Pending;
-            }
-            if let Some(result) = look(raw) {
-                return Poll::Ready(result);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn waiter(self: Pin<&mut Self>) -> Pin<&mut <A::Backend as Backend>::Waiter> {
-        // SAFETY: the waiter is pinned with the whole: nothing moves it, or hands it out unpinned.
-        unsafe { self.map_unchecked_mut(|this| &mut this.waiter) }
-    }
-
-    #[inline(always)]
-    fn event(self: Pin<&mut Self>) -> &mut WaitEvent {
-        // SAFETY: this field is not pinned, and nothing else is moved.
-        &mut unsafe { self.get_unchecked_mut() }.event
+    ) -> Poll<super::Acquired<'a, T, B>> {
+        self.poll_until(cx, RawCell::acquire)
     }
 }
 
-impl<A: HasRawCell> Drop for WaitFuture<'_, A> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: the waiter is pinned, or was never registered; and it is about to be dropped.
-        let this = unsafe { Pin::new_unchecked(self) };
-        let backend = this.awaited.raw().backend();
-        // SAFETY: as in `wait_until`.
-        unsafe { backend.cancel(this.waiter()) };
-    }
-}
-
-/// Polls a `WaitFuture`, and leaves it when there is a result, which is dropped if leaving panics.
+/// Polls a `WaitFuture` and drops it once there is a result. If that drop panics, the result is dropped.
 #[inline]
 pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
     mut waiting: Pin<&mut Option<WaitFuture<'a, A>>>,
@@ -155,7 +154,7 @@ pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
     Poll::Ready(result)
 }
 
-/// Ends the poll of a future that has nothing left to do.
+/// Panics because a future was polled after it had completed or panicked.
 #[cold]
 pub(crate) fn polled_after_completion() -> ! {
     panic!("a future of `oncelot` was polled after it had completed or panicked; make a new one")

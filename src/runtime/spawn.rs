@@ -16,7 +16,7 @@ use crate::{
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
-    raw::initialize::{Initializing, initialize_blocking},
+    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing, initialize_blocking},
     raw::wait::{WaitFuture, poll_and_unregister},
     raw::{Acquired, Attempt, RawCell, RawCellRef},
 };
@@ -377,7 +377,7 @@ macro_rules! impl_once_cell_ext {
             ) -> impl Future<Output = &$lifetime T> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
                 let owning_ref = move || OwningRef::new(&self);
-                let value = get_or_spawn::<_, _, _, _, _, Infallible>(raw, runtime, owning_ref, init, Ok);
+                let value = get_or_spawn::<Infallibly, _, _, _, _, _>(raw, runtime, owning_ref, init);
                 async { unwrap_infallible(value.await) }
             }
 
@@ -387,7 +387,7 @@ macro_rules! impl_once_cell_ext {
                 init: impl Initializer<Output = Result<T, E>>,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
-                get_or_spawn(raw, runtime, move || OwningRef::new(&self), init, |result| result)
+                get_or_spawn::<Fallibly, _, _, _, _, _>(raw, runtime, move || OwningRef::new(&self), init)
             }
 
             fn get_or_init_spawned_blocking(
@@ -420,21 +420,20 @@ impl_once_cell_ext! {
 /// Returns the value. If there is none, spawns `init` as a task, which reaches the raw cell by what `owning_ref`
 /// returns.
 ///
-/// `into_result` converts the output of `init`, and not an `async` block around it, which would leak the value if the
+/// `C` converts the output of `init`, and not an `async` block around it, which would leak the value if the
 /// destructor of its future panicked.
-async fn get_or_spawn<R: Runtime, T, B, O, I, E>(
+async fn get_or_spawn<C, R: Runtime, T, B, O, I>(
     raw: &RawCell<T, B>,
     runtime: R,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
     init: I,
-    into_result: fn(I::Output) -> Result<T, E>,
-) -> Result<&T, E>
+) -> Result<&T, C::Error>
 where
+    C: Conclude<OwningRef<T, B, O>, I::Output, Error: Send> + 'static,
     T: Send + Sync + 'static,
     B: Backend<Waiter: Send> + Send + Sync + 'static,
     O: Send + 'static,
     I: Initializer,
-    E: Send + 'static,
 {
     get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
         let spawned = SpawnedInit {
@@ -442,7 +441,7 @@ where
             attempt,
             sender,
         };
-        runtime.spawn(spawned.run(into_result));
+        runtime.spawn(spawned.run::<C>());
     })
     .await
 }
@@ -520,8 +519,9 @@ struct SpawnedInit<I, H: RawCellRef, E> {
 
 impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
     /// Runs the initializer as a task, and sends how it ended.
-    async fn run(self, into_result: fn(I::Output) -> Result<H::Value, E>)
+    async fn run<C>(self)
     where
+        C: Conclude<H, I::Output, Error = E>,
         I: Initializer,
     {
         let Self {
@@ -532,11 +532,11 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         let mut unstarted = Some((init, attempt));
         let mut running = pin!(None);
         let ended = poll_fn(|cx| {
-            let polled = catch_unwind(AssertUnwindSafe(|| match unstarted.take() {
-                Some((init, attempt)) => {
-                    Initializing::start(running.as_mut(), attempt, || init.call(), cx, into_result)
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                if let Some((init, attempt)) = unstarted.take() {
+                    Initializing::start(running.as_mut(), attempt, || init.call(), cx);
                 }
-                None => Initializing::poll(running.as_mut(), cx, into_result),
+                Initializing::poll::<C>(running.as_mut(), cx)
             }));
             match polled {
                 Ok(polled) => polled.map(|result| Ok(result.map(drop))),

@@ -19,32 +19,15 @@ impl Model<'_> {
         );
     }
 
-    pub(super) fn create_of_cell(&self, kind: Kind, id: Id) -> Result {
-        match (kind, self.value.get()) {
-            (Kind::GetOrInit | Kind::GetOrTryInit, Some(value)) => {
-                self.insert_future(id, kind, Progress::Ready(value), None);
-                self.run(Event::ClosureDropped(id))
-            }
-            (Kind::Insert, _) => {
-                let value = self.stage.new_value();
-                self.insert_future(id, kind, Progress::Waiting, Some(value));
-                Ok(())
-            }
-            _ => {
-                self.insert_future(id, kind, Progress::Waiting, None);
-                Ok(())
-            }
-        }
+    pub(super) fn create_of_cell(&self, kind: Kind, id: Id) {
+        let value = matches!(kind, Kind::Insert).then(|| self.stage.new_value());
+        self.insert_future(id, kind, Progress::Waiting, value);
     }
 
     pub(super) fn poll_of_cell(&self, id: Id, task: u8) -> Result<Polled> {
         let Future { kind, progress, .. } = self.future(id);
         match (kind, progress) {
             (_, Progress::Done | Progress::Broken) => Err(Thrown::PolledAfterCompletion),
-            (_, Progress::Ready(value)) => {
-                self.set_progress(id, Progress::Done);
-                Ok(Some(Outcome::Value(value)))
-            }
             (_, Progress::Running) => self.run_initializer(id, task),
             (Kind::GetOrInit | Kind::GetOrTryInit, Progress::Waiting) => {
                 match self.wait_to_acquire(id, task)? {

@@ -47,10 +47,6 @@ impl Computation {
 impl Model<'_> {
     pub(super) fn poll_of_lazy(&self, id: Id, task: u8) -> Result<Polled> {
         match self.future(id).progress {
-            Progress::Ready(value) => {
-                self.set_progress(id, Progress::Done);
-                Ok(Some(Outcome::Value(value)))
-            }
             Progress::Waiting => match self.wait_to_acquire(id, task)? {
                 None => Ok(None),
                 Some(acquired) => {

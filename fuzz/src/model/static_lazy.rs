@@ -24,14 +24,9 @@ enum Driven {
 impl Model<'_> {
     pub(super) fn poll_of_static(&self, id: Id, task: u8) -> Result<Polled> {
         loop {
-            match self.future(id).progress {
-                Progress::Waiting => {}
-                Progress::Ready(value) => {
-                    self.set_progress(id, Progress::Done);
-                    return Ok(Some(Outcome::Value(value)));
-                }
-                _ => return Err(Thrown::PolledAfterCompletion),
-            }
+            let Progress::Waiting = self.future(id).progress else {
+                return Err(Thrown::PolledAfterCompletion);
+            };
             let Some(acquired) = self.wait_to_acquire(id, task)? else {
                 return Ok(None);
             };

@@ -1,0 +1,241 @@
+//! The stages of a future that waits for the value or for the claim.
+
+use core::{
+    hint,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+
+use crate::{
+    backend::WaiterKind,
+    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
+    raw::{Claim, RawCell},
+};
+
+pin_project! {
+    /// The stage of a future that waits for the value of `A`, or works with its claim.
+    ///
+    /// `I` is the input of the work, such as a closure. `W` is the work, such as the future that the closure returns.
+    ///
+    /// A future has no waiter until it waits. Most futures find a value in their first poll, and making a waiter for
+    /// each of them would cost more than it costs the others to move `input`.
+    ///
+    /// The stages are nested because `Waiting` is the largest and has no room for a tag. The reference in `waiting` is
+    /// never null, so null in its place stands for `NotWaiting`, which has a tag of its own inside.
+    #[project = StageProj]
+    #[project_replace = StageReplaced]
+    pub(crate) enum Stage<'a, A: HasRawCell, I, W> {
+        Waiting {
+            #[pin]
+            waiting: WaitFuture<'a, A>,
+            input: I,
+        },
+        NotWaiting {
+            #[pin]
+            step: Step<'a, A, I, W>,
+        },
+    }
+}
+
+pin_project! {
+    /// The stage of a future that has no waiter.
+    #[project = StepProj]
+    #[project_replace = StepReplaced]
+    pub(crate) enum Step<'a, A, I, W> {
+        Unstarted {
+            awaited: &'a A,
+            input: I,
+        },
+        Working {
+            #[pin]
+            work: W,
+        },
+        Completed,
+    }
+}
+
+/// The claim of an `A`.
+pub(crate) type ClaimOf<'a, A> = Claim<&'a RawCell<<A as HasRawCell>::Value, <A as HasRawCell>::Backend>>;
+
+impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
+    #[inline(always)]
+    pub(crate) fn new(awaited: &'a A, input: I) -> Self {
+        Self::NotWaiting {
+            step: Step::Unstarted { awaited, input },
+        }
+    }
+
+    #[inline(always)]
+    fn is_unstarted(&self) -> bool {
+        matches!(
+            self,
+            Self::NotWaiting {
+                step: Step::Unstarted { .. },
+            }
+        )
+    }
+
+    /// Polls the future.
+    ///
+    /// If there is a value, the future completes with `ready`. If the claim is free, `start` gets it, with the stage
+    /// `Unstarted`, which [`start`](Self::start) ends. Later polls are those of `resume`.
+    ///
+    /// The first poll is inlined with all that it commonly does. Each closure makes a type of its own, so most futures
+    /// are polled in one place.
+    #[inline(always)]
+    pub(crate) fn poll<R>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&'a A::Output) -> R,
+        start: impl FnOnce(Pin<&mut Self>, ClaimOf<'a, A>, &mut Context<'_>) -> Poll<R>,
+        resume: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let claim = 'claim: {
+            match &*self {
+                Self::NotWaiting {
+                    step: Step::Unstarted { awaited, .. },
+                } => {
+                    let awaited = *awaited;
+                    let found = match awaited.get() {
+                        Some(value) => Ok(value),
+                        None => Err(awaited.raw().try_claim()),
+                    };
+                    // To the compiler, the atomic operations above may have changed any memory. Without this, it would
+                    // check the stage again for each use of it below, the drop of the future among them.
+                    // SAFETY: the stage was `Unstarted` above, and `self` is borrowed exclusively.
+                    unsafe { hint::assert_unchecked(self.is_unstarted()) };
+                    match found {
+                        Ok(value) => {
+                            self.complete();
+                            return Poll::Ready(ready(value));
+                        }
+                        Err(Ok(claim)) => break 'claim claim,
+                        Err(Err(_)) => ready!(self.as_mut().wait(cx)),
+                    }
+                }
+                Self::Waiting { waiting, .. } => {
+                    if let Some(value) = waiting.awaited().get() {
+                        self.complete();
+                        return Poll::Ready(ready(value));
+                    }
+                }
+                Self::NotWaiting { .. } => {}
+            }
+            match ready!(self.as_mut().poll_again(cx, ready, resume)) {
+                Ok(result) => return Poll::Ready(result),
+                Err(claim) => claim,
+            }
+        };
+        start(self, claim, cx)
+    }
+
+    /// Polls a future that was polled before. The error is the claim that it has waited for.
+    #[cold]
+    #[inline(never)]
+    fn poll_again<R>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&'a A::Output) -> R,
+        resume: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<Result<R, ClaimOf<'a, A>>> {
+        let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
+            return resume(self, cx).map(Ok);
+        };
+        let found = ready!(waiting.poll_until(cx, |awaited| match awaited.get() {
+            Some(value) => Some(Ok(value)),
+            None => awaited.raw().try_claim().ok().map(Err),
+        }));
+        Poll::Ready(match found {
+            Ok(value) => {
+                self.complete();
+                Ok(ready(value))
+            }
+            Err(claim) => {
+                // If the drop of the waiter panics, the claim is released.
+                self.stop_waiting();
+                Err(claim)
+            }
+        })
+    }
+
+    /// Changes the stage from `Unstarted` to `Working`.
+    #[inline]
+    pub(crate) fn start(mut self: Pin<&mut Self>) -> (&'a A, I, Pin<&mut W>)
+    where
+        W: Default,
+    {
+        let (awaited, input) = self.as_mut().take_input();
+        self.as_mut().step().set(Step::Working { work: W::default() });
+        (awaited, input, self.work())
+    }
+
+    /// Returns the work.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the future has completed without working.
+    #[inline]
+    pub(crate) fn work(self: Pin<&mut Self>) -> Pin<&mut W> {
+        match self.step().project() {
+            StepProj::Working { work } => work,
+            _ => polled_after_completion(),
+        }
+    }
+
+    /// Drops what is left, and changes the stage to `Completed`.
+    #[inline]
+    fn complete(mut self: Pin<&mut Self>) {
+        self.set(Self::NotWaiting {
+            step: Step::Completed,
+        });
+    }
+
+    /// Changes the stage from `Unstarted` to `Waiting`, and registers the waiter, or returns `Ready` if the state may have
+    /// changed.
+    // Not inlined where a frame has a place of its own for each variable of each function that is inlined into it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let (awaited, input) = self.as_mut().take_input();
+        self.set(Self::Waiting {
+            waiting: WaitFuture::new(awaited, WaiterKind::Claimant),
+            input,
+        });
+        match self.project() {
+            StageProj::Waiting { waiting, .. } => waiting.poll_wait(cx),
+            StageProj::NotWaiting { .. } => unreachable!("the stage was set above"),
+        }
+    }
+
+    /// Drops the waiter, and changes the stage from `Waiting` to `Unstarted`.
+    #[inline]
+    fn stop_waiting(mut self: Pin<&mut Self>) {
+        if let StageProj::Waiting { waiting, .. } = self.as_mut().project() {
+            let awaited = waiting.awaited();
+            let completed = Self::NotWaiting {
+                step: Step::Completed,
+            };
+            if let StageReplaced::Waiting { input, .. } = self.as_mut().project_replace(completed) {
+                self.set(Self::new(awaited, input));
+            }
+        }
+    }
+
+    /// Changes the stage from `Unstarted` to `Completed`, and returns what the former had.
+    #[inline]
+    fn take_input(self: Pin<&mut Self>) -> (&'a A, I) {
+        match self.step().project_replace(Step::Completed) {
+            StepReplaced::Unstarted { awaited, input } => (awaited, input),
+            _ => unreachable!("a future starts once"),
+        }
+    }
+
+    #[inline]
+    fn step(self: Pin<&mut Self>) -> Pin<&mut Step<'a, A, I, W>> {
+        match self.project() {
+            StageProj::NotWaiting { step } => step,
+            StageProj::Waiting { .. } => unreachable!("the waiter was dropped"),
+        }
+    }
+}
