@@ -34,12 +34,12 @@
 //! lane that the state concerns. Then it unlinks the first node of the list and wakes its waker, again and again, until the
 //! marker is unlinked.
 //!
-//! - **Why one at a time.** There is no lock whose holding would be shared by a batch. A waiter that is cancelled or polled
-//!   by a waker is still in the list, or was woken.
+//! - **Why one at a time.** A batch shares the cost of a lock among its waiters. Here there is no lock, and no waiter is
+//!   ever out of the list and not yet woken.
 //! - **Why a marker.** Claimants that register while a drain after a failure is in progress wait for the next initializer,
 //!   and stay asleep. They are behind the marker. After a publication, no waiter registers, so that the marker is the last
 //!   node of the list.
-//! - **Panics.** If a waker panics, a guard continues the drain up to the marker before the panic propagates.
+//! - **Panics.** If a waker panics, [`complete`] continues the drain up to the marker before the panic propagates.
 //!
 //! # What a waker can do while it is woken
 //!
@@ -96,9 +96,9 @@ const READY: usize = 0b10;
 ///   in the future of a task, but not in a `static`. A cell that nothing borrows can be sent to another thread if its value
 ///   can.
 /// - An interrupt handler cannot use the cell.
-/// - A method that blocks the thread, such as [`wait_blocking`](crate::OnceCell::wait_blocking), never returns if it has to
-///   wait: the task that it waits for is on the thread that it blocks.
-/// - Initializers cannot be spawned by [`runtime`](crate::runtime), which sends the cell to other threads.
+/// - A method that blocks the thread (feature `blocking`) never returns if it has to wait: the task that it waits for is on
+///   the thread that it blocks. `wait_timeout` returns when the time has passed.
+/// - An initializer cannot be spawned on a runtime, as its task could be on another thread than the cell.
 ///
 /// The wakers themselves may be woken on any thread.
 pub struct Local {

@@ -491,7 +491,7 @@ where
     }
 }
 
-/// What is done to the cell on a thread of its own.
+/// Does something with the cell on a thread of its own.
 fn on_a_thread<B>(cell: &Arc<Cell<B>>, work: impl FnOnce(&Cell<B>) + Send + 'static) -> Deed<'static>
 where
     B: Bed<Waiter: Send> + Send + Sync,
@@ -503,7 +503,7 @@ where
     })
 }
 
-/// Has the cell watched by this thread.
+/// Makes this thread check the claim of the cell when a part of an initializer runs.
 fn watch<B: Bed>(cell: &Arc<Cell<B>>) {
     let watched = Arc::downgrade(cell);
     world::watch(move || watched.upgrade().is_none_or(|cell| is_claimed(&cell)));

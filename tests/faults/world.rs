@@ -375,7 +375,8 @@ pub(crate) fn in_a_destructor(f: impl FnOnce()) {
     call(Kind::Act);
 }
 
-/// Has a cell watched by this thread, of which `is_claimed` tells whether somebody initializes it.
+/// Makes this thread call `is_claimed` when a part of an initializer runs: it returns whether the claim of the cell is
+/// taken.
 pub(crate) fn watch(is_claimed: impl Fn() -> bool + 'static) {
     IS_CLAIMED.set(Some(Rc::new(is_claimed)));
 }

@@ -15,7 +15,7 @@
 //! # Links
 //!
 //! The low bits of a link are its tag. They belong to the place of the link, and stay when its address changes: in a node,
-//! the tag is the lane of that node; in the head, it is the word's state, of which the list knows nothing.
+//! the tag is the lane of that node; in the head, it is the state of the cell, which the list does not interpret.
 //!
 //! # Fields of a node
 //!
