@@ -62,12 +62,12 @@ fn figures() -> Vec<Figure> {
         // A waiter stands in its own future. A peer that keeps it in an allocation instead has a smaller future.
         exact(
             "bytes of the future of `get`",
-            Bar::Value(56.0),
+            Bar::Value(40.0),
             all_lazies!(L => bytes_of_get::<L>(); STATIC => bytes_of_static_get()),
         ),
         exact(
             "bytes of a waiter, allocations included, 100 waiters",
-            Bar::Value(56.0),
+            Bar::Value(40.0),
             all_lazies!(L => bytes_of_waiter::<L>(100)),
         ),
         Figure {
