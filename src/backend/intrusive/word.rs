@@ -235,6 +235,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "critical-section"))]
     #[test]
     fn setting_the_lock_keeps_the_state() {
         for state in STATES {
