@@ -99,7 +99,7 @@ impl List {
         (self.claimants.iter()).any(|entry| matches!(entry, Entry::Marker(marker) if *marker == drain))
     }
 
-    /// Takes a batch for a drain after a publication: the tasks to wake.
+    /// Takes a batch for a drain after a publication: the tasks to wake. A batch has waiters of one kind.
     fn take_any(&mut self) -> Vec<u8> {
         let mut batch = Vec::new();
         let mut taken = 0;
@@ -109,8 +109,10 @@ impl List {
             }
             taken += 1;
         }
-        let passive = (self.manner.batch - taken).min(self.passive.len());
-        batch.extend(self.passive.drain(..passive).map(|waiter| waiter.task));
+        if taken == 0 {
+            let passive = self.manner.batch.min(self.passive.len());
+            batch.extend(self.passive.drain(..passive).map(|waiter| waiter.task));
+        }
         batch
     }
 
