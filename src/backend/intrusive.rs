@@ -39,7 +39,7 @@
 //! |---|---|---|---|---|
 //! | UNINIT, unlocked, no waiters | INITIALIZING | compare-and-swap in `try_claim` | Acquire | the Release of the `release` before: what the failed initializer did happens before the next initializer |
 //! | INITIALIZING, unlocked, no waiters | READY or UNINIT | compare-and-swap in `settle` | Release | the Acquire of every load of the state |
-//! | unlocked | LOCKED | compare-and-swap in `try_lock_unless` | Acquire | the Release of the unlocking before |
+//! | unlocked | LOCKED | compare-and-swap in `lock_if` | Acquire | the Release of the unlocking before |
 //! | LOCKED | unlocked, with the new head and the new state | store in the drop of `ListGuard` | Release | all of the above |
 //! | READY seen | value read | load in `Word::load` | Acquire | the Release that published READY |
 //!
@@ -148,7 +148,7 @@ use core::{
 
 use self::{
     wake_batch::wake_in_batches,
-    word::{ListGuard, Snapshot, WaiterNode, Word},
+    word::{Condition, ListGuard, Snapshot, WaiterNode, Word},
 };
 use super::{Backend, State, WaiterKind};
 use crate::sync::Ordering;
@@ -221,7 +221,7 @@ impl Intrusive {
     #[cold]
     #[inline(never)]
     fn try_claim_contended(&self) -> Result<(), State> {
-        match self.word.lock_unless(|word| word.state() != State::Uninit) {
+        match self.word.lock_if(Condition::UNINIT) {
             Ok(mut guard) => {
                 guard.set_state(State::Initializing);
                 Ok(())
@@ -293,9 +293,9 @@ impl Intrusive {
 
     #[inline(always)]
     fn lock(&self) -> ListGuard<'_> {
-        match self.word.lock_unless(|_| false) {
+        match self.word.lock_if(Condition::NONE) {
             Ok(guard) => guard,
-            Err(_) => unreachable!("no condition prevents the lock"),
+            Err(_) => unreachable!("there is no condition"),
         }
     }
 
@@ -307,16 +307,16 @@ impl Intrusive {
         unsafe { node.put_payload(waker) };
         // SAFETY: as above.
         let kind = unsafe { node.kind() };
-        loop {
-            if let Some(mut guard) = self.word.try_lock_if(|word| word.admits(kind)) {
+        match self.word.lock_if(Condition::keeps_waiting(kind)) {
+            Ok(mut guard) => {
                 // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 3).
                 unsafe { guard.list.push(node, kind) };
-                return Poll::Pending;
+                Poll::Pending
             }
-            if kind.is_settled_by(self.word.wait_until_unlocked().state()) {
+            Err(_) => {
                 // SAFETY: the node has a payload, is not linked, and the caller owns it.
                 drop(unsafe { node.take_payload() });
-                return Poll::Ready(());
+                Poll::Ready(())
             }
         }
     }
@@ -349,27 +349,12 @@ impl Intrusive {
     /// Unlinks a waiter that was linked a moment ago.
     #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
-        let (mut backend, mut node) = (self, node);
-        loop {
-            if let Some(mut guard) = backend.word.try_lock_if(|word| !word.is_locked()) {
-                // Thread A may have unlinked the node since the caller has loaded `prev`.
-                // SAFETY: the node is in the list or in none.
-                let waker = unsafe { guard.list.unlink(node) };
-                drop(guard);
-                drop(waker);
-                return;
-            }
-            (backend, node) = backend.wait_to_cancel(node);
-        }
-    }
-
-    /// Waits until the list lock is released. It returns what it is given, so that the fast path of its caller has nothing
-    /// to keep in registers that it would have to save.
-    #[cold]
-    #[inline(never)]
-    fn wait_to_cancel<'a>(&'a self, node: Pin<&'a WaiterNode>) -> (&'a Self, Pin<&'a WaiterNode>) {
-        self.word.wait_until_unlocked();
-        (self, node)
+        let mut guard = self.lock();
+        // Thread A may have unlinked the node since the caller has loaded `prev`.
+        // SAFETY: the node is in the list or in none.
+        let waker = unsafe { guard.list.unlink(node) };
+        drop(guard);
+        drop(waker);
     }
 }
 
@@ -413,10 +398,13 @@ unsafe impl Backend for Intrusive {
 
     #[inline]
     fn try_claim(&self) -> Result<(), State> {
-        // A task that comes to wait is spared a compare-and-swap that would fail.
-        let found = self.state();
-        if found != State::Uninit {
-            return Err(found);
+        // READY first, as most calls find it. A task that comes to wait is spared a compare-and-swap that would fail.
+        let found = self.word.load();
+        if found.is_ready() {
+            return Err(State::Ready);
+        }
+        if found.is_initializing() {
+            return Err(State::Initializing);
         }
         // ORDERING: Acquire pairs with the Release in `settle`: the initializer before this one has ended.
         match (self.word).compare_exchange(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire) {

@@ -235,13 +235,15 @@ unsafe impl Backend for Local {
 
     #[inline]
     fn try_claim(&self) -> Result<(), State> {
-        match self.state() {
-            State::Uninit => {
-                self.list.set_tag(INITIALIZING);
-                Ok(())
-            }
-            found => Err(found),
+        // READY first, as most calls find it.
+        if self.is_ready() {
+            return Err(State::Ready);
         }
+        if self.list.tag() != UNINIT {
+            return Err(State::Initializing);
+        }
+        self.list.set_tag(INITIALIZING);
+        Ok(())
     }
 
     #[inline]

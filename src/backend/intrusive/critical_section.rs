@@ -2,7 +2,7 @@
 
 use critical_section::RestoreState;
 
-use super::word::{ListGuard, Snapshot, Word};
+use super::word::{Condition, ListGuard, Snapshot, Word};
 use crate::sync::Ordering;
 
 /// A critical section, which ends when it is dropped.
@@ -45,30 +45,19 @@ impl Word {
         })
     }
 
-    /// Takes the list lock, unless `unless` returns `true` for the word.
+    /// Takes the list lock if the word meets `condition`.
     ///
     /// # Errors
     ///
-    /// Returns the word for which `unless` returned `true`.
+    /// Returns the word that does not meet `condition`.
     #[inline(always)]
-    pub(super) fn lock_unless(&self, unless: impl Fn(Snapshot) -> bool) -> Result<ListGuard<'_>, Snapshot> {
+    pub(super) fn lock_if(&self, condition: Condition) -> Result<ListGuard<'_>, Snapshot> {
         let critical_section = CriticalSection::begin();
         let found = self.load();
-        if unless(found) {
+        if !condition.is_met_by(found) {
             return Err(found);
         }
         // SAFETY: the critical section excludes all other access to the word.
         Ok(unsafe { ListGuard::new(self, found, critical_section) })
-    }
-
-    /// Takes the list lock if `condition` returns `true` for the word.
-    #[inline(always)]
-    pub(super) fn try_lock_if(&self, condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
-        self.lock_unless(|word| !condition(word)).ok()
-    }
-
-    /// Loads the word, which no other thread locks.
-    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
-        self.load()
     }
 }

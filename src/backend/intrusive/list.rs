@@ -233,16 +233,17 @@ impl<P> List<P> {
         let prev = NonNull::new(unsafe { unsync_load(&node.prev) })?;
         let node = NonNull::from(node.get_ref());
         let link = self.link(node);
+        let next = link.next();
         let is_first_of_lane = self.link(prev).next() != node.as_ptr();
         if !is_first_of_lane {
-            self.set_next(prev, link.next());
+            self.set_next(prev, next);
         } else if self.head == node.as_ptr() {
-            self.head = link.next();
+            self.head = next;
         } else if let Some(first_claimant) = NonNull::new(self.head) {
             // The first passive waiter, behind the last claimant.
-            self.set_next(self.prev(first_claimant), link.next());
+            self.set_next(self.prev(first_claimant), next);
         }
-        match NonNull::new(link.next()) {
+        match NonNull::new(next) {
             // The next node is in the same lane. If the unlinked node was the first, `prev` is the lane's last.
             Some(next) if self.prev(next) == node => self.set_prev(next, prev),
             // The unlinked node was the last of a lane that has other nodes.

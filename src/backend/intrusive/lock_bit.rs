@@ -1,6 +1,6 @@
 //! Compare-and-swap, and a bit of the word as the list lock.
 
-use super::word::{ListGuard, Snapshot, Word};
+use super::word::{Condition, ListGuard, Snapshot, Word};
 use crate::sync::{Ordering, back_off};
 
 /// The lock bit needs no critical section beside it.
@@ -26,36 +26,24 @@ impl Word {
         self.compare_and_swap(current, new, success)
     }
 
-    /// Takes the list lock if `condition`, which no locked word meets, returns `true` for the word. Does not wait.
-    #[inline(always)]
-    pub(super) fn try_lock_if(&self, condition: impl Fn(Snapshot) -> bool) -> Option<ListGuard<'_>> {
-        let current = self.load();
-        if condition(current) {
-            self.try_lock_from(current).ok()
-        } else {
-            None
-        }
-    }
-
-    /// Takes the list lock, unless `unless` returns `true` for the word. Waits for a thread that holds the lock.
+    /// Takes the list lock if the word meets `condition`. Waits for a thread that holds the lock.
     ///
     /// # Errors
     ///
-    /// Returns the word for which `unless` returned `true`.
-    #[inline]
-    pub(super) fn lock_unless(&self, unless: impl Fn(Snapshot) -> bool) -> Result<ListGuard<'_>, Snapshot> {
+    /// Returns the word that does not meet `condition`.
+    #[inline(always)]
+    pub(super) fn lock_if(&self, condition: Condition) -> Result<ListGuard<'_>, Snapshot> {
         let mut current = self.load();
         loop {
-            if unless(current) {
-                return Err(current);
-            }
-            if current.is_locked() {
+            if condition.and_unlocked().is_met_by(current) {
+                match self.try_lock_from(current) {
+                    Ok(guard) => return Ok(guard),
+                    Err(found) => current = found,
+                }
+            } else if condition.is_met_by(current) {
                 current = self.wait_until_unlocked();
-                continue;
-            }
-            match self.try_lock_from(current) {
-                Ok(guard) => return Ok(guard),
-                Err(found) => current = found,
+            } else {
+                return Err(current);
             }
         }
     }
@@ -73,7 +61,7 @@ impl Word {
     /// Waits for the thread that holds the list lock, which runs no user code and a bounded number of steps.
     #[cold]
     #[inline(never)]
-    pub(super) fn wait_until_unlocked(&self) -> Snapshot {
+    fn wait_until_unlocked(&self) -> Snapshot {
         let mut turn = 0;
         loop {
             let current = self.load();
@@ -105,15 +93,13 @@ mod tests {
         let word = Word::new(Snapshot::UNINIT);
         let (is_waiting, is_released) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
-            let Ok(guard) = word.lock_unless(|_| false) else {
-                unreachable!("no condition prevents the lock")
+            let Ok(guard) = word.lock_if(Condition::NONE) else {
+                unreachable!("there is no condition")
             };
             let waiting = scope.spawn(|| {
                 wait(&|| {
-                    let guard = word.lock_unless(|_| {
-                        is_waiting.store(true, Ordering::SeqCst);
-                        false
-                    });
+                    is_waiting.store(true, Ordering::SeqCst);
+                    let guard = word.lock_if(Condition::NONE);
                     assert!(guard.is_ok_and(|_| is_released.load(Ordering::SeqCst)));
                 })
             });

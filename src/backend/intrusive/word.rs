@@ -96,19 +96,6 @@ impl Snapshot {
         Self(self.0.map_addr(|addr| addr | LOCKED))
     }
 
-    /// Returns `true` if a waiter of `kind` can be registered: the word is unlocked, and its state does not settle what
-    /// the waiter waits for.
-    #[inline(always)]
-    pub(super) fn admits(self, kind: WaiterKind) -> bool {
-        // A claimant waits while an initializer is running: INITIALIZING is set. A passive waiter does not look at that
-        // bit. Neither waits once READY is set. (Arithmetic, as a branch for each kind takes twice the instructions.)
-        let ignored = match kind {
-            WaiterKind::Claimant => 0,
-            WaiterKind::Passive => INITIALIZING,
-        };
-        self.0.addr() & (FLAGS ^ ignored) == INITIALIZING ^ ignored
-    }
-
     /// Returns `true` if the two words have the same bits. The addresses in them may be of different nodes.
     #[cfg_attr(
         not(feature = "critical-section"),
@@ -125,6 +112,49 @@ impl Snapshot {
             State::Uninit => Self::UNINIT,
             State::Initializing => Self::CLAIMED,
             State::Ready => Self::READY,
+        }
+    }
+}
+
+/// A condition on the state in a word, as arithmetic: a branch for each kind of waiter takes twice the instructions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Condition {
+    /// The bits of the state that the condition is about.
+    mask: usize,
+    /// Those of them that must be set. The others must not be.
+    set: usize,
+}
+
+impl Condition {
+    /// Any state.
+    pub(super) const NONE: Self = Self { mask: 0, set: 0 };
+    /// UNINIT.
+    pub(super) const UNINIT: Self = Self { mask: STATE, set: 0 };
+
+    /// A state that does not settle what a waiter of `kind` waits for.
+    #[inline(always)]
+    pub(super) fn keeps_waiting(kind: WaiterKind) -> Self {
+        match kind {
+            WaiterKind::Claimant => Self {
+                mask: STATE,
+                set: INITIALIZING,
+            },
+            WaiterKind::Passive => Self { mask: READY, set: 0 },
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_met_by(self, word: Snapshot) -> bool {
+        word.0.addr() & self.mask == self.set
+    }
+
+    /// The same condition, on an unlocked word.
+    #[cfg(not(feature = "critical-section"))]
+    #[inline(always)]
+    pub(super) fn and_unlocked(self) -> Self {
+        Self {
+            mask: self.mask | LOCKED,
+            set: self.set,
         }
     }
 }
@@ -246,16 +276,29 @@ mod tests {
     }
 
     #[test]
-    fn a_word_admits_the_waiters_that_its_state_does_not_settle() {
+    fn a_waiter_keeps_waiting_in_the_states_that_do_not_settle_what_it_waits_for() {
         for state in STATES {
-            let word = Snapshot::without_waiters(state);
             for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
                 assert_eq!(
-                    word.admits(kind),
+                    Condition::keeps_waiting(kind).is_met_by(Snapshot::without_waiters(state)),
                     !kind.is_settled_by(state),
                     "{kind:?} {state:?}"
                 );
-                assert!(!word.locked().admits(kind), "{kind:?} {state:?}");
+            }
+        }
+    }
+
+    #[cfg(not(feature = "critical-section"))]
+    #[test]
+    fn a_condition_on_an_unlocked_word_is_not_met_by_a_locked_one() {
+        for state in STATES {
+            let word = Snapshot::without_waiters(state);
+            let is_uninit = state == State::Uninit;
+            for (condition, is_met) in [(Condition::NONE, true), (Condition::UNINIT, is_uninit)] {
+                assert_eq!(condition.is_met_by(word), is_met, "{state:?}");
+                assert_eq!(condition.is_met_by(word.locked()), is_met, "{state:?}");
+                assert_eq!(condition.and_unlocked().is_met_by(word), is_met, "{state:?}");
+                assert!(!condition.and_unlocked().is_met_by(word.locked()), "{state:?}");
             }
         }
     }
@@ -284,9 +327,9 @@ mod tests {
     }
 
     fn lock(word: &Word) -> ListGuard<'_> {
-        match word.lock_unless(|_| false) {
+        match word.lock_if(Condition::NONE) {
             Ok(guard) => guard,
-            Err(_) => unreachable!("no condition prevents the lock"),
+            Err(_) => unreachable!("there is no condition"),
         }
     }
 }
