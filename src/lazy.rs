@@ -152,12 +152,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     /// Returns the value, or `None` if it is not computed yet. Never waits and never polls the future: one load (Acquire).
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
-        if self.raw.is_ready() {
-            // SAFETY: the state is READY.
-            Some(unsafe { self.get_unchecked() })
-        } else {
-            None
-        }
+        HasRawCell::get(self)
     }
 
     /// # Safety
@@ -300,8 +295,9 @@ impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
     }
 
     #[inline(always)]
-    fn get(&self) -> Option<&T> {
-        self.try_get()
+    unsafe fn get_unchecked(&self) -> &T {
+        // SAFETY: the caller guarantees that a call has found the state READY.
+        unsafe { self.get_unchecked() }
     }
 }
 

@@ -6,8 +6,9 @@ use crate::{
     backend::{Backend, Intrusive, Local, State},
     error::{InitializingError, SetError},
     once_cell::futures::unwrap_infallible,
+    raw::RawCell,
     raw::initialize::initialize_blocking,
-    raw::{Acquired, RawCell},
+    raw::wait::{Acquired, HasRawCell},
 };
 
 pub use self::futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait};

@@ -134,17 +134,6 @@ impl<T, B: Backend> RawCell<T, B> {
         unsafe { &mut *place }
     }
 
-    /// Returns the value or the claim, or `None` while an initializer runs.
-    #[inline]
-    pub(crate) fn acquire(&self) -> Option<Acquired<'_, T, B>> {
-        match self.try_claim() {
-            Ok(claim) => Some(Acquired::Claimed(claim)),
-            // SAFETY: the backend has found the state READY.
-            Err(State::Ready) => Some(Acquired::Ready(unsafe { self.get_unchecked() })),
-            Err(_) => None,
-        }
-    }
-
     /// Takes the claim.
     ///
     /// # Errors
@@ -164,14 +153,6 @@ impl<T, B: Backend> Drop for RawCell<T, B> {
             unsafe { self.value.get_mut().assume_init_drop() };
         }
     }
-}
-
-/// What a claimant gets from a raw cell.
-pub(crate) enum Acquired<'a, T, B: Backend> {
-    /// The value.
-    Ready(&'a T),
-    /// The right to initialize the empty raw cell.
-    Claimed(Claim<&'a RawCell<T, B>>),
 }
 
 /// The right to initialize a raw cell.

@@ -469,8 +469,9 @@ impl<T> HasRawCell for StaticLazy<T> {
     }
 
     #[inline(always)]
-    fn get(&self) -> Option<&T> {
-        self.try_get()
+    unsafe fn get_unchecked(&self) -> &T {
+        // SAFETY: the caller guarantees that a call has found the state READY.
+        unsafe { self.raw.get_unchecked() }
     }
 }
 

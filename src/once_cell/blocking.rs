@@ -14,9 +14,9 @@ use crate::{
     lazy::Lazy,
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
+    raw::RawCell,
     raw::initialize::initialize_blocking,
-    raw::wait::{HasRawCell, WaitFuture, poll_and_unregister},
-    raw::{Acquired, RawCell},
+    raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister},
     static_lazy::StaticLazy,
     sync::{has_elapsed, parker},
 };
@@ -209,7 +209,7 @@ impl<T> StaticLazy<T> {
 }
 
 /// Returns the value or the claim; waits while an initializer runs.
-fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, T, B> {
+fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, RawCell<T, B>> {
     raw.acquire().unwrap_or_else(|| {
         let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
         block_on(raw, |cx| {

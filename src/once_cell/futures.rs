@@ -11,10 +11,10 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
+    raw::RawCell,
     raw::initialize::{Conclude, Fallibly, Infallibly, Initializing},
     raw::stage::Stage,
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
-    raw::{Acquired, RawCell},
 };
 
 /// The stage of a future that has an initializer: its input is the closure, its work the future that the closure returns.
@@ -281,20 +281,20 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let acquired = this.stage.poll(
+        let claimed = this.stage.poll(
             cx,
-            Acquired::Ready,
+            Err,
             |stage, claim, _| {
                 stage.start();
-                Poll::Ready(Acquired::Claimed(claim))
+                Poll::Ready(Ok(claim))
             },
             |_, _| polled_after_completion(),
         );
-        let acquired = ready!(acquired);
+        let claimed = ready!(claimed);
         let value = this.value.take().expect("the value is kept until completion");
-        Poll::Ready(match acquired {
-            Acquired::Ready(present) => Err((present, value)),
-            Acquired::Claimed(claim) => Ok(claim.publish(value)),
+        Poll::Ready(match claimed {
+            Err(present) => Err((present, value)),
+            Ok(claim) => Ok(claim.publish(value)),
         })
     }
 }

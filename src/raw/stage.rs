@@ -10,8 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::WaiterKind,
-    raw::wait::{HasRawCell, WaitFuture, polled_after_completion},
-    raw::{Claim, RawCell},
+    raw::wait::{Acquired, ClaimOf, HasRawCell, WaitFuture, polled_after_completion},
 };
 
 pin_project! {
@@ -56,9 +55,6 @@ pin_project! {
     }
 }
 
-/// The claim of an `A`.
-pub(crate) type ClaimOf<'a, A> = Claim<&'a RawCell<<A as HasRawCell>::Value, <A as HasRawCell>::Backend>>;
-
 impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     #[inline(always)]
     pub(crate) fn new(awaited: &'a A, input: I) -> Self {
@@ -98,21 +94,18 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                     step: Step::Unstarted { awaited, .. },
                 } => {
                     let awaited = *awaited;
-                    let found = match awaited.get() {
-                        Some(value) => Ok(value),
-                        None => Err(awaited.raw().try_claim()),
-                    };
+                    let acquired = awaited.acquire();
                     // To the compiler, the atomic operations above may have changed any memory. Without this, it would
                     // check the stage again for each use of it below, the drop of the future among them.
                     // SAFETY: the stage was `Unstarted` above, and `self` is borrowed exclusively.
                     unsafe { hint::assert_unchecked(self.is_unstarted()) };
-                    match found {
-                        Ok(value) => {
+                    match acquired {
+                        Some(Acquired::Ready(value)) => {
                             self.complete();
                             return Poll::Ready(ready(value));
                         }
-                        Err(Ok(claim)) => break 'claim claim,
-                        Err(Err(_)) => ready!(self.as_mut().wait(cx)),
+                        Some(Acquired::Claimed(claim)) => break 'claim claim,
+                        None => ready!(self.as_mut().wait(cx)),
                     }
                 }
                 Self::Waiting { waiting, .. } => {
@@ -143,16 +136,12 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
             return resume(self, cx).map(Ok);
         };
-        let found = ready!(waiting.poll_until(cx, |awaited| match awaited.get() {
-            Some(value) => Some(Ok(value)),
-            None => awaited.raw().try_claim().ok().map(Err),
-        }));
-        Poll::Ready(match found {
-            Ok(value) => {
+        Poll::Ready(match ready!(waiting.poll_acquire(cx)) {
+            Acquired::Ready(value) => {
                 self.complete();
                 Ok(ready(value))
             }
-            Err(claim) => {
+            Acquired::Claimed(claim) => {
                 // If the drop of the waiter panics, the claim is released.
                 self.stop_waiting();
                 Err(claim)

@@ -8,9 +8,9 @@ use core::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    backend::{Backend, WaiterKind},
+    backend::{Backend, State, WaiterKind},
     deadlock::{self, Runner},
-    raw::RawCell,
+    raw::{Claim, RawCell},
     trace::WaitEvent,
 };
 
@@ -25,8 +25,43 @@ pub(crate) trait HasRawCell {
     /// Returns the same raw cell each time.
     fn raw(&self) -> &RawCell<Self::Value, Self::Backend>;
 
+    /// # Safety
+    ///
+    /// A call that found the state READY happens before this call.
+    unsafe fn get_unchecked(&self) -> &Self::Output;
+
     /// Returns the value, or `None` if the state is not READY.
-    fn get(&self) -> Option<&Self::Output>;
+    #[inline(always)]
+    fn get(&self) -> Option<&Self::Output> {
+        if self.raw().is_ready() {
+            // SAFETY: the state is READY.
+            Some(unsafe { self.get_unchecked() })
+        } else {
+            None
+        }
+    }
+
+    /// Returns the value or the claim, or `None` while an initializer runs. It looks at the state once.
+    #[inline(always)]
+    fn acquire(&self) -> Option<Acquired<'_, Self>> {
+        match self.raw().try_claim() {
+            Ok(claim) => Some(Acquired::Claimed(claim)),
+            // SAFETY: the backend has found the state READY.
+            Err(State::Ready) => Some(Acquired::Ready(unsafe { self.get_unchecked() })),
+            Err(_) => None,
+        }
+    }
+}
+
+/// The claim of an `A`.
+pub(crate) type ClaimOf<'a, A> = Claim<&'a RawCell<<A as HasRawCell>::Value, <A as HasRawCell>::Backend>>;
+
+/// What a claimant gets from an `A`.
+pub(crate) enum Acquired<'a, A: HasRawCell + ?Sized> {
+    /// The value.
+    Ready(&'a A::Output),
+    /// The right to initialize the empty raw cell.
+    Claimed(ClaimOf<'a, A>),
 }
 
 impl<T, B: Backend> HasRawCell for RawCell<T, B> {
@@ -40,8 +75,9 @@ impl<T, B: Backend> HasRawCell for RawCell<T, B> {
     }
 
     #[inline(always)]
-    fn get(&self) -> Option<&T> {
-        self.get()
+    unsafe fn get_unchecked(&self) -> &T {
+        // SAFETY: the caller guarantees that a call has found the state READY.
+        unsafe { self.get_unchecked() }
     }
 }
 
@@ -93,6 +129,12 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         self.poll_until(cx, A::get)
     }
 
+    /// Waits until there is a value, or the claim is free. Drop the `WaitFuture` after `Ready`.
+    #[inline]
+    pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, A>> {
+        self.poll_until(cx, A::acquire)
+    }
+
     /// Waits until `look` finds something. Drop the `WaitFuture` after `Ready`.
     #[inline(always)]
     pub(crate) fn poll_until<R>(
@@ -125,18 +167,6 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
             this.event.emit::<A::Output>();
         }
         poll
-    }
-}
-
-impl<'a, T, B: Backend> WaitFuture<'a, RawCell<T, B>> {
-    /// Waits until there is a value, or the claim is free. Drop the `WaitFuture` after `Ready`.
-    #[cfg(feature = "std")]
-    #[inline]
-    pub(crate) fn poll_acquire(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<super::Acquired<'a, T, B>> {
-        self.poll_until(cx, RawCell::acquire)
     }
 }
 

@@ -17,8 +17,8 @@ use crate::{
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
     raw::initialize::{Conclude, Fallibly, Infallibly, Initializing, initialize_blocking},
-    raw::wait::{WaitFuture, poll_and_unregister},
-    raw::{Acquired, Attempt, RawCell, RawCellRef},
+    raw::wait::{Acquired, WaitFuture, poll_and_unregister},
+    raw::{Attempt, RawCell, RawCellRef},
 };
 
 /// Makes the future of a spawned initializer, on the thread that runs it.
