@@ -142,15 +142,11 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         cx: &mut Context<'_>,
         look: impl Fn(&'a A) -> Option<R>,
     ) -> Poll<R> {
-        let awaited = self.awaited;
-        if let Some(found) = look(awaited) {
-            return Poll::Ready(found);
-        }
         loop {
-            ready!(self.as_mut().poll_wait(cx));
-            if let Some(found) = look(awaited) {
+            if let Some(found) = look(self.awaited) {
                 return Poll::Ready(found);
             }
+            ready!(self.as_mut().poll_wait(cx));
         }
     }
 
