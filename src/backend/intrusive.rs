@@ -37,7 +37,7 @@
 //!
 //! | from | to | by | ordering | pairs with |
 //! |---|---|---|---|---|
-//! | UNINIT, unlocked, no waiters | INITIALIZING | compare-and-swap in `try_claim` | Acquire | the Release of the `release` before: what the failed initializer did happens before the next initializer |
+//! | UNINIT, unlocked, no waiters | INITIALIZING | compare-and-swap in `claim` | Acquire | the Release of the `release` before: what the failed initializer did happens before the next initializer |
 //! | INITIALIZING, unlocked, no waiters | READY or UNINIT | compare-and-swap in `settle` | Release | the Acquire of every load of the state |
 //! | unlocked | LOCKED | compare-and-swap in `lock_if` | Acquire | the Release of the unlocking before |
 //! | LOCKED | unlocked, with the new head and the new state | store in the drop of `ListGuard` | Release | all of the above |
@@ -89,9 +89,9 @@
 //!   ever out of the list and not yet woken.
 //! - **How a drain after a failure ends.** A woken claimant may claim, and other claimants may register behind it, while
 //!   the drain goes on. The holder of the claim owes them the wake, and not the drain. A waker that polls its task on the
-//!   spot could otherwise feed the drain forever. So a drain that does not end with its first batch appends a *marker* to
-//!   the claimants, under the same lock with which it takes that batch: a node on its own stack, with a waker that does
-//!   nothing. It drains up to the marker. Every other drain takes the marker as it takes any claimant.
+//!   spot could otherwise feed the drain forever. So the drain appends a *marker* to the claimants under the same lock with
+//!   which it ends INITIALIZING: a node on its own stack, with a waker that does nothing. It drains up to the marker. Every
+//!   other drain takes the marker as it takes any claimant.
 //! - **How a drain after a publication ends.** When the list is empty: no waiter registers once the state is READY.
 //! - **Why all claimants are woken.** A failure that passes the claim to one waiter relies on that waiter being polled. A
 //!   task may hold a woken future without polling it, in a `select!` branch that lost, while it waits for the very cell
@@ -217,19 +217,6 @@ impl UnwindSafe for IntrusiveWaiter {}
 impl RefUnwindSafe for IntrusiveWaiter {}
 
 impl Intrusive {
-    /// Claims an empty cell that has waiters, or whose list another thread has locked.
-    #[cold]
-    #[inline(never)]
-    fn try_claim_contended(&self) -> Result<(), State> {
-        match self.word.lock_if(Condition::UNINIT) {
-            Ok(mut guard) => {
-                guard.set_state(State::Initializing);
-                Ok(())
-            }
-            Err(found) => Err(found.state()),
-        }
-    }
-
     /// Ends INITIALIZING with `outcome`, and wakes the waiters that it concerns.
     #[inline]
     fn settle(&self, outcome: State) {
@@ -250,11 +237,21 @@ impl Intrusive {
         let mut is_settled = false;
         wake_in_batches(move |batch| {
             let mut guard = self.lock();
-            let end = if is_failure && is_settled {
+            if !is_settled {
+                is_settled = true;
+                guard.set_state(outcome);
+                if is_failure {
+                    // SAFETY: the marker is new.
+                    unsafe { marker.put_payload(Waker::noop().clone()) };
+                    // SAFETY: the marker is new. It stays in place until this function returns, which it does when the
+                    // marker is unlinked: `wake_in_batches` goes on until `false` is returned here, whether wakers panic or
+                    // not.
+                    unsafe { guard.list.push(marker, WaiterKind::Claimant) };
+                }
+            }
+            let end = if is_failure {
                 // If the marker is not linked, another drain has taken it, and all claimants before it (invariant 9).
                 marker.is_linked().then(|| NonNull::from(marker.get_ref()))
-            } else if is_failure && !guard.list.has_claimants() {
-                None
             } else {
                 guard.list.last_of_first_lane()
             };
@@ -267,27 +264,11 @@ impl Intrusive {
                 // SAFETY: the batch is empty, and `pop_through` initializes the slots that it takes.
                 unsafe { batch.fill(take) };
             }
-            if is_settled {
-                return if is_failure {
-                    marker.is_linked()
-                } else {
-                    !guard.list.is_empty()
-                };
+            if is_failure {
+                marker.is_linked()
+            } else {
+                !guard.list.is_empty()
             }
-            is_settled = true;
-            guard.set_state(outcome);
-            if !is_failure {
-                return !guard.list.is_empty();
-            }
-            let has_more = guard.list.has_claimants();
-            if has_more {
-                // SAFETY: the marker is new.
-                unsafe { marker.put_payload(Waker::noop().clone()) };
-                // SAFETY: the marker is new. It stays in place until this function returns, which it does when the marker
-                // is unlinked: `wake_in_batches` goes on until `false` is returned here, whether wakers panic or not.
-                unsafe { guard.list.push(marker, WaiterKind::Claimant) };
-            }
-            has_more
         });
     }
 
@@ -406,11 +387,7 @@ unsafe impl Backend for Intrusive {
         if found.is_initializing() {
             return Err(State::Initializing);
         }
-        // ORDERING: Acquire pairs with the Release in `settle`: the initializer before this one has ended.
-        match (self.word).compare_exchange(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire) {
-            Ok(_) => Ok(()),
-            Err(_) => self.try_claim_contended(),
-        }
+        self.word.claim().map_err(Snapshot::state)
     }
 
     #[inline]

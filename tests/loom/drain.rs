@@ -1,6 +1,6 @@
 //! More waiters than fit into one batch: the drain unlocks in between, and other threads use the cell.
 //!
-//! Under loom a batch is one waker, so that a failure with two claimants appends a marker.
+//! Under loom a batch is one waker, so that two waiters, or a claimant and the marker behind it, make two batches.
 
 use loom::thread;
 

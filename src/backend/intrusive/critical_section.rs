@@ -3,7 +3,7 @@
 use critical_section::RestoreState;
 
 use super::word::{Condition, ListGuard, Snapshot, Word};
-use crate::sync::Ordering;
+use crate::{backend::State, sync::Ordering};
 
 /// A critical section, which ends when it is dropped.
 pub(super) struct CriticalSection(RestoreState);
@@ -24,6 +24,16 @@ impl Drop for CriticalSection {
 }
 
 impl Word {
+    /// Changes UNINIT to INITIALIZING.
+    ///
+    /// # Errors
+    ///
+    /// Returns the word that was found if its state is not UNINIT.
+    pub(super) fn claim(&self) -> Result<(), Snapshot> {
+        self.lock_if(Condition::UNINIT)
+            .map(|mut guard| guard.set_state(State::Initializing))
+    }
+
     /// Replaces `current`, which has no waiters, by `new`.
     ///
     /// # Errors

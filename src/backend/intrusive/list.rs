@@ -183,12 +183,6 @@ impl<P> List<P> {
         self.head.is_null()
     }
 
-    /// Returns `true` if a claimant is in the list.
-    #[inline(always)]
-    pub(crate) fn has_claimants(&self) -> bool {
-        NonNull::new(self.head).is_some_and(|head| self.link(head).kind() == WaiterKind::Claimant)
-    }
-
     /// Appends `node` to the lane of its kind.
     ///
     /// # Safety
@@ -464,8 +458,8 @@ mod tests {
 
     fn drain_claimants(list: &mut List<u32>) -> Vec<u32> {
         let mut names = Vec::new();
-        while list.has_claimants() {
-            names.extend(pop(list, list.last_of_first_lane().unwrap(), 2));
+        while let Some(first) = list.first(WaiterKind::Claimant) {
+            names.extend(pop(list, list.prev(first), 2));
         }
         names
     }

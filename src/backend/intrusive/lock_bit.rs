@@ -1,12 +1,37 @@
 //! Compare-and-swap, and a bit of the word as the list lock.
 
 use super::word::{Condition, ListGuard, Snapshot, Word};
-use crate::sync::{Ordering, back_off};
+use crate::{
+    backend::State,
+    sync::{Ordering, back_off},
+};
 
 /// The lock bit needs no critical section beside it.
 pub(super) struct CriticalSection;
 
 impl Word {
+    /// Changes UNINIT to INITIALIZING.
+    ///
+    /// # Errors
+    ///
+    /// Returns the word that was found if its state is not UNINIT.
+    #[inline(always)]
+    pub(super) fn claim(&self) -> Result<(), Snapshot> {
+        // ORDERING: Acquire pairs with the Release in `settle`: the initializer before this one has ended.
+        match self.compare_and_swap(Snapshot::UNINIT, Snapshot::CLAIMED, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(_) => self.claim_contended(),
+        }
+    }
+
+    /// Claims an empty cell that has waiters, or whose list another thread has locked.
+    #[cold]
+    #[inline(never)]
+    fn claim_contended(&self) -> Result<(), Snapshot> {
+        self.lock_if(Condition::UNINIT)
+            .map(|mut guard| guard.set_state(State::Initializing))
+    }
+
     /// Replaces `current`, which is unlocked, by `new`.
     ///
     /// A compare-and-swap compares addresses and nothing else: the node that is linked now can have the address of a
