@@ -106,6 +106,8 @@ mod static_lazy;
 #[cfg(feature = "std")]
 pub mod runtime;
 
+pub mod guide;
+
 #[cfg(all(feature = "testing", not(any(oncelot_loom, oncelot_shuttle))))]
 pub mod testing;
 
