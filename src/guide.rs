@@ -19,10 +19,11 @@
 // The pages are modules of every build, so that links to them work in the documentation of crates that re-export items of this
 // one. Their text is read only to build the documentation and its tests.
 macro_rules! pages {
-    ($($summary:literal $page:ident: $($part:literal)+;)+) => {$(
+    ($($summary:literal $page:ident: $text:literal;)+) => {$(
         #[doc = $summary]
         #[cfg_attr(any(doc, doctest), doc = "")]
-        $(#[cfg_attr(any(doc, doctest), doc = include_str!($part))])+
+        #[cfg_attr(any(doc, doctest), doc = include_str!($text))]
+        #[cfg_attr(any(doc, doctest), doc = "")]
         #[cfg_attr(any(doc, doctest), doc = include_str!("guide/links/always.md"))]
         #[cfg_attr(all(any(doc, doctest), feature = "alloc"), doc = include_str!("guide/links/alloc.md"))]
         #[cfg_attr(all(any(doc, doctest), feature = "std"), doc = include_str!("guide/links/std.md"))]
