@@ -19,11 +19,10 @@
 // The pages are modules of every build, so that links to them work in the documentation of crates that re-export items of this
 // one. Their text is read only to build the documentation and its tests.
 macro_rules! pages {
-    ($($summary:literal $page:ident: $text:literal;)+) => {$(
+    ($($summary:literal $page:ident: $($part:literal)+;)+) => {$(
         #[doc = $summary]
         #[cfg_attr(any(doc, doctest), doc = "")]
-        #[cfg_attr(any(doc, doctest), doc = include_str!($text))]
-        #[cfg_attr(any(doc, doctest), doc = "")]
+        $(#[cfg_attr(any(doc, doctest), doc = include_str!($part), doc = "")])+
         #[cfg_attr(any(doc, doctest), doc = include_str!("guide/links/always.md"))]
         #[cfg_attr(all(any(doc, doctest), feature = "alloc"), doc = include_str!("guide/links/alloc.md"))]
         #[cfg_attr(all(any(doc, doctest), feature = "std"), doc = include_str!("guide/links/std.md"))]
@@ -62,7 +61,8 @@ pages! {
     "Migrating from tokio, async-lock, async-once-cell, embassy-sync, once_cell and std."
     migration: "guide/migration.md";
     "Sizes, instruction counts, times and code size."
-    performance: "guide/performance.md";
+    performance: "guide/performance.md" "../docs/charts/waiters.svg" "../docs/charts/uncontended.svg"
+        "../docs/charts/cancel.svg" "guide/times.md" "../docs/charts/lazy.svg";
     "The backends of this crate, and how to write one."
     backends: "guide/backends.md";
 }

@@ -109,7 +109,10 @@ where
 /// }
 /// ```
 #[cfg_attr(feature = "tokio", doc = "\n[`Tokio`]: super::Tokio")]
-#[cfg_attr(not(feature = "tokio"), doc = "\n[`Tokio`]: https://docs.rs/oncelot/latest/oncelot/runtime/struct.Tokio.html")]
+#[cfg_attr(
+    not(feature = "tokio"),
+    doc = "\n[`Tokio`]: https://docs.rs/oncelot/latest/oncelot/runtime/struct.Tokio.html"
+)]
 pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// The type of the cell's value.
     type Value: Send + Sync + 'static;

@@ -1,4 +1,4 @@
-//! A cell in an app.
+//! A cell in an application.
 
 use futures_lite::future::{block_on, yield_now, zip};
 
