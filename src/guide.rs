@@ -3,6 +3,7 @@
 //! | page | answers |
 //! |---|---|
 //! | [`choosing`] | Which of the types and methods fits my case? |
+//! | [`contract`] | What does a cell guarantee? |
 //! | [`cancellation`] | What happens if a future is dropped, or kept without being polled? What is a futurelock? |
 //! | [`failures`] | How do I retry, back off, limit the time, and share an error? |
 //! | [`resetting`] | How do I reset, refresh or expire a value? |
@@ -44,6 +45,8 @@ macro_rules! pages {
 pages! {
     "Choosing between the types and methods of this crate."
     choosing: "guide/choosing.md";
+    "The contract: what a cell guarantees, event by event."
+    contract: "guide/contract.md";
     "Cancellation, futurelock, and initializers that wait for themselves."
     cancellation: "guide/cancellation.md";
     "Retries, backoff, timeouts, and shared errors."
@@ -61,8 +64,8 @@ pages! {
     "Migrating from tokio, async-lock, async-once-cell, embassy-sync, once_cell and std."
     migration: "guide/migration.md";
     "Sizes, instruction counts, times and code size."
-    performance: "guide/performance.md" "../docs/charts/waiters.svg" "../docs/charts/uncontended.svg"
-        "../docs/charts/cancel.svg" "guide/times.md" "../docs/charts/lazy.svg";
+    performance: "guide/performance.md" "guide/times.md" "../docs/charts/waiters.svg" "../docs/charts/cancel.svg"
+        "../docs/charts/uncontended.svg" "../docs/charts/lazy.svg";
     "The backends of this crate, and how to write one."
     backends: "guide/backends.md";
 }

@@ -19,7 +19,7 @@
 //!
 //! [`OnceCell`] is the main type. The [guide] says which of the other types and methods fits which case, and has recipes, the
 //! features for each target, migration tables, and figures:
-//! [choosing] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
+//! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
 //! [performance] · [backends].
 //!
 //! # Features
@@ -41,7 +41,7 @@
 //! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them. Four of them
+//! Without features, the only dependency is `pin-project-lite`. Features only add: what a cell promises is the same with any of them. Four of them
 //! are felt by every crate of a program, as one of them turns them on for all:
 //!
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
