@@ -35,7 +35,8 @@ pub(crate) mod futures;
 /// one that runs the initializer: **an initializer goes on only while its future is polled.** If a `select!`
 /// keeps that future in a branch that it no longer polls, without dropping it, everybody waits. So they do if it is leaked.
 /// A spawned initializer and a [`lazy!`](crate::lazy!) static do not have that limit. See [choosing](crate::guide::choosing) and
-/// [cancellation](crate::guide::cancellation) in the guide; for one cell for each key, see [keys](crate::guide::keys).
+/// [cancellation](crate::guide::cancellation) in the guide; for one cell for each key, see [keys](crate::guide::keys), and for
+/// shutdown, tests and `fork`, see [runtimes](crate::guide::runtimes).
 ///
 /// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
 /// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that
