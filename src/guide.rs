@@ -61,7 +61,7 @@ pages! {
     wasm: "guide/wasm.md";
     "One cell for each key."
     keys: "guide/keys.md";
-    "Migrating from tokio, async-lock, async-once-cell, embassy-sync, once_cell and std."
+    "Migrating from tokio, async-lock, async-once-cell, embassy-sync, asyncband, once_cell and std."
     migration: "guide/migration.md";
     "Sizes, instruction counts, times and code size."
     performance: "guide/performance.md" "guide/times.md" "../docs/charts/waiters.svg" "../docs/charts/cancel.svg"
