@@ -40,6 +40,8 @@ pin_project! {
     /// driver that is neither polled nor dropped blocks the other waiters, because the computation would wake the driver's
     /// task. A [`lazy!`](crate::lazy!) static has a waker of its own and does not have that limit.
     ///
+    /// See [cancellation](crate::guide::cancellation) in the guide.
+    ///
     /// # Pinning
     ///
     /// The future is pinned with the `Lazy`. Therefore [`get`](Self::get) takes a pinned reference, such as one from

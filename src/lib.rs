@@ -14,44 +14,34 @@
 //! # futures_lite::future::block_on(pool()).unwrap();
 //! ```
 //!
-//! However many tasks ask at the same time, one of them runs the initializer, and the others wait for it. If
-//! it fails, panics or is cancelled, another one takes over. See [`OnceCell`] for all of it.
+//! Any number of tasks may ask for the value concurrently. One of them runs the initializer, and the others wait. If the
+//! initializer fails, panics or is cancelled, another waiting task retries. No waiter depends on another waiter being polled.
 //!
-//! # Which to use
-//!
-//! A future that merely waits may be dropped, or kept and polled no more: nobody is held up. What differs is what
-//! becomes of the value when that happens to the future that makes it.
-//!
-//! | | it is dropped | it is kept and not polled | the value's own future | needs |
-//! |---|---|---|---|---|
-//! | [`OnceCell::get_or_init`] | another one starts anew | **all others wait** | may borrow | `core` |
-//! | [`get_or_init_spawned`](runtime::OnceCellExt::get_or_init_spawned) | it goes on | it goes on | `Send + 'static` | a [`Runtime`](runtime::Runtime) |
-//! | [`Lazy`] | another one goes on | **all others wait** | may borrow; is pinned | `core` |
-//! | a static of [`lazy!`] | another one goes on | another one goes on | `Send + 'static` | `core` |
-//!
-//! A `select!` by reference keeps the branch that has lost; a `FuturesUnordered` or a buffered stream keeps all its
-//! futures while its owner awaits something else.
+//! [`OnceCell`] is the main type. The [guide] says which of the other types and methods fits which case, and has recipes, the
+//! features for each target, migration tables, and figures:
+//! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
+//! [performance] · [backends].
 //!
 //! # Features
 //!
 //! | feature | default | what it does |
 //! |---|---|---|
-//! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
+//! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`] |
 //! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
-//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
+//! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
-//! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
+//! | `atomic-waker` | | the backend [`AtomicWaker`] |
 //! | `atomic-waker-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
-//! | `event-listener` | | the backend [`EventListener`](backend::EventListener), with the locks of `std`; includes `std` |
+//! | `event-listener` | | the backend [`EventListener`], with the locks of `std`; includes `std` |
 //! | `event-listener-alloc` | | the same backend without `std`: its lock spins |
 //! | `event-listener-critical-section` | | the same backend without `std`, with `critical-section`: its lock is a critical section |
 //! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Without features there are no dependencies. Features only add: what a cell promises is the same with any of them. Four of them
+//! Without features, the only dependency is `pin-project-lite`. Features only add: what a cell promises is the same with any of them. Four of them
 //! are felt by every crate of a program, as one of them turns them on for all:
 //!
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
@@ -82,6 +72,18 @@
 //!
 //! Rust 1.85 and later. A higher version would be a minor release.
 
+// The links above, to the items of features that are on. Those of the others are at the end.
+#![cfg_attr(any(doc, doctest), doc = "", doc = include_str!("guide/links/always.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "alloc"), doc = include_str!("guide/links/alloc.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "std"), doc = include_str!("guide/links/std.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "blocking"), doc = include_str!("guide/links/blocking.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "tokio"), doc = include_str!("guide/links/tokio.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "smol"), doc = include_str!("guide/links/smol.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "async-std"), doc = include_str!("guide/links/async-std.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "atomic-waker"), doc = include_str!("guide/links/atomic-waker.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "event-listener-alloc"), doc = include_str!("guide/links/event-listener.md"))]
+#![cfg_attr(all(any(doc, doctest), feature = "testing"), doc = include_str!("guide/links/testing.md"))]
+#![cfg_attr(any(doc, doctest), doc = include_str!("guide/links/absent.md"))]
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -105,6 +107,8 @@ mod static_lazy;
 
 #[cfg(feature = "std")]
 pub mod runtime;
+
+pub mod guide;
 
 #[cfg(all(feature = "testing", not(any(oncelot_loom, oncelot_shuttle))))]
 pub mod testing;

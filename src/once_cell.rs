@@ -35,8 +35,9 @@ pub(crate) mod futures;
 /// Nothing is reserved for a waiter, so nobody ever waits for a task that is not being polled, except for the
 /// one that runs the initializer: **an initializer goes on only while its future is polled.** If a `select!`
 /// keeps that future in a branch that it no longer polls, without dropping it, everybody waits. So they do if it is leaked.
-/// A spawned initializer and a [`lazy!`](crate::lazy!) static do not have that limit; [which to use](crate#which-to-use)
-/// tells more, and `cargo run --example futurelock` shows it.
+/// A spawned initializer and a [`lazy!`](crate::lazy!) static do not have that limit. See [choosing](crate::guide::choosing) and
+/// [cancellation](crate::guide::cancellation) in the guide; for one cell for each key, see [keys](crate::guide::keys), and for
+/// shutdown, tests and `fork`, see [runtimes](crate::guide::runtimes).
 ///
 /// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
 /// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that
@@ -74,7 +75,7 @@ pub struct OnceCell<T, B: Backend = Intrusive> {
 ///
 /// It has the methods and the guarantees of [`OnceCell`]. It is not `Sync`, and its futures are not `Send`: it is for
 /// thread-local variables, the tasks of a `LocalSet` or of another executor on one thread, WebAssembly, and firmware with one
-/// executor. [`Local`] lists all differences, and what the operations cost.
+/// executor. [`Local`] lists all differences, and what the operations cost. See [WebAssembly](crate::guide::wasm) in the guide.
 ///
 /// [`with_backend`](OnceCell::with_backend) and `default` create an empty cell,
 /// [`with_backend_and_value`](OnceCell::with_backend_and_value) creates one that holds a value.
@@ -262,6 +263,8 @@ impl<T, B: Backend> OnceCell<T, B> {
 impl<T, B: Backend> OnceCell<T, B> {
     /// Puts `value` into the cell if it is empty and nobody is initializing it. Never waits.
     ///
+    /// For calls in interrupt handlers, see [firmware](crate::guide::firmware#interrupts) in the guide.
+    ///
     /// # Errors
     ///
     /// [`SetError::AlreadyInitializedError`] if there is a value, [`SetError::InitializingError`] if an
@@ -416,6 +419,8 @@ impl<T, B: Backend> OnceCell<T, B> {
 
     /// The same as [`get_or_init`](Self::get_or_init), for an initializer that can fail.
     ///
+    /// The guide has recipes for [retries, timeouts and shared errors](crate::guide::failures).
+    ///
     /// # Errors
     ///
     /// The error of `init`'s future, if this call ran it and it failed. The cell is empty again: the waiters
@@ -532,6 +537,8 @@ impl<T, B: Backend> OnceCell<T, B> {
 /// Owning.
 impl<T, B: Backend> OnceCell<T, B> {
     /// Takes the value out, and leaves the cell as new.
+    ///
+    /// To replace a value that other tasks may be using, see [resetting](crate::guide::resetting) in the guide.
     ///
     /// # Examples
     ///

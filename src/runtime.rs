@@ -34,7 +34,7 @@ pub(crate) mod tokio;
 /// | [`AsyncStd`] | `async-std` | async-std's global executor |
 /// | `&R` | | the runtime `R` |
 ///
-/// For any other runtime, implement this trait for a type of your own.
+/// For any other runtime, implement this trait for a type of your own. See [runtimes](crate::guide::runtimes) in the guide.
 ///
 /// # Examples
 ///
@@ -74,6 +74,18 @@ pub(crate) mod tokio;
 /// let value = future::block_on(CELL.get_or_init_spawned(&runtime, async || 1));
 /// assert_eq!(value, &1);
 /// ```
+#[cfg_attr(
+    not(feature = "tokio"),
+    doc = "\n[`Tokio`]: https://docs.rs/oncelot/latest/oncelot/runtime/struct.Tokio.html"
+)]
+#[cfg_attr(
+    not(feature = "smol"),
+    doc = "\n[`Smol`]: https://docs.rs/oncelot/latest/oncelot/runtime/struct.Smol.html"
+)]
+#[cfg_attr(
+    not(feature = "async-std"),
+    doc = "\n[`AsyncStd`]: https://docs.rs/oncelot/latest/oncelot/runtime/struct.AsyncStd.html"
+)]
 pub trait Runtime: Send + Sync {
     /// Spawns `task`, detached: it runs to its end although its result is not awaited.
     ///

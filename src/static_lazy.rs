@@ -189,6 +189,11 @@ macro_rules! __lazy_static {
 /// The first task that asks for the value polls the future, on its thread. If the future needs the context of a runtime, ask
 /// for the value in that context only: elsewhere the future panics, which poisons the static.
 ///
+/// The guide describes [futures that need their executor's waker][wakers] and [statics in tests][tests].
+///
+/// [wakers]: crate::guide::firmware#executors-with-wakers-of-their-own
+/// [tests]: crate::guide::runtimes#one-runtime-for-each-test
+///
 /// # Costs
 ///
 /// Each wake of the future wakes every waiter. Access to a ready static is one load (Acquire). Nothing allocates.

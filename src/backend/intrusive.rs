@@ -194,7 +194,8 @@ mod exclusion;
 ///   an interrupt handler**, and do not share it between threads of different priorities on one core: the handler, or the
 ///   thread of higher priority, would spin forever.
 ///
-/// Reading a cell, by [`get`](crate::OnceCell::get) and the like, is possible everywhere.
+/// Reading a cell, by [`get`](crate::OnceCell::get) and the like, is possible everywhere. See
+/// [firmware](crate::guide::firmware) and [performance](crate::guide::performance) in the guide.
 pub struct Intrusive {
     word: Word,
 }

@@ -11,6 +11,10 @@ use crate::{backend::Intrusive, lazy::Lazy};
 /// So a field can have this type, whatever its future is. The field is awaited as `(&self.field).await`. Drivers,
 /// cancellation and poisoning are those of [`Lazy`]. The box is freed as soon as the future yields the value.
 ///
+/// To stop the future when no caller waits for it, see [cancellation][stopping] in the guide.
+///
+/// [stopping]: crate::guide::cancellation#stopping-an-initializer-that-no-caller-needs
+///
 /// # Unwind safety
 ///
 /// It is neither `UnwindSafe` nor `RefUnwindSafe`, because the box may contain any future. Nor is std's

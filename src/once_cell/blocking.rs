@@ -43,6 +43,10 @@ use crate::{
 /// | a task of another executor | blocks the executor's thread: not detected |
 /// | a destructor of a thread-local | blocks, even after the thread-locals of the runtime were destroyed |
 ///
+/// [Blocking pools that wait for themselves][pools] hang; the guide lists the combinations that work.
+///
+/// [pools]: crate::guide::runtimes#blocking-pools-that-wait-for-themselves
+///
 /// A thread that waits allocates once.
 ///
 /// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. The features `blocking` and `tokio`

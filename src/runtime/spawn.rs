@@ -57,11 +57,12 @@ where
 ///
 /// # Runtimes
 ///
-/// The runtime is a value: [`Tokio`](super::Tokio), a `&tokio::runtime::Handle`, a `&R` of the caller's own. The future
+/// The runtime is a value: [`Tokio`], a `&tokio::runtime::Handle`, a `&R` of the caller's own. The future
 /// owns it, and drops it when it completes or is dropped itself. A handle that is expensive to clone is best passed by
 /// reference.
 ///
-/// The caller need not be a task of that runtime, or of any.
+/// The caller need not be a task of that runtime, or of any. The guide describes [task-locals, shutdown, and one runtime for each
+/// test](crate::guide::runtimes).
 ///
 /// # Panics
 ///
@@ -107,6 +108,11 @@ where
 ///     file.get_or_init_spawned_blocking(runtime, read).await.len()
 /// }
 /// ```
+#[cfg_attr(feature = "tokio", doc = "\n[`Tokio`]: super::Tokio")]
+#[cfg_attr(
+    not(feature = "tokio"),
+    doc = "\n[`Tokio`]: https://docs.rs/oncelot/latest/oncelot/runtime/struct.Tokio.html"
+)]
 pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// The type of the cell's value.
     type Value: Send + Sync + 'static;

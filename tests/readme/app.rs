@@ -1,4 +1,4 @@
-//! A cell in an app.
+//! A cell in an application.
 
 use futures_lite::future::{block_on, yield_now, zip};
 
@@ -7,11 +7,11 @@ use oncelot::OnceCell;
 static CONFIG: OnceCell<Config> = OnceCell::new();
 
 async fn handler() -> &'static Config {
-    CONFIG.get_or_init(load_config).await // an `async fn`
+    CONFIG.get_or_init(load_config).await // an `async fn`, or a closure such as `async || …`
 }
 
 async fn another() -> &'static Config {
-    CONFIG.get_or_init(async || parse(&read("app.toml").await)).await // or an async closure
+    CONFIG.get_or_init(async || parse(&read("app.toml").await)).await
 }
 
 struct Config;

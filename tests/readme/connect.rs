@@ -1,8 +1,6 @@
-//! The first thing that the README shows.
+//! The first example of the README.
 
 use futures_lite::future::{block_on, yield_now, zip};
-
-use crate::Error;
 
 use oncelot::OnceCell;
 
@@ -12,6 +10,9 @@ async fn pool() -> Result<&'static Pool, Error> {
     POOL.get_or_try_init(|| Pool::connect("postgres://localhost/app"))
         .await
 }
+
+#[derive(Debug)]
+struct Error;
 
 struct Pool {
     url: String,
@@ -25,7 +26,7 @@ impl Pool {
 }
 
 #[test]
-fn whoever_asks_gets_the_same_pool() {
+fn two_callers_get_the_same_pool() {
     let (first, second) = block_on(zip(pool(), pool()));
     assert!(std::ptr::eq(first.unwrap(), second.unwrap()));
     assert_eq!(POOL.get().unwrap().url, "postgres://localhost/app");

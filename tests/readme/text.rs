@@ -1,8 +1,9 @@
-//! What can be seen by reading the README beside the rest of the repository.
+//! Compares the README with the rest of the repository.
 //!
-//! A package has not all of that: there, these tests look at nothing.
+//! A package does not contain all of the repository. There, the tests that need it pass without a check.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -10,19 +11,19 @@ use std::{
 const README: &str = include_str!("../../README.md");
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 
-/// Where there is a clone.
+/// Returns the root of the repository, or `None` in a package.
 fn repository() -> Option<&'static Path> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join(".ci").exists().then_some(root)
 }
 
-/// The fenced blocks of a language.
+/// Returns the fenced blocks of `language`.
 fn blocks(language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = README.lines();
     while let Some(line) = lines.next() {
         if let Some(found) = line.strip_prefix("```") {
-            // Not `rust,ignore`, say.
+            // For example, `rust,ignore` is refused.
             assert!(["rust", "sh", "text", "toml"].contains(&found), "{found}");
             let block = lines.by_ref().take_while(|line| *line != "```");
             let block: String = block.map(|line| format!("{line}\n")).collect();
@@ -34,12 +35,12 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
-/// What is left of the README without its blocks.
+/// Returns the README without its fenced blocks.
 fn prose() -> String {
     README.split("```").step_by(2).collect()
 }
 
-/// All programs below a directory, but for what was built there.
+/// Finds all Rust files below a directory, except those in a `target` directory.
 fn programs(directory: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -52,7 +53,7 @@ fn programs(directory: &Path, found: &mut Vec<String>) {
 }
 
 #[test]
-fn all_code_stands_in_a_program() {
+fn every_rust_block_is_part_of_a_program() {
     let Some(root) = repository() else { return };
     let mut found = Vec::new();
     programs(&root.join("examples"), &mut found);
@@ -67,7 +68,7 @@ fn all_code_stands_in_a_program() {
     }
 }
 
-/// The names that the manifest declares in a section.
+/// Returns the names that a section of the manifest declares.
 fn declared(section: &str) -> Vec<&'static str> {
     let section = MANIFEST.split_once(&format!("\n[{section}]\n")).unwrap().1;
     let lines = section.lines().take_while(|line| !line.starts_with('['));
@@ -89,7 +90,7 @@ fn dependencies_are_on_this_version_and_its_features() {
     assert!(!blocks.is_empty());
     for block in blocks {
         let dependency = block.lines().find_map(|line| line.strip_prefix("oncelot = "));
-        let dependency = dependency.expect("it is this crate that is depended on");
+        let dependency = dependency.expect("the block depends on this crate");
         assert!(dependency.contains(&format!("\"{version}\"")), "{dependency}");
         let named = dependency.split_once("features = [").map_or("", |(_, rest)| rest);
         for name in named.split('"').skip(1).step_by(2) {
@@ -99,22 +100,25 @@ fn dependencies_are_on_this_version_and_its_features() {
 }
 
 #[test]
-fn every_feature_is_told_of() {
-    let table = README.split_once("\n## Features\n").unwrap().1;
-    let table: String = table
+fn the_table_of_features_is_complete() {
+    let section = README.split_once("\n## Features\n").unwrap().1;
+    let table: String = section
+        .split("\n## ")
+        .next()
+        .unwrap()
         .lines()
         .filter(|line| line.starts_with("| `"))
         .map(|line| line.split('|').nth(1).unwrap())
         .collect();
-    let mut told: Vec<_> = table.split('`').skip(1).step_by(2).collect();
+    let mut listed: Vec<_> = table.split('`').skip(1).step_by(2).collect();
     let mut features = declared("features");
     features.retain(|feature| *feature != "default");
-    told.sort_unstable();
+    listed.sort_unstable();
     features.sort_unstable();
-    assert_eq!(told, features);
+    assert_eq!(listed, features);
 }
 
-/// The anchor that GitHub gives a heading.
+/// Returns the anchor of a heading on GitHub.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter_map(|c| match c {
         ' ' | '-' => Some('-'),
@@ -125,7 +129,7 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let Some(root) = repository() else { return };
     let prose = prose();
     let headings = prose.lines().filter_map(|line| {
@@ -146,9 +150,9 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// In prose and in commands, by the directories that they begin with.
+/// Checks prose and commands for words that begin with a directory of the repository.
 #[test]
-fn every_file_that_is_named_is_there() {
+fn every_file_that_is_named_exists() {
     let Some(root) = repository() else { return };
     let is_part = |c: char| c.is_alphanumeric() || "/._-".contains(c);
     let words = README.split(|c| !is_part(c));
@@ -165,4 +169,51 @@ fn every_file_that_is_named_is_there() {
     for path in named {
         assert!(path.exists(), "there is no {}", path.display());
     }
+}
+
+/// Compares a table whose second column is this crate with the baseline of `cargo bench --bench counts`.
+fn assert_counts(root: &Path, document: &str, text: &str) {
+    let baseline = fs::read_to_string(root.join("benches/counts/baseline-x86_64.txt")).unwrap();
+    let counts: HashMap<&str, &str> = (baseline.lines())
+        .filter_map(|line| line.split_once(' '))
+        .map(|(count, name)| (name, count))
+        .collect();
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let mut compared = 0;
+    for cells in rows.map(|row| row.split(" | ").collect::<Vec<_>>()) {
+        let name = cells[0].trim_start_matches("| ");
+        if let Some(count) = counts.get(name) {
+            assert_eq!(cells[1].trim(), *count, "{document}: {name}");
+            compared += 1;
+        }
+    }
+    assert!(
+        compared >= 8,
+        "{document}: only {compared} rows are in the baseline"
+    );
+}
+
+#[test]
+fn counts_are_those_of_the_baseline() {
+    let Some(root) = repository() else { return };
+    assert_counts(root, "README.md", README);
+    let guide = fs::read_to_string(root.join("src/guide/performance.md")).unwrap();
+    assert_counts(root, "performance.md", &guide);
+}
+
+#[test]
+fn no_table_has_more_than_six_columns() {
+    for row in README.lines().filter(|line| line.starts_with('|')) {
+        assert!(row.matches('|').count() <= 7, "{row}");
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = README.lines().count();
+    assert!(
+        lines <= 160 && README.len() <= 8192,
+        "{lines} lines, {} bytes",
+        README.len()
+    );
 }

@@ -10,6 +10,12 @@
 //! | `GET /sales` | what was sold of each product | the cache of it, which is computed once |
 //! | `GET /status` | how often these were opened, and how the requests went | nothing |
 //!
+//! ```sh
+//! cargo run --release --bin sample -- /tmp/shop.sqlite
+//! cargo run --release --bin serve-tokio -- /tmp/shop.sqlite    # or serve-smol
+//! curl http://127.0.0.1:8080/cities/7                          # in another terminal
+//! ```
+//!
 //! While a file is missing or is no database, that is answered by 503. The next request tries again.
 //!
 //! | file | idea |
