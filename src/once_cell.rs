@@ -6,7 +6,7 @@ use crate::{
     backend::{Backend, Intrusive, Local, State},
     error::{InitializingError, SetError},
     once_cell::futures::unwrap_infallible,
-    raw::initialize::initialize_blocking,
+    raw::initialize::{InitCall, initialize_blocking},
     raw::{Acquired, RawCell},
 };
 
@@ -327,6 +327,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// }
     /// # init();
     /// ```
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn try_get_or_init<F: FnOnce() -> T>(&self, init: F) -> Result<&T, InitializingError> {
         if let Some(value) = self.get() {
             return Ok(value);
@@ -334,7 +335,8 @@ impl<T, B: Backend> OnceCell<T, B> {
         match self.raw.acquire() {
             Some(Acquired::Ready(value)) => Ok(value),
             Some(Acquired::Claimed(claim)) => {
-                let value = initialize_blocking(claim.begin(), || Ok::<_, Infallible>(init()));
+                let call = InitCall::new(|| Ok::<_, Infallible>(init()));
+                let value = initialize_blocking(claim.begin(), call);
                 Ok(unwrap_infallible(value))
             }
             None => Err(InitializingError),
@@ -405,6 +407,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init<F, Fut>(&self, init: F) -> GetOrInit<'_, T, F, Fut, B>
     where
         F: FnOnce() -> Fut,
@@ -438,6 +441,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init<E, F, Fut>(&self, init: F) -> GetOrTryInit<'_, T, F, Fut, B>
     where
         F: FnOnce() -> Fut,

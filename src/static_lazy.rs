@@ -36,7 +36,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive},
-    deadlock::Runner,
+    deadlock::{Origin, Runner},
     raw::stage::Stage,
     raw::wait::{HasRawCell, polled_after_completion},
     raw::{Attempt, Claim, RawCell},
@@ -216,6 +216,7 @@ struct FutureSlot {
     life: FutureState,
     /// Of the attempt that the first poll begins.
     span: InitSpan,
+    origin: Origin,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -283,6 +284,7 @@ impl<T> StaticLazy<T> {
     /// Nothing else uses the place while the static exists.
     #[doc(hidden)]
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const unsafe fn __new<Fut, const SIZE: usize, const ALIGN: usize>(
         place: &'static FutureStorage<SIZE, ALIGN>,
         init: fn() -> Fut,
@@ -301,6 +303,7 @@ impl<T> StaticLazy<T> {
             computation: UnsafeCell::new(FutureSlot {
                 life: FutureState::Unstarted,
                 span: InitSpan::NONE,
+                origin: Origin::caller(),
             }),
             future: ErasedFuture::new(place.address(), init),
         }
@@ -369,7 +372,11 @@ impl<T> StaticLazy<T> {
     ) -> Poll<T> {
         self.computation.with_mut(|computation| {
             // SAFETY: the claim gives exclusive access to the computation.
-            let FutureSlot { life: stage, span } = unsafe { &mut *computation };
+            let FutureSlot {
+                life: stage,
+                span,
+                origin,
+            } = unsafe { &mut *computation };
             assert!(
                 *stage != FutureState::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
@@ -377,7 +384,7 @@ impl<T> StaticLazy<T> {
             attempt.resume::<T>(span.take());
             // Poisoned unless what follows returns.
             let life = mem::replace(stage, FutureState::Poisoned);
-            let polled = attempt.run(Runner::Task(waker), || {
+            let polled = attempt.run::<T, _>(Runner::Task(waker), *origin, || {
                 let future = &self.future;
                 if life == FutureState::Unstarted {
                     // SAFETY: the place is large and aligned enough, as `__new` has checked.

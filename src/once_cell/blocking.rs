@@ -14,7 +14,7 @@ use crate::{
     lazy::Lazy,
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
-    raw::initialize::initialize_blocking,
+    raw::initialize::{InitCall, initialize_blocking},
     raw::wait::{HasRawCell, WaitFuture, poll_and_unregister},
     raw::{Acquired, RawCell},
     static_lazy::StaticLazy,
@@ -102,6 +102,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// let cell = oncelot::OnceCell::new();
     /// assert_eq!(cell.get_or_init_blocking(|| 1), &1);
     /// ```
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init_blocking<F: FnOnce() -> T>(&self, init: F) -> &T {
         unwrap_infallible(self.get_or_try_init_blocking(|| Ok::<_, Infallible>(init())))
     }
@@ -117,12 +118,13 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # Panics
     ///
     /// Panics as [`get_or_init_blocking`](Self::get_or_init_blocking) does.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init_blocking<E, F: FnOnce() -> Result<T, E>>(&self, init: F) -> Result<&T, E> {
         match self.get() {
             Some(value) => Ok(value),
             None => match acquire(self.raw()) {
                 Acquired::Ready(value) => Ok(value),
-                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), init),
+                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), InitCall::new(init)),
             },
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
-    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing, initialize_blocking},
+    raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing, initialize_blocking},
     raw::wait::{WaitFuture, poll_and_unregister},
     raw::{Acquired, Attempt, RawCell, RawCellRef},
 };
@@ -112,6 +112,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     type Value: Send + Sync + 'static;
 
     /// Returns the value. If there is none, spawns `init` on `runtime` and returns the value that it yields.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned(
         self,
         runtime: impl Runtime,
@@ -124,6 +125,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     ///
     /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
     /// retries.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned<E: Send + 'static>(
         self,
         runtime: impl Runtime,
@@ -132,6 +134,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
 
     /// Returns the value. If there is none, runs `init` on the blocking pool of `runtime` and returns the value that it
     /// yields.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned_blocking(
         self,
         runtime: impl Runtime,
@@ -145,6 +148,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     ///
     /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
     /// retries.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned_blocking<E: Send + 'static>(
         self,
         runtime: impl Runtime,
@@ -370,6 +374,7 @@ macro_rules! impl_once_cell_ext {
         {
             type Value = T;
 
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_init_spawned(
                 self,
                 runtime: impl Runtime,
@@ -377,19 +382,22 @@ macro_rules! impl_once_cell_ext {
             ) -> impl Future<Output = &$lifetime T> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
                 let owning_ref = move || OwningRef::new(&self);
-                let value = get_or_spawn::<Infallibly, _, _, _, _, _>(raw, runtime, owning_ref, init);
+                let value = get_or_spawn::<Infallibly, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init));
                 async { unwrap_infallible(value.await) }
             }
 
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_try_init_spawned<E: Send + 'static>(
                 self,
                 runtime: impl Runtime,
                 init: impl Initializer<Output = Result<T, E>>,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
-                get_or_spawn::<Fallibly, _, _, _, _, _>(raw, runtime, move || OwningRef::new(&self), init)
+                let owning_ref = move || OwningRef::new(&self);
+                get_or_spawn::<Fallibly, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init))
             }
 
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_init_spawned_blocking(
                 self,
                 runtime: impl Runtime,
@@ -399,13 +407,14 @@ macro_rules! impl_once_cell_ext {
                 async { unwrap_infallible(value.await) }
             }
 
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_try_init_spawned_blocking<E: Send + 'static>(
                 self,
                 runtime: impl Runtime,
                 init: impl FnOnce() -> Result<T, E> + Send + 'static,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
-                get_or_spawn_blocking(raw, runtime, move || OwningRef::new(&self), init)
+                get_or_spawn_blocking(raw, runtime, move || OwningRef::new(&self), InitCall::new(init))
             }
         }
     )*};
@@ -426,7 +435,7 @@ async fn get_or_spawn<C, R: Runtime, T, B, O, I>(
     raw: &RawCell<T, B>,
     runtime: R,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    init: I,
+    call: InitCall<I>,
 ) -> Result<&T, C::Error>
 where
     C: Conclude<OwningRef<T, B, O>, I::Output, Error: Send> + 'static,
@@ -437,7 +446,7 @@ where
 {
     get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
         let spawned = SpawnedInit {
-            init,
+            call,
             attempt,
             sender,
         };
@@ -452,7 +461,7 @@ async fn get_or_spawn_blocking<R: Runtime, T, B, O, E>(
     raw: &RawCell<T, B>,
     runtime: R,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    init: impl FnOnce() -> Result<T, E> + Send + 'static,
+    call: InitCall<impl FnOnce() -> Result<T, E> + Send + 'static>,
 ) -> Result<&T, E>
 where
     T: Send + Sync + 'static,
@@ -462,7 +471,7 @@ where
 {
     get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
         let spawned = SpawnedInit {
-            init,
+            call,
             attempt,
             sender,
         };
@@ -512,7 +521,7 @@ type Ended<E> = thread::Result<Result<(), E>>;
 /// A spawned initializer that has not begun. Field order is drop order: first the initializer, then the claim, and then
 /// the sender, which lets the caller know.
 struct SpawnedInit<I, H: RawCellRef, E> {
-    init: I,
+    call: InitCall<I>,
     attempt: Attempt<H>,
     sender: Sender<Ended<E>>,
 }
@@ -525,16 +534,16 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         I: Initializer,
     {
         let Self {
-            init,
+            call,
             attempt,
             sender,
         } = self;
-        let mut unstarted = Some((init, attempt));
+        let mut unstarted = Some((call, attempt));
         let mut running = pin!(None);
         let ended = poll_fn(|cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| {
-                if let Some((init, attempt)) = unstarted.take() {
-                    Initializing::start(running.as_mut(), attempt, || init.call(), cx);
+                if let Some((call, attempt)) = unstarted.take() {
+                    Initializing::start(running.as_mut(), attempt, call.map(|init| || init.call()), cx);
                 }
                 Initializing::poll::<C>(running.as_mut(), cx)
             }));
@@ -557,11 +566,11 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         I: FnOnce() -> Result<H::Value, E>,
     {
         let Self {
-            init,
+            call,
             attempt,
             sender,
         } = self;
-        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, init).map(drop)));
+        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, call).map(drop)));
         sender.send(ended);
     }
 }
