@@ -29,7 +29,8 @@
 //!   for the cell: they end after the initializer does. The futures inside a `FuturesUnordered` and the futures of `lazy!`
 //!   statics have wakers of their own, too. So an initializer that awaits its own cell through one of those, or through a
 //!   task that it has spawned, is not reported. Nor are two `lazy!` statics whose futures await each other.
-//! - **A wait that is polled with [`Waker::noop`].** Every task of an executor that polls in a loop may have that waker.
+//! - **A wait that is polled with a waker without data, such as [`Waker::noop`].** Every task of an executor that polls in a
+//!   loop may have that waker.
 //! - **Two branches of one `join!` or `select!`** in which the initializer of A awaits B, and the initializer of B awaits A.
 //!   The branches are polled one after the other: when the second one waits, the frame of the first one is gone. Recording
 //!   which initializer waits for which cell would not help. Each of the two may await the other cell beside a timeout, or
@@ -40,7 +41,7 @@
 //! # What is reported although it ends
 //!
 //! - A wait for the own cell beside a timeout. Its branch can never win, but the timeout can.
-//! - A wait of another task that is polled inside the initializer with the same waker, which is not [`Waker::noop`]. That
+//! - A wait of another task that is polled inside the initializer with the same waker, whose data is not null. That
 //!   takes an executor that gives all tasks one waker, and an initializer that blocks on it.
 //!
 //! # Subscribers
@@ -179,9 +180,10 @@ mod enabled {
     struct TaskId(*const (), *const RawWakerVTable);
 
     impl TaskId {
-        /// Returns `None` for a waker that may be that of any task.
+        /// Returns `None` for a waker without data, such as [`Waker::noop`], which may be that of any task.
+        // Not by `will_wake(Waker::noop())`: there are several vtables of that waker in one program.
         fn of(waker: &Waker) -> Option<Self> {
-            (!waker.will_wake(Waker::noop())).then(|| Self(waker.data(), ptr::from_ref(waker.vtable())))
+            (!waker.data().is_null()).then(|| Self(waker.data(), ptr::from_ref(waker.vtable())))
         }
     }
 
@@ -302,14 +304,17 @@ mod enabled {
                 #[cfg(feature = "tracing")]
                 Part::Subscriber => None,
             });
-            let mut separator = "the initializer ";
-            let mut end = " awaits its own cell";
-            for (outer, initializer) in initializers.enumerate() {
-                if outer > 0 {
-                    separator = " runs the initializer ";
-                    end = ", which awaits the cell of the first one";
+            let mut end = " waits for itself";
+            for (depth, initializer) in initializers.enumerate() {
+                let verb = match depth {
+                    0 => "",
+                    1 => " runs ",
+                    _ => ", which runs ",
+                };
+                if depth > 0 {
+                    end = ", which waits for the first one";
                 }
-                write!(f, "{separator}{initializer}")?;
+                write!(f, "{verb}the initializer {initializer}")?;
             }
             f.write_str(end)
         }
