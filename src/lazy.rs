@@ -228,8 +228,8 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// # Panics
     ///
     /// Panics if the future panics, or has panicked before: then the `Lazy` is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
-    /// with the feature `std` panic if the future awaits its own `Lazy`.
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// future awaits its own `Lazy`, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///

@@ -37,9 +37,23 @@ pub(crate) mod futures;
 /// A spawned initializer and a [`lazy!`](crate::lazy!) static do not have that limit; [which to use](crate#which-to-use)
 /// tells more, and `cargo run --example futurelock` shows it.
 ///
-/// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
-/// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that
-/// the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task.
+/// # Deadlocks
+///
+/// An initializer that awaits its own cell never completes. Debug builds with the feature `std`, and any build with the
+/// feature `deadlock-detection`, panic if the task of the initializer polls such a wait inside the initializer, or if the
+/// initializer blocks its thread to wait. The message names the types of the values. With `deadlock-detection`, it also names
+/// where each initializer began. If the initializer of this cell runs the initializer of another cell, and that one awaits this
+/// cell, the message lists both.
+///
+/// These waits are **not** detected, because they cannot be told from waits that end:
+///
+/// - a wait in a task that the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task;
+/// - a wait that is polled with a waker without data, such as [`Waker::noop`](core::task::Waker::noop);
+/// - two branches of one `join!` in which the initializers of two cells await each other's cell: each initializer could have
+///   another source for its value, such as a timeout.
+///
+/// A wait for the own cell beside a timeout is reported, although the timeout would end it. So is the wait of another task
+/// that the initializer polls with its own waker, which some executors do that give all tasks one waker.
 ///
 /// # Costs
 ///
@@ -351,8 +365,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Debug builds with the feature
-    /// `std` panic if the initializer of this cell awaits it.
+    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this
+    /// cell awaits it, where that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -387,8 +401,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// Panics if `init` or its future does: the cell is empty again, the waiters are woken, and one of them
     /// initializes it. Panics if a waker of a waiter does, after everybody was woken; or if a clone or a drop of the
-    /// task's own waker does. Debug builds with the
-    /// feature `std` panic if an initializer awaits its own cell.
+    /// task's own waker does. Panics if an initializer awaits its own cell, where that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -509,8 +522,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// Panics if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic if the
-    /// initializer of this cell awaits it.
+    /// Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this cell awaits it, where
+    /// that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///

@@ -176,8 +176,9 @@ macro_rules! __lazy_static {
 ///
 /// # Its own value
 ///
-/// The future must not await its own static. Debug builds with the feature `std` panic if it does, and in other builds the
-/// static never completes. Nor do two statics whose futures await each other, in any build.
+/// The future must not await its own static. Debug builds with the feature `std`, and any build with the feature
+/// `deadlock-detection`, panic if it does; in other builds the static never completes. Two statics whose futures await each
+/// other never complete, in any build.
 ///
 /// # Interrupts and contexts
 ///
@@ -320,8 +321,8 @@ impl<T> StaticLazy<T> {
     /// # Panics
     ///
     /// Panics if the future panics, or has panicked before: then the static is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
-    /// with the feature `std` panic if the future awaits its own static.
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// future awaits its own static, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///

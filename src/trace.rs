@@ -1,4 +1,4 @@
-//! One run of an initializer, as debug builds and the feature `tracing` watch it.
+//! One attempt of an initializer, as the feature `tracing` reports it and the deadlock detection sees it.
 //!
 //! Each attempt has a span, in which the initializer is polled, and ends with one event: it succeeded, failed, was
 //! cancelled or panicked. A waiter that begins to wait emits an event too. Without the feature all of it is nothing.

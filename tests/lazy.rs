@@ -688,7 +688,10 @@ mod boxed {
 // Costs.
 
 #[test]
-#[cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
+#[cfg(all(
+    target_pointer_width = "64",
+    not(any(feature = "deadlock-detection", feature = "tracing"))
+))]
 fn one_word_or_two_stand_beside_the_larger_of_the_value_and_the_future() {
     assert_eq!(size_of::<Lazy<u64, [u64; 7]>>(), 56 + 2 * 8);
     assert_eq!(size_of::<Lazy<[u64; 7], u64>>(), 56 + 2 * 8);

@@ -155,8 +155,9 @@ fn big_futures_that_refer_to_themselves_are_stored_in_place() {
         static BIG: usize = big();
     }
     assert_eq!(block_on(BIG.get()), &15_000);
-    // Beside the value. With `tracing`, a span and a count as well.
-    let words = if cfg!(feature = "tracing") { 20 } else { 7 };
+    // Beside the value. With `tracing`, a span and a count as well; with `deadlock-detection`, where it was declared.
+    let words =
+        if cfg!(feature = "tracing") { 20 } else { 7 } + usize::from(cfg!(feature = "deadlock-detection"));
     assert_eq!(size_of_val(&BIG), (words + 1) * size_of::<usize>());
 }
 

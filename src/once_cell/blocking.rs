@@ -36,7 +36,7 @@ use crate::{
 ///
 /// | called in | effect of a wait |
 /// |---|---|
-/// | the initializer of the same cell | panics, in debug builds |
+/// | the initializer of the same cell | panics, in debug builds and with the feature `deadlock-detection` |
 /// | a task of tokio's multi-thread runtime | blocks within `block_in_place`, with the feature `tokio` |
 /// | a task of tokio's current-thread runtime, or of a `LocalSet` | panics, with the feature `tokio` |
 /// | a task of async-std | panics, with the feature `async-std` |
