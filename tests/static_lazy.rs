@@ -167,6 +167,21 @@ fn the_future_is_stored_as_it_is() {
     lazy! {
         static CALL: usize = ready(size_of_future(__oncelot_lazy_init));
         static BLOCK: usize = async {
+            let words = match (cfg!(feature = "tracing"), cfg!(feature = "deadlock-detection")) {
+        (false, false) => 7,
+        (false, true) => 9,
+        (true, false) => 20,
+        (true, true) => 21,
+    };
+    assert_eq!(size_of_val(&BIG), (words + 1) * size_of::<usize>());
+}
+
+/// The expression sees the function of the macro that returns the future.
+#[test]
+fn the_future_is_stored_as_it_is() {
+    lazy! {
+        static CALL: usize = ready(size_of_future(__oncelot_lazy_init));
+        static BLOCK: usize = async {
             let words = [0_usize; 100];
             yield_now().await;
             size_of_future(__oncelot_lazy_init) + words[0]
