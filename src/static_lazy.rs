@@ -26,7 +26,9 @@
 //! nothing.
 
 use core::{
-    fmt, mem,
+    fmt,
+    future::IntoFuture,
+    mem,
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
@@ -67,6 +69,8 @@ mod storage;
 /// # futures_lite::future::block_on(async {
 /// let config: &'static Config = CONFIG.get().await;
 /// assert_eq!(*PORT.get().await, Ok(8080));
+/// // A reference to a static is awaited, too.
+/// assert_eq!(*(&PORT).await, Ok(8080));
 /// # });
 /// ```
 ///
@@ -463,6 +467,17 @@ pin_project! {
     pub struct GetStatic<T: 'static> {
         #[pin]
         stage: Stage<'static, StaticLazy<T>, (), ()>,
+    }
+}
+
+/// `(&NAME).await` is `NAME.get().await`. So a static can be passed to code that takes an `impl IntoFuture`, and can be the
+/// expression of another static: `static OTHER: &u32 = &NAME;`.
+impl<T> IntoFuture for &'static StaticLazy<T> {
+    type Output = &'static T;
+    type IntoFuture = GetStatic<T>;
+
+    fn into_future(self) -> GetStatic<T> {
+        self.get()
     }
 }
 
