@@ -274,7 +274,7 @@ fn a_reference_to_a_static_is_awaited() {
         static SECOND: &u32 = &FIRST;
     }
 
-    async fn get<T>(value: impl IntoFuture<Output = &'static T>) -> &'static T {
+    async fn get<T: 'static>(value: impl IntoFuture<Output = &'static T>) -> &'static T {
         value.await
     }
 
