@@ -179,6 +179,7 @@ pub unsafe trait Backend: Sized {
 
 /// The state of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum State {
     /// The cell is empty, and no initializer is running.
     Uninit,
@@ -190,6 +191,7 @@ pub enum State {
 
 /// What a waiter waits for, which decides the events that wake it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WaiterKind {
     /// A waiter that can initialize the cell: a value wakes it, and so does an initializer that ends without one.
     Claimant,

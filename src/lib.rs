@@ -42,6 +42,7 @@
 //! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
 //! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
+//! | `defmt` | | [`defmt::Format`] for the cells, the lazies, the errors and [`State`], which shows what `Debug` shows |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`](backend::AtomicWaker) |
@@ -94,6 +95,8 @@ extern crate std;
 
 mod deadlock;
 mod error;
+#[cfg(feature = "defmt")]
+mod format;
 mod panics;
 mod sync;
 mod trace;
