@@ -40,7 +40,8 @@ mod local;
 ///                release
 /// ```
 ///
-/// With the feature `testing`, `conformance_tests!` runs a suite for implementations.
+/// With the feature `testing`, `conformance_tests!` runs a suite for implementations. The example `custom_backend` is a complete
+/// implementation, and runs that suite.
 ///
 /// *The claim* is the right to initialize. [`try_claim`](Self::try_claim) gives it to one caller, who gives
 /// it back by [`publish`](Self::publish) or [`release`](Self::release), from any thread. While a cell is

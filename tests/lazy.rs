@@ -2,6 +2,7 @@
 
 #[path = "util/counting.rs"]
 mod counting;
+#[path = "../examples/custom_backend/locked.rs"]
 mod outsider;
 mod util;
 
