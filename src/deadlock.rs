@@ -330,6 +330,10 @@ mod disabled {
     use super::{Origin, Runner};
 
     #[inline(always)]
+    #[allow(
+        clippy::extra_unused_type_parameters,
+        reason = "it names the value where the detection is enabled"
+    )]
     pub(crate) fn with_frame<T, C, R>(
         _cell: &C,
         _runner: Runner<'_>,
