@@ -374,7 +374,6 @@ macro_rules! impl_once_cell_ext {
         {
             type Value = T;
 
-            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_init_spawned(
                 self,
                 runtime: impl Runtime,
@@ -386,7 +385,6 @@ macro_rules! impl_once_cell_ext {
                 async { unwrap_infallible(value.await) }
             }
 
-            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_try_init_spawned<E: Send + 'static>(
                 self,
                 runtime: impl Runtime,
@@ -397,7 +395,6 @@ macro_rules! impl_once_cell_ext {
                 get_or_spawn::<Fallibly, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init))
             }
 
-            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_init_spawned_blocking(
                 self,
                 runtime: impl Runtime,
@@ -407,7 +404,6 @@ macro_rules! impl_once_cell_ext {
                 async { unwrap_infallible(value.await) }
             }
 
-            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             fn get_or_try_init_spawned_blocking<E: Send + 'static>(
                 self,
                 runtime: impl Runtime,
