@@ -8,13 +8,13 @@
 //! polled with. A frame is removed when the part returns or panics. The frames of a thread are the initializers on its
 //! stack.
 //!
-//! Before a waiter registers, or a thread parks, it searches the frames of its thread for the cell that it waits for. The
-//! wait is a deadlock if the frame's poll cannot return before the wait ends:
+//! Before a waiter registers, or a thread parks, it searches the frames of its thread for the cell that it waits for. If there
+//! is such a frame, the wait is reported as follows:
 //!
-//! | the waiter | is reported if a frame of the thread has its cell and |
-//! |---|---|
-//! | a thread that is about to park | always: the thread would block the initializer further up its own stack |
-//! | a future that is polled | the frame has the same waker: the future is a part of the initializer, and would wait for itself |
+//! | the waiter | is reported | because |
+//! |---|---|---|
+//! | a thread that is about to park | in any case | the thread would block the initializer further up its own stack |
+//! | a future that is polled | if the frame has the same waker | the future is a part of the initializer, and would wait for itself |
 //!
 //! Cells whose initializers await each other are reported by the same rule if each initializer runs inside the other one:
 //! if the initializer of A initializes B, and the initializer of B awaits A, the frames are those of A and of B. The panic
