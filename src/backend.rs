@@ -41,7 +41,7 @@ mod local;
 /// ```
 ///
 /// With the feature `testing`, `conformance_tests!` runs a suite for implementations. The guide has a [complete
-/// backend](crate::guide::backends#writing-a-backend).
+/// backend](crate::guide::backends#writing-a-backend). The example `custom_backend` is another one, and runs that suite.
 ///
 /// *The claim* is the right to initialize. [`try_claim`](Self::try_claim) gives it to one caller, who gives
 /// it back by [`publish`](Self::publish) or [`release`](Self::release), from any thread. While a cell is
@@ -180,6 +180,7 @@ pub unsafe trait Backend: Sized {
 
 /// The state of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum State {
     /// The cell is empty, and no initializer is running.
     Uninit,
@@ -191,6 +192,7 @@ pub enum State {
 
 /// What a waiter waits for, which decides the events that wake it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WaiterKind {
     /// A waiter that can initialize the cell: a value wakes it, and so does an initializer that ends without one.
     Claimant,

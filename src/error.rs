@@ -17,6 +17,7 @@ use core::fmt;
 /// assert_eq!(cell.set(2), Err(SetError::AlreadyInitializedError(2)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SetError<T> {
     /// The cell already holds a value.
     AlreadyInitializedError(T),
@@ -73,6 +74,7 @@ impl<T: fmt::Debug> core::error::Error for SetError<T> {}
 /// assert_eq!(value, Ok(&1));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InitializingError;
 
 impl fmt::Display for InitializingError {

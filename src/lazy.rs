@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive},
-    deadlock::Runner,
+    deadlock::{Origin, Runner},
     panics::swallow_panic,
     raw::stage::Stage,
     raw::wait::{HasRawCell, polled_after_completion},
@@ -93,6 +93,7 @@ pin_project! {
             future: F,
             // Of the attempt that the first poll begins.
             span: InitSpan,
+            origin: Origin,
         },
         Finished {
             value: T,
@@ -116,6 +117,7 @@ impl<T: UnwindSafe + RefUnwindSafe, F: UnwindSafe, B: Backend> RefUnwindSafe for
 impl<T, F: Future<Output = T>> Lazy<T, F> {
     /// Creates a `Lazy` whose value `future` computes when a task asks for it.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn new(future: F) -> Self {
         Self::with_backend(future)
     }
@@ -132,12 +134,14 @@ impl<T, F> Lazy<T, F> {
 impl<T, F, B: Backend> Lazy<T, F, B> {
     /// Creates a `Lazy` whose value `future` computes, with the backend that its type names.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn with_backend(future: F) -> Self {
         Self {
             raw: RawCell::empty(),
             computation: UnsafeCell::new(FutureSlot::Unfinished {
                 future,
                 span: InitSpan::NONE,
+                origin: Origin::caller(),
             }),
         }
     }
@@ -201,7 +205,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     pub fn into_parts(mut self) -> Result<T, F> {
         match self.take_computation() {
             FutureSlot::Finished { value } => Ok(value),
-            FutureSlot::Unfinished { future, span } => {
+            FutureSlot::Unfinished { future, span, .. } => {
                 // Before the return value is made: if a drop panics after that, the return value is leaked.
                 span.emit();
                 Err(future)
@@ -221,8 +225,8 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// # Panics
     ///
     /// Panics if the future panics, or has panicked before: then the `Lazy` is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
-    /// with the feature `std` panic if the future awaits its own `Lazy`.
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// future awaits its own `Lazy`, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -258,12 +262,15 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
             let computation = unsafe { &mut *computation };
             // SAFETY: the computation is pinned with `self`.
             let mut computation = unsafe { Pin::new_unchecked(computation) };
-            match computation.as_mut().project() {
-                FutureSlotProj::Unfinished { span, .. } => attempt.resume::<T>(span.take()),
+            let origin = match computation.as_mut().project() {
+                FutureSlotProj::Unfinished { span, origin, .. } => {
+                    attempt.resume::<T>(span.take());
+                    *origin
+                }
                 _ => poisoned(),
-            }
+            };
             let mut poisoning = Poisoning { computation };
-            attempt.run(Runner::Task(cx.waker()), || {
+            attempt.run::<T, _>(Runner::Task(cx.waker()), origin, || {
                 let FutureSlotProj::Unfinished { future, .. } = poisoning.computation.as_mut().project()
                 else {
                     unreachable!("the future was unfinished above")

@@ -7,7 +7,7 @@ use crate::{
     error::{InitializingError, SetError},
     once_cell::futures::unwrap_infallible,
     raw::RawCell,
-    raw::initialize::initialize_blocking,
+    raw::initialize::{InitCall, initialize_blocking},
     raw::wait::{Acquired, HasRawCell},
 };
 
@@ -39,9 +39,23 @@ pub(crate) mod futures;
 /// [cancellation](crate::guide::cancellation) in the guide; for one cell for each key, see [keys](crate::guide::keys), and for
 /// shutdown, tests and `fork`, see [runtimes](crate::guide::runtimes).
 ///
-/// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
-/// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that
-/// the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task.
+/// # Deadlocks
+///
+/// An initializer that awaits its own cell never completes. Debug builds with the feature `std`, and any build with the
+/// feature `deadlock-detection`, panic if the task of the initializer polls such a wait inside the initializer, or if the
+/// initializer blocks its thread to wait. The message names the types of the values. With `deadlock-detection`, it also names
+/// where each initializer began. If the initializer of this cell runs the initializer of another cell, and that one awaits this
+/// cell, the message lists both.
+///
+/// These waits are **not** detected, because they cannot be told from waits that end:
+///
+/// - a wait in a task that the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task;
+/// - a wait that is polled with a waker without data, such as [`Waker::noop`](core::task::Waker::noop);
+/// - two branches of one `join!` in which the initializers of two cells await each other's cell: each initializer could have
+///   another source for its value, such as a timeout.
+///
+/// A wait for the own cell beside a timeout is reported, although the timeout would end it. So is the wait of another task
+/// that the initializer polls with its own waker, which some executors do that give all tasks one waker.
 ///
 /// # Costs
 ///
@@ -331,6 +345,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// }
     /// # init();
     /// ```
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn try_get_or_init<F: FnOnce() -> T>(&self, init: F) -> Result<&T, InitializingError> {
         if let Some(value) = self.get() {
             return Ok(value);
@@ -338,7 +353,8 @@ impl<T, B: Backend> OnceCell<T, B> {
         match self.raw.acquire() {
             Some(Acquired::Ready(value)) => Ok(value),
             Some(Acquired::Claimed(claim)) => {
-                let value = initialize_blocking(claim.begin(), || Ok::<_, Infallible>(init()));
+                let call = InitCall::new(|| Ok::<_, Infallible>(init()));
+                let value = initialize_blocking(claim.begin(), call);
                 Ok(unwrap_infallible(value))
             }
             None => Err(InitializingError),
@@ -353,8 +369,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Debug builds with the feature
-    /// `std` panic if the initializer of this cell awaits it.
+    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this
+    /// cell awaits it, where that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -389,8 +405,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// Panics if `init` or its future does: the cell is empty again, the waiters are woken, and one of them
     /// initializes it. Panics if a waker of a waiter does, after everybody was woken; or if a clone or a drop of the
-    /// task's own waker does. Debug builds with the
-    /// feature `std` panic if an initializer awaits its own cell.
+    /// task's own waker does. Panics if an initializer awaits its own cell, where that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -409,6 +424,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init<F, Fut>(&self, init: F) -> GetOrInit<'_, T, F, Fut, B>
     where
         F: FnOnce() -> Fut,
@@ -444,6 +460,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init<E, F, Fut>(&self, init: F) -> GetOrTryInit<'_, T, F, Fut, B>
     where
         F: FnOnce() -> Fut,
@@ -511,8 +528,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// Panics if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic if the
-    /// initializer of this cell awaits it.
+    /// Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this cell awaits it, where
+    /// that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///

@@ -26,7 +26,9 @@
 //! nothing.
 
 use core::{
-    fmt, mem,
+    fmt,
+    future::IntoFuture,
+    mem,
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
@@ -36,7 +38,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive},
-    deadlock::Runner,
+    deadlock::{Origin, Runner},
     raw::stage::Stage,
     raw::wait::{HasRawCell, polled_after_completion},
     raw::{Attempt, Claim, RawCell},
@@ -67,6 +69,8 @@ mod storage;
 /// # futures_lite::future::block_on(async {
 /// let config: &'static Config = CONFIG.get().await;
 /// assert_eq!(*PORT.get().await, Ok(8080));
+/// // A reference to a static is awaited, too.
+/// assert_eq!(*(&PORT).await, Ok(8080));
 /// # });
 /// ```
 ///
@@ -176,8 +180,9 @@ macro_rules! __lazy_static {
 ///
 /// # Its own value
 ///
-/// The future must not await its own static. Debug builds with the feature `std` panic if it does, and in other builds the
-/// static never completes. Nor do two statics whose futures await each other, in any build.
+/// The future must not await its own static. Debug builds with the feature `std`, and any build with the feature
+/// `deadlock-detection`, panic if it does; in other builds the static never completes. Two statics whose futures await each
+/// other never complete, in any build.
 ///
 /// # Interrupts and contexts
 ///
@@ -221,6 +226,7 @@ struct FutureSlot {
     life: FutureState,
     /// Of the attempt that the first poll begins.
     span: InitSpan,
+    origin: Origin,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -288,6 +294,7 @@ impl<T> StaticLazy<T> {
     /// Nothing else uses the place while the static exists.
     #[doc(hidden)]
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const unsafe fn __new<Fut, const SIZE: usize, const ALIGN: usize>(
         place: &'static FutureStorage<SIZE, ALIGN>,
         init: fn() -> Fut,
@@ -306,6 +313,7 @@ impl<T> StaticLazy<T> {
             computation: UnsafeCell::new(FutureSlot {
                 life: FutureState::Unstarted,
                 span: InitSpan::NONE,
+                origin: Origin::caller(),
             }),
             future: ErasedFuture::new(place.address(), init),
         }
@@ -322,8 +330,8 @@ impl<T> StaticLazy<T> {
     /// # Panics
     ///
     /// Panics if the future panics, or has panicked before: then the static is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
-    /// with the feature `std` panic if the future awaits its own static.
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// future awaits its own static, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -374,7 +382,11 @@ impl<T> StaticLazy<T> {
     ) -> Poll<T> {
         self.computation.with_mut(|computation| {
             // SAFETY: the claim gives exclusive access to the computation.
-            let FutureSlot { life: stage, span } = unsafe { &mut *computation };
+            let FutureSlot {
+                life: stage,
+                span,
+                origin,
+            } = unsafe { &mut *computation };
             assert!(
                 *stage != FutureState::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
@@ -382,7 +394,7 @@ impl<T> StaticLazy<T> {
             attempt.resume::<T>(span.take());
             // Poisoned unless what follows returns.
             let life = mem::replace(stage, FutureState::Poisoned);
-            let polled = attempt.run(Runner::Task(waker), || {
+            let polled = attempt.run::<T, _>(Runner::Task(waker), *origin, || {
                 let future = &self.future;
                 if life == FutureState::Unstarted {
                     // SAFETY: the place is large and aligned enough, as `__new` has checked.
@@ -460,6 +472,17 @@ pin_project! {
     pub struct GetStatic<T: 'static> {
         #[pin]
         stage: Stage<'static, StaticLazy<T>, (), ()>,
+    }
+}
+
+/// `(&NAME).await` is `NAME.get().await`. So a static can be passed to code that takes an `impl IntoFuture`, and can be the
+/// expression of another static: `static OTHER: &u32 = &NAME;`.
+impl<T> IntoFuture for &'static StaticLazy<T> {
+    type Output = &'static T;
+    type IntoFuture = GetStatic<T>;
+
+    fn into_future(self) -> GetStatic<T> {
+        self.get()
     }
 }
 

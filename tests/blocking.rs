@@ -22,7 +22,7 @@ use oncelot::{
 };
 use util::{Task, message, now, panic_of, poll, poll_with};
 
-const IS_WATCHED: bool = cfg!(debug_assertions);
+const IS_WATCHED: bool = cfg!(any(debug_assertions, feature = "deadlock-detection"));
 
 /// `Intrusive`. It counts how many waiters of a test are registered, and keeps the newest waker.
 struct Census<const TEST: usize>(Intrusive);

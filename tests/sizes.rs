@@ -1,7 +1,11 @@
 //! The sizes that the documentation speaks of: a change is meant to be noticed.
 
-// With `tracing`, a cell counts its attempts, and its futures keep their spans.
-#![cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
+// With `tracing`, a cell counts its attempts, and its futures keep their spans. With `deadlock-detection`, futures keep where
+// their initializers began.
+#![cfg(all(
+    target_pointer_width = "64",
+    not(any(feature = "deadlock-detection", feature = "tracing"))
+))]
 
 use std::{
     future::{Ready, ready},

@@ -36,7 +36,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use util::{BoxFuture, OnDrop, Task, With, message, now, panic_of, poll, poll_with, static_cell};
 
 /// Whether a wait that cannot end is detected.
-const IS_WATCHED: bool = cfg!(debug_assertions);
+const IS_WATCHED: bool = cfg!(any(debug_assertions, feature = "deadlock-detection"));
 
 thread_local! {
     static SUBSCRIBER: RefCell<Option<Arc<dyn Subscriber>>> = const { RefCell::new(None) };

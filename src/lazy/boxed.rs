@@ -67,6 +67,7 @@ pub type LocalBoxLazy<'a, T, B = Intrusive> = Lazy<T, Pin<Box<dyn Future<Output 
 impl<'a, T> BoxLazy<'a, T> {
     /// Creates a lazy whose value `future` computes when a task asks for it.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn boxed(future: impl Future<Output = T> + Send + 'a) -> Self {
         Self::with_backend(Box::pin(future))
     }
@@ -75,6 +76,7 @@ impl<'a, T> BoxLazy<'a, T> {
 impl<'a, T> LocalBoxLazy<'a, T> {
     /// Creates a lazy whose value `future` computes when a task asks for it.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn boxed_local(future: impl Future<Output = T> + 'a) -> Self {
         Self::with_backend(Box::pin(future))
     }

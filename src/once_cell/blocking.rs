@@ -15,7 +15,7 @@ use crate::{
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     raw::RawCell,
-    raw::initialize::initialize_blocking,
+    raw::initialize::{InitCall, initialize_blocking},
     raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister},
     static_lazy::StaticLazy,
     sync::{has_elapsed, parker},
@@ -36,7 +36,7 @@ use crate::{
 ///
 /// | called in | effect of a wait |
 /// |---|---|
-/// | the initializer of the same cell | panics, in debug builds |
+/// | the initializer of the same cell | panics, in debug builds and with the feature `deadlock-detection` |
 /// | a task of tokio's multi-thread runtime | blocks within `block_in_place`, with the feature `tokio` |
 /// | a task of tokio's current-thread runtime, or of a `LocalSet` | panics, with the feature `tokio` |
 /// | a task of async-std | panics, with the feature `async-std` |
@@ -106,6 +106,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// let cell = oncelot::OnceCell::new();
     /// assert_eq!(cell.get_or_init_blocking(|| 1), &1);
     /// ```
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init_blocking<F: FnOnce() -> T>(&self, init: F) -> &T {
         unwrap_infallible(self.get_or_try_init_blocking(|| Ok::<_, Infallible>(init())))
     }
@@ -121,12 +122,13 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # Panics
     ///
     /// Panics as [`get_or_init_blocking`](Self::get_or_init_blocking) does.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init_blocking<E, F: FnOnce() -> Result<T, E>>(&self, init: F) -> Result<&T, E> {
         match self.get() {
             Some(value) => Ok(value),
             None => match acquire(self.raw()) {
                 Acquired::Ready(value) => Ok(value),
-                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), init),
+                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), InitCall::new(init)),
             },
         }
     }

@@ -12,13 +12,14 @@ use pin_project_lite::pin_project;
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
     raw::RawCell,
-    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing},
+    raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing},
     raw::stage::Stage,
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
 };
 
 /// The stage of a future that has an initializer: its input is the closure, its work the future that the closure returns.
-type InitStage<'a, T, F, Fut, B> = Stage<'a, RawCell<T, B>, F, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
+type InitStage<'a, T, F, Fut, B> =
+    Stage<'a, RawCell<T, B>, InitCall<F>, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
 
 impl<'a, T, F, Fut, B: Backend> InitStage<'a, T, F, Fut, B>
 where
@@ -125,9 +126,10 @@ where
     Fut: Future<Output = T>,
 {
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::new(raw, init),
+            stage: Stage::new(raw, InitCall::new(init)),
         }
     }
 }
@@ -164,9 +166,10 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::new(raw, init),
+            stage: Stage::new(raw, InitCall::new(init)),
         }
     }
 }

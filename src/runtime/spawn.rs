@@ -16,7 +16,7 @@ use crate::{
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
-    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing, initialize_blocking},
+    raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing, initialize_blocking},
     raw::wait::{Acquired, WaitFuture, poll_and_unregister},
     raw::{Attempt, RawCell, RawCellRef},
 };
@@ -118,6 +118,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     type Value: Send + Sync + 'static;
 
     /// Returns the value. If there is none, spawns `init` on `runtime` and returns the value that it yields.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned(
         self,
         runtime: impl Runtime,
@@ -130,6 +131,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     ///
     /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
     /// retries.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned<E: Send + 'static>(
         self,
         runtime: impl Runtime,
@@ -138,6 +140,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
 
     /// Returns the value. If there is none, runs `init` on the blocking pool of `runtime` and returns the value that it
     /// yields.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned_blocking(
         self,
         runtime: impl Runtime,
@@ -151,6 +154,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     ///
     /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
     /// retries.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned_blocking<E: Send + 'static>(
         self,
         runtime: impl Runtime,
@@ -383,7 +387,7 @@ macro_rules! impl_once_cell_ext {
             ) -> impl Future<Output = &$lifetime T> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
                 let owning_ref = move || OwningRef::new(&self);
-                let value = get_or_spawn::<Infallibly, _, _, _, _, _>(raw, runtime, owning_ref, init);
+                let value = get_or_spawn::<Infallibly, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init));
                 async { unwrap_infallible(value.await) }
             }
 
@@ -393,7 +397,8 @@ macro_rules! impl_once_cell_ext {
                 init: impl Initializer<Output = Result<T, E>>,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
-                get_or_spawn::<Fallibly, _, _, _, _, _>(raw, runtime, move || OwningRef::new(&self), init)
+                let owning_ref = move || OwningRef::new(&self);
+                get_or_spawn::<Fallibly, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init))
             }
 
             fn get_or_init_spawned_blocking(
@@ -411,7 +416,7 @@ macro_rules! impl_once_cell_ext {
                 init: impl FnOnce() -> Result<T, E> + Send + 'static,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
-                get_or_spawn_blocking(raw, runtime, move || OwningRef::new(&self), init)
+                get_or_spawn_blocking(raw, runtime, move || OwningRef::new(&self), InitCall::new(init))
             }
         }
     )*};
@@ -432,7 +437,7 @@ async fn get_or_spawn<C, R: Runtime, T, B, O, I>(
     raw: &RawCell<T, B>,
     runtime: R,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    init: I,
+    call: InitCall<I>,
 ) -> Result<&T, C::Error>
 where
     C: Conclude<OwningRef<T, B, O>, I::Output, Error: Send> + 'static,
@@ -443,7 +448,7 @@ where
 {
     get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
         let spawned = SpawnedInit {
-            init,
+            call,
             attempt,
             sender,
         };
@@ -458,7 +463,7 @@ async fn get_or_spawn_blocking<R: Runtime, T, B, O, E>(
     raw: &RawCell<T, B>,
     runtime: R,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    init: impl FnOnce() -> Result<T, E> + Send + 'static,
+    call: InitCall<impl FnOnce() -> Result<T, E> + Send + 'static>,
 ) -> Result<&T, E>
 where
     T: Send + Sync + 'static,
@@ -468,7 +473,7 @@ where
 {
     get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
         let spawned = SpawnedInit {
-            init,
+            call,
             attempt,
             sender,
         };
@@ -518,7 +523,7 @@ type Ended<E> = thread::Result<Result<(), E>>;
 /// A spawned initializer that has not begun. Field order is drop order: first the initializer, then the claim, and then
 /// the sender, which lets the caller know.
 struct SpawnedInit<I, H: RawCellRef, E> {
-    init: I,
+    call: InitCall<I>,
     attempt: Attempt<H>,
     sender: Sender<Ended<E>>,
 }
@@ -531,16 +536,16 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         I: Initializer,
     {
         let Self {
-            init,
+            call,
             attempt,
             sender,
         } = self;
-        let mut unstarted = Some((init, attempt));
+        let mut unstarted = Some((call, attempt));
         let mut running = pin!(None);
         let ended = poll_fn(|cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| {
-                if let Some((init, attempt)) = unstarted.take() {
-                    Initializing::start(running.as_mut(), attempt, || init.call(), cx);
+                if let Some((call, attempt)) = unstarted.take() {
+                    Initializing::start(running.as_mut(), attempt, call.map(|init| || init.call()), cx);
                 }
                 Initializing::poll::<C>(running.as_mut(), cx)
             }));
@@ -563,11 +568,11 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         I: FnOnce() -> Result<H::Value, E>,
     {
         let Self {
-            init,
+            call,
             attempt,
             sender,
         } = self;
-        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, init).map(drop)));
+        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, call).map(drop)));
         sender.send(ended);
     }
 }

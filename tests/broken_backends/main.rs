@@ -3,7 +3,7 @@
 //! They stand in modules with the names of those of the suite that find them. What users would see of a cell is in
 //! `cells` there, which finds some of them too.
 
-#[path = "../outsider/mod.rs"]
+#[path = "../../examples/custom_backend/locked.rs"]
 mod outsider;
 #[path = "../util/mod.rs"]
 mod util;
