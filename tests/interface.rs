@@ -653,6 +653,21 @@ unsafe impl Backend for Outside {
         Poll::Pending
     }
 
+    unsafe fn poll_attempt(&self, waiter: std::pin::Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut waiting = self.waiting.lock().unwrap();
+        let place = waiting.iter_mut().find(|(number, _, _)| *number == waiter.number);
+        match place {
+            Some((_, _, current)) => {
+                let older = std::mem::replace(current, waker);
+                drop(waiting);
+                drop(older);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+
     unsafe fn cancel(&self, mut waiter: std::pin::Pin<&mut Ticket>) {
         let number = std::mem::take(&mut waiter.number);
         if number != 0 {

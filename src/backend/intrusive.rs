@@ -346,6 +346,16 @@ impl Intrusive {
         poll
     }
 
+    /// Waits until the state is stored that the drain has settled by which a claimant was unlinked.
+    ///
+    /// The owner of the claimant has seen `prev` cleared. Thread A, which clears it under the lock, stores the state
+    /// afterwards, when it unlocks.
+    fn await_settled(&self) {
+        // If the state is not INITIALIZING, A has stored it, or a later thread. If it is, it can be of the next attempt, or
+        // the one that A is about to end: in that case the lock is taken after A has released it.
+        drop(self.word.lock_unless(|word| word.state() != State::Initializing));
+    }
+
     /// Unlinks a waiter that was linked a moment ago.
     #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
@@ -442,6 +452,15 @@ unsafe impl Backend for Intrusive {
         } else {
             self.register(node, cx.waker())
         }
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let node = waiter.into_ref().node();
+        if node.is_linked() {
+            return self.update(node, cx.waker());
+        }
+        self.await_settled();
+        Poll::Ready(())
     }
 
     #[inline]

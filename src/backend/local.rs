@@ -162,22 +162,35 @@ impl Local {
         });
     }
 
-    /// Registers a waiter, or replaces its waker, unless the new one wakes the same task.
-    fn wait(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
+    /// Replaces the waker of a waiter that is linked, unless the new one wakes the same task.
+    ///
+    /// # Errors
+    ///
+    /// Returns a clone of the waker if the waiter is not linked.
+    #[inline(always)]
+    fn update(node: Pin<&WaiterNode>, waker: &Waker) -> Result<(), Waker> {
         if node.is_linked() {
             let is_same =
                 |current: &Option<Waker>| current.as_ref().is_some_and(|current| current.will_wake(waker));
             // SAFETY: the node is linked. `will_wake` compares addresses, and calls no user code.
             if unsafe { node.with_payload(is_same) } {
-                return Poll::Pending;
+                return Ok(());
             }
         }
         let waker = waker.clone();
         if node.is_linked() {
             // SAFETY: the node is linked.
             drop(unsafe { node.replace_payload(Some(waker)) });
-            return Poll::Pending;
+            return Ok(());
         }
+        Err(waker)
+    }
+
+    /// Registers a waiter, or replaces its waker, unless the new one wakes the same task.
+    fn wait(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
+        let Err(waker) = Self::update(node, waker) else {
+            return Poll::Pending;
+        };
         if !self.admits(node.kind()) {
             return Poll::Ready(());
         }
@@ -256,6 +269,14 @@ unsafe impl Backend for Local {
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut LocalWaiter>, cx: &mut Context<'_>) -> Poll<()> {
         self.wait(waiter.into_ref().node(), cx.waker())
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut LocalWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        // The state was stored before the drain began that has unlinked the waiter.
+        match Self::update(waiter.into_ref().node(), cx.waker()) {
+            Ok(()) => Poll::Pending,
+            Err(_) => Poll::Ready(()),
+        }
     }
 
     #[inline]
