@@ -2,7 +2,7 @@
 
 use core::{
     convert::Infallible,
-    fmt,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -10,7 +10,8 @@ use core::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive, State, WaiterKind},
+    error::SharedInitError,
     raw::initialize::{Conclude, Fallibly, Infallibly, Initializing},
     raw::stage::Stage,
     raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
@@ -39,6 +40,23 @@ where
                 Initializing::poll::<C>(initializing, cx)
             },
             |stage, cx| Initializing::poll::<C>(stage.work(), cx),
+        )
+    }
+}
+
+/// The stage of a future that completes with the value or the claim.
+pub(super) type AcquireStage<'a, T, B> = Stage<'a, RawCell<T, B>, (), ()>;
+
+impl<'a, T, B: Backend> AcquireStage<'a, T, B> {
+    pub(super) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, T, B>> {
+        self.poll(
+            cx,
+            Acquired::Ready,
+            |stage, claim, _| {
+                stage.start();
+                Poll::Ready(Acquired::Claimed(claim))
+            },
+            |_, _| polled_after_completion(),
         )
     }
 }
@@ -261,7 +279,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Insert<'a, T, B: Backend = Intrusive> {
         #[pin]
-        stage: Stage<'a, RawCell<T, B>, (), ()>,
+        stage: AcquireStage<'a, T, B>,
         // Taken on completion.
         value: Option<T>,
     }
@@ -281,16 +299,7 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let acquired = this.stage.poll(
-            cx,
-            Acquired::Ready,
-            |stage, claim, _| {
-                stage.start();
-                Poll::Ready(Acquired::Claimed(claim))
-            },
-            |_, _| polled_after_completion(),
-        );
-        let acquired = ready!(acquired);
+        let acquired = ready!(this.stage.poll_acquire(cx));
         let value = this.value.take().expect("the value is kept until completion");
         Poll::Ready(match acquired {
             Acquired::Ready(present) => Err((present, value)),
@@ -330,6 +339,101 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
     }
 }
 
+pin_project! {
+    /// The future of [`OnceCell::get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetOrTryInitShared<'a, T, F, Fut, B: Backend = Intrusive> {
+        #[pin]
+        stage: InitStage<'a, T, F, Fut, B>,
+        // Whether the last poll has left the stage `Waiting`, with its waiter registered.
+        is_registered: bool,
+    }
+}
+
+impl<'a, T, E, F, Fut, B: Backend> GetOrTryInitShared<'a, T, F, Fut, B>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
+        Self {
+            stage: Stage::new(raw, init),
+            is_registered: false,
+        }
+    }
+}
+
+impl<'a, T, E, F, Fut, B: Backend> Future for GetOrTryInitShared<'a, T, F, Fut, B>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Output = Result<&'a T, SharedInitError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        // Stays `false` if a waker panics. The next poll then is as the first.
+        if mem::take(this.is_registered) {
+            let ended = this.stage.poll_attempt(cx);
+            *this.is_registered = ended.is_pending();
+            return ended.map(|value| value.ok_or(SharedInitError::OtherFailed));
+        }
+        let polled = this.stage.as_mut().poll_init::<Fallibly>(cx);
+        *this.is_registered = polled.is_pending() && this.stage.is_waiting();
+        polled.map_err(SharedInitError::Failed)
+    }
+}
+
+pin_project! {
+    /// The future of [`OnceCell::wait_attempt`](crate::OnceCell::wait_attempt).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct WaitAttempt<'a, T, B: Backend = Intrusive> {
+        // `None` once the future has completed.
+        #[pin]
+        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
+        // Whether the last poll has left the waiter registered.
+        is_registered: bool,
+    }
+}
+
+impl<'a, T, B: Backend> WaitAttempt<'a, T, B> {
+    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
+        Self {
+            waiting: Some(WaitFuture::new(raw, WaiterKind::Claimant)),
+            is_registered: false,
+        }
+    }
+}
+
+impl<'a, T, B: Backend> Future for WaitAttempt<'a, T, B> {
+    type Output = Option<&'a T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a T>> {
+        let this = self.project();
+        // Stays `false` if a waker panics. The next poll then is as the first.
+        let was_registered = mem::take(this.is_registered);
+        let ended = poll_and_unregister(this.waiting, |waiting| {
+            if was_registered {
+                return waiting.poll_attempt(cx);
+            }
+            waiting.poll_until(cx, |raw| match raw.get() {
+                Some(value) => Some(Some(value)),
+                None => (raw.backend().state() == State::Uninit).then_some(None),
+            })
+        });
+        *this.is_registered = ended.is_pending();
+        ended
+    }
+}
+
 pub(crate) fn unwrap_infallible<T>(result: Result<T, Infallible>) -> T {
     let Ok(value) = result;
     value
@@ -352,4 +456,6 @@ opaque_debug! {
     GetMutOrTryInit<T, F, Fut>
     Insert<T>
     Wait<T>
+    GetOrTryInitShared<T, F, Fut>
+    WaitAttempt<T>
 }
