@@ -14,7 +14,7 @@ use super::{
     claim::{Claim, OUTCOMES},
     rule::require,
     task::Task,
-    threads::{ROUNDS, dawdle, race},
+    threads::{ROUNDS, dawdle, linger, race},
     waiter::{
         CHOICES, CROWDS, MIXTURES, Waiter, cause, crowd, mixed, only_claimants, only_passive, remove_where,
         require_woken,
@@ -425,7 +425,7 @@ pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
             released: AtomicUsize::new(0),
         })
         .collect();
-    race(ROUNDS, |round, thread| {
+    race(ROUNDS, |round, _| {
         let Watched {
             backend,
             begun,
@@ -437,7 +437,7 @@ pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
             if let Ok(claim) = Claim::try_take(backend) {
                 let number = begun.fetch_add(1, SeqCst) + 1;
                 current.store(number, SeqCst);
-                dawdle((round + step * thread) % 31);
+                linger((round + step) % 5 * 50);
                 current.store(0, SeqCst);
                 claim.release();
                 released.fetch_max(number, SeqCst);
@@ -452,7 +452,7 @@ pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
                 waiter.cancel();
                 continue;
             }
-            for _ in 0..5 {
+            for poll in 0..10 {
                 let has_ended = released.load(SeqCst) >= attempt;
                 match waiter.poll_attempt() {
                     Poll::Ready(()) => {
@@ -469,7 +469,7 @@ pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
                         "`poll_attempt` returned `Pending` though the attempt has ended"
                     ),
                 }
-                dawdle(round % 7);
+                linger(poll % 5 * 50);
             }
             waiter.cancel();
         }
