@@ -15,7 +15,7 @@ use super::{
     shadowed::Shadowed,
     support::{self, Failed, Task, bounded_on, exhaustive_on},
 };
-use crate::backend::AtomicWaker;
+use crate::{SharedInitError::OtherFailed, backend::AtomicWaker};
 
 type Stage = support::Stage<Shadowed<AtomicWaker, true>>;
 
@@ -239,6 +239,52 @@ fn cancel_against_registration() {
         cancel.join().unwrap();
         claim.end(Ok(1));
         assert_eq!(registered.end(), 1);
+    });
+}
+
+/// A shared call returns after the attempt that it waits for, although the next one has begun.
+#[test]
+fn a_shared_call_does_not_wait_for_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run());
+        claim.end(Err(Failed));
+        let next = stage.claim();
+        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
+        next.end(Ok(1));
+    });
+}
+
+/// A shared call that waits for the next attempt is not ended by the wake of the one before.
+///
+/// Worrying: A has released the claim and not yet emptied the slot; B claims and C enters the slot; A wakes C.
+#[test]
+fn a_late_wake_does_not_end_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let later = thread::spawn(|| {
+            let next = stage.try_claim()?;
+            Some((next, stage.waiting(stage.get_or_init_shared(4))))
+        });
+        claim.end(Err(Failed));
+        if let Some((next, mut late)) = later.join().unwrap() {
+            assert!(late.poll().is_pending());
+            next.end(Ok(1));
+            assert_eq!(late.end(), Ok(1));
+        }
+    });
+}
+
+/// A shared call that waits for a value gets it, polled at any time.
+#[test]
+fn a_shared_call_waits_for_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run());
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), Ok(1));
     });
 }
 
