@@ -172,8 +172,8 @@ pub unsafe trait Backend: Sized {
     /// Polls a registered claimant for the end of the attempt in which [`poll_wait`](Self::poll_wait) has registered it.
     ///
     /// The *attempt* is what begins with a `try_claim` that returns `Ok` and ends with `publish` or `release`. The waiter is
-    /// of the kind [`WaiterKind::Claimant`], and the last call with it was a `poll_wait` or a `poll_attempt` that returned
-    /// `Pending`.
+    /// of the kind [`WaiterKind::Claimant`]. The last `poll_wait` with it returned `Pending`, and since then neither `cancel`
+    /// was called with it nor has this method returned `Ready`.
     ///
     /// `Pending` leaves the waiter registered, with this waker in the place of an earlier one. `Ready` leaves it
     /// unregistered, and means that the attempt has ended (rule 9). `poll_wait` would wait for a newer attempt, if one has
@@ -181,7 +181,7 @@ pub unsafe trait Backend: Sized {
     ///
     /// # Panics
     ///
-    /// Panics if a clone or a drop of a waker does. The waiter may be registered then.
+    /// Panics if a clone or a drop of a waker does. The waiter may be registered then, and the method can be called again.
     ///
     /// # Safety
     ///

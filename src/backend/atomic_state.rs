@@ -75,9 +75,9 @@ impl AtomicState {
     pub(super) fn try_claim(&self) -> Result<(), State> {
         let mut found = self.load();
         while found.state() == State::Uninit {
+            let claimed = found.claimed();
             // ORDERING: Acquire pairs with the Release in `settle`: the initializer before us has ended.
-            match (self.0).compare_exchange(found.0, found.claimed().0, Ordering::Acquire, Ordering::Acquire)
-            {
+            match (self.0).compare_exchange(found.0, claimed.0, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return Ok(()),
                 // Another thread has claimed, and may have failed already.
                 Err(byte) => found = Snapshot(byte),

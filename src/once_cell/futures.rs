@@ -2,7 +2,7 @@
 
 use core::{
     convert::Infallible,
-    fmt, mem,
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -349,7 +349,7 @@ pin_project! {
     pub struct GetOrTryInitShared<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
         stage: InitStage<'a, T, F, Fut, B>,
-        // Whether the last poll has left the stage `Waiting`, with its waiter registered.
+        // Whether a poll has left the stage `Waiting`, with its waiter registered in an attempt.
         is_registered: bool,
     }
 }
@@ -376,10 +376,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // Stays `false` if a waker panics. The next poll then is as the first.
-        if mem::take(this.is_registered) {
+        if *this.is_registered {
             let ended = this.stage.poll_attempt(cx);
-            *this.is_registered = ended.is_pending();
             return ended.map(|value| value.ok_or(SharedInitError::OtherFailed));
         }
         let polled = this.stage.as_mut().poll_init::<Fallibly>(cx);
@@ -399,7 +397,7 @@ pin_project! {
         // `None` once the future has completed.
         #[pin]
         waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
-        // Whether the last poll has left the waiter registered.
+        // Whether a poll has left the waiter registered in an attempt.
         is_registered: bool,
     }
 }
@@ -418,12 +416,10 @@ impl<'a, T, B: Backend> Future for WaitAttempt<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a T>> {
         let this = self.project();
-        // Stays `false` if a waker panics. The next poll then is as the first.
-        let was_registered = mem::take(this.is_registered);
+        if *this.is_registered {
+            return poll_and_unregister(this.waiting, |waiting| waiting.poll_attempt(cx));
+        }
         let ended = poll_and_unregister(this.waiting, |waiting| {
-            if was_registered {
-                return waiting.poll_attempt(cx);
-            }
             waiting.poll_until(cx, |raw| match raw.get() {
                 Some(value) => Some(Some(value)),
                 None => (raw.backend().state() == State::Uninit).then_some(None),

@@ -160,7 +160,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         })
     }
 
-    /// Polls a future that the last poll has left `Waiting`, with its waiter registered. Completes it when the attempt has
+    /// Polls a future that an earlier poll has left `Waiting`, with its waiter registered. Completes it when the attempt has
     /// ended in which the waiter was registered, with the value or `None`.
     pub(crate) fn poll_attempt(
         mut self: Pin<&mut Self>,
