@@ -83,7 +83,7 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
     });
 }
 
-/// The same for a call that has moved to another task.
+/// A shared call that has moved to another task returns after its attempt, although the next one has begun.
 ///
 /// Worrying: B's newer waker is given to a node that A's drain has taken, or registers it with the next attempt.
 #[test]
