@@ -76,9 +76,9 @@ mod local;
 /// Beyond soundness, it should keep what users of cells rely on:
 ///
 /// 5. **No lost wakeup.** After `poll_wait` or [`poll_attempt`](Self::poll_attempt) has returned `Pending`, the waker that
-///    it was given last is woken
-///    as soon as the state settles what the waiter waits for: by `publish`, and for [`WaiterKind::Claimant`] by
-///    `release` too. Every such waiter is woken, not one of them: none depends on another one being polled.
+///    it was given last is woken as soon as the state settles what the waiter waits for: by `publish`, and for
+///    [`WaiterKind::Claimant`] by `release` too. Every such waiter is woken, not one of them: none depends on another one
+///    being polled.
 /// 6. **No user code under a lock.** Wakers are cloned, woken and dropped while nothing is held that another
 ///    call on the same backend needs, and any of the three may call the backend. If it panics, the backend
 ///    goes on working, nobody else stays asleep, and the panic propagates.

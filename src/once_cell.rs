@@ -468,9 +468,10 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Errors
     ///
-    /// - [`SharedInitError::Failed`] with the error of `init`'s future, if this call ran it and it failed.
-    /// - [`SharedInitError::OtherFailed`], if this call waited for another initializer that ended without a value: by an
-    ///   error, a panic, or because its future was dropped.
+    /// - [`SharedInitError::Failed`](crate::SharedInitError::Failed) with the error of `init`'s future, if this call ran it
+    ///   and it failed.
+    /// - [`SharedInitError::OtherFailed`](crate::SharedInitError::OtherFailed), if this call waited for another initializer
+    ///   that ended without a value: by an error, a panic, or because its future was dropped.
     ///
     /// # Panics
     ///

@@ -272,7 +272,8 @@ unsafe impl Backend for Local {
     }
 
     unsafe fn poll_attempt(&self, waiter: Pin<&mut LocalWaiter>, cx: &mut Context<'_>) -> Poll<()> {
-        // The state was stored before the drain began that has unlinked the waiter.
+        // A drain unlinks claimants only of the attempt whose end it was begun by, or of earlier ones (invariant 6). That end
+        // was stored before.
         match Self::update(waiter.into_ref().node(), cx.waker()) {
             Ok(()) => Poll::Pending,
             Err(_) => Poll::Ready(()),

@@ -124,7 +124,7 @@ fn a_cancellation_of_the_initializer_is_a_failure_to_shared_calls() {
 #[test]
 fn a_cancelled_shared_call_that_runs_its_initializer_fails_the_others() {
     let cell = OnceCell::new();
-    let mut running = Box::pin(cell.get_or_try_init_shared(|| Gate::<Result<u32, &str>>::new()));
+    let mut running = Box::pin(cell.get_or_try_init_shared(Gate::<Result<u32, &str>>::new));
     assert!(poll(&mut running).is_pending());
     let mut call = waiting(&cell, 2);
     drop(running);
