@@ -1,4 +1,4 @@
-//! Rules 5 and 9 of [`Backend`]: no wakeup is lost, and an attempt is told from the next one. No backend is excepted from
+//! Rules 5 and 9 of [`Backend`]: no wakeup is lost, and a wait for one attempt ends with it. No backend is excepted from
 //! this.
 //!
 //! "Woken" means: woken since the waiter was polled last. A backend may wake a waiter too early, whose task
@@ -404,8 +404,8 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
     }
 }
 
-/// Threads that claim and release, and wait for each other's attempts: none takes an attempt for ended that is in progress,
-/// and none misses the end of one because the next has begun (rule 9).
+/// Threads that claim and release, and wait for each other's attempts: `poll_attempt` returns `Pending` while the attempt is in
+/// progress, and `Ready` after it has ended, although the next one has begun (rule 9).
 pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
     /// A backend, and what is known of its attempts, which have the numbers from 1.
     struct Watched<B> {

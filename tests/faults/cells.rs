@@ -582,7 +582,7 @@ fn got(result: Result<&Value, Error>) {
     }
 }
 
-/// A value, an error of one's own, or none.
+/// A value, the caller's own error, or `OtherFailed`.
 fn got_of_one_attempt(result: Result<&Value, SharedInitError<Error>>) {
     match result {
         Ok(value) => value.see(),

@@ -276,7 +276,7 @@ fn a_late_wake_does_not_end_the_next_attempt() {
     });
 }
 
-/// A shared call that waits for a value gets it, polled at any time.
+/// A shared call that waits for a value gets it, also if it is polled spuriously.
 #[test]
 fn a_shared_call_waits_for_a_publication() {
     exhaustive(|stage| {

@@ -5,7 +5,7 @@ use loom::thread;
 use super::support::{Failed, bounded, exhaustive};
 use crate::SharedInitError::{Failed as OwnFailed, OtherFailed};
 
-/// A shared call that comes while the initializer is failing returns that, or makes the next attempt.
+/// A shared call that begins while the initializer is failing returns `OtherFailed`, or makes the next attempt.
 ///
 /// Worrying: B finds INITIALIZING; A fails and finds no waiters; B registers and sleeps.
 #[test]
@@ -39,7 +39,7 @@ fn a_shared_call_waits_for_a_failure() {
     });
 }
 
-/// A shared call that waits for a value gets it, polled for no reason at any time.
+/// A shared call that waits for a value gets it, also if it is polled spuriously.
 ///
 /// Worrying: A's drain has unlinked B, which is polled before READY is stored, and takes the attempt for a failure.
 #[test]
@@ -101,7 +101,7 @@ fn a_moved_shared_call_does_not_wait_for_the_next_attempt() {
 
 /// A shared call that waits for the next attempt is not ended by the drain of the one before.
 ///
-/// Worrying: between A's batches B claims and C registers; A's drain reaches C.
+/// Worrying: between A's batches B claims and C registers; A's drain reaches C, which takes its attempt for ended.
 #[test]
 fn a_drain_does_not_end_a_later_attempt() {
     bounded(3, |stage| {
@@ -177,7 +177,7 @@ fn a_wait_registers_against_a_publication() {
     });
 }
 
-/// `wait_attempt` returns the value, polled for no reason while it is being published.
+/// `wait_attempt` returns the value, also if it is polled spuriously while the value is being published.
 #[test]
 fn a_wait_is_polled_against_a_publication() {
     exhaustive(|stage| {

@@ -191,13 +191,13 @@ impl<B: Staged> Stage<B> {
         self.cell.get_or_try_init(fail).await.copied()
     }
 
-    /// The value; if there is none, one attempt: `value` by an initializer of ours, or the one that is in progress.
+    /// Makes or waits for one attempt; the initializer of this call yields `value`.
     pub(crate) async fn get_or_init_shared(&self, value: u32) -> Result<u32, SharedInitError<Failed>> {
         let init = || self.initialize(Ok(value));
         self.cell.get_or_try_init_shared(init).await.copied()
     }
 
-    /// The value; if there is none, one attempt that fails, or the one that is in progress.
+    /// Makes or waits for one attempt; the initializer of this call fails.
     pub(crate) async fn get_or_fail_shared(&self) -> Result<u32, SharedInitError<Failed>> {
         let fail = || self.initialize(Err(Failed));
         self.cell.get_or_try_init_shared(fail).await.copied()
