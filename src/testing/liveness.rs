@@ -404,8 +404,8 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
     }
 }
 
-/// Threads that claim and release, and wait for each other's attempts: `poll_attempt` returns `Pending` while the attempt is in
-/// progress, and `Ready` after it has ended, although the next one has begun (rule 9).
+/// Threads that claim and release, and wait for each other's attempts: `poll_attempt` returns `Pending` while the attempt is
+/// in progress, and `Ready` after it has ended, although the next one has begun (rule 9).
 pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
     /// A backend, and what is known of its attempts, which have the numbers from 1.
     struct Watched<B> {
