@@ -214,7 +214,8 @@ pub enum State {
 /// What a waiter waits for, which decides the events that wake it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaiterKind {
-    /// A waiter that can initialize the cell: a value wakes it, and so does an initializer that ends without one.
+    /// A waiter that can initialize the cell, or that waits for one attempt to end: a value wakes it, and so does an initializer
+    /// that ends without one.
     Claimant,
     /// A waiter that never initializes the cell: only a value wakes it.
     Passive,

@@ -35,6 +35,7 @@ mod guard;
 /// |---|---|
 /// | the initializer yields a value | all waiters are woken, those of each kind oldest first, and get the value |
 /// | it yields an error, panics, or is dropped | the cell is empty again, and every waiter that could initialize is woken; whoever is polled first is next |
+/// | it ends without a value, and calls of [`get_or_try_init_shared`](Self::get_or_try_init_shared) or [`wait_attempt`](Self::wait_attempt) wait for it | those calls return; none of them runs an initializer |
 /// | a waiting future is dropped | it leaves nothing behind, and nobody's wakeup is lost |
 ///
 /// Nothing is reserved for a waiter, so nobody ever waits for a task that is not being polled, except for the

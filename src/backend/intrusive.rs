@@ -56,8 +56,8 @@
 //!
 //! # Waiters
 //!
-//! Two lanes share one list: *claimants* (`get_or_init`, `insert`), which a value and a failure wake, and *passive*
-//! waiters (`wait`), which only a value wakes. Registering, unlinking and taking the oldest waiter of a lane take a
+//! Two lanes share one list: *claimants* (`get_or_init`, `insert`, `wait_attempt`), which a value and a failure wake, and
+//! *passive* waiters (`wait`), which only a value wakes. Registering, unlinking and taking the oldest waiter of a lane take a
 //! bounded number of steps, and a failure does not touch the passive lane. Each lane is woken oldest first; the order
 //! across the lanes is not the order of arrival, as claimants are woken before passive waiters.
 //!
