@@ -73,13 +73,13 @@ impl AtomicState {
 
     #[inline]
     pub(super) fn try_claim(&self) -> Result<(), State> {
-        let mut found = self.load();
+        // Most cells have had no attempt before.
+        let mut found = Snapshot::UNINIT;
         while found.state() == State::Uninit {
             let claimed = found.claimed();
             // ORDERING: Acquire pairs with the Release in `settle`: the initializer before us has ended.
             match (self.0).compare_exchange(found.0, claimed.0, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return Ok(()),
-                // Another thread has claimed, and may have failed already.
                 Err(byte) => found = Snapshot(byte),
             }
         }
