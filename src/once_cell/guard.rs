@@ -28,9 +28,9 @@ use crate::{
 ///
 /// # Hazards
 ///
-/// - **A task that holds a guard must not await the cell of the guard**, which never completes. Nor must it hold the guard
-///   while it waits for a task that awaits the cell.
-/// - The waiters wait as long as the guard exists. A guard that is kept in a variable without being used blocks them.
+/// - **A task that holds a guard must not await the guard's cell**: the wait never completes. Nor must the task await
+///   another task that awaits the cell.
+/// - The waiters wait as long as the guard exists. A guard that is kept without being used blocks them.
 /// - A guard that is forgotten, for example by [`mem::forget`](core::mem::forget), leaves the cell initializing.
 ///   [`OnceCell::take`](crate::OnceCell::take) recovers the cell.
 ///
