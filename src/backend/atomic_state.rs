@@ -97,3 +97,32 @@ impl AtomicState {
         self.0.store(attempt | outcome, Ordering::Release);
     }
 }
+
+#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_differs_from_the_63_attempts_that_follow() {
+        let state = AtomicState::UNINIT;
+        let attempts: Vec<_> = (0..129)
+            .map(|_| {
+                assert_eq!(state.try_claim(), Ok(()));
+                assert_eq!(state.try_claim(), Err(State::Initializing));
+                let attempt = state.load();
+                assert_eq!(state.load(), attempt);
+                state.settle(State::Uninit);
+                attempt
+            })
+            .collect();
+        for (i, earlier) in attempts.iter().enumerate() {
+            assert_eq!(earlier.state(), State::Initializing);
+            for (distance, later) in attempts[i..].iter().enumerate() {
+                assert_eq!(earlier == later, distance % 64 == 0, "{i}, {distance}");
+            }
+        }
+        assert_eq!(state.try_claim(), Ok(()));
+        state.settle(State::Ready);
+        assert_eq!(state.try_claim(), Err(State::Ready));
+    }
+}
