@@ -15,7 +15,7 @@ use super::{
     shadowed::Shadowed,
     support::{self, Failed, Task, bounded_on, exhaustive_on},
 };
-use crate::{SharedInitError::OtherFailed, backend::AtomicWaker};
+use crate::{SharedInitError::OtherFailed, State, backend::AtomicWaker};
 
 type Stage = support::Stage<Shadowed<AtomicWaker, true>>;
 
@@ -79,6 +79,22 @@ fn of_two_sets_one_wins() {
         let winner = if first { 1 } else { 2 };
         assert!(seen.is_none_or(|seen| seen == winner));
         assert_eq!(stage.cell.get(), Some(&winner));
+    });
+}
+
+/// A claim that is refused because there is a value sees the value.
+///
+/// Worrying: A publishes READY; B's compare-and-swap fails without having acquired what A wrote.
+#[test]
+fn a_refused_claim_sees_the_value() {
+    exhaustive(|stage| {
+        let set = thread::spawn(|| stage.cell.set(1).is_ok());
+        let found = stage.cell.try_claim().err();
+        if found == Some(State::Ready) {
+            // SAFETY: the cell has said that it holds a value.
+            assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
+        }
+        assert!(set.join().unwrap() || found.is_none());
     });
 }
 
