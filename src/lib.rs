@@ -123,10 +123,11 @@ pub use crate::backend::{Backend, Intrusive, State};
 #[cfg(feature = "alloc")]
 pub use crate::lazy::{BoxLazy, LocalBoxLazy};
 pub use crate::{
-    error::{InitializingError, SetError},
+    error::{InitializingError, SetError, SharedInitError},
     lazy::{GetLazy, Lazy},
     once_cell::{
-        GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, LocalOnceCell, OnceCell, Wait,
+        GetMutOrInit, GetMutOrTryInit, GetOrClaim, GetOrInit, GetOrTryInit, GetOrTryInitShared, InitGuard,
+        Insert, LocalOnceCell, OnceCell, Wait, WaitAttempt,
     },
     static_lazy::{GetStatic, StaticLazy},
 };

@@ -52,6 +52,26 @@ impl<const TEST: usize> Census<TEST> {
         SEEN[TEST].registered.load(SeqCst)
     }
 
+    fn poll(
+        waiter: Pin<&mut CensusWaiter>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut IntrusiveWaiter>, &mut Context<'_>) -> Poll<()>,
+    ) -> Poll<()> {
+        // SAFETY: the inner waiter is pinned with the outer one.
+        let CensusWaiter {
+            waiter,
+            is_registered,
+        } = unsafe { waiter.get_unchecked_mut() };
+        // SAFETY: as above.
+        let polled = poll(unsafe { Pin::new_unchecked(waiter) }, cx);
+        Self::count(is_registered, polled.is_pending());
+        if polled.is_pending() {
+            *SEEN[TEST].waker.lock().unwrap() = Some(cx.waker().clone());
+            SEEN[TEST].registrations.fetch_add(1, SeqCst);
+        }
+        polled
+    }
+
     fn count(waiter: &mut bool, is_registered: bool) {
         if *waiter != is_registered {
             *waiter = is_registered;
@@ -97,21 +117,15 @@ unsafe impl<const TEST: usize> Backend for Census<TEST> {
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut CensusWaiter>, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: the inner waiter is pinned with the outer one.
-        let CensusWaiter {
-            waiter,
-            is_registered,
-        } = unsafe { waiter.get_unchecked_mut() };
-        // SAFETY: as above.
-        let waiter = unsafe { Pin::new_unchecked(waiter) };
         // SAFETY: the caller's promise.
-        let polled = unsafe { self.0.poll_wait(waiter, cx) };
-        Self::count(is_registered, polled.is_pending());
-        if polled.is_pending() {
-            *SEEN[TEST].waker.lock().unwrap() = Some(cx.waker().clone());
-            SEEN[TEST].registrations.fetch_add(1, SeqCst);
-        }
-        polled
+        Self::poll(waiter, cx, |waiter, cx| unsafe { self.0.poll_wait(waiter, cx) })
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut CensusWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: the caller's promise.
+        Self::poll(waiter, cx, |waiter, cx| unsafe {
+            self.0.poll_attempt(waiter, cx)
+        })
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut CensusWaiter>) {
@@ -327,6 +341,12 @@ unsafe impl Backend for Restless {
         cx.waker().wake_by_ref();
         // SAFETY: the caller's promise.
         unsafe { self.0.poll_wait(waiter, cx) }
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        cx.waker().wake_by_ref();
+        // SAFETY: the caller's promise.
+        unsafe { self.0.poll_attempt(waiter, cx) }
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut IntrusiveWaiter>) {

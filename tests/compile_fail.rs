@@ -98,6 +98,11 @@ fn future_outlives_the_cell() {
 }
 
 #[test]
+fn guard_outlives_take() {
+    assert_refused("guard_outlives_take", "E0502");
+}
+
+#[test]
 fn set_through_a_shorter_lifetime() {
     assert_refused("set_through_a_shorter_lifetime", "E0597");
 }

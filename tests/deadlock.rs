@@ -56,6 +56,7 @@ fn a_call_with_an_initializer_is_named() {
     {
         assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
         assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+        assert_reported!("u32", block_on(cell.get_or_try_init_shared(fails)));
     };
     let cell = OnceCell::<Vec<String>>::new();
     #[rustfmt::skip]
@@ -96,6 +97,7 @@ fn a_call_that_spawns_an_initializer_is_named() {
     {
         assert_reported!("u32", block_on(cell.get_or_init_spawned(Threads, init)));
         assert_reported!("u32", block_on(cell.get_or_try_init_spawned(Threads, fails)));
+        assert_reported!("u32", block_on(cell.get_or_try_init_shared_spawned(Threads, fails)));
         assert_reported!("u32", block_on(cell.get_or_init_spawned_blocking(Threads, wait)));
         assert_reported!("u32", block_on(cell.get_or_try_init_spawned_blocking(Threads, fail)));
     };

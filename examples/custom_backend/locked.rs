@@ -124,6 +124,20 @@ unsafe impl Backend for Locked {
         poll
     }
 
+    unsafe fn poll_attempt(&self, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut inner = self.lock();
+        // `settle` removes the entries of the attempt that it ends.
+        let (poll, spare) = if inner.place_of(&ticket).is_some() {
+            (Poll::Pending, inner.put(&mut ticket, waker))
+        } else {
+            (Poll::Ready(()), Some(waker))
+        };
+        drop(inner);
+        drop(spare);
+        poll
+    }
+
     unsafe fn cancel(&self, ticket: Pin<&mut Ticket>) {
         // Most futures never wait, and need no lock here.
         if ticket.id.is_some() {

@@ -46,6 +46,21 @@ fn directly_is_found() {
 }
 
 #[test]
+fn by_a_call_that_waits_for_one_attempt_or_for_a_guard_is_found() {
+    let cell = OnceCell::new();
+    assert_is_found(Box::pin(
+        cell.get_or_init(async || cell.wait_attempt().await.copied().unwrap_or(0)),
+    ));
+    assert_is_found(Box::pin(cell.get_or_try_init_shared(async || {
+        let shared = cell.get_or_try_init_shared(async || Err::<u32, ()>(()));
+        shared.await.copied().map_err(drop)
+    })));
+    assert_is_found(Box::pin(
+        cell.get_or_init(async || cell.get_or_claim().await.copied().unwrap_or(0)),
+    ));
+}
+
+#[test]
 fn after_an_await_is_found() {
     let cell = OnceCell::new();
     let gate = Gate::new();

@@ -17,9 +17,11 @@
 mod shadowed;
 mod support;
 
+mod attempt;
 mod cancel;
 mod claim;
 mod drain;
+mod guard;
 mod lazy;
 mod publish;
 mod reentrant;
