@@ -103,6 +103,7 @@ mod lazy;
 mod once_cell;
 mod static_lazy;
 
+pub mod compat;
 #[cfg(feature = "std")]
 pub mod runtime;
 
