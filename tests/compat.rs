@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    future::{poll_fn, ready},
+    future::{Ready, poll_fn, ready},
     marker::PhantomPinned,
     mem::size_of,
     mem::size_of_val,
@@ -316,4 +316,79 @@ fn embassy_sync_debug_needs_no_debug_of_the_value() {
     assert_eq!(format!("{lock:?}"), "OnceLock { state: Uninit, .. }");
     assert!(lock.init(Opaque).is_ok());
     assert_eq!(format!("{lock:?}"), "OnceLock { state: Ready, .. }");
+}
+
+#[test]
+fn async_lock_has_the_methods_of_its_original() {
+    block_on(async {
+        let mut cell = async_lock::OnceCell::new();
+        assert_eq!((cell.is_initialized(), cell.get()), (false, None));
+        assert_eq!(cell.get_mut(), None);
+        assert_eq!(cell.try_set(1), Ok(()));
+        assert_eq!((cell.is_initialized(), cell.get()), (true, Some(&1)));
+        assert_eq!(cell.get_mut(), Some(&mut 1));
+        // SAFETY: the cell holds a value.
+        assert_eq!(unsafe { cell.get_unchecked() }, &1);
+        assert_eq!(cell.wait().await, &1);
+        assert_eq!(format!("{cell:?}"), "OnceCell(1)");
+        assert_eq!(cell.take(), Some(1));
+        assert_eq!(cell.set(2).await, Ok(&2));
+        assert_eq!(cell.into_inner(), Some(2));
+        assert_eq!(async_lock::OnceCell::from(3).get(), Some(&3));
+        assert_eq!(async_lock::OnceCell::<u32>::default().get(), None);
+    });
+}
+
+#[cfg(feature = "blocking")]
+#[test]
+fn async_lock_has_the_blocking_methods_of_its_original() {
+    let cell = async_lock::OnceCell::<u32>::new();
+    assert_eq!(cell.get_or_try_init_blocking::<&str>(|| Err("no")), Err("no"));
+    assert_eq!(cell.get_or_init_blocking(|| 1), &1);
+    assert_eq!(cell.wait_blocking(), &1);
+    assert_eq!(cell.set_blocking(2), Err(2));
+    assert_eq!(async_lock::OnceCell::new().set_blocking(2), Ok(&2));
+}
+
+#[test]
+fn async_once_cell_has_the_methods_of_its_original() {
+    block_on(async {
+        let cell = async_once_cell::OnceCell::new_with(1);
+        assert_eq!(cell.get_or_init(async { 2 }).await, &1);
+        let lazy = async_once_cell::Lazy::<u32, Ready<u32>>::with_value(1);
+        assert_eq!(format!("{lazy:?}"), "Lazy(1)");
+        assert_eq!(lazy.try_get(), Some(&1));
+        assert_eq!(lazy.into_inner(), Some(1));
+        let mut lazy = async_once_cell::Lazy::<u32, Ready<u32>>::from_future(ready(2));
+        // The lazies inside.
+        assert_eq!(oncelot::Lazy::try_get(&lazy), None);
+        assert_eq!(Pin::new(&mut *lazy).try_get_mut(), None);
+        assert!(lazy.into_parts().is_err());
+    });
+}
+
+#[test]
+fn asyncband_has_the_methods_of_its_original() {
+    block_on(async {
+        let mut cell = asyncband::OnceCell::new();
+        assert_eq!(cell.get_mut_or_try_init(async || Err("no")).await, Err("no"));
+        assert_eq!(cell.get_mut_or_init(async || 1).await, &mut 1);
+        assert_eq!(cell.clone().try_insert(2).await, Err((&1, 2)));
+        assert!(cell == asyncband::OnceCell::from_value(1));
+        let lazy = asyncband::LazyCell::from_value(1);
+        assert_eq!(format!("{lazy:?}"), "Lazy(1)");
+    });
+}
+
+#[test]
+fn embassy_sync_has_the_methods_of_its_original() {
+    let mut lock = embassy_sync::OnceLock::new();
+    assert_eq!(lock.get_or_init(|| 1), &1);
+    assert_eq!(lock.get_or_init(|| 2), &1);
+    assert!(lock.is_set());
+    assert_eq!(lock.take(), Some(1));
+    assert!(!lock.is_set());
+    // The cell inside.
+    assert_eq!(block_on(lock.get_mut_or_init(async || 3)), &mut 3);
+    assert_eq!(lock.into_inner(), Some(3));
 }

@@ -123,7 +123,7 @@ pin_project! {
     /// # What differs
     ///
     /// - If the driver of the computation is dropped, every waiter is woken, and the first one to be polled becomes the driver.
-    /// - If the destructor of the future panics, the lazy is poisoned.
+    /// - `Debug` shows `Lazy(1)`, and not `LazyCell(1)`.
     /// - Debug builds with the feature `std` panic if the future awaits its own lazy.
     ///
     /// # Examples
@@ -169,10 +169,10 @@ impl<F: FnOnce() -> Fut, Fut: Future> Future for Deferred<F, Fut> {
                 .expect("a `Lazy` does not poll a future that has panicked");
             self.set(Self::Called { future: init() });
         }
-        match self.project() {
-            DeferredProj::Called { future } => future.poll(cx),
-            DeferredProj::Uncalled { .. } => unreachable!("the future was stored above"),
-        }
+        let DeferredProj::Called { future } = self.project() else {
+            unreachable!("the future was stored above")
+        };
+        future.poll(cx)
     }
 }
 
