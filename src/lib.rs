@@ -32,6 +32,9 @@
 //! A `select!` by reference keeps the branch that has lost; a `FuturesUnordered` or a buffered stream keeps all its
 //! futures while its owner awaits something else.
 //!
+//! [`compat`] has cells with the interfaces of async-lock, async-once-cell, asyncband and embassy-sync, for programs that
+//! migrate from them.
+//!
 //! # Features
 //!
 //! | feature | default | what it does |

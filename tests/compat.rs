@@ -108,7 +108,7 @@ fn asyncband_set_waits_for_an_initializer() {
     });
 }
 
-/// A future that awaits nothing and is not `Unpin`, like a value of it.
+/// Returns a future that is not `Unpin`, and whose value is not.
 async fn pinned() -> PhantomPinned {
     PhantomPinned
 }

@@ -11,8 +11,8 @@ newtype! {
     ///   claimant is woken, and the others wait for it even if it is never polled.
     /// - A waker that panics does not keep the other waiters asleep.
     /// - A future that is polled after it has completed panics with a message.
-    /// - The blocking methods need the feature `blocking`, and do not exist in async-lock on WebAssembly. Their effect inside
-    ///   a task is that of [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking).
+    /// - The blocking methods need the feature `blocking`. The documentation of
+    ///   [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking) says what they do inside a task.
     /// - `Debug` shows `OnceCell(<uninit>)` for an empty cell, and not `OnceCell(<uninitialized>)`.
     ///
     /// # Examples

@@ -21,7 +21,6 @@ newtype! {
     ///   passes `async || init().await`.
     /// - After a failed initialization every claimant is woken, and the first one to be polled retries. In asyncband one
     ///   claimant gets the turn, and the others wait for it even if it is never polled.
-    /// - No user code, such as a waker, runs under a lock.
     /// - Debug builds with the feature `std` panic if an initializer awaits its own cell.
     ///
     /// # Examples
