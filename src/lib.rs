@@ -41,8 +41,8 @@
 //! |---|---|---|
 //! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`] |
-//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
-//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
+//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
+//! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
