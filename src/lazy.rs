@@ -179,7 +179,11 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     /// Returns a mutable reference to the value, or `None` if it is not computed yet.
     pub fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut T> {
         // SAFETY: the pinned future is not moved, and the value is not pinned.
-        match unsafe { self.get_unchecked_mut() }.computation.get_mut() {
+        unsafe { self.get_unchecked_mut() }.value_mut()
+    }
+
+    pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
+        match self.computation.get_mut() {
             FutureSlot::Finished { value } => Some(value),
             _ => None,
         }

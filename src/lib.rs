@@ -22,14 +22,17 @@
 //! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
 //! [performance] · [backends].
 //!
+//! [`compat`] has cells with the interfaces of async-lock, async-once-cell, asyncband and embassy-sync, for programs that
+//! migrate from them.
+//!
 //! # Features
 //!
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`] |
-//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
-//! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
+//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
+//! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
 //! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
 //! | `defmt` | | [`defmt::Format`] for the cells, the lazies, the errors and [`State`], which shows what `Debug` shows |
@@ -110,6 +113,7 @@ mod lazy;
 mod once_cell;
 mod static_lazy;
 
+pub mod compat;
 #[cfg(feature = "std")]
 pub mod runtime;
 

@@ -49,8 +49,8 @@ use crate::{
 ///
 /// A thread that waits allocates once.
 ///
-/// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. The features `blocking` and `tokio`
-/// together do not build there, as tokio's multi-thread runtime does not.
+/// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. On WebAssembly, tasks of tokio are not
+/// detected, because `block_in_place` and its runtime do not exist there.
 impl<T, B: Backend> OnceCell<T, B> {
     /// Blocks until there is a value, and returns it. Never initializes.
     ///
@@ -269,8 +269,8 @@ fn block_in_place<T, B: Backend, R>(raw: &RawCell<T, B>, block: impl FnOnce() ->
     deadlock::assert_outside(raw.backend(), Runner::Thread);
     #[cfg(feature = "async-std")]
     crate::runtime::async_std::assert_outside_tasks();
-    #[cfg(feature = "tokio")]
+    #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
     return crate::runtime::tokio::block_in_place(block);
-    #[cfg(not(feature = "tokio"))]
+    #[cfg(not(all(feature = "tokio", not(target_family = "wasm"))))]
     block()
 }
