@@ -24,7 +24,7 @@ use oncelot::{GetLazy, Lazy};
 use outsider::Locked;
 use util::{Counted, Drops, Gate, Hooked, Op, Task, is_same, message, now, panic_of, poll, poll_with};
 
-const POISONED: &str = "this `Lazy` is poisoned";
+const POISONED: &str = "this lazy value is poisoned";
 
 /// A future that counts its polls, and is ready at the poll of a certain number. Tells when it is dropped.
 struct Steps<'a> {
