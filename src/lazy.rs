@@ -18,11 +18,11 @@ use crate::{
     raw::{Claim, RawCell},
 };
 
-#[cfg(feature = "alloc")]
-pub use self::boxed::{BoxLazy, LocalBoxLazy};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use self::boxed::{BoxLazy, GetBoxLazy, LocalBoxLazy};
 
-#[cfg(feature = "alloc")]
-mod boxed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) mod boxed;
 mod computation;
 
 pin_project! {

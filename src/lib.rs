@@ -111,8 +111,8 @@ pub mod testing;
 
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive, State};
-#[cfg(feature = "alloc")]
-pub use crate::lazy::{BoxLazy, LocalBoxLazy};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use crate::lazy::{BoxLazy, GetBoxLazy, LocalBoxLazy};
 pub use crate::{
     error::{InitializingError, SetError},
     lazy::{GetLazy, Lazy},
