@@ -35,7 +35,7 @@ pin_project! {
     /// The computation makes progress only while its driver is polled. The driver is the first task that asks for the
     /// value. If the driver's future is dropped, every waiter is woken, and the first one to be polled becomes the driver. A
     /// driver that is neither polled nor dropped blocks the other waiters, because the computation would wake the driver's
-    /// task. A [`lazy!`](crate::lazy!) static has a waker of its own and does not have that limit.
+    /// task. A `BoxLazy` and a [`lazy!`](crate::lazy!) static have wakers of their own and do not have that limit.
     ///
     /// # Pinning
     ///

@@ -20,13 +20,15 @@
 //! # Which to use
 //!
 //! A future that merely waits may be dropped, or kept and polled no more: nobody is held up. What differs is what
-//! becomes of the value when that happens to the future that makes it.
+//! becomes of the value when that happens to the future that makes it. Two futures block the others if they are kept and not
+//! polled: the one that runs its initializer inside, and the one that drives a [`Lazy`].
 //!
 //! | | it is dropped | it is kept and not polled | the value's own future | needs |
 //! |---|---|---|---|---|
 //! | [`OnceCell::get_or_init`] | another one starts anew | **all others wait** | may borrow | `core` |
 //! | [`get_or_init_spawned`](runtime::OnceCellExt::get_or_init_spawned) | it goes on | it goes on | `Send + 'static` | a [`Runtime`](runtime::Runtime) |
 //! | [`Lazy`] | another one goes on | **all others wait** | may borrow; is pinned | `core` |
+//! | [`BoxLazy`] | another waiter resumes it | another waiter resumes it | may borrow; is boxed | `alloc` |
 //! | a static of [`lazy!`] | another one goes on | another one goes on | `Send + 'static` | `core` |
 //!
 //! A `select!` by reference keeps the branch that has lost; a `FuturesUnordered` or a buffered stream keeps all its
@@ -37,7 +39,7 @@
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; [`runtime`]; includes `alloc` |
-//! | `alloc` | | [`BoxLazy`] |
+//! | `alloc` | | [`BoxLazy`], on targets with compare-and-swap for pointers |
 //! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
 //! | `tokio`, `async-std`, `smol` | | [`runtime::Tokio`], [`runtime::AsyncStd`], [`runtime::Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
