@@ -17,6 +17,7 @@
 mod shadowed;
 mod support;
 
+mod box_lazy;
 mod cancel;
 mod claim;
 mod drain;
