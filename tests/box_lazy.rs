@@ -228,7 +228,7 @@ fn the_futures_own_waker_wakes_a_hundred_waiters() {
     // The waiter that is polled first polls the future.
     assert_eq!(poll(&mut gets[50]), Poll::Ready(&1));
     assert_eq!(event.polls(), 2);
-    gets.remove(50);
+    drop(gets.remove(50));
     assert!(gets.iter_mut().all(|get| poll(get).is_ready()));
     assert!(tasks.iter().all(|task| task.wakers() == 0), "a waker is left");
 }
