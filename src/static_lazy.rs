@@ -1,5 +1,5 @@
 //! Lazily computed statics: the future is in a static of its own, and has a waker that belongs to the static. The phases of
-//! the future are those of [`phases`](crate::raw::phases).
+//! the future are those of [`phases`].
 
 use core::{
     fmt, mem,
