@@ -356,8 +356,10 @@ fn a_waiter_may_poll_the_future_while_the_futures_waker_is_woken() {
     type Get = Pin<Box<dyn Future<Output = u32> + Send>>;
     static GET: Mutex<Option<Get>> = Mutex::new(None);
     static OUTPUT: Mutex<Option<u32>> = Mutex::new(None);
-    let event: &Event = Box::leak(Box::new(Event::new()));
-    let lazy: &BoxLazy<'_, u32> = Box::leak(Box::new(after(event)));
+    static EVENT: Event = Event::new();
+    static LAZY: Static = Static::new();
+    assert!(LAZY.set(after(&EVENT)).is_ok());
+    let lazy = of(&LAZY);
     let inline = Hooked::on(Op::Wake, || {
         if let Some(mut get) = GET.lock().unwrap().take() {
             if let Poll::Ready(value) = poll(&mut get) {
@@ -368,7 +370,7 @@ fn a_waiter_may_poll_the_future_while_the_futures_waker_is_woken() {
     let mut get: Get = Box::pin(async { *lazy.get().await });
     assert!(poll_with(&mut get, &inline.waker()).is_pending());
     *GET.lock().unwrap() = Some(get);
-    event.announce();
+    EVENT.announce();
     assert_eq!(*OUTPUT.lock().unwrap(), Some(1));
     assert_eq!(lazy.try_get(), Some(&1));
 }
@@ -424,7 +426,7 @@ fn many_threads_compute_it_once() {
 
 #[test]
 fn the_future_is_dropped_before_the_waiters_are_woken() {
-    static LAZY: Static = OnceLock::new();
+    static LAZY: Static = Static::new();
     let drops = Drops::new();
     let seen = Arc::new(Mutex::new(None));
     let task = Hooked::on(Op::Wake, {
@@ -601,7 +603,7 @@ fn a_panic_in_a_poll_poisons() {
 
 #[test]
 fn the_waiters_of_a_future_that_panics_are_woken() {
-    static LAZY: Static = OnceLock::new();
+    static LAZY: Static = Static::new();
     let task = Task::new();
     let waker = task.waker();
     let set = LAZY.set(BoxLazy::boxed(async move {
@@ -656,7 +658,7 @@ fn a_waker_that_panics_when_the_future_is_woken_does_so_after_every_waiter_was_w
 
 #[test]
 fn a_waker_that_panics_when_there_is_a_value_does_so_after_every_waiter_was_woken() {
-    static LAZY: Static = OnceLock::new();
+    static LAZY: Static = Static::new();
     let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
     let wakers = [explosive.waker(), task.waker()];
     let set = LAZY.set(BoxLazy::boxed(async move {
@@ -686,7 +688,7 @@ fn a_poll_after_completion_panics() {
 #[test]
 #[cfg(all(debug_assertions, feature = "std"))]
 fn a_future_that_awaits_its_own_lazy_is_found() {
-    static LAZY: Static = OnceLock::new();
+    static LAZY: Static = Static::new();
     assert!(LAZY.set(BoxLazy::boxed(async { *of(&LAZY).get().await })).is_ok());
     assert!(panic_of(|| now(of(&LAZY).get())).contains("deadlock"));
     assert!(panic_of(|| now(of(&LAZY).get())).contains(POISONED));
