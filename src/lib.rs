@@ -30,7 +30,7 @@
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
-//! | `alloc` | | [`BoxLazy`] |
+//! | `alloc` | | [`BoxLazy`], on targets with compare-and-swap for pointers |
 //! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
 //! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
@@ -124,8 +124,8 @@ pub mod testing;
 
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive, State};
-#[cfg(feature = "alloc")]
-pub use crate::lazy::{BoxLazy, LocalBoxLazy};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use crate::lazy::{BoxLazy, GetBoxLazy, LocalBoxLazy};
 pub use crate::{
     error::{InitializingError, SetError, SharedInitError},
     lazy::{GetLazy, Lazy},

@@ -16,6 +16,7 @@ use crate::{
 };
 
 pub(crate) mod initialize;
+pub(crate) mod phases;
 pub(crate) mod stage;
 pub(crate) mod wait;
 

@@ -443,6 +443,29 @@ fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
     assert!(
         !is!(Send: oncelot::LocalBoxLazy<'static, u32>) && !is!(Sync: oncelot::LocalBoxLazy<'static, u32>)
     );
+    assert!(is!(Unpin: oncelot::LocalBoxLazy<'static, PhantomPinned>));
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn what_is_boxed_is_send_and_sync_with_its_value_and_its_backend() {
+    use oncelot::BoxLazy;
+    assert!(is!(Send: BoxLazy<'static, SendOnly>));
+    assert!(!is!(Send: BoxLazy<'static, SyncOnly>));
+    assert!(!is!(Sync: BoxLazy<'static, SendOnly>));
+    assert!(!is!(Sync: BoxLazy<'static, SyncOnly>));
+    assert!(!is!(Send: BoxLazy<'static, u32, Local>) && !is!(Sync: BoxLazy<'static, u32, Local>));
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn a_get_of_what_is_boxed_is_send_with_a_lazy_that_is_sync() {
+    type Get<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T> + Send>;
+    type LocalGet<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T>>;
+    assert!(is!(Send: Get<u32>) && is!(Sync: Get<u32>) && !is!(Unpin: Get<u32>));
+    assert!(!is!(Send: Get<SendOnly>) && !is!(Send: Get<SyncOnly>));
+    assert!(!is!(Send: LocalGet<u32>) && !is!(Sync: LocalGet<u32>));
+    assert!(!is!(UnwindSafe: Get<u32>) && !is!(RefUnwindSafe: Get<u32>));
 }
 
 // Of futures that have been made: these need only compile.

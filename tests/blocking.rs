@@ -489,8 +489,25 @@ fn a_thread_goes_on_with_what_a_task_has_begun() {
     let mut get = Box::pin(lazy.get_unpin());
     assert!(poll(&mut get).is_pending());
     drop(get);
-    assert_eq!(Pin::new(&lazy).get_blocking(), &1);
+    assert_eq!(lazy.get_blocking(), &1);
     assert_eq!(polls.load(SeqCst), 3);
+}
+
+#[test]
+fn a_thread_resumes_a_boxed_future_while_the_task_that_polled_it_is_held() {
+    let event = util::Event::new();
+    let lazy = BoxLazy::boxed(async {
+        event.wait().await;
+        1
+    });
+    let mut held = Box::pin(lazy.get());
+    assert!(poll(&mut held).is_pending());
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| lazy.get_blocking());
+        event.announce();
+        assert_eq!(thread.join().unwrap(), &1);
+    });
+    drop(held);
 }
 
 #[test]

@@ -127,6 +127,16 @@ fn lazy_whose_future_shares_a_cell() {
     assert_refused("lazy_whose_future_shares_a_cell", "E0277");
 }
 
+#[test]
+fn box_lazy_on_a_local_backend() {
+    assert_refused("box_lazy_on_a_local_backend", "E0599");
+}
+
+#[test]
+fn box_lazy_outlives_what_it_borrows() {
+    assert_refused("box_lazy_outlives_what_it_borrows", "E0505");
+}
+
 // Statics of `lazy!`. Each program declares another static too, so that a message about the whole macro is not enough.
 
 #[track_caller]

@@ -21,55 +21,9 @@ use oncelot::{
     __private::{FutureStorage, size_of_future},
     StaticLazy, lazy,
 };
-use util::{Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
+use util::{Event, Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "this static is poisoned";
-
-/// What a future in a static waits for, and what it was polled with.
-struct Event {
-    inner: Mutex<(bool, Option<Waker>)>,
-    polls: AtomicUsize,
-}
-
-impl Event {
-    const fn new() -> Self {
-        Self {
-            inner: Mutex::new((false, None)),
-            polls: AtomicUsize::new(0),
-        }
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.polls.fetch_add(1, Ordering::SeqCst);
-        let mut inner = self.inner.lock().unwrap();
-        inner.1 = Some(cx.waker().clone());
-        if inner.0 { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    async fn wait(&self) {
-        poll_fn(|cx| self.poll(cx)).await;
-    }
-
-    fn polls(&self) -> usize {
-        self.polls.load(Ordering::SeqCst)
-    }
-
-    /// The future's waker.
-    fn waker(&self) -> Waker {
-        self.inner.lock().unwrap().1.clone().unwrap()
-    }
-
-    /// Lets the future finish when it is polled next.
-    fn come(&self) {
-        self.inner.lock().unwrap().0 = true;
-    }
-
-    /// Lets it finish, and wakes it.
-    fn announce(&self) {
-        self.come();
-        self.waker().wake();
-    }
-}
 
 // The macro.
 

@@ -12,6 +12,7 @@ use crate::{
     backend::{Backend, WaiterKind},
     deadlock::{self, Runner},
     lazy::Lazy,
+    lazy::boxed::{Boxed, GetBoxLazy},
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     raw::RawCell,
@@ -190,6 +191,20 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         lazy.try_get().unwrap_or_else(|| {
             let mut get = pin!(self.get());
             block_on(lazy.raw(), |cx| get.as_mut().poll(cx))
+        })
+    }
+}
+
+impl<T, D, B> Boxed<T, D, B>
+where
+    D: ?Sized + Future<Output = T>,
+    B: Backend + Send + Sync + 'static,
+{
+    /// Blocks until the future has completed.
+    pub(crate) fn get_blocking(&self) -> &T {
+        self.get().unwrap_or_else(|| {
+            let mut get = pin!(GetBoxLazy::new(self));
+            block_on(self.raw(), |cx| get.as_mut().poll(cx))
         })
     }
 }

@@ -1,7 +1,7 @@
 //! shuttle's primitives. Every operation on one of its atomics is where the threads of a model may be switched, and each
 //! is as if it were SeqCst.
 
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub(crate) use shuttle::sync::Arc;
 pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 

@@ -18,6 +18,7 @@ mod shadowed;
 mod support;
 
 mod attempt;
+mod box_lazy;
 mod cancel;
 mod claim;
 mod drain;
