@@ -35,7 +35,7 @@
 //! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
 //! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
-//! | `defmt` | | [`defmt::Format`] for the cells, the lazies, the errors and [`State`], which shows what `Debug` shows |
+//! | `defmt` | | `defmt::Format` for the cells, the lazies, the errors and [`State`], which shows what `Debug` shows |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`] |

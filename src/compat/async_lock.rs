@@ -12,7 +12,7 @@ newtype! {
     /// - A waker that panics does not keep the other waiters asleep.
     /// - A future that is polled after it has completed panics with a message.
     /// - The blocking methods need the feature `blocking`. The documentation of
-    ///   [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking) says what they do inside a task.
+    ///   `OnceCell::wait_blocking` says what they do inside a task.
     /// - `Debug` shows `OnceCell(<uninit>)` for an empty cell, and not `OnceCell(<uninitialized>)`.
     ///
     /// # Examples

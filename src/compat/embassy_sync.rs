@@ -78,7 +78,7 @@ impl<T> OnceLock<T> {
     ///
     /// | features | effect |
     /// |---|---|
-    /// | `blocking` | the call blocks the thread, as [`OnceCell::get_or_init_blocking`](crate::OnceCell::get_or_init_blocking) does |
+    /// | `blocking` | the call blocks the thread, as `OnceCell::get_or_init_blocking` does |
     /// | `critical-section` | `init` runs in a critical section, as in embassy-sync, so that neither an interrupt handler nor another core observes it |
     /// | neither | the call panics |
     ///
