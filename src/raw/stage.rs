@@ -109,7 +109,10 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                     }
                 }
                 Self::Waiting { waiting, .. } => {
-                    if let Some(value) = waiting.awaited().get() {
+                    let found = waiting.awaited().get();
+                    // SAFETY: as above: the stage was `Waiting`.
+                    unsafe { hint::assert_unchecked(self.is_waiting()) };
+                    if let Some(value) = found {
                         self.complete();
                         return Poll::Ready(ready(value));
                     }
