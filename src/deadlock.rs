@@ -16,10 +16,10 @@
 //! Frames are addresses that are compared and never followed. So a program that leaves a stack in mid-poll, and goes on
 //! with it later or on another thread, as stackful coroutines do, may miss a report or get a false one, and nothing worse.
 
-#[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
 pub(crate) use self::enabled::*;
 
-#[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
+#[cfg(not(all(debug_assertions, feature = "std", not(oncelot_loom))))]
 pub(crate) use self::disabled::*;
 
 use core::task::Waker;
@@ -37,7 +37,7 @@ pub(crate) enum Runner<'a> {
     Subscriber,
 }
 
-#[cfg(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(debug_assertions, feature = "std", not(oncelot_loom)))]
 mod enabled {
     use core::{cell::Cell, ptr, task::RawWakerVTable};
 
@@ -149,7 +149,7 @@ mod enabled {
     }
 }
 
-#[cfg(not(all(debug_assertions, feature = "std", not(any(oncelot_loom, oncelot_shuttle)))))]
+#[cfg(not(all(debug_assertions, feature = "std", not(oncelot_loom))))]
 mod disabled {
     use super::Runner;
 

@@ -99,7 +99,7 @@ impl Word {
     }
 }
 
-#[cfg(all(test, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(test, feature = "std", not(oncelot_loom)))]
 mod tests {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
