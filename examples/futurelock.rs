@@ -18,7 +18,7 @@ use async_executor::LocalExecutor;
 use futures_lite::future::yield_now;
 use futures_util::future::{Either, select};
 use oncelot::{
-    Lazy, OnceCell, lazy,
+    BoxLazy, Lazy, OnceCell, lazy,
     runtime::{OnceCellExt, Runtime},
 };
 
@@ -132,6 +132,13 @@ fn driver_of_a_lazy(late: Late) -> bool {
     })
 }
 
+fn driver_of_a_box_lazy(late: Late) -> bool {
+    ends(async move {
+        let lazy = BoxLazy::boxed(connect());
+        select_and_await(late, lazy.get(), lazy.get()).await;
+    })
+}
+
 fn driver_of_a_static(late: Late) -> bool {
     lazy! {
         static FOR_HELD: Connection = connect();
@@ -151,7 +158,7 @@ struct Program {
     ends: bool,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     Program {
         held: "a waiter of tokio's `OnceCell`",
         run: waiter_of_tokio,
@@ -186,6 +193,11 @@ const PROGRAMS: [Program; 8] = [
         held: "the driver of a `Lazy`",
         run: driver_of_a_lazy,
         ends: false,
+    },
+    Program {
+        held: "the driver of a `BoxLazy`",
+        run: driver_of_a_box_lazy,
+        ends: true,
     },
     Program {
         held: "the driver of a `lazy!` static",
@@ -279,6 +291,11 @@ mod tests {
     #[test]
     fn a_driver_of_a_lazy_that_is_held_holds_up_its_task() {
         assert!(!driver_of_a_lazy(Late::Held));
+    }
+
+    #[test]
+    fn a_driver_of_a_box_lazy_that_is_held_blocks_no_other() {
+        assert!(driver_of_a_box_lazy(Late::Held));
     }
 
     #[test]

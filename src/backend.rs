@@ -41,7 +41,7 @@ mod local;
 /// ```
 ///
 /// With the feature `testing`, `conformance_tests!` runs a suite for implementations. The guide has a [complete
-/// backend](crate::guide::backends#writing-a-backend).
+/// backend](crate::guide::backends#writing-a-backend). The example `custom_backend` is another one, and runs that suite.
 ///
 /// *The claim* is the right to initialize. [`try_claim`](Self::try_claim) gives it to one caller, who gives
 /// it back by [`publish`](Self::publish) or [`release`](Self::release), from any thread. While a cell is
@@ -76,15 +76,19 @@ mod local;
 ///
 /// Beyond soundness, it should keep what users of cells rely on:
 ///
-/// 5. **No lost wakeup.** After `poll_wait` has returned `Pending`, the waker that it was given last is woken
-///    as soon as the state settles what the waiter waits for: by `publish`, and for [`WaiterKind::Claimant`] by
-///    `release` too. Every such waiter is woken, not one of them: none depends on another one being polled.
+/// 5. **No lost wakeup.** After `poll_wait` or [`poll_attempt`](Self::poll_attempt) has returned `Pending`, the waker that
+///    it was given last is woken as soon as the state settles what the waiter waits for: by `publish`, and for
+///    [`WaiterKind::Claimant`] by `release` too. Every such waiter is woken, not one of them: none depends on another one
+///    being polled.
 /// 6. **No user code under a lock.** Wakers are cloned, woken and dropped while nothing is held that another
 ///    call on the same backend needs, and any of the three may call the backend. If it panics, the backend
 ///    goes on working, nobody else stays asleep, and the panic propagates.
 /// 7. **Nothing is left behind.** After `cancel` nothing refers to the waiter, and its waker is dropped, or in the
 ///    hands of a call that is about to wake it.
 /// 8. Waiters that are not woken by a `release` do not make it dearer.
+/// 9. **One attempt.** `poll_attempt` returns `Pending` while the attempt is in progress that the waiter was registered in,
+///    and `Ready` after the `publish` or the `release` that ended it has returned, whether or not a newer attempt is in
+///    progress. If it was a `publish`, `state` is `Ready` by then.
 pub unsafe trait Backend: Sized {
     /// A backend of an empty cell.
     #[allow(
@@ -166,6 +170,25 @@ pub unsafe trait Backend: Sized {
     /// `Ready` or by `cancel`, before its memory is given up or it is moved.
     unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// Polls a registered claimant for the end of the attempt in which [`poll_wait`](Self::poll_wait) has registered it.
+    ///
+    /// The *attempt* is what begins with a `try_claim` that returns `Ok` and ends with `publish` or `release`. The waiter is
+    /// of the kind [`WaiterKind::Claimant`]. The last `poll_wait` with it returned `Pending`, and since then neither `cancel`
+    /// was called with it nor has this method returned `Ready`.
+    ///
+    /// `Pending` leaves the waiter registered, with this waker in the place of an earlier one. `Ready` leaves it
+    /// unregistered, and means that the attempt has ended (rule 9). `poll_wait` would wait for a newer attempt, if one has
+    /// begun before the waiter is polled; this method never does.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a clone or a drop of a waker does. The waiter may be registered then, and the method can be called again.
+    ///
+    /// # Safety
+    ///
+    /// As for `poll_wait`.
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()>;
+
     /// Makes sure that `waiter` is not registered. For a waiter that never was, this should be cheap.
     ///
     /// # Panics
@@ -180,6 +203,7 @@ pub unsafe trait Backend: Sized {
 
 /// The state of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum State {
     /// The cell is empty, and no initializer is running.
     Uninit,
@@ -191,8 +215,10 @@ pub enum State {
 
 /// What a waiter waits for, which decides the events that wake it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WaiterKind {
-    /// A waiter that can initialize the cell: a value wakes it, and so does an initializer that ends without one.
+    /// A waiter that can initialize the cell, or that waits for one attempt to end: a value wakes it, and so does an initializer
+    /// that ends without one.
     Claimant,
     /// A waiter that never initializes the cell: only a value wakes it.
     Passive,

@@ -17,6 +17,7 @@ use core::fmt;
 /// assert_eq!(cell.set(2), Err(SetError::AlreadyInitializedError(2)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SetError<T> {
     /// The cell already holds a value.
     AlreadyInitializedError(T),
@@ -73,6 +74,7 @@ impl<T: fmt::Debug> core::error::Error for SetError<T> {}
 /// assert_eq!(value, Ok(&1));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InitializingError;
 
 impl fmt::Display for InitializingError {
@@ -84,3 +86,61 @@ impl fmt::Display for InitializingError {
 }
 
 impl core::error::Error for InitializingError {}
+
+/// The error of a call that makes or waits for one attempt to initialize a cell.
+///
+/// Returned by [`OnceCell::get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared). `E` is the error of the
+/// initializer.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::future;
+/// use oncelot::{OnceCell, SharedInitError};
+///
+/// # future::block_on(async {
+/// let cell = OnceCell::<u32>::new();
+/// let connect = async || {
+///     future::yield_now().await;
+///     Err("no route")
+/// };
+/// let both = future::zip(cell.get_or_try_init_shared(connect), cell.get_or_try_init_shared(connect)).await;
+/// assert_eq!(both, (Err(SharedInitError::Failed("no route")), Err(SharedInitError::OtherFailed)));
+/// # });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum SharedInitError<E> {
+    /// This call ran its initializer, which returned an error.
+    Failed(E),
+    /// This call waited for another initializer, which returned an error, panicked, or was cancelled.
+    OtherFailed,
+}
+
+/// Converts the error of an initializer, for the operator `?` in a function that also returns errors of its own.
+impl<E> From<E> for SharedInitError<E> {
+    fn from(error: E) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<E> fmt::Display for SharedInitError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Failed(_) => "the initializer failed",
+            Self::OtherFailed => {
+                "the initializer of another caller ended without a value; call again to run this caller's"
+            }
+        })
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for SharedInitError<E> {
+    /// Returns the error of this call's initializer.
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::OtherFailed => None,
+        }
+    }
+}

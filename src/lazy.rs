@@ -3,7 +3,6 @@
 use core::{
     fmt,
     future::IntoFuture,
-    hint, mem,
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     task::{Context, Poll},
@@ -13,20 +12,18 @@ use pin_project_lite::pin_project;
 
 use crate::{
     backend::{Backend, Intrusive},
-    deadlock::Runner,
-    panics::swallow_panic,
+    lazy::computation::Computation,
     raw::stage::Stage,
     raw::wait::{HasRawCell, polled_after_completion},
-    raw::{Attempt, Claim, RawCell},
-    sync::UnsafeCell,
-    trace::InitSpan,
+    raw::{Claim, RawCell},
 };
 
-#[cfg(feature = "alloc")]
-pub use self::boxed::{BoxLazy, LocalBoxLazy};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use self::boxed::{BoxLazy, GetBoxLazy, LocalBoxLazy};
 
-#[cfg(feature = "alloc")]
-mod boxed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) mod boxed;
+mod computation;
 
 pin_project! {
     /// A value that one future computes. The future is stored in place, and *any* waiter drives it.
@@ -38,7 +35,7 @@ pin_project! {
     /// The computation makes progress only while its driver is polled. The driver is the first task that asks for the
     /// value. If the driver's future is dropped, every waiter is woken, and the first one to be polled becomes the driver. A
     /// driver that is neither polled nor dropped blocks the other waiters, because the computation would wake the driver's
-    /// task. A [`lazy!`](crate::lazy!) static has a waker of its own and does not have that limit.
+    /// task. A `BoxLazy` and a [`lazy!`](crate::lazy!) static have wakers of their own and do not have that limit.
     ///
     /// See [cancellation](crate::guide::cancellation) in the guide.
     ///
@@ -78,27 +75,8 @@ pin_project! {
     pub struct Lazy<T, F, B: Backend = Intrusive> {
         // The state and the waiters.
         raw: RawCell<(), B>,
-        // Accessed by the holder of the claim, or by the owner of an exclusive reference to the `Lazy`. From READY on it is
-        // `Finished` and only read.
         #[pin]
-        computation: UnsafeCell<FutureSlot<T, F>>,
-    }
-}
-
-pin_project! {
-    #[project = FutureSlotProj]
-    enum FutureSlot<T, F> {
-        Unfinished {
-            #[pin]
-            future: F,
-            // Of the attempt that the first poll begins.
-            span: InitSpan,
-        },
-        Finished {
-            value: T,
-        },
-        // The future has panicked, in a poll or when it was dropped.
-        Poisoned,
+        computation: Computation<T, F>,
     }
 }
 
@@ -116,6 +94,7 @@ impl<T: UnwindSafe + RefUnwindSafe, F: UnwindSafe, B: Backend> RefUnwindSafe for
 impl<T, F: Future<Output = T>> Lazy<T, F> {
     /// Creates a `Lazy` whose value `future` computes when a task asks for it.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn new(future: F) -> Self {
         Self::with_backend(future)
     }
@@ -132,13 +111,11 @@ impl<T, F> Lazy<T, F> {
 impl<T, F, B: Backend> Lazy<T, F, B> {
     /// Creates a `Lazy` whose value `future` computes, with the backend that its type names.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn with_backend(future: F) -> Self {
         Self {
             raw: RawCell::empty(),
-            computation: UnsafeCell::new(FutureSlot::Unfinished {
-                future,
-                span: InitSpan::NONE,
-            }),
+            computation: Computation::new(future),
         }
     }
 
@@ -147,7 +124,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     pub const fn with_backend_and_value(value: T) -> Self {
         Self {
             raw: RawCell::filled(()),
-            computation: UnsafeCell::new(FutureSlot::Finished { value }),
+            computation: Computation::with_value(value),
         }
     }
 
@@ -162,31 +139,23 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     /// A call that found the state READY happens before this call.
     #[inline(always)]
     unsafe fn get_unchecked(&self) -> &T {
-        self.computation.with(|computation| {
-            // SAFETY: from READY on, the computation is only read while the `Lazy` is shared.
-            match unsafe { &*computation } {
-                FutureSlot::Finished { value } => value,
-                // SAFETY: the state is READY, and only `Finished` is published.
-                _ => unsafe { hint::unreachable_unchecked() },
-            }
-        })
+        // SAFETY: as the caller guarantees.
+        unsafe { self.computation.get_unchecked() }
     }
 
     /// Returns a mutable reference to the value, or `None` if it is not computed yet.
     pub fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut T> {
         // SAFETY: the pinned future is not moved, and the value is not pinned.
-        match unsafe { self.get_unchecked_mut() }.computation.get_mut() {
-            FutureSlot::Finished { value } => Some(value),
-            _ => None,
-        }
+        unsafe { self.get_unchecked_mut() }.value_mut()
+    }
+
+    pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
+        self.computation.value_mut()
     }
 
     /// Returns the value, or drops the unfinished future and returns `None`.
     pub fn into_inner(mut self) -> Option<T> {
-        match self.take_computation() {
-            FutureSlot::Finished { value } => Some(value),
-            _ => None,
-        }
+        self.computation.take_value()
     }
 
     /// Returns the value, or the unfinished future.
@@ -199,19 +168,7 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     ///
     /// Panics if the future has panicked.
     pub fn into_parts(mut self) -> Result<T, F> {
-        match self.take_computation() {
-            FutureSlot::Finished { value } => Ok(value),
-            FutureSlot::Unfinished { future, span } => {
-                // Before the return value is made: if a drop panics after that, the return value is leaked.
-                span.emit();
-                Err(future)
-            }
-            FutureSlot::Poisoned => poisoned(),
-        }
-    }
-
-    fn take_computation(&mut self) -> FutureSlot<T, F> {
-        mem::replace(self.computation.get_mut(), FutureSlot::Poisoned)
+        self.computation.take_parts()
     }
 }
 
@@ -221,8 +178,8 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// # Panics
     ///
     /// Panics if the future panics, or has panicked before: then the `Lazy` is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
-    /// with the feature `std` panic if the future awaits its own `Lazy`.
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// future awaits its own `Lazy`, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -242,48 +199,6 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     {
         Pin::new(self).get()
     }
-
-    /// Polls the future. After `Ready` the value is in place, and `attempt` is to publish it. `Pending` suspends `attempt`.
-    ///
-    /// # Safety
-    ///
-    /// `self` is pinned, and `attempt` has its claim.
-    unsafe fn poll_computation(
-        &self,
-        attempt: &mut Attempt<&RawCell<(), B>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        self.computation.with_mut(|computation| {
-            // SAFETY: the claim gives exclusive access to the computation.
-            let computation = unsafe { &mut *computation };
-            // SAFETY: the computation is pinned with `self`.
-            let mut computation = unsafe { Pin::new_unchecked(computation) };
-            match computation.as_mut().project() {
-                FutureSlotProj::Unfinished { span, .. } => attempt.resume::<T>(span.take()),
-                _ => poisoned(),
-            }
-            let mut poisoning = Poisoning { computation };
-            attempt.run(Runner::Task(cx.waker()), || {
-                let FutureSlotProj::Unfinished { future, .. } = poisoning.computation.as_mut().project()
-                else {
-                    unreachable!("the future was unfinished above")
-                };
-                if let Poll::Ready(value) = future.poll(cx) {
-                    // Drops the future. If that panics, the value is still stored, and then dropped by `poisoning`.
-                    poisoning.computation.set(FutureSlot::Finished { value });
-                }
-            });
-            let poll = match poisoning.computation.as_mut().project() {
-                FutureSlotProj::Unfinished { span, .. } => {
-                    *span = attempt.suspend();
-                    Poll::Pending
-                }
-                _ => Poll::Ready(()),
-            };
-            mem::forget(poisoning);
-            poll
-        })
-    }
 }
 
 impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
@@ -300,23 +215,6 @@ impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
     unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: the caller guarantees that a call has found the state READY.
         unsafe { self.get_unchecked() }
-    }
-}
-
-#[cold]
-fn poisoned() -> ! {
-    panic!("this `Lazy` is poisoned: the future that was to compute its value has panicked")
-}
-
-/// Poisons the computation when it is dropped, which happens only when a panic unwinds.
-struct Poisoning<'a, T, F> {
-    computation: Pin<&'a mut FutureSlot<T, F>>,
-}
-
-impl<T, F> Drop for Poisoning<'_, T, F> {
-    fn drop(&mut self) {
-        // Drops the future. A second panic would abort.
-        swallow_panic(|| self.computation.set(FutureSlot::Poisoned));
     }
 }
 
@@ -396,8 +294,8 @@ impl<'a, T, F: Future<Output = T>, B: Backend> Driver<'a, T, F, B> {
     fn poll(self, mut kept: Pin<&mut Option<Self>>, cx: &mut Context<'_>) -> Poll<&'a T> {
         let Self { lazy, claim } = self;
         let mut attempt = claim.into_attempt();
-        // SAFETY: `get` was called on a pinned `Lazy`, and the attempt has its claim.
-        match unsafe { lazy.poll_computation(&mut attempt, cx) } {
+        // SAFETY: `get` was called on a pinned `Lazy`, whose claim the attempt has.
+        match unsafe { lazy.computation.poll(&mut attempt, cx) } {
             Poll::Pending => {
                 let claim = attempt.into_claim();
                 kept.set(Some(Self { lazy, claim }));

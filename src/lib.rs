@@ -22,15 +22,20 @@
 //! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
 //! [performance] · [backends].
 //!
+//! [`compat`] has cells with the interfaces of async-lock, async-once-cell, asyncband and embassy-sync, for programs that
+//! migrate from them.
+//!
 //! # Features
 //!
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
-//! | `alloc` | | [`BoxLazy`] |
-//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`]; enables `rt-multi-thread` of tokio if `tokio` is on |
-//! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. `async-std` is for existing applications: async-std is discontinued upstream |
+//! | `alloc` | | [`BoxLazy`], on targets with compare-and-swap for pointers |
+//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
+//! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
+//! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
+//! | `defmt` | | `defmt::Format` for the cells, the lazies, the errors and [`State`], which shows what `Debug` shows |
 //! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
 //! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`] |
@@ -41,11 +46,12 @@
 //! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Without features, the only dependency is `pin-project-lite`. Features only add: what a cell promises is the same with any of them. Four of them
+//! Without features, the only dependency is `pin-project-lite`. Features only add: what a cell promises is the same with any of them. Five of them
 //! are felt by every crate of a program, as one of them turns them on for all:
 //!
 //! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
 //! - `tracing` makes cells and futures larger.
+//! - `deadlock-detection` makes futures and lazies larger, and panics where an initializer awaits its own cell.
 //! - `tokio` and `async-std` make blocking calls that have to wait look at the context they are called in: see
 //!   [`OnceCell::wait_blocking`].
 //!
@@ -59,7 +65,7 @@
 //!
 //! | the subscriber is called | that cell | what works |
 //! |---|---|---|
-//! | to create, enter or exit the span | is claimed | [`get`](OnceCell::get) and [`state`](OnceCell::state); [`set`](OnceCell::set) fails. **A wait for the cell never ends**; debug builds panic |
+//! | to create, enter or exit the span | is claimed | [`get`](OnceCell::get) and [`state`](OnceCell::state); [`set`](OnceCell::set) fails. **A wait for the cell never ends**; debug builds, and builds with `deadlock-detection`, panic |
 //! | for an event, and to close the span | is released, or ready | everything |
 //!
 //! The cells that a subscriber initializes or waits for while this crate calls it have no spans and events, so that the
@@ -94,6 +100,8 @@ extern crate std;
 
 mod deadlock;
 mod error;
+#[cfg(feature = "defmt")]
+mod format;
 mod panics;
 mod sync;
 mod trace;
@@ -105,6 +113,7 @@ mod lazy;
 mod once_cell;
 mod static_lazy;
 
+pub mod compat;
 #[cfg(feature = "std")]
 pub mod runtime;
 
@@ -115,13 +124,14 @@ pub mod testing;
 
 #[doc(inline)]
 pub use crate::backend::{Backend, Intrusive, State};
-#[cfg(feature = "alloc")]
-pub use crate::lazy::{BoxLazy, LocalBoxLazy};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use crate::lazy::{BoxLazy, GetBoxLazy, LocalBoxLazy};
 pub use crate::{
-    error::{InitializingError, SetError},
+    error::{InitializingError, SetError, SharedInitError},
     lazy::{GetLazy, Lazy},
     once_cell::{
-        GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, LocalOnceCell, OnceCell, Wait,
+        GetMutOrInit, GetMutOrTryInit, GetOrClaim, GetOrInit, GetOrTryInit, GetOrTryInitShared, InitGuard,
+        Insert, LocalOnceCell, OnceCell, Wait, WaitAttempt,
     },
     static_lazy::{GetStatic, StaticLazy},
 };

@@ -7,15 +7,21 @@ use crate::{
     error::{InitializingError, SetError},
     once_cell::futures::unwrap_infallible,
     raw::RawCell,
-    raw::initialize::initialize_blocking,
+    raw::initialize::{InitCall, initialize_blocking},
     raw::wait::{Acquired, HasRawCell},
 };
 
-pub use self::futures::{GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, Insert, Wait};
+pub use self::{
+    futures::{
+        GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetOrTryInitShared, Insert, Wait, WaitAttempt,
+    },
+    guard::{GetOrClaim, InitGuard},
+};
 
 #[cfg(feature = "blocking")]
 mod blocking;
 pub(crate) mod futures;
+mod guard;
 
 /// A cell that is written once and read by many, asynchronously.
 ///
@@ -30,6 +36,7 @@ pub(crate) mod futures;
 /// |---|---|
 /// | the initializer yields a value | all waiters are woken, those of each kind oldest first, and get the value |
 /// | it yields an error, panics, or is dropped | the cell is empty again, and every waiter that could initialize is woken; whoever is polled first is next |
+/// | it ends without a value, and calls of [`get_or_try_init_shared`](Self::get_or_try_init_shared) or [`wait_attempt`](Self::wait_attempt) wait for it | those calls return; none of them runs an initializer |
 /// | a waiting future is dropped | it leaves nothing behind, and nobody's wakeup is lost |
 ///
 /// Nothing is reserved for a waiter, so nobody ever waits for a task that is not being polled, except for the
@@ -39,9 +46,23 @@ pub(crate) mod futures;
 /// [cancellation](crate::guide::cancellation) in the guide; for one cell for each key, see [keys](crate::guide::keys), and for
 /// shutdown, tests and `fork`, see [runtimes](crate::guide::runtimes).
 ///
-/// An initializer that awaits its own cell never ends. Debug builds with the feature `std` panic and say so;
-/// they find out when the cell is awaited by the task of the initializer, and not when it is by a task that
-/// the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task.
+/// # Deadlocks
+///
+/// An initializer that awaits its own cell never completes. Debug builds with the feature `std`, and any build with the
+/// feature `deadlock-detection`, panic if the task of the initializer polls such a wait inside the initializer, or if the
+/// initializer blocks its thread to wait. The message names the types of the values. With `deadlock-detection`, it also names
+/// where each initializer began. If the initializer of this cell runs the initializer of another cell, and that one awaits this
+/// cell, the message lists both.
+///
+/// These waits are **not** detected, because they cannot be told from waits that end:
+///
+/// - a wait in a task that the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task;
+/// - a wait that is polled with a waker without data, such as [`Waker::noop`](core::task::Waker::noop);
+/// - two branches of one `join!` in which the initializers of two cells await each other's cell: each initializer could have
+///   another source for its value, such as a timeout.
+///
+/// A wait for the own cell beside a timeout is reported, although the timeout would end it. So is the wait of another task
+/// that the initializer polls with its own waker, which some executors do that give all tasks one waker.
 ///
 /// # Costs
 ///
@@ -331,6 +352,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// }
     /// # init();
     /// ```
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn try_get_or_init<F: FnOnce() -> T>(&self, init: F) -> Result<&T, InitializingError> {
         if let Some(value) = self.get() {
             return Ok(value);
@@ -338,7 +360,8 @@ impl<T, B: Backend> OnceCell<T, B> {
         match self.raw.acquire() {
             Some(Acquired::Ready(value)) => Ok(value),
             Some(Acquired::Claimed(claim)) => {
-                let value = initialize_blocking(claim.begin(), || Ok::<_, Infallible>(init()));
+                let call = InitCall::new(|| Ok::<_, Infallible>(init()));
+                let value = initialize_blocking(claim.begin(), call);
                 Ok(unwrap_infallible(value))
             }
             None => Err(InitializingError),
@@ -353,8 +376,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Debug builds with the feature
-    /// `std` panic if the initializer of this cell awaits it.
+    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this
+    /// cell awaits it, where that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -389,8 +412,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// Panics if `init` or its future does: the cell is empty again, the waiters are woken, and one of them
     /// initializes it. Panics if a waker of a waiter does, after everybody was woken; or if a clone or a drop of the
-    /// task's own waker does. Debug builds with the
-    /// feature `std` panic if an initializer awaits its own cell.
+    /// task's own waker does. Panics if an initializer awaits its own cell, where that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -409,6 +431,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init<F, Fut>(&self, init: F) -> GetOrInit<'_, T, F, Fut, B>
     where
         F: FnOnce() -> Fut,
@@ -444,12 +467,79 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init<E, F, Fut>(&self, init: F) -> GetOrTryInit<'_, T, F, Fut, B>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
         GetOrTryInit::new(&self.raw, init)
+    }
+
+    /// Returns the value; if there is none, makes or waits for one attempt to initialize the cell.
+    ///
+    /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is running, this call
+    /// waits for it, and completes when that initializer ends, with or without a value: it never runs its own `init` then,
+    /// and never waits for a second attempt. If there is a value, the first poll returns it, registers no waiter, and drops
+    /// `init` without calling it.
+    ///
+    /// This is for an initializer that takes long to fail, such as a connection with a timeout. When N callers of
+    /// [`get_or_try_init`](Self::get_or_try_init) wait and the initializer fails, they make N attempts, one after the other,
+    /// and the last caller waits for all of them. N callers of this method make one attempt.
+    ///
+    /// Callers of both methods can share a cell. The attempts of `get_or_init`, [`insert`](Self::insert) and an
+    /// [`InitGuard`] count as attempts too.
+    ///
+    /// # Errors
+    ///
+    /// - [`SharedInitError::Failed`](crate::SharedInitError::Failed) with the error of `init`'s future, if this call ran it
+    ///   and it failed.
+    /// - [`SharedInitError::OtherFailed`](crate::SharedInitError::OtherFailed), if this call waited for another initializer
+    ///   that ended without a value: by an error, a panic, or because its future was dropped.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_init`](Self::get_or_init). A panic of another call's initializer is not propagated: this call returns
+    /// `OtherFailed`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped while it waits, it leaves nothing behind. If it is dropped while it runs the initializer, the
+    /// initializer is dropped and the cell is empty again. Callers of this method that wait return `OtherFailed`; callers of
+    /// `get_or_try_init` retry.
+    ///
+    /// # Examples
+    ///
+    /// A request that comes while the database is down is answered after one attempt:
+    ///
+    /// ```
+    /// use oncelot::{OnceCell, SharedInitError};
+    ///
+    /// # use std::io;
+    /// # struct Pool;
+    /// # async fn connect() -> io::Result<Pool> { Err(io::ErrorKind::ConnectionRefused.into()) }
+    /// static POOL: OnceCell<Pool> = OnceCell::new();
+    ///
+    /// async fn respond() -> u16 {
+    ///     match POOL.get_or_try_init_shared(connect).await {
+    ///         Ok(_pool) => 200,
+    ///         Err(SharedInitError::Failed(error)) => {
+    ///             eprintln!("cannot connect: {error}");
+    ///             503
+    ///         }
+    ///         // Logged by the request whose attempt it was.
+    ///         Err(SharedInitError::OtherFailed) => 503,
+    ///     }
+    /// }
+    /// # assert_eq!(futures_lite::future::block_on(respond()), 503);
+    /// ```
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
+    pub fn get_or_try_init_shared<E, F, Fut>(&self, init: F) -> GetOrTryInitShared<'_, T, F, Fut, B>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        GetOrTryInitShared::new(&self.raw, init)
     }
 
     /// The value, for changing it; if there is none, the one that `init` makes.
@@ -503,6 +593,78 @@ impl<T, B: Backend> OnceCell<T, B> {
     }
 }
 
+/// Initialization without a closure.
+impl<T, B: Backend> OnceCell<T, B> {
+    /// Claims the cell, and returns a guard that initializes it. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// The state that the cell has instead of [`State::Uninit`]: [`State::Initializing`] if another initializer is running
+    /// or another guard exists, [`State::Ready`] if there is a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::{OnceCell, State};
+    ///
+    /// let cell = OnceCell::new();
+    /// let guard = cell.try_claim().unwrap();
+    /// assert_eq!(cell.try_claim().unwrap_err(), State::Initializing);
+    /// guard.set(1);
+    /// assert_eq!(cell.try_claim().unwrap_err(), State::Ready);
+    /// ```
+    pub fn try_claim(&self) -> Result<InitGuard<'_, T, B>, State> {
+        self.raw.try_claim().map(InitGuard::new)
+    }
+
+    /// Returns the value; if there is none, claims the cell, after waiting for a running initializer to end.
+    ///
+    /// If the cell is empty, the first poll claims it. If there is a value, the first poll returns it and registers no
+    /// waiter.
+    ///
+    /// # Errors
+    ///
+    /// A guard that initializes the cell, if there is no value. See [`InitGuard`] for what its holder must not do.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic if the
+    /// initializer of this cell awaits it.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it has completed, it leaves nothing behind. If the guard is dropped, the cell is empty
+    /// again, and every waiter that can initialize is woken.
+    ///
+    /// # Examples
+    ///
+    /// A retry policy of the caller's own, during which no other task initializes the cell:
+    ///
+    /// ```
+    /// use oncelot::OnceCell;
+    ///
+    /// # struct Pool;
+    /// # async fn connect(_host: &str) -> Result<Pool, ()> { Ok(Pool) }
+    /// async fn pool<'a>(cell: &'a OnceCell<Pool>, hosts: &[&str]) -> Option<&'a Pool> {
+    ///     let guard = match cell.get_or_claim().await {
+    ///         Ok(pool) => return Some(pool),
+    ///         Err(guard) => guard,
+    ///     };
+    ///     for host in hosts {
+    ///         if let Ok(pool) = connect(host).await {
+    ///             return Some(guard.set(pool));
+    ///         }
+    ///     }
+    ///     None
+    /// }
+    /// # let cell = OnceCell::new();
+    /// # assert!(futures_lite::future::block_on(pool(&cell, &["a", "b"])).is_some());
+    /// ```
+    pub fn get_or_claim(&self) -> GetOrClaim<'_, T, B> {
+        GetOrClaim::new(&self.raw)
+    }
+}
+
 /// Waiting.
 impl<T, B: Backend> OnceCell<T, B> {
     /// Waits until the cell holds a value, without ever initializing it.
@@ -511,8 +673,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Panics
     ///
-    /// Panics if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic if the
-    /// initializer of this cell awaits it.
+    /// Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this cell awaits it, where
+    /// that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -531,6 +693,43 @@ impl<T, B: Backend> OnceCell<T, B> {
     #[inline]
     pub fn wait(&self) -> Wait<'_, T, B> {
         Wait::new(&self.raw)
+    }
+
+    /// Waits until the initializer that is running ends, and returns the value, or `None` if it ended without one.
+    ///
+    /// The first poll looks at the cell. It returns the value if there is one, and `None` if no initializer is running.
+    /// Otherwise, the call waits for the attempt that is in progress, and for no other: if that attempt fails and a newer one
+    /// begins before the task is polled, the call returns `None`. It never initializes the cell.
+    ///
+    /// While it waits, it is woken by a failure, as the futures are that can initialize the cell.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, it leaves nothing behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures_lite::future;
+    /// # future::block_on(async {
+    /// let cell = oncelot::OnceCell::<u32>::new();
+    /// assert_eq!(cell.wait_attempt().await, None);
+    ///
+    /// let guard = cell.try_claim().unwrap();
+    /// let (ended, ()) = future::zip(cell.wait_attempt(), async { drop(guard) }).await;
+    /// assert_eq!(ended, None);
+    ///
+    /// let guard = cell.try_claim().unwrap();
+    /// let (ended, _) = future::zip(cell.wait_attempt(), async { guard.set(1) }).await;
+    /// assert_eq!(ended, Some(&1));
+    /// # });
+    /// ```
+    pub fn wait_attempt(&self) -> WaitAttempt<'_, T, B> {
+        WaitAttempt::new(&self.raw)
     }
 }
 

@@ -10,12 +10,13 @@ use core::{
 
 use crate::{
     backend::{Backend, State},
-    deadlock::Runner,
+    deadlock::{Origin, Runner},
     sync::UnsafeCell,
     trace::{AttemptCount, InitSpan},
 };
 
 pub(crate) mod initialize;
+pub(crate) mod phases;
 pub(crate) mod stage;
 pub(crate) mod wait;
 
@@ -261,10 +262,11 @@ pub(crate) struct Attempt<H: RawCellRef> {
 }
 
 impl<H: RawCellRef> Attempt<H> {
-    /// Runs a part of the initializer inside the span, where `runner` must not wait for the cell.
+    /// Runs a part of the initializer that makes a `T` inside the span, where `runner` must not wait for the cell.
     #[inline(always)]
-    pub(crate) fn run<R>(&mut self, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
-        self.span.run(self.claim.raw().backend(), runner, run)
+    pub(crate) fn run<T, R>(&mut self, runner: Runner<'_>, origin: Origin, run: impl FnOnce() -> R) -> R {
+        self.span
+            .run::<T, _, _>(self.claim.raw().backend(), runner, origin, run)
     }
 
     /// Resumes the attempt that `span` was taken from, or begins one to make a `T` if it is [`InitSpan::NONE`].

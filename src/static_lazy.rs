@@ -1,46 +1,26 @@
-//! Lazily computed statics: the future is in a static of its own, and has a waker that belongs to the static.
-//!
-//! # Phases
-//!
-//! In a `Lazy`, the task that holds the claim polls the future with its own waker, and keeps the claim until the future
-//! has completed or the task's future is dropped. A static polls its future with a waker of its own, and gives the claim up
-//! after each poll, so that a task that is held without being polled holds up no other task. A byte says what the future is
-//! doing:
-//!
-//! | phase | the future | the claim is held by |
-//! |---|---|---|
-//! | AWAKE | was woken, or was never polled | the task that is about to poll it, or no task |
-//! | POLLING | was not woken since a task began to poll it | that task |
-//! | ASLEEP | is pending | its waker |
-//!
-//! | from | to | by | then |
-//! |---|---|---|---|
-//! | any | POLLING | the task that has claimed | the task polls the future |
-//! | POLLING | ASLEEP | that task, if the future is pending | the task forgets the claim, and waits as a claimant |
-//! | POLLING | AWAKE | a wake | nothing; if the future is pending, the task does not find POLLING, and releases the claim |
-//! | ASLEEP | AWAKE | a wake | the waker releases the claim, which wakes every claimant; the first one to be polled claims |
-//!
-//! Each change is a read-modify-write that acquires and releases, also where it changes nothing. So the task that polls
-//! next sees what the thread that woke the future had done before. One change from ASLEEP to AWAKE succeeds for each
-//! time that the future fell asleep, so that the claim is released once. Once the future has completed, the phase means
-//! nothing.
+//! Lazily computed statics: the future is in a static of its own, and has a waker that belongs to the static. The phases of
+//! the future are those of [`phases`].
 
 use core::{
-    fmt, mem,
+    fmt,
+    future::IntoFuture,
+    mem,
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
-    task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
+    ptr,
+    task::{Context, Poll, Waker},
 };
 
 use pin_project_lite::pin_project;
 
 use crate::{
-    backend::{Backend, Intrusive},
-    deadlock::Runner,
+    backend::Intrusive,
+    deadlock::{Origin, Runner},
+    raw::phases::{self, Phase, SelfWaking, SelfWakingStage, WakerHandle},
     raw::stage::Stage,
-    raw::wait::{HasRawCell, polled_after_completion},
-    raw::{Attempt, Claim, RawCell},
-    sync::{AtomicU8, Ordering, UnsafeCell, compare_exchange_u8},
+    raw::wait::HasRawCell,
+    raw::{Attempt, RawCell},
+    sync::UnsafeCell,
     trace::InitSpan,
 };
 
@@ -67,6 +47,8 @@ mod storage;
 /// # futures_lite::future::block_on(async {
 /// let config: &'static Config = CONFIG.get().await;
 /// assert_eq!(*PORT.get().await, Ok(8080));
+/// // A reference to a static is awaited, too.
+/// assert_eq!(*(&PORT).await, Ok(8080));
 /// # });
 /// ```
 ///
@@ -176,8 +158,9 @@ macro_rules! __lazy_static {
 ///
 /// # Its own value
 ///
-/// The future must not await its own static. Debug builds with the feature `std` panic if it does, and in other builds the
-/// static never completes. Nor do two statics whose futures await each other, in any build.
+/// The future must not await its own static. Debug builds with the feature `std`, and any build with the feature
+/// `deadlock-detection`, panic if it does; in other builds the static never completes. Two statics whose futures await each
+/// other never complete, in any build.
 ///
 /// # Interrupts and contexts
 ///
@@ -203,24 +186,17 @@ macro_rules! __lazy_static {
 /// then moved to its place.
 pub struct StaticLazy<T> {
     raw: RawCell<T, Intrusive>,
-    /// The phase of the future: [`AWAKE`], [`POLLING`] or [`ASLEEP`].
-    phase: AtomicU8,
+    phase: Phase,
     /// Accessed by the holder of the claim only, as the future is.
     computation: UnsafeCell<FutureSlot>,
     future: ErasedFuture<T>,
 }
 
-/// The future was woken, or never polled. The holder of the claim polls it, or polls it again.
-const AWAKE: u8 = 0;
-/// A task that holds the claim polls the future, which was not woken since the poll began.
-const POLLING: u8 = 1;
-/// The future is pending. Its waker holds the claim, and releases it when it is woken.
-const ASLEEP: u8 = 2;
-
 struct FutureSlot {
     life: FutureState,
     /// Of the attempt that the first poll begins.
     span: InitSpan,
+    origin: Origin,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -288,6 +264,7 @@ impl<T> StaticLazy<T> {
     /// Nothing else uses the place while the static exists.
     #[doc(hidden)]
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const unsafe fn __new<Fut, const SIZE: usize, const ALIGN: usize>(
         place: &'static FutureStorage<SIZE, ALIGN>,
         init: fn() -> Fut,
@@ -302,10 +279,11 @@ impl<T> StaticLazy<T> {
         );
         Self {
             raw: RawCell::empty(),
-            phase: AtomicU8::new(AWAKE),
+            phase: Phase::new(),
             computation: UnsafeCell::new(FutureSlot {
                 life: FutureState::Unstarted,
                 span: InitSpan::NONE,
+                origin: Origin::caller(),
             }),
             future: ErasedFuture::new(place.address(), init),
         }
@@ -322,8 +300,8 @@ impl<T> StaticLazy<T> {
     /// # Panics
     ///
     /// Panics if the future panics, or has panicked before: then the static is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Debug builds
-    /// with the feature `std` panic if the future awaits its own static.
+    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// future awaits its own static, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///
@@ -334,47 +312,30 @@ impl<T> StaticLazy<T> {
             stage: Stage::new(self, ()),
         }
     }
+}
 
-    /// Polls the future once, and publishes the value, releases the claim, or leaves it to the future's waker.
-    fn drive(&'static self, claim: Claim<&'static RawCell<T, Intrusive>>) -> PollOutcome<T> {
-        self.exchange_phase(POLLING);
-        let waker = self.waker();
-        let mut attempt = claim.into_attempt();
-        // SAFETY: the attempt has the claim.
-        match unsafe { self.poll_computation(&mut attempt, &waker) } {
-            Poll::Ready(value) => PollOutcome::Finished(attempt.publish(value)),
-            Poll::Pending if compare_exchange_u8(&self.phase, POLLING, ASLEEP).is_ok() => {
-                // The future's waker holds the claim now.
-                mem::forget(attempt.into_claim());
-                PollOutcome::Asleep
-            }
-            // The claim is dropped, which wakes every waiter.
-            Poll::Pending => PollOutcome::Woken,
-        }
+impl<T> SelfWaking<'static> for StaticLazy<T> {
+    fn phase(&self) -> &Phase {
+        &self.phase
     }
 
-    /// Changes the phase and returns the former one. Acquires what the threads that woke the future have released.
-    fn exchange_phase(&self, phase: u8) -> u8 {
-        let mut current = self.phase.load(Ordering::Relaxed);
-        while let Err(found) = compare_exchange_u8(&self.phase, current, phase) {
-            current = found;
-        }
-        current
+    fn waker(&'static self) -> Waker {
+        phases::waker(self)
     }
 
-    /// Polls the future, which is made first if there is none. `attempt` is to publish the value. `Pending` suspends `attempt`.
-    ///
-    /// # Safety
-    ///
-    /// `attempt` has the claim.
-    unsafe fn poll_computation(
+    /// Polls the future, which is made first if there is none.
+    unsafe fn poll_future(
         &'static self,
         attempt: &mut Attempt<&'static RawCell<T, Intrusive>>,
-        waker: &Waker,
+        cx: &mut Context<'_>,
     ) -> Poll<T> {
         self.computation.with_mut(|computation| {
             // SAFETY: the claim gives exclusive access to the computation.
-            let FutureSlot { life: stage, span } = unsafe { &mut *computation };
+            let FutureSlot {
+                life: stage,
+                span,
+                origin,
+            } = unsafe { &mut *computation };
             assert!(
                 *stage != FutureState::Poisoned,
                 "this static is poisoned: the future that was to compute its value has panicked"
@@ -382,14 +343,14 @@ impl<T> StaticLazy<T> {
             attempt.resume::<T>(span.take());
             // Poisoned unless what follows returns.
             let life = mem::replace(stage, FutureState::Poisoned);
-            let polled = attempt.run(Runner::Task(waker), || {
+            let polled = attempt.run::<T, _>(Runner::Task(cx.waker()), *origin, || {
                 let future = &self.future;
                 if life == FutureState::Unstarted {
                     // SAFETY: the place is large and aligned enough, as `__new` has checked.
                     unsafe { (future.start)(future.init, future.place) };
                 }
                 // SAFETY: the future is in its place, and the claim gives exclusive access to it.
-                let polled = unsafe { (future.poll)(future.place, &mut Context::from_waker(waker)) };
+                let polled = unsafe { (future.poll)(future.place, cx) };
                 if polled.is_ready() {
                     // SAFETY: as above. The future is not used again: the state is `Poisoned` or `Finished` from now on.
                     unsafe { (future.drop)(future.place) };
@@ -409,45 +370,29 @@ impl<T> StaticLazy<T> {
             }
         })
     }
-
-    /// Returns a waker that wakes every waiter. It owns nothing, because a static is never dropped.
-    fn waker(&'static self) -> Waker {
-        // SAFETY: the functions of the table take the `&'static Self` that `raw_waker` stores.
-        unsafe { Waker::from_raw(self.raw_waker()) }
-    }
-
-    fn raw_waker(&'static self) -> RawWaker {
-        let table = const {
-            &RawWakerVTable::new(
-                // SAFETY: `data` is the `&'static Self` below.
-                |data| unsafe { &*data.cast::<Self>() }.raw_waker(),
-                // SAFETY: as above.
-                |data| unsafe { &*data.cast::<Self>() }.wake(),
-                // SAFETY: as above.
-                |data| unsafe { &*data.cast::<Self>() }.wake(),
-                |_| (),
-            )
-        };
-        RawWaker::new(core::ptr::from_ref(self).cast(), table)
-    }
-
-    /// Lets the first waiter that is polled poll the future again.
-    fn wake(&'static self) {
-        // A read-modify-write also where it changes nothing: the task that polls next acquires what this thread has done.
-        if self.exchange_phase(AWAKE) == ASLEEP {
-            // SAFETY: the waker held the claim, and only one call finds ASLEEP.
-            unsafe { self.raw.backend().release() };
-        }
-    }
 }
 
-/// The result of a poll of the future.
-enum PollOutcome<T: 'static> {
-    Finished(&'static T),
-    /// The future is pending, and its waker holds the claim.
-    Asleep,
-    /// The future was woken while it was polled.
-    Woken,
+// SAFETY: a reference to a static lasts forever. Through it, the waker changes the phase and releases the claim of an
+// `Intrusive` raw cell, which are `Sync` even if the value is not.
+unsafe impl<T> WakerHandle for &'static StaticLazy<T> {
+    type Backend = Intrusive;
+
+    fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    fn backend(&self) -> &Intrusive {
+        self.raw.backend()
+    }
+
+    fn into_raw(self) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+
+    unsafe fn from_raw(data: *const ()) -> Self {
+        // SAFETY: as the caller guarantees, `data` comes from a `&'static StaticLazy<T>`.
+        unsafe { &*data.cast() }
+    }
 }
 
 pin_project! {
@@ -459,7 +404,18 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetStatic<T: 'static> {
         #[pin]
-        stage: Stage<'static, StaticLazy<T>, (), ()>,
+        stage: SelfWakingStage<'static, StaticLazy<T>>,
+    }
+}
+
+/// `(&NAME).await` is `NAME.get().await`. So a static can be passed to code that takes an `impl IntoFuture`, and can be the
+/// expression of another static: `static OTHER: &u32 = &NAME;`.
+impl<T> IntoFuture for &'static StaticLazy<T> {
+    type Output = &'static T;
+    type IntoFuture = GetStatic<T>;
+
+    fn into_future(self) -> GetStatic<T> {
+        self.get()
     }
 }
 
@@ -485,47 +441,7 @@ impl<T> Future for GetStatic<T> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static T> {
-        self.project().stage.poll(
-            cx,
-            |value| value,
-            |stage, claim, cx| Self::drive(stage, claim, cx),
-            |_, _| polled_after_completion(),
-        )
-    }
-}
-
-impl<T> GetStatic<T> {
-    /// Polls the computation each time that this task gets the claim.
-    #[inline(never)]
-    fn drive(
-        mut stage: Pin<&mut Stage<'static, StaticLazy<T>, (), ()>>,
-        mut claim: Claim<&'static RawCell<T, Intrusive>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<&'static T> {
-        loop {
-            // Before the computation is polled, which may panic: a later poll of this future then panics, too.
-            let (lazy, (), _) = stage.as_mut().start();
-            let outcome = lazy.drive(claim);
-            if let PollOutcome::Finished(value) = outcome {
-                return Poll::Ready(value);
-            }
-            stage.set(Stage::new(lazy, ()));
-            if let PollOutcome::Woken = outcome {
-                // Every other waiter was woken to drive the computation. This task yields to its executor first.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let found = stage.as_mut().poll(
-                cx,
-                Ok,
-                |_, claim, _| Poll::Ready(Err(claim)),
-                |_, _| polled_after_completion(),
-            );
-            claim = match ready!(found) {
-                Ok(value) => return Poll::Ready(value),
-                Err(claim) => claim,
-            };
-        }
+        phases::poll(self.project().stage, cx)
     }
 }
 

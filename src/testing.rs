@@ -19,7 +19,7 @@
 //! | module | properties | exceptions |
 //! |---|---|---|
 //! | [`soundness`] | the state machine and rules 1 to 4 | none: cells would be unsound |
-//! | [`liveness`] | rule 5 | none: tasks would hang |
+//! | [`liveness`] | rules 5 and 9 | none: tasks would hang, or wait for more than one attempt |
 //! | [`cells`] | what users see of a cell | none |
 //! | [`optional`] | rules 6 to 8, and what the methods promise beside | one by one, if documented |
 //!
@@ -159,8 +159,11 @@ macro_rules! __oncelot_properties {
                 liveness::a_waiter_can_wait_again
                 liveness::cancelling_is_idempotent
                 liveness::passive_waiters_outlast_failures
+                liveness::an_attempt_in_progress_is_waited_for
+                liveness::the_end_of_an_attempt_is_not_missed
                 liveness::threads_lose_no_wakeup: Sync
                 liveness::threads_leave_no_claimant_asleep: Sync
+                liveness::threads_see_the_end_of_their_attempt: Sync
 
                 cells::a_cell_is_set_once
                 cells::one_initializer_runs
@@ -170,10 +173,20 @@ macro_rules! __oncelot_properties {
                 cells::whoever_is_polled_first_is_next
                 cells::inserting_waits_its_turn
                 cells::waiting_gets_the_value_and_never_makes_it
+                cells::a_guard_fills_the_cell
+                cells::a_dropped_guard_wakes_every_claimant
+                cells::claiming_waits_for_the_initializer
+                cells::a_failed_attempt_is_shared
+                cells::a_panicked_attempt_is_shared
+                cells::a_dropped_attempt_is_shared
+                cells::a_value_is_shared
+                cells::a_shared_call_waits_for_one_attempt
+                cells::waiting_for_an_attempt_ends_with_it
                 cells::a_ready_cell_registers_nobody
                 cells::a_cell_starts_afresh_after_take
                 cells::threads_fill_a_cell_once: Sync
                 cells::threads_take_their_turns: Sync
+                cells::threads_share_attempts: Sync
             }
             optional {
                 each_kind_is_woken_oldest_first

@@ -1,4 +1,4 @@
-//! One run of an initializer, as debug builds and the feature `tracing` watch it.
+//! One attempt of an initializer, as the feature `tracing` reports it and the deadlock detection sees it.
 //!
 //! Each attempt has a span, in which the initializer is polled, and ends with one event: it succeeded, failed, was
 //! cancelled or panicked. A waiter that begins to wait emits an event too. Without the feature all of it is nothing.
@@ -26,7 +26,7 @@ mod traced {
     use tracing::{Span, field::debug, span::Entered};
 
     use crate::{
-        deadlock::{Runner, with_frame},
+        deadlock::{Origin, Runner, with_frame, with_subscriber_frame},
         panics::{is_panicking, swallow_panic},
         sync::{AtomicU32, Ordering},
     };
@@ -134,7 +134,7 @@ mod traced {
             if is_in_subscriber() {
                 return;
             }
-            let span = with_frame(cell, Runner::Subscriber, || {
+            let span = with_subscriber_frame(cell, || {
                 call_subscriber(|| {
                     // At this level, as what happens in it may be as grave as that: no event is without its span.
                     tracing::error_span!("initialize", value = type_name::<T>(), attempt)
@@ -151,16 +151,22 @@ mod traced {
             Self(self.0.take())
         }
 
-        /// Runs a part of the initializer of `cell` for `runner`, inside the span.
+        /// Runs a part of the initializer of `cell`, which makes a `T`, for `runner`, inside the span.
         ///
         /// The caller has the claim, so the subscriber must not wait for the cell.
-        pub(crate) fn run<C, R>(&mut self, cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
+        pub(crate) fn run<T, C, R>(
+            &mut self,
+            cell: &C,
+            runner: Runner<'_>,
+            origin: Origin,
+            run: impl FnOnce() -> R,
+        ) -> R {
             let Some(active) = &mut self.0 else {
-                return with_frame(cell, runner, run);
+                return with_frame::<T, _, _>(cell, runner, origin, run);
             };
             let entered = EnteredSpan::enter(&active.span, cell);
             active.outcome = Outcome::Panicked;
-            let result = with_frame(cell, runner, run);
+            let result = with_frame::<T, _, _>(cell, runner, origin, run);
             active.outcome = Outcome::Cancelled;
             // Here, and not at the end: a return value is leaked if what is dropped after it panics.
             drop(entered);
@@ -242,7 +248,7 @@ mod traced {
 
     impl<'a, C> EnteredSpan<'a, C> {
         fn enter(span: &'a OwnedSpan, cell: &'a C) -> Self {
-            let entered = with_frame(cell, Runner::Subscriber, || call_subscriber(|| span.0.enter()));
+            let entered = with_subscriber_frame(cell, || call_subscriber(|| span.0.enter()));
             Self {
                 entered: Some(entered),
                 cell,
@@ -253,7 +259,7 @@ mod traced {
     impl<C> Drop for EnteredSpan<'_, C> {
         fn drop(&mut self) {
             let entered = self.entered.take();
-            call_subscriber_in_drop(|| with_frame(self.cell, Runner::Subscriber, || drop(entered)));
+            call_subscriber_in_drop(|| with_subscriber_frame(self.cell, || drop(entered)));
         }
     }
 
@@ -280,7 +286,7 @@ mod traced {
 
 #[cfg(not(feature = "tracing"))]
 mod untraced {
-    use crate::deadlock::{Runner, with_frame};
+    use crate::deadlock::{Origin, Runner, with_frame};
 
     pub(crate) struct AttemptCount;
 
@@ -302,8 +308,14 @@ mod untraced {
         }
 
         #[inline(always)]
-        pub(crate) fn run<C, R>(&mut self, cell: &C, runner: Runner<'_>, run: impl FnOnce() -> R) -> R {
-            with_frame(cell, runner, run)
+        pub(crate) fn run<T, C, R>(
+            &mut self,
+            cell: &C,
+            runner: Runner<'_>,
+            origin: Origin,
+            run: impl FnOnce() -> R,
+        ) -> R {
+            with_frame::<T, _, _>(cell, runner, origin, run)
         }
 
         #[inline(always)]

@@ -10,8 +10,9 @@ use std::{
 };
 
 use oncelot::{
-    Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetStatic, InitializingError,
-    Insert, Intrusive, Lazy, LocalOnceCell, OnceCell, SetError, StaticLazy, Wait,
+    Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrClaim, GetOrInit, GetOrTryInit, GetOrTryInitShared,
+    GetStatic, InitGuard, InitializingError, Insert, Intrusive, Lazy, LocalOnceCell, OnceCell, SetError,
+    SharedInitError, StaticLazy, Wait, WaitAttempt,
     backend::{IntrusiveWaiter, Local, LocalWaiter},
 };
 
@@ -125,6 +126,8 @@ fn the_errors_are_what_their_values_are() {
     assert!(!is!(Send: SetError<Neither>));
     assert!(is!(UnwindSafe: SetError<u32>) && is!(RefUnwindSafe: SetError<u32>));
     assert!(!is!(UnwindSafe: SetError<SharesBroken>) && !is!(RefUnwindSafe: SetError<Breaks>));
+    assert!(is!(Send: SharedInitError<u32>) && is!(Sync: SharedInitError<u32>));
+    assert!(!is!(Send: SharedInitError<Neither>));
     assert!(is!(Send: InitializingError) && is!(Sync: InitializingError));
     assert!(is!(UnwindSafe: InitializingError) && is!(RefUnwindSafe: InitializingError));
 }
@@ -241,6 +244,66 @@ fn a_local_cell_is_unwind_safe_with_its_value() {
     assert!(!is!(UnwindSafe: LocalOnceCell<SharesBroken>) && !is!(RefUnwindSafe: LocalOnceCell<Breaks>));
     assert!(is!(UnwindSafe: LocalInit) && is!(RefUnwindSafe: LocalInit));
     assert!(is!(UnwindSafe: Wait<'static, u32, Local>) && is!(RefUnwindSafe: Wait<'static, u32, Local>));
+}
+
+#[test]
+fn a_guard_of_a_local_cell_stays_on_its_thread() {
+    assert!(!is!(Send: InitGuard<'static, u32, Local>) && !is!(Sync: InitGuard<'static, u32, Local>));
+    assert!(!is!(Send: GetOrClaim<'static, u32, Local>) && !is!(Send: WaitAttempt<'static, u32, Local>));
+}
+
+// Guards and shared attempts.
+
+type SharedInitOf<T, F, Fut> = GetOrTryInitShared<'static, T, Closure<F>, Inner<Fut>>;
+
+/// Thread B sets the value that thread A drops later (`T: Send`), and has a reference to it beside thread A (`T: Sync`).
+#[test]
+fn a_guard_is_send_and_sync_with_a_cell_that_is_shared() {
+    assert!(is!(Send: InitGuard<'static, u32>) && is!(Sync: InitGuard<'static, u32>));
+    assert!(!is!(Send: InitGuard<'static, SendOnly>) && !is!(Sync: InitGuard<'static, SendOnly>));
+    assert!(!is!(Send: InitGuard<'static, SyncOnly>) && !is!(Sync: InitGuard<'static, SyncOnly>));
+    assert!(is!(Unpin: InitGuard<'static, PhantomPinned>));
+}
+
+#[test]
+fn the_futures_of_guards_and_shared_attempts_are_send_with_all_of_their_parts_only() {
+    assert!(is!(Send: GetOrClaim<'static, u32>) && is!(Sync: GetOrClaim<'static, u32>));
+    assert!(!is!(Send: GetOrClaim<'static, SendOnly>) && !is!(Send: GetOrClaim<'static, SyncOnly>));
+    assert!(is!(Send: WaitAttempt<'static, u32>) && is!(Sync: WaitAttempt<'static, u32>));
+    assert!(!is!(Send: WaitAttempt<'static, SendOnly>) && !is!(Send: WaitAttempt<'static, SyncOnly>));
+    assert!(is!(Send: SharedInitOf<u32, u32, u32>) && is!(Sync: SharedInitOf<u32, u32, u32>));
+    assert!(!is!(Send: SharedInitOf<u32, Neither, u32>), "the closure");
+    assert!(!is!(Send: SharedInitOf<u32, u32, Neither>), "the future");
+    assert!(
+        !is!(Send: SharedInitOf<SendOnly, u32, u32>),
+        "the value is shared"
+    );
+    assert!(
+        !is!(Send: SharedInitOf<SyncOnly, u32, u32>),
+        "the value is made on this thread"
+    );
+}
+
+#[test]
+fn the_futures_of_guards_and_shared_attempts_are_not_unpin() {
+    assert!(!is!(Unpin: GetOrClaim<'static, u32>));
+    assert!(!is!(Unpin: WaitAttempt<'static, u32>));
+    assert!(!is!(Unpin: SharedInitOf<u32, u32, u32>));
+}
+
+#[test]
+fn guards_and_shared_attempts_are_unwind_safe_with_the_cell_and_the_initializer() {
+    assert!(is!(UnwindSafe: InitGuard<'static, u32>) && is!(RefUnwindSafe: InitGuard<'static, u32>));
+    assert!(
+        !is!(UnwindSafe: InitGuard<'static, Breaks>) && !is!(UnwindSafe: InitGuard<'static, SharesBroken>)
+    );
+    assert!(is!(UnwindSafe: GetOrClaim<'static, u32>) && is!(RefUnwindSafe: GetOrClaim<'static, u32>));
+    assert!(is!(UnwindSafe: WaitAttempt<'static, u32>) && !is!(UnwindSafe: WaitAttempt<'static, Breaks>));
+    assert!(is!(UnwindSafe: SharedInitOf<u32, u32, u32>) && is!(RefUnwindSafe: SharedInitOf<u32, u32, u32>));
+    assert!(
+        !is!(UnwindSafe: SharedInitOf<u32, SharesBroken, u32>),
+        "the closure"
+    );
 }
 
 #[test]
@@ -380,6 +443,29 @@ fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
     assert!(
         !is!(Send: oncelot::LocalBoxLazy<'static, u32>) && !is!(Sync: oncelot::LocalBoxLazy<'static, u32>)
     );
+    assert!(is!(Unpin: oncelot::LocalBoxLazy<'static, PhantomPinned>));
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn what_is_boxed_is_send_and_sync_with_its_value_and_its_backend() {
+    use oncelot::BoxLazy;
+    assert!(is!(Send: BoxLazy<'static, SendOnly>));
+    assert!(!is!(Send: BoxLazy<'static, SyncOnly>));
+    assert!(!is!(Sync: BoxLazy<'static, SendOnly>));
+    assert!(!is!(Sync: BoxLazy<'static, SyncOnly>));
+    assert!(!is!(Send: BoxLazy<'static, u32, Local>) && !is!(Sync: BoxLazy<'static, u32, Local>));
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn a_get_of_what_is_boxed_is_send_with_a_lazy_that_is_sync() {
+    type Get<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T> + Send>;
+    type LocalGet<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T>>;
+    assert!(is!(Send: Get<u32>) && is!(Sync: Get<u32>) && !is!(Unpin: Get<u32>));
+    assert!(!is!(Send: Get<SendOnly>) && !is!(Send: Get<SyncOnly>));
+    assert!(!is!(Send: LocalGet<u32>) && !is!(Sync: LocalGet<u32>));
+    assert!(!is!(UnwindSafe: Get<u32>) && !is!(RefUnwindSafe: Get<u32>));
 }
 
 // Of futures that have been made: these need only compile.
@@ -419,7 +505,11 @@ fn generic_code_can_prove_that_the_futures_are_send<T, E, F, Fut, G, Gut>(
 {
     assert_send(&cell.get_or_init(init()));
     assert_send(&cell.get_or_try_init(try_init()));
+    assert_send(&cell.get_or_try_init_shared(try_init()));
     assert_send(&cell.wait());
+    assert_send(&cell.wait_attempt());
+    assert_send(&cell.get_or_claim());
+    assert_send(&cell.try_claim());
     assert_send(&cell.insert(value));
     assert_send(&cell.get_mut_or_init(init()));
     assert_send(&cell.get_mut_or_try_init(try_init()));
@@ -469,6 +559,13 @@ fn the_initializing_future_is_covariant_in_the_borrow_of_the_cell<'short, 'long:
 fn the_waiting_futures_are_covariant_in_the_borrow_of_the_cell<'short, 'long: 'short>(
     wait: Wait<'long, u32>,
     insert: Insert<'long, u32>,
-) -> (Wait<'short, u32>, Insert<'short, u32>) {
-    (wait, insert)
+    wait_attempt: WaitAttempt<'long, u32>,
+    get_or_claim: GetOrClaim<'long, u32>,
+) -> (
+    Wait<'short, u32>,
+    Insert<'short, u32>,
+    WaitAttempt<'short, u32>,
+    GetOrClaim<'short, u32>,
+) {
+    (wait, insert, wait_attempt, get_or_claim)
 }

@@ -1,6 +1,4 @@
-//! The conformance suite on each backend, and on one that is written as an outsider would.
-
-mod outsider;
+//! The conformance suite on each backend of the crate. `examples/custom_backend` runs it on a backend from outside.
 
 mod intrusive {
     oncelot::conformance_tests!(oncelot::backend::Intrusive);
@@ -38,8 +36,4 @@ mod atomic_waker {
             failures_do_not_touch_passive_waiters,
         ]
     );
-}
-
-mod locked {
-    oncelot::conformance_tests!(crate::outsider::Locked);
 }

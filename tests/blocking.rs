@@ -22,7 +22,7 @@ use oncelot::{
 };
 use util::{Task, message, now, panic_of, poll, poll_with};
 
-const IS_WATCHED: bool = cfg!(debug_assertions);
+const IS_WATCHED: bool = cfg!(any(debug_assertions, feature = "deadlock-detection"));
 
 /// `Intrusive`. It counts how many waiters of a test are registered, and keeps the newest waker.
 struct Census<const TEST: usize>(Intrusive);
@@ -50,6 +50,26 @@ struct CensusWaiter {
 impl<const TEST: usize> Census<TEST> {
     fn registered() -> usize {
         SEEN[TEST].registered.load(SeqCst)
+    }
+
+    fn poll(
+        waiter: Pin<&mut CensusWaiter>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut IntrusiveWaiter>, &mut Context<'_>) -> Poll<()>,
+    ) -> Poll<()> {
+        // SAFETY: the inner waiter is pinned with the outer one.
+        let CensusWaiter {
+            waiter,
+            is_registered,
+        } = unsafe { waiter.get_unchecked_mut() };
+        // SAFETY: as above.
+        let polled = poll(unsafe { Pin::new_unchecked(waiter) }, cx);
+        Self::count(is_registered, polled.is_pending());
+        if polled.is_pending() {
+            *SEEN[TEST].waker.lock().unwrap() = Some(cx.waker().clone());
+            SEEN[TEST].registrations.fetch_add(1, SeqCst);
+        }
+        polled
     }
 
     fn count(waiter: &mut bool, is_registered: bool) {
@@ -97,21 +117,15 @@ unsafe impl<const TEST: usize> Backend for Census<TEST> {
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut CensusWaiter>, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: the inner waiter is pinned with the outer one.
-        let CensusWaiter {
-            waiter,
-            is_registered,
-        } = unsafe { waiter.get_unchecked_mut() };
-        // SAFETY: as above.
-        let waiter = unsafe { Pin::new_unchecked(waiter) };
         // SAFETY: the caller's promise.
-        let polled = unsafe { self.0.poll_wait(waiter, cx) };
-        Self::count(is_registered, polled.is_pending());
-        if polled.is_pending() {
-            *SEEN[TEST].waker.lock().unwrap() = Some(cx.waker().clone());
-            SEEN[TEST].registrations.fetch_add(1, SeqCst);
-        }
-        polled
+        Self::poll(waiter, cx, |waiter, cx| unsafe { self.0.poll_wait(waiter, cx) })
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut CensusWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: the caller's promise.
+        Self::poll(waiter, cx, |waiter, cx| unsafe {
+            self.0.poll_attempt(waiter, cx)
+        })
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut CensusWaiter>) {
@@ -329,6 +343,12 @@ unsafe impl Backend for Restless {
         unsafe { self.0.poll_wait(waiter, cx) }
     }
 
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        cx.waker().wake_by_ref();
+        // SAFETY: the caller's promise.
+        unsafe { self.0.poll_attempt(waiter, cx) }
+    }
+
     unsafe fn cancel(&self, waiter: Pin<&mut IntrusiveWaiter>) {
         // SAFETY: the caller's promise.
         unsafe { self.0.cancel(waiter) }
@@ -469,8 +489,25 @@ fn a_thread_goes_on_with_what_a_task_has_begun() {
     let mut get = Box::pin(lazy.get_unpin());
     assert!(poll(&mut get).is_pending());
     drop(get);
-    assert_eq!(Pin::new(&lazy).get_blocking(), &1);
+    assert_eq!(lazy.get_blocking(), &1);
     assert_eq!(polls.load(SeqCst), 3);
+}
+
+#[test]
+fn a_thread_resumes_a_boxed_future_while_the_task_that_polled_it_is_held() {
+    let event = util::Event::new();
+    let lazy = BoxLazy::boxed(async {
+        event.wait().await;
+        1
+    });
+    let mut held = Box::pin(lazy.get());
+    assert!(poll(&mut held).is_pending());
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| lazy.get_blocking());
+        event.announce();
+        assert_eq!(thread.join().unwrap(), &1);
+    });
+    drop(held);
 }
 
 #[test]

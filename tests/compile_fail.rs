@@ -98,6 +98,11 @@ fn future_outlives_the_cell() {
 }
 
 #[test]
+fn guard_outlives_take() {
+    assert_refused("guard_outlives_take", "E0502");
+}
+
+#[test]
 fn set_through_a_shorter_lifetime() {
     assert_refused("set_through_a_shorter_lifetime", "E0597");
 }
@@ -120,6 +125,16 @@ fn field_that_outlives_its_owner() {
 #[test]
 fn lazy_whose_future_shares_a_cell() {
     assert_refused("lazy_whose_future_shares_a_cell", "E0277");
+}
+
+#[test]
+fn box_lazy_on_a_local_backend() {
+    assert_refused("box_lazy_on_a_local_backend", "E0599");
+}
+
+#[test]
+fn box_lazy_outlives_what_it_borrows() {
+    assert_refused("box_lazy_outlives_what_it_borrows", "E0505");
 }
 
 // Statics of `lazy!`. Each program declares another static too, so that a message about the whole macro is not enough.

@@ -18,7 +18,7 @@ use oncelot::backend::AtomicWaker;
 #[cfg(feature = "event-listener")]
 use oncelot::backend::EventListener;
 use oncelot::{
-    InitializingError, Lazy, LocalOnceCell, OnceCell, SetError, State,
+    InitGuard, InitializingError, Lazy, LocalOnceCell, OnceCell, SetError, SharedInitError, State,
     backend::{Backend, Intrusive, Local, WaiterKind},
 };
 use util::{is_same, now, poll, start};
@@ -318,7 +318,70 @@ fn get_mut_or_init_leaves_the_cell_empty_on_a_panic() {
     assert_eq!(cell.set(1), Ok(()));
 }
 
+#[test]
+fn get_or_try_init_shared_takes_an_async_fn() {
+    let cell = OnceCell::new();
+    assert_eq!(block_on(cell.get_or_try_init_shared(try_one)), Ok(&1));
+}
+
+#[test]
+fn get_or_try_init_shared_works_with_a_static_and_the_question_mark() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+
+    async fn get() -> Result<u32, SharedInitError<String>> {
+        Ok(*CELL.get_or_try_init_shared(try_one).await? + 1)
+    }
+
+    assert_eq!(block_on(get()), Ok(2));
+}
+
+// A guard.
+
+#[test]
+fn a_guard_can_be_kept_in_a_struct_and_completed_later() {
+    struct Request<'a> {
+        guard: InitGuard<'a, String>,
+    }
+
+    impl<'a> Request<'a> {
+        fn answer(self, text: &str) -> &'a String {
+            self.guard.set(text.to_owned())
+        }
+    }
+
+    let cell = OnceCell::new();
+    let request = cell.try_claim().map(|guard| Request { guard }).unwrap();
+    assert_eq!(request.answer("text"), "text");
+    assert_eq!(cell.get().unwrap(), "text");
+}
+
+#[test]
+fn get_or_claim_leaves_the_initialization_to_its_caller() {
+    async fn get(cell: &OnceCell<u32>) -> Result<&u32, String> {
+        match cell.get_or_claim().await {
+            Ok(value) => Ok(value),
+            Err(guard) => Ok(guard.set(try_one().await?)),
+        }
+    }
+
+    let cell = OnceCell::new();
+    assert_eq!(block_on(get(&cell)), Ok(&1));
+    assert_eq!(block_on(get(&cell)), Ok(&1));
+}
+
 // Waiting.
+
+#[test]
+fn wait_attempt_gives_what_has_become_of_the_attempt() {
+    let cell = OnceCell::new();
+    assert_eq!(now(cell.wait_attempt()), None);
+    let (gate, mut running) = start(&cell);
+    let mut waiting = Box::pin(cell.wait_attempt());
+    assert!(poll(&mut waiting).is_pending());
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(poll(&mut waiting), Poll::Ready(Some(&1)));
+}
 
 #[test]
 fn wait_gives_the_value_in_its_place() {
@@ -407,7 +470,10 @@ fn debug_of_a_future_tells_its_name() {
     let cell = OnceCell::<u32>::new();
     assert!(format!("{:?}", cell.get_or_init(one)).starts_with("GetOrInit"));
     assert!(format!("{:?}", cell.get_or_try_init(try_one)).starts_with("GetOrTryInit"));
+    assert!(format!("{:?}", cell.get_or_try_init_shared(try_one)).starts_with("GetOrTryInitShared"));
+    assert!(format!("{:?}", cell.get_or_claim()).starts_with("GetOrClaim"));
     assert!(format!("{:?}", cell.wait()).starts_with("Wait"));
+    assert!(format!("{:?}", cell.wait_attempt()).starts_with("WaitAttempt"));
     assert!(format!("{:?}", cell.insert(1)).starts_with("Insert"));
     let mut cell = cell;
     assert!(format!("{:?}", cell.get_mut_or_init(one)).starts_with("GetMutOrInit"));
@@ -456,6 +522,11 @@ fn a_local_cell_has_the_interface_of_the_others() {
     let mut cell = LocalOnceCell::<u32>::default();
     assert_eq!(cell.state(), State::Uninit);
     assert_eq!(now(cell.get_or_try_init(async || Err("failed"))), Err("failed"));
+    let failed = now(cell.get_or_try_init_shared(async || Err("failed")));
+    assert_eq!(failed, Err(SharedInitError::Failed("failed")));
+    assert_eq!(now(cell.wait_attempt()), None);
+    drop(cell.try_claim());
+    drop(now(cell.get_or_claim()));
     assert_eq!(now(cell.insert(1)), Ok(&1));
     assert_eq!(cell.set(2), Err(SetError::AlreadyInitializedError(2)));
     assert_eq!(cell.clone().into_inner(), Some(1));
@@ -653,6 +724,21 @@ unsafe impl Backend for Outside {
         Poll::Pending
     }
 
+    unsafe fn poll_attempt(&self, waiter: std::pin::Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut waiting = self.waiting.lock().unwrap();
+        let place = waiting.iter_mut().find(|(number, _, _)| *number == waiter.number);
+        match place {
+            Some((_, _, current)) => {
+                let older = std::mem::replace(current, waker);
+                drop(waiting);
+                drop(older);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+
     unsafe fn cancel(&self, mut waiter: std::pin::Pin<&mut Ticket>) {
         let number = std::mem::take(&mut waiter.number);
         if number != 0 {
@@ -703,6 +789,19 @@ fn a_backend_from_outside_wakes_its_waiters() {
     assert_eq!(poll(&mut claimant), Poll::Ready(&3));
     assert_eq!(tasks.each_ref().map(|task| task.wakes()), [1, 1, 0]);
     assert_eq!(poll(&mut passive), Poll::Ready(&3));
+}
+
+#[test]
+fn a_backend_from_outside_waits_for_one_attempt() {
+    let cell = OnceCell::<u32, Outside>::default();
+    let guard = cell.try_claim();
+    let mut call = Box::pin(cell.get_or_try_init_shared(try_one));
+    for _ in 0..2 {
+        assert!(poll(&mut call).is_pending());
+    }
+    drop(guard);
+    let _next = cell.try_claim();
+    assert_eq!(poll(&mut call), Poll::Ready(Err(SharedInitError::OtherFailed)));
 }
 
 #[test]

@@ -130,6 +130,38 @@ fn a_failure_does_not_allocate() {
 }
 
 #[test]
+fn a_guard_and_the_calls_that_share_its_attempt_do_not_allocate() {
+    let cell = OnceCell::<u32>::new();
+    let guard = cell.try_claim();
+    let mut calls: Vec<_> = (0..100)
+        .map(|_| Box::pin(cell.get_or_try_init_shared(|| ready(Err(())))))
+        .collect();
+    let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(cell.wait_attempt())).collect();
+    let mut claiming = Box::pin(cell.get_or_claim());
+    let waker = Task::new().waker();
+    without_allocating(|| {
+        for _ in 0..2 {
+            assert!(calls.iter_mut().all(|call| poll_with(call, &waker).is_pending()));
+            assert!(
+                waiting
+                    .iter_mut()
+                    .all(|wait| poll_with(wait, &waker).is_pending())
+            );
+            assert!(poll_with(&mut claiming, &waker).is_pending());
+        }
+        drop(guard);
+        assert!(calls.iter_mut().all(|call| poll_with(call, &waker).is_ready()));
+        assert!(waiting.iter_mut().all(|wait| poll_with(wait, &waker).is_ready()));
+        assert!(
+            poll_with(&mut claiming, &waker)
+                .map(|claimed| claimed.map_err(|guard| guard.set(1)))
+                .is_ready()
+        );
+    });
+    assert_eq!(cell.get(), Some(&1));
+}
+
+#[test]
 fn cancelling_does_not_allocate() {
     let cell = OnceCell::new();
     let mut running = Box::pin(cell.get_or_init(pending));

@@ -1,7 +1,11 @@
 //! The sizes that the documentation speaks of: a change is meant to be noticed.
 
-// With `tracing`, a cell counts its attempts, and its futures keep their spans.
-#![cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
+// With `tracing`, a cell counts its attempts, and its futures keep their spans. With `deadlock-detection`, futures keep where
+// their initializers began.
+#![cfg(all(
+    target_pointer_width = "64",
+    not(any(feature = "deadlock-detection", feature = "tracing"))
+))]
 
 use std::{
     future::{Ready, ready},
@@ -11,7 +15,7 @@ use std::{
 };
 
 use oncelot::{
-    GetLazy, GetStatic, Insert, LocalOnceCell, OnceCell, Wait,
+    GetLazy, GetOrClaim, GetStatic, InitGuard, Insert, LocalOnceCell, OnceCell, Wait, WaitAttempt,
     backend::{Backend, Intrusive, IntrusiveWaiter, Local, LocalWaiter},
 };
 
@@ -101,6 +105,24 @@ fn an_exclusive_initialization_has_nobody_to_wait_for() {
     let mut cell = OnceCell::<u64>::new();
     let future_of_one_word = || With::<1>::default();
     assert_eq!(size_of_val(&cell.get_mut_or_init(future_of_one_word)), 3 * WORD);
+}
+
+#[test]
+fn a_guard_is_a_reference_and_claiming_takes_the_waiter_beside() {
+    assert_eq!(size_of::<InitGuard<'_, u64>>(), WORD);
+    assert_eq!(size_of::<Option<InitGuard<'_, u64>>>(), WORD);
+    assert_eq!(size_of::<GetOrClaim<'_, u64>>(), 5 * WORD);
+}
+
+#[test]
+fn a_call_of_one_attempt_takes_a_word_more() {
+    assert_eq!(size_of::<WaitAttempt<'_, u64>>(), 6 * WORD);
+    assert_eq!(size_of::<WaitAttempt<'_, u64, Local>>(), 6 * WORD);
+    let cell = OnceCell::new();
+    let number = std::hint::black_box(1_u64);
+    let init = move || ready(Ok::<_, u64>(number));
+    let retried = size_of_val(&cell.get_or_try_init(init));
+    assert_eq!(size_of_val(&cell.get_or_try_init_shared(init)), retried + WORD);
 }
 
 /// A future of so many words.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use oncelot::{
-    OnceCell,
+    OnceCell, SharedInitError,
     runtime::{ArcField, OnceCellExt, Runtime},
 };
 use util::{
@@ -349,4 +349,61 @@ fn so_does_blocking_work() {
     assert_eq!(drops.count(), 0);
     WORK.take().pop().expect("work was spawned")();
     assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_shared_call_spawns_its_initializer_and_returns_its_error() {
+    let cell = static_cell();
+    let init = async || Err::<u32, _>("no route");
+    let mut caller = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
+    assert!(poll(&mut caller).is_pending());
+    let mut other = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
+    let mut plain = Box::pin(cell.get_or_try_init_shared(init));
+    assert!(poll(&mut other).is_pending() && poll(&mut plain).is_pending());
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(
+        poll(&mut caller),
+        Poll::Ready(Err(SharedInitError::Failed("no route")))
+    );
+    assert_eq!(poll(&mut other), Poll::Ready(Err(SharedInitError::OtherFailed)));
+    assert_eq!(poll(&mut plain), Poll::Ready(Err(SharedInitError::OtherFailed)));
+    assert!(TASKS.take().is_empty(), "a second initializer was spawned");
+}
+
+#[test]
+fn a_shared_call_that_is_cancelled_leaves_its_attempt_to_the_others() {
+    let cell = static_cell();
+    let init = async || Ok::<_, ()>(1);
+    let mut cancelled = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
+    assert!(poll(&mut cancelled).is_pending());
+    let mut other = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
+    assert!(poll(&mut other).is_pending());
+    drop(cancelled);
+    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(poll(&mut other), Poll::Ready(Ok(&1)));
+}
+
+#[test]
+fn a_spawned_shared_call_does_not_wait_for_the_next_attempt() {
+    let cell = static_cell();
+    let guard = cell.try_claim();
+    let mut caller = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, async || Ok::<_, ()>(1)));
+    assert!(poll(&mut caller).is_pending() && poll(&mut caller).is_pending());
+    drop(guard);
+    let _next = cell.try_claim();
+    assert_eq!(poll(&mut caller), Poll::Ready(Err(SharedInitError::OtherFailed)));
+    assert!(TASKS.take().is_empty(), "an initializer was spawned");
+}
+
+#[test]
+fn a_task_that_is_lost_is_a_failure_to_shared_calls() {
+    let cell = static_cell();
+    let mut caller = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, pending::<Result<u32, ()>>));
+    assert!(poll(&mut caller).is_pending());
+    let mut other = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, pending::<Result<u32, ()>>));
+    assert!(poll(&mut other).is_pending());
+    drop(spawned());
+    assert_eq!(poll(&mut other), Poll::Ready(Err(SharedInitError::OtherFailed)));
+    let lost = panic_of(|| poll(&mut caller).is_ready());
+    assert!(lost.contains("dropped a spawned initializer"), "{lost}");
 }

@@ -21,55 +21,9 @@ use oncelot::{
     __private::{FutureStorage, size_of_future},
     StaticLazy, lazy,
 };
-use util::{Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
+use util::{Event, Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "this static is poisoned";
-
-/// What a future in a static waits for, and what it was polled with.
-struct Event {
-    inner: Mutex<(bool, Option<Waker>)>,
-    polls: AtomicUsize,
-}
-
-impl Event {
-    const fn new() -> Self {
-        Self {
-            inner: Mutex::new((false, None)),
-            polls: AtomicUsize::new(0),
-        }
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.polls.fetch_add(1, Ordering::SeqCst);
-        let mut inner = self.inner.lock().unwrap();
-        inner.1 = Some(cx.waker().clone());
-        if inner.0 { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    async fn wait(&self) {
-        poll_fn(|cx| self.poll(cx)).await;
-    }
-
-    fn polls(&self) -> usize {
-        self.polls.load(Ordering::SeqCst)
-    }
-
-    /// The future's waker.
-    fn waker(&self) -> Waker {
-        self.inner.lock().unwrap().1.clone().unwrap()
-    }
-
-    /// Lets the future finish when it is polled next.
-    fn come(&self) {
-        self.inner.lock().unwrap().0 = true;
-    }
-
-    /// Lets it finish, and wakes it.
-    fn announce(&self) {
-        self.come();
-        self.waker().wake();
-    }
-}
 
 // The macro.
 
@@ -155,8 +109,13 @@ fn big_futures_that_refer_to_themselves_are_stored_in_place() {
         static BIG: usize = big();
     }
     assert_eq!(block_on(BIG.get()), &15_000);
-    // Beside the value. With `tracing`, a span and a count as well.
-    let words = if cfg!(feature = "tracing") { 20 } else { 7 };
+    // Beside the value. With `tracing`, a span and a count as well; with `deadlock-detection`, where it was declared.
+    let words = match (cfg!(feature = "tracing"), cfg!(feature = "deadlock-detection")) {
+        (false, false) => 7,
+        (false, true) => 9,
+        (true, false) => 20,
+        (true, true) => 21,
+    };
     assert_eq!(size_of_val(&BIG), (words + 1) * size_of::<usize>());
 }
 
@@ -256,6 +215,27 @@ fn the_future_is_dropped_as_soon_as_the_value_is_there() {
     assert_eq!(WAKES.load(Ordering::SeqCst), 1, "woken by the future");
     assert_eq!(poll(&mut get), Poll::Ready(&1));
     assert_eq!(DROPS.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_reference_to_a_static_is_awaited() {
+    lazy! {
+        static FIRST: u32 = async {
+            yield_now().await;
+            1
+        };
+        // A future whose output is a reference to the first value.
+        static SECOND: &u32 = &FIRST;
+    }
+
+    async fn get<T: 'static>(value: impl IntoFuture<Output = &'static T>) -> &'static T {
+        value.await
+    }
+
+    let second = block_on(async { *(&SECOND).await });
+    assert_eq!(second, &1);
+    assert!(is_same(second, block_on(get(&FIRST))));
+    assert!(is_same(second, FIRST.try_get().unwrap()));
 }
 
 // Whose turn it is.
@@ -558,7 +538,7 @@ fn a_poll_after_completion_panics() {
 }
 
 #[test]
-#[cfg(all(debug_assertions, feature = "std"))]
+#[cfg(all(feature = "std", any(debug_assertions, feature = "deadlock-detection")))]
 fn a_future_that_awaits_its_own_static_is_found() {
     fn own() -> util::BoxFuture<'static, u32> {
         Box::pin(async { *OWN.get().await })

@@ -36,7 +36,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use util::{BoxFuture, OnDrop, Task, With, message, now, panic_of, poll, poll_with, static_cell};
 
 /// Whether a wait that cannot end is detected.
-const IS_WATCHED: bool = cfg!(debug_assertions);
+const IS_WATCHED: bool = cfg!(any(debug_assertions, feature = "deadlock-detection"));
 
 thread_local! {
     static SUBSCRIBER: RefCell<Option<Arc<dyn Subscriber>>> = const { RefCell::new(None) };
@@ -287,7 +287,7 @@ impl Runtime for PollsOnce {
 type Program = fn(&'static OnceCell<u32>);
 
 /// Every way in which an attempt can end, whether it leaves the value 1, and a program that does it.
-const ATTEMPTS: [(&str, bool, Program); 19] = [
+const ATTEMPTS: [(&str, bool, Program); 25] = [
     ("success", true, |cell| {
         now(cell.get_or_init(async || 1));
     }),
@@ -319,6 +319,25 @@ const ATTEMPTS: [(&str, bool, Program); 19] = [
     }),
     ("panic in a plain closure", false, |cell| {
         panic_of(|| cell.try_get_or_init(|| panic!("the closure")).copied());
+    }),
+    ("success of a shared attempt", true, |cell| {
+        now(cell.get_or_try_init_shared(async || Ok::<_, ()>(1))).unwrap();
+    }),
+    ("error of a shared attempt", false, |cell| {
+        now(cell.get_or_try_init_shared(async || Err(()))).unwrap_err();
+    }),
+    ("value of a guard", true, |cell| {
+        cell.try_claim().unwrap().set(1);
+    }),
+    ("drop of a guard", false, |cell| drop(cell.try_claim())),
+    ("value of a guard that was waited for", true, |cell| {
+        now(cell.get_or_claim()).unwrap_err().set(1);
+    }),
+    ("drop of a guard in a panic", false, |cell| {
+        panic_of(|| {
+            let _guard = cell.try_claim();
+            panic!("the holder")
+        });
     }),
     ("success on a thread", true, |cell| {
         cell.get_or_init_blocking(|| 1);

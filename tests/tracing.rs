@@ -235,6 +235,63 @@ fn a_waiter_is_told_of_when_it_begins_to_wait() {
 }
 
 #[test]
+fn a_guard_is_an_attempt() {
+    let notes = Notes::of(|| {
+        let cell = OnceCell::<u32>::new();
+        drop(cell.try_claim());
+        let guard = cell.try_claim().unwrap();
+        assert!(cell.try_claim().is_err());
+        tracing::info!(target: "tracing", "something else");
+        guard.set(1);
+        assert!(cell.try_claim().is_err());
+        let cell = OnceCell::<u16>::new();
+        now(cell.get_or_claim()).unwrap_err().set(1);
+    });
+    assert_eq!(
+        notes,
+        [
+            "WARN initialize{value=\"u32\" attempt=1}: the initializer was cancelled duration",
+            "INFO something else",
+            "DEBUG initialize{value=\"u32\" attempt=2}: initialized duration",
+            "DEBUG initialize{value=\"u16\" attempt=1}: initialized duration",
+        ]
+    );
+}
+
+#[test]
+fn a_shared_attempt_has_one_span_however_many_calls_wait() {
+    let notes = Notes::of(|| {
+        let cell = OnceCell::<u32>::new();
+        let failing = || async {
+            yield_now().await;
+            Err("no route")
+        };
+        let mut running = Box::pin(cell.get_or_try_init_shared(failing));
+        assert!(poll(&mut running).is_pending());
+        let mut calls = [(); 2].map(|()| Box::pin(cell.get_or_try_init_shared(failing)));
+        let mut waiting = Box::pin(cell.wait_attempt());
+        for _ in 0..2 {
+            assert!(calls.iter_mut().all(|call| poll(call).is_pending()));
+            assert!(poll(&mut waiting).is_pending());
+        }
+        assert!(poll(&mut running).is_ready());
+        assert!(calls.iter_mut().all(|call| poll(call).is_ready()));
+        assert!(poll(&mut waiting).is_ready());
+        now(cell.get_or_try_init_shared(async || Ok::<_, ()>(1))).unwrap();
+    });
+    assert_eq!(
+        notes,
+        [
+            "TRACE waiting value=\"u32\"",
+            "TRACE waiting value=\"u32\"",
+            "TRACE waiting value=\"u32\"",
+            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"&str\"",
+            "DEBUG initialize{value=\"u32\" attempt=2}: initialized duration",
+        ]
+    );
+}
+
+#[test]
 fn a_lazy_value_has_one_attempt_whoever_drives_it() {
     let notes = Notes::of(|| {
         let lazy = pin!(Lazy::new(async {

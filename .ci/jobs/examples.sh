@@ -2,8 +2,10 @@
 
 ordinary example service
 
-# The README's main command, and the tests of the program that it runs.
+# The README's main command, and the tests of the program that it runs; and the programs that need no package of their own.
 stage_example() {
+    cargo run --locked --example custom_backend
+    cargo run --locked --example retry_storm
     cargo run --locked --release --manifest-path examples/sqlite/Cargo.toml
     cargo test --locked --release --manifest-path examples/sqlite/Cargo.toml
 }

@@ -4,10 +4,12 @@ ordinary features
 long soak-features
 
 # Every combination of up to two features builds, here and on other targets; the tests pass without `std`, with each way of
-# exclusion, and without the checks of debug builds. A lock file gains what the features need, and nothing else.
+# exclusion, without the checks of debug builds, and with `deadlock-detection` in their place. A lock file gains what the
+# features need, and nothing else.
 stage_features() {
     keeps_lock_file default 'oncelot|pin-project-lite'
     keeps_lock_file critical-section 'oncelot|pin-project-lite|critical-section'
+    keeps_lock_file blocking 'oncelot|pin-project-lite'
     keeps_lock_file portable-atomic 'oncelot|pin-project-lite|portable-atomic'
     cargo_tool cargo-hack
     RUSTFLAGS="-D warnings" cargo hack check --locked --feature-powerset --depth 2 \
@@ -17,20 +19,21 @@ stage_features() {
     cargo test --locked --no-default-features --doc
     cargo test --locked --features critical-section,portable-atomic --lib --tests
     cargo test --locked --release --lib --tests
+    cargo test --locked --release --features blocking,deadlock-detection \
+        --test contract --test blocking --test deadlock --test lazy --test static_lazy
 }
 
 # Every combination of up to two features that can build there, on WebAssembly and on a microcontroller. Left out on
-# WebAssembly: `async-std` and `smol`, which need an operating system, and tokio's multi-thread runtime, which comes with
-# `blocking` and `tokio` together.
+# WebAssembly: `async-std` and `smol`, which need an operating system.
 pairs_on_other_targets() (
     debian_packages rustc-web cargo-web rust-web-src
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=target/pairs
     pairs() { /usr/bin/cargo hack check --locked --feature-powerset --depth 2 --lib "$@"; }
     pairs -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown \
-        --exclude-features default,alloc,async-std,smol --mutually-exclusive-features blocking,tokio \
+        --exclude-features default,alloc,async-std,smol \
         --group-features atomic-waker,event-listener
     pairs -Zbuild-std=core,alloc --target thumbv7m-none-eabi \
-        --include-features alloc,atomic-waker,critical-section,event-listener-alloc,portable-atomic
+        --include-features alloc,atomic-waker,critical-section,defmt,event-listener-alloc,portable-atomic
 )
 
 # Adds the crate with these features to a project that has a lock file, which must still build, with what the lock file

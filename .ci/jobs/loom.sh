@@ -7,6 +7,7 @@ long soak-loom
 # all of them.
 stage_loom() {
     .ci/loom \
+        box_lazy:: \
         blocking::a_thread_and_a_task_wait_for_one_value \
         publish::two_waiters_register_against_a_publication \
         lazy::a_wake_that_polls_against_a_driver \
@@ -23,7 +24,11 @@ stage_loom() {
         drain::a_drain_inside_a_drain_takes_its_marker \
         publish::who_sees_ready_sees_the_value_around_waiters \
         wake::the_newest_waker_is_woken_by_a_value \
-        wake::a_spurious_poll_against_failure
+        wake::a_spurious_poll_against_failure \
+        guard:: \
+        attempt:: \
+        atomic_waker::a_shared_call_does_not_wait_for_the_next_attempt \
+        event_listener::a_late_notification_does_not_end_the_next_attempt
 }
 
 # All models; fails, too, if `docs/loom.md` lists others.

@@ -8,7 +8,7 @@ stage_mutants() {
     local parts=40 commit
     commit=${GITHUB_SHA:-$(git rev-parse HEAD 2>/dev/null || date +%s)}
     .ci/mutants --shard "$((16#${commit:0:8} % parts))/$parts" --sharding round-robin \
-        --file={src/{raw,raw/wait,raw/initialize,once_cell,once_cell/futures,error,lazy,static_lazy}.rs,src/backend/{intrusive,local,local/list}.rs,src/backend/intrusive/{word,list,wake_batch,lock_bit}.rs}
+        --file={src/{raw,raw/wait,raw/initialize,raw/phases,once_cell,once_cell/futures,error,lazy,lazy/boxed,lazy/computation,static_lazy}.rs,src/backend/{intrusive,local,local/list}.rs,src/backend/intrusive/{word,list,wake_batch,lock_bit}.rs}
 }
 
 stage_soak-mutants() {

@@ -7,7 +7,10 @@ use core::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Backend, State, WaiterKind, atomic_state::AtomicState};
+use super::{
+    Backend, State, WaiterKind,
+    atomic_state::{AtomicState, Snapshot},
+};
 use crate::sync::{AtomicBool, Ordering};
 
 /// A backend with room for one waiter, in an [`atomic_waker::AtomicWaker`]. It needs the least code.
@@ -22,6 +25,9 @@ use crate::sync::{AtomicBool, Ordering};
 /// - Failures wake passive waiters too, because the kind of the waiter in the slot is not known.
 /// - The order of the waiters is unspecified.
 /// - Dropping a future that has waited may wake a task that has nothing to do.
+/// - A waiter of [`wait_attempt`](crate::OnceCell::wait_attempt) or
+///   [`get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared) that is not polled again until exactly 64 more
+///   attempts to initialize the cell have begun, or a multiple of 64, waits for the newest of them.
 /// - If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot is given up:
 ///   from then on, waiting tasks are polled until there is a value.
 /// - A task must not wait for a cell for which a task of lower priority waits on the same core, with or without the
@@ -35,12 +41,14 @@ pub struct AtomicWaker {
     is_entered: AtomicBool,
 }
 
-/// The state that a waiting future keeps for [`AtomicWaker`]: a few bits.
+/// The state that a waiting future keeps for [`AtomicWaker`]: three bytes.
 #[derive(Debug)]
 pub struct AtomicWakerWaiter {
     kind: WaiterKind,
     /// Whether the waker may be in the slot.
     has_registered: bool,
+    /// What the state was when the waiter was registered.
+    registered_in: Snapshot,
 }
 
 impl AtomicWaker {
@@ -68,6 +76,26 @@ impl AtomicWaker {
 
         // A task does not displace itself.
         displaced.0.take_if(|waker| waker.will_wake(cx.waker()));
+    }
+
+    /// Puts the task's waker into the slot, unless the state `is_settled` for the waiter.
+    fn enter_unless(
+        &self,
+        waiter: &mut AtomicWakerWaiter,
+        cx: &Context<'_>,
+        is_settled: impl FnOnce(Snapshot) -> bool,
+    ) -> Poll<()> {
+        waiter.has_registered = true;
+        self.enter(cx);
+        // Read after the task has entered: a call that changes the state from then on wakes the slot.
+        let found = self.state.load();
+        if !is_settled(found) {
+            waiter.registered_in = found;
+            return Poll::Pending;
+        }
+        waiter.has_registered = false;
+        self.leave();
+        Poll::Ready(())
     }
 
     /// Empties the slot, and wakes the task that was in it, which enters again if it still waits.
@@ -104,6 +132,7 @@ unsafe impl Backend for AtomicWaker {
         AtomicWakerWaiter {
             kind,
             has_registered: false,
+            registered_in: Snapshot::UNINIT,
         }
     }
 
@@ -129,15 +158,14 @@ unsafe impl Backend for AtomicWaker {
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut AtomicWakerWaiter>, cx: &mut Context<'_>) -> Poll<()> {
         let waiter = waiter.get_mut();
-        waiter.has_registered = true;
-        self.enter(cx);
-        // Read after the task has entered: a call that changes the state from then on wakes the slot.
-        if !waiter.kind.is_settled_by(self.state()) {
-            return Poll::Pending;
-        }
-        waiter.has_registered = false;
-        self.leave();
-        Poll::Ready(())
+        let kind = waiter.kind;
+        self.enter_unless(waiter, cx, |found| kind.is_settled_by(found.state()))
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut AtomicWakerWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let waiter = waiter.get_mut();
+        let registered_in = waiter.registered_in;
+        self.enter_unless(waiter, cx, |found| found != registered_in)
     }
 
     #[inline]

@@ -9,7 +9,10 @@ use core::{
 
 use event_listener::{Event, Listener};
 
-use super::{Backend, State, WaiterKind, atomic_state::AtomicState};
+use super::{
+    Backend, State, WaiterKind,
+    atomic_state::{AtomicState, Snapshot},
+};
 use crate::sync::{AtomicU8, Ordering};
 
 /// A backend whose waiters are in queues of the crate event-listener.
@@ -24,6 +27,9 @@ use crate::sync::{AtomicU8, Ordering};
 ///   A waker that panics when it is cloned or woken may leave other waiters asleep forever, or make later calls panic.
 /// - Claimants and passive waiters are in two queues. Each queue is woken oldest first, that of the claimants before that of
 ///   the passive waiters.
+/// - A waiter of [`wait_attempt`](crate::OnceCell::wait_attempt) or
+///   [`get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared) that is not polled again until exactly 64 more
+///   attempts to initialize the cell have begun, or a multiple of 64, waits for the newest of them.
 /// - Its lock is one of `std` with the feature `event-listener`, which sleeps, and a critical section with
 ///   `event-listener-critical-section`. With `event-listener-alloc` alone it spins: threads of different priorities on one
 ///   core must not share a cell.
@@ -48,6 +54,8 @@ const USED: u8 = 1;
 pub struct EventListenerWaiter {
     kind: WaiterKind,
     listener: Option<event_listener::EventListener>,
+    /// What the state was when the waiter was registered.
+    registered_in: Snapshot,
 }
 
 impl EventListener {
@@ -113,7 +121,11 @@ unsafe impl Backend for EventListener {
 
     #[inline]
     fn waiter(kind: WaiterKind) -> EventListenerWaiter {
-        EventListenerWaiter { kind, listener: None }
+        EventListenerWaiter {
+            kind,
+            listener: None,
+            registered_in: Snapshot::UNINIT,
+        }
     }
 
     #[inline]
@@ -141,8 +153,25 @@ unsafe impl Backend for EventListener {
         let waiter = waiter.get_mut();
         let kind = waiter.kind;
         let listener = (waiter.listener).get_or_insert_with(|| self.listen(kind));
-        if !kind.is_settled_by(self.state()) {
+        let found = self.state.load();
+        if !kind.is_settled_by(found.state()) {
+            waiter.registered_in = found;
             ready!(Pin::new(listener).poll(cx));
+        }
+        waiter.leave();
+        Poll::Ready(())
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut EventListenerWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let waiter = waiter.get_mut();
+        loop {
+            let listener = (waiter.listener).get_or_insert_with(|| self.listen(waiter.kind));
+            if self.state.load() != waiter.registered_in {
+                break;
+            }
+            ready!(Pin::new(listener).poll(cx));
+            // Thread A has ended an earlier attempt, and has notified the listener after the attempt of this waiter began.
+            waiter.leave();
         }
         waiter.leave();
         Poll::Ready(())

@@ -56,8 +56,8 @@
 //!
 //! # Waiters
 //!
-//! Two lanes share one list: *claimants* (`get_or_init`, `insert`), which a value and a failure wake, and *passive*
-//! waiters (`wait`), which only a value wakes. Registering, unlinking and taking the oldest waiter of a lane take a
+//! Two lanes share one list: *claimants* (`get_or_init`, `insert`, `wait_attempt`), which a value and a failure wake, and
+//! *passive* waiters (`wait`), which only a value wakes. Registering, unlinking and taking the oldest waiter of a lane take a
 //! bounded number of steps, and a failure does not touch the passive lane. Each lane is woken oldest first; the order
 //! across the lanes is not the order of arrival, as claimants are woken before passive waiters.
 //!
@@ -75,6 +75,8 @@
 //! 8. The value is written only by the holder of the claim, and read only after an Acquire load that has seen READY.
 //! 9. The claimants that a failure's drain still has to wake are those before its marker. The drain ends when its marker
 //!    is unlinked, by itself or by another drain, which has then taken all claimants before the marker.
+//! 10. A drain unlinks claimants only of the attempt whose end it was begun by, or of earlier ones (invariant 9). So the
+//!     attempt in which a claimant has registered is over when another thread has unlinked it and the word is unlocked.
 //!
 //! # Waking
 //!
@@ -112,6 +114,9 @@
 //!   polls again.
 //! - *Cancel against publish.* A drops its future; B has unlinked its node and reads the waker. A sees `prev` null only
 //!   after B's last access. Otherwise A takes the lock, after which B has finished with the node.
+//! - *Poll for the end of an attempt, during its drain.* A unlinks a claimant, and has not yet stored the state. The
+//!   claimant is polled, and sees `prev` null. It does not register again, as the INITIALIZING that it finds may be of the
+//!   next attempt. It waits until A has unlocked the word, as the value is not visible before.
 //! - *Claim by a linked waiter.* B fails and drains 40 waiters in batches; the last is polled for another reason, finds
 //!   UNINIT and claims. It unlinks its node before it starts its initializer, whose future takes the place of the node.
 //! - *Newcomer behind the marker.* B fails, wakes its first batch, and is preempted. C claims, and D registers behind B's
@@ -328,6 +333,14 @@ impl Intrusive {
         poll
     }
 
+    /// Waits until the attempt is over in which a claimant had registered. The caller, who owns the claimant, has seen that
+    /// another thread has unlinked it (invariant 10).
+    fn wait_until_settled(&self) {
+        // If the state is not INITIALIZING, the attempt is over. If it is, it is of the next attempt, or thread A is about to
+        // store the state by unlocking the word: then the lock is taken after that.
+        drop(self.word.lock_if(Condition::keeps_waiting(WaiterKind::Claimant)));
+    }
+
     /// Unlinks a waiter that was linked a moment ago.
     #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
@@ -408,6 +421,15 @@ unsafe impl Backend for Intrusive {
         } else {
             self.register(node, cx.waker())
         }
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let node = waiter.into_ref().node();
+        if node.is_linked() {
+            return self.update(node, cx.waker());
+        }
+        self.wait_until_settled();
+        Poll::Ready(())
     }
 
     #[inline]

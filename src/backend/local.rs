@@ -162,15 +162,19 @@ impl Local {
         });
     }
 
+    /// Returns `true` if a waiter that is linked has a waker that wakes the same task as `waker`.
+    #[inline(always)]
+    fn is_linked_with(node: Pin<&WaiterNode>, waker: &Waker) -> bool {
+        let is_same =
+            |current: &Option<Waker>| current.as_ref().is_some_and(|current| current.will_wake(waker));
+        // SAFETY: the node is linked. `will_wake` compares addresses, and calls no user code.
+        node.is_linked() && unsafe { node.with_payload(is_same) }
+    }
+
     /// Registers a waiter, or replaces its waker, unless the new one wakes the same task.
     fn wait(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
-        if node.is_linked() {
-            let is_same =
-                |current: &Option<Waker>| current.as_ref().is_some_and(|current| current.will_wake(waker));
-            // SAFETY: the node is linked. `will_wake` compares addresses, and calls no user code.
-            if unsafe { node.with_payload(is_same) } {
-                return Poll::Pending;
-            }
+        if Self::is_linked_with(node, waker) {
+            return Poll::Pending;
         }
         let waker = waker.clone();
         if node.is_linked() {
@@ -183,6 +187,21 @@ impl Local {
         }
         // SAFETY: the node is not linked, and its owner keeps it valid while it is (invariant 2).
         unsafe { self.list.push(node, Some(waker)) };
+        Poll::Pending
+    }
+
+    /// Replaces the waker of a waiter, unless the new one wakes the same task, or returns `Ready` if the waiter is not linked.
+    fn update(node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
+        if Self::is_linked_with(node, waker) {
+            return Poll::Pending;
+        }
+        let waker = waker.clone();
+        if !node.is_linked() {
+            return Poll::Ready(());
+        }
+        // SAFETY: the node is linked.
+        let older = unsafe { node.replace_payload(Some(waker)) };
+        drop(older);
         Poll::Pending
     }
 
@@ -258,6 +277,12 @@ unsafe impl Backend for Local {
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut LocalWaiter>, cx: &mut Context<'_>) -> Poll<()> {
         self.wait(waiter.into_ref().node(), cx.waker())
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut LocalWaiter>, cx: &mut Context<'_>) -> Poll<()> {
+        // A drain unlinks claimants only of the attempt whose end it was begun by, or of earlier ones (invariant 6). That end
+        // was stored before.
+        Self::update(waiter.into_ref().node(), cx.waker())
     }
 
     #[inline]

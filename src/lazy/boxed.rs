@@ -1,81 +1,431 @@
-//! Lazies whose futures are boxed.
+//! Lazies whose futures are boxed, and have wakers of their own.
 
-use core::pin::Pin;
+use core::{
+    fmt,
+    future::IntoFuture,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 use alloc::boxed::Box;
 
-use crate::{backend::Intrusive, lazy::Lazy};
+use pin_project_lite::pin_project;
 
-/// A [`Lazy`] whose future is boxed. Its type can be named, and it need not be pinned.
-///
-/// So a field can have this type, whatever its future is. The field is awaited as `(&self.field).await`. Drivers,
-/// cancellation and poisoning are those of [`Lazy`]. The box is freed as soon as the future yields the value.
-///
-/// To stop the future when no caller waits for it, see [cancellation][stopping] in the guide.
-///
-/// [stopping]: crate::guide::cancellation#stopping-an-initializer-that-no-caller-needs
-///
-/// # Unwind safety
-///
-/// It is neither `UnwindSafe` nor `RefUnwindSafe`, because the box may contain any future. Nor is std's
-/// `LazyLock<T, Box<dyn FnOnce() -> T>>`. If code that catches a panic of the future cannot observe a broken invariant, wrap
-/// the reference in [`AssertUnwindSafe`](core::panic::AssertUnwindSafe):
-///
-/// ```
-/// use std::panic::{AssertUnwindSafe, catch_unwind};
-///
-/// use futures_lite::future::block_on;
-/// use oncelot::BoxLazy;
-///
-/// let lazy = BoxLazy::boxed(async { 1 });
-/// let get = AssertUnwindSafe(|| block_on(lazy.get_unpin()));
-/// assert_eq!(catch_unwind(get).unwrap(), &1);
-/// ```
-///
-/// # Examples
-///
-/// ```
-/// use oncelot::BoxLazy;
-///
-/// struct Client {
-///     token: BoxLazy<'static, String>,
-/// }
-///
-/// impl Client {
-///     fn new(user: String) -> Self {
-///         Self { token: BoxLazy::boxed(async move { log_in(&user).await }) }
-///     }
-///
-///     async fn token(&self) -> &str {
-///         (&self.token).await
-///     }
-/// }
-///
-/// async fn log_in(user: &str) -> String {
-///     format!("token of {user}")
-/// }
-///
-/// # futures_lite::future::block_on(async {
-/// assert_eq!(Client::new("me".to_owned()).token().await, "token of me");
-/// # });
-/// ```
-pub type BoxLazy<'a, T, B = Intrusive> = Lazy<T, Pin<Box<dyn Future<Output = T> + Send + 'a>>, B>;
+use crate::{
+    backend::{Backend, Intrusive},
+    lazy::computation::Computation,
+    raw::phases::{self, Phase, SelfWaking, SelfWakingStage, WakerHandle},
+    raw::stage::Stage,
+    raw::wait::HasRawCell,
+    raw::{Attempt, RawCell},
+    sync::Arc,
+};
 
-/// A [`BoxLazy`] whose future need not be `Send`.
-pub type LocalBoxLazy<'a, T, B = Intrusive> = Lazy<T, Pin<Box<dyn Future<Output = T> + 'a>>, B>;
+/// A boxed future and its value, with the part that the future's waker shares.
+///
+/// The waker may be kept when the rest is gone, and any thread may use it. So it shares neither the future nor the value.
+pub(crate) struct Boxed<T, D: ?Sized, B: Backend> {
+    computation: Computation<T, Pin<Box<D>>>,
+    shared: Arc<Shared<B>>,
+}
 
-impl<'a, T> BoxLazy<'a, T> {
-    /// Creates a lazy whose value `future` computes when a task asks for it.
-    #[must_use]
-    pub fn boxed(future: impl Future<Output = T> + Send + 'a) -> Self {
-        Self::with_backend(Box::pin(future))
+/// What the wakers of a future share with each other and with the [`Boxed`] that contains the future.
+struct Shared<B: Backend> {
+    raw: RawCell<(), B>,
+    phase: Phase,
+}
+
+// SAFETY: through a shared `Boxed`, threads share the value (`T: Sync`) and the backend. One thread may store a value that
+// another thread, which has the `Boxed` exclusively later, takes out or drops (`T: Send`). Any of them may poll and drop the
+// future (`D: Send`). The last of them, or a thread that has a waker, drops the backend (`B: Send`).
+unsafe impl<T: Send + Sync, D: ?Sized + Send, B: Backend + Send + Sync> Sync for Boxed<T, D, B> {}
+
+impl<T, D: ?Sized, B: Backend> Boxed<T, D, B> {
+    fn new(raw: RawCell<(), B>, computation: Computation<T, Pin<Box<D>>>) -> Self {
+        let phase = Phase::new();
+        Self {
+            computation,
+            shared: Arc::new(Shared { raw, phase }),
+        }
+    }
+
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
+    fn unfinished(future: Pin<Box<D>>) -> Self {
+        Self::new(RawCell::empty(), Computation::new(future))
+    }
+
+    fn finished(value: T) -> Self {
+        Self::new(RawCell::filled(()), Computation::with_value(value))
+    }
+
+    fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result
+    where
+        T: fmt::Debug,
+    {
+        let value = self.get().map(|value| value as &dyn fmt::Debug);
+        self.raw().debug(f, name, value)
     }
 }
 
-impl<'a, T> LocalBoxLazy<'a, T> {
-    /// Creates a lazy whose value `future` computes when a task asks for it.
-    #[must_use]
-    pub fn boxed_local(future: impl Future<Output = T> + 'a) -> Self {
-        Self::with_backend(Box::pin(future))
+impl<T, D: ?Sized, B: Backend> HasRawCell for Boxed<T, D, B> {
+    type Value = ();
+    type Backend = B;
+    type Output = T;
+
+    #[inline(always)]
+    fn raw(&self) -> &RawCell<(), B> {
+        &self.shared.raw
     }
+
+    #[inline(always)]
+    unsafe fn get_unchecked(&self) -> &T {
+        // SAFETY: as the caller guarantees.
+        unsafe { self.computation.get_unchecked() }
+    }
+}
+
+impl<'a, T, D, B> SelfWaking<'a> for Boxed<T, D, B>
+where
+    D: ?Sized + Future<Output = T>,
+    B: Backend + Send + Sync + 'static,
+{
+    fn phase(&self) -> &Phase {
+        &self.shared.phase
+    }
+
+    fn waker(&'a self) -> Waker {
+        phases::waker(self.shared.clone())
+    }
+
+    unsafe fn poll_future(
+        &'a self,
+        attempt: &mut Attempt<&'a RawCell<(), B>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        // SAFETY: a box is `Unpin`. The caller guarantees that the attempt has the claim.
+        unsafe { self.computation.poll(attempt, cx) }
+    }
+}
+
+// SAFETY: an `Arc` and its clones share one phase and one backend, which last as long as one of them, and `into_raw` and
+// `from_raw` are the `Arc`'s. Threads may share the backend (`B: Sync`), and any of them may drop it (`B: Send`).
+unsafe impl<B: Backend + Send + Sync + 'static> WakerHandle for Arc<Shared<B>> {
+    type Backend = B;
+
+    fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    fn backend(&self) -> &B {
+        self.raw.backend()
+    }
+
+    fn into_raw(self) -> *const () {
+        Self::into_raw(self).cast()
+    }
+
+    unsafe fn from_raw(data: *const ()) -> Self {
+        // SAFETY: as the caller guarantees, `data` comes from `into_raw`.
+        unsafe { Self::from_raw(data.cast()) }
+    }
+}
+
+pin_project! {
+    /// The future of [`BoxLazy::get`] and [`LocalBoxLazy::get`].
+    ///
+    /// `D` is the future in the box: `dyn Future<Output = T> + Send + 'f` or `dyn Future<Output = T> + 'f`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetBoxLazy<'a, T, D: ?Sized, B: Backend = Intrusive> {
+        #[pin]
+        stage: SelfWakingStage<'a, Boxed<T, D, B>>,
+    }
+}
+
+impl<'a, T, D: ?Sized, B: Backend> GetBoxLazy<'a, T, D, B> {
+    #[inline]
+    pub(crate) fn new(lazy: &'a Boxed<T, D, B>) -> Self {
+        Self {
+            stage: Stage::new(lazy, ()),
+        }
+    }
+}
+
+impl<'a, T, D, B> Future for GetBoxLazy<'a, T, D, B>
+where
+    D: ?Sized + Future<Output = T>,
+    B: Backend + Send + Sync + 'static,
+{
+    type Output = &'a T;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
+        phases::poll(self.project().stage, cx)
+    }
+}
+
+impl<T, D: ?Sized, B: Backend> fmt::Debug for GetBoxLazy<'_, T, D, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GetBoxLazy").finish_non_exhaustive()
+    }
+}
+
+/// Declares a lazy whose future is a box of `dyn Future<Output = T> + 'a`, and also `Send` if that is given.
+macro_rules! box_lazy {
+    ($(#[$attribute:meta])* $name:ident, $constructor:ident $(, $send:ident)?) => {
+        $(#[$attribute])*
+        pub struct $name<'a, T, B: Backend = Intrusive> {
+            inner: Boxed<T, dyn Future<Output = T> $(+ $send)? + 'a, B>,
+        }
+
+        /// Constructors with the default backend.
+        impl<'a, T> $name<'a, T> {
+            /// Creates a lazy whose value `future` computes when a task asks for it.
+            #[must_use]
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
+            pub fn $constructor(future: impl Future<Output = T> $(+ $send)? + 'a) -> Self {
+                Self::new(Box::pin(future))
+            }
+
+            /// Creates a lazy whose value a future computes that is boxed already.
+            #[must_use]
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
+            pub fn new(future: Pin<Box<dyn Future<Output = T> $(+ $send)? + 'a>>) -> Self {
+                Self::with_backend(future)
+            }
+
+            /// Creates a lazy that already has its value.
+            #[must_use]
+            pub fn with_value(value: T) -> Self {
+                Self::with_backend_and_value(value)
+            }
+        }
+
+        /// Constructors with the backend that the type names. Any thread may wake the future, and change the backend by that.
+        impl<'a, T, B: Backend + Send + Sync + 'static> $name<'a, T, B> {
+            /// Creates a lazy whose value a boxed future computes, with the backend that its type names.
+            #[must_use]
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
+            pub fn with_backend(future: Pin<Box<dyn Future<Output = T> $(+ $send)? + 'a>>) -> Self {
+                Self {
+                    inner: Boxed::unfinished(future),
+                }
+            }
+
+            /// Creates a lazy that already has its value, with the backend that its type names.
+            #[must_use]
+            pub fn with_backend_and_value(value: T) -> Self {
+                Self {
+                    inner: Boxed::finished(value),
+                }
+            }
+        }
+
+        impl<'a, T, B: Backend> $name<'a, T, B> {
+            /// Returns the value, or `None` if it is not computed yet. Never waits and never polls the future.
+            #[inline]
+            pub fn try_get(&self) -> Option<&T> {
+                self.inner.get()
+            }
+
+            /// Returns a mutable reference to the value, or `None` if it is not computed yet.
+            pub fn try_get_mut(&mut self) -> Option<&mut T> {
+                self.inner.computation.value_mut()
+            }
+
+            /// Returns the value, or drops the unfinished future and returns `None`.
+            pub fn into_inner(mut self) -> Option<T> {
+                self.inner.computation.take_value()
+            }
+
+            /// Returns the value, or the unfinished future in its box.
+            ///
+            /// # Errors
+            ///
+            /// Returns the future if it has not finished.
+            ///
+            /// # Panics
+            ///
+            /// Panics if the future has panicked.
+            pub fn into_parts(mut self) -> Result<T, Pin<Box<dyn Future<Output = T> $(+ $send)? + 'a>>> {
+                self.inner.computation.take_parts()
+            }
+        }
+
+        impl<'a, T, B: Backend + Send + Sync + 'static> $name<'a, T, B> {
+            /// Waits for the value. Polls the future if no other task does.
+            ///
+            /// # Panics
+            ///
+            /// Panics if the future panics, or has panicked before: then the lazy is poisoned. Panics if the waker of a
+            /// waiter panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped.
+            /// Debug builds with the feature `std` panic if the future awaits its own lazy.
+            ///
+            /// # Cancel safety
+            ///
+            /// If the future is dropped, no work is lost: the other waiters resume the computation.
+            #[inline]
+            pub fn get(&self) -> GetBoxLazy<'_, T, dyn Future<Output = T> $(+ $send)? + 'a, B> {
+                GetBoxLazy::new(&self.inner)
+            }
+
+            /// Waits for the value as [`get`](Self::get) does, under the name that a [`Lazy`](crate::Lazy) has for it.
+            #[inline]
+            pub fn get_unpin(&self) -> GetBoxLazy<'_, T, dyn Future<Output = T> $(+ $send)? + 'a, B> {
+                self.get()
+            }
+
+            /// Blocks until the future has completed, and returns the value; polls the future on this thread unless another
+            /// task or thread does (feature `blocking`).
+            ///
+            /// The first poll is made in any context. If the future is pending then, the call has to wait.
+            ///
+            /// # Panics
+            ///
+            /// Panics as [`get`](Self::get) does. Panics if the call has to wait where that can be detected to be wrong, as
+            /// [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking) does. A future that needs the context of a runtime,
+            /// such as a timer of tokio, panics on a thread without that context, and the lazy is then poisoned.
+            #[cfg(feature = "blocking")]
+            pub fn get_blocking(&self) -> &T {
+                self.inner.get_blocking()
+            }
+        }
+
+        /// Shows the value. If there is none, shows `<initializing>` while the future is polled or pending, and `<uninit>`
+        /// otherwise: before the first poll, from a wake of the future to its next poll, and if the lazy is poisoned.
+        impl<T: fmt::Debug, B: Backend> fmt::Debug for $name<'_, T, B> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.inner.debug(f, stringify!($name))
+            }
+        }
+
+        impl<'l, 'a, T, B: Backend + Send + Sync + 'static> IntoFuture for &'l $name<'a, T, B> {
+            type Output = &'l T;
+            type IntoFuture = GetBoxLazy<'l, T, dyn Future<Output = T> $(+ $send)? + 'a, B>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                self.get()
+            }
+        }
+    };
+}
+
+box_lazy! {
+    /// A value that one boxed future computes. Its type can be named, and it need not be pinned.
+    ///
+    /// So a field can have this type, whatever its future is. The field is awaited as `(&self.field).await`.
+    ///
+    /// No waiter depends on another waiter. Any waiter polls the future, with a waker that belongs to the lazy and wakes every
+    /// waiter; the first one that is polled resumes the computation. A task that has asked for the value, and is kept without
+    /// being polled, blocks no other task. A [`Lazy`](crate::Lazy), which allocates nothing, does not promise that.
+    ///
+    /// The future is dropped as soon as it yields the value, or with the lazy. It may borrow. A reactor may keep the future's
+    /// waker when the lazy is gone, and wake it then, which has no effect.
+    ///
+    /// # Poisoning
+    ///
+    /// If the future panics, it cannot be polled again, and the lazy has no other: it is poisoned, and every later call
+    /// that asks for the value panics. The future is dropped at once. With the feature `std`, a panic of its destructor is
+    /// swallowed.
+    ///
+    /// # Its own value
+    ///
+    /// The future must not await its own lazy. Debug builds with the feature `std` panic if it does, and in other builds the
+    /// lazy never completes.
+    ///
+    /// # Interrupts and contexts
+    ///
+    /// Waking the future's waker changes the lazy. If an interrupt handler wakes it, the feature `critical-section` is needed,
+    /// as for changing any cell in a handler: without it the handler may spin for the lock of the code that it interrupts. If
+    /// the lazy is gone, the thread or the handler that drops the last waker frees their memory.
+    ///
+    /// The first task that asks for the value polls the future, on its thread. If the future needs the context of a runtime,
+    /// ask for the value in that context only: elsewhere the future panics, which poisons the lazy.
+    ///
+    /// # Backends
+    ///
+    /// Any thread may wake the future, so the backend has to be `Send`, `Sync` and `'static`. The backend
+    /// [`Local`](crate::backend::Local) is not.
+    ///
+    /// # Platforms
+    ///
+    /// This type needs the feature `alloc`, and a target whose `alloc` has an `Arc`: one with compare-and-swap for pointers
+    /// (`cfg(target_has_atomic = "ptr")`). On other targets, box the future of a [`Lazy`](crate::Lazy), whose driver must be
+    /// polled or dropped, or declare a [`lazy!`](crate::lazy!) static.
+    ///
+    /// # Costs
+    ///
+    /// Each wake of the future wakes every waiter. Access to a value is two loads, the second one Acquire.
+    ///
+    /// A `BoxLazy` is two words larger than the larger of a `Box<dyn ..>` and the value, or one word if the compiler finds room
+    /// for the tag that tells them apart. It allocates twice: the box, which is freed when the future yields the value, and four
+    /// words that the wakers share. Waiters allocate nothing.
+    ///
+    /// # Unwind safety
+    ///
+    /// It is neither `UnwindSafe` nor `RefUnwindSafe`, because the box may contain any future. Nor is std's
+    /// `LazyLock<T, Box<dyn FnOnce() -> T>>`. If code that catches a panic of the future cannot observe a broken invariant,
+    /// wrap the reference in [`AssertUnwindSafe`](core::panic::AssertUnwindSafe):
+    ///
+    /// ```
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    ///
+    /// use futures_lite::future::block_on;
+    /// use oncelot::BoxLazy;
+    ///
+    /// let lazy = BoxLazy::boxed(async { 1 });
+    /// let get = AssertUnwindSafe(|| block_on(lazy.get()));
+    /// assert_eq!(catch_unwind(get).unwrap(), &1);
+    /// ```
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::BoxLazy;
+    ///
+    /// struct Client {
+    ///     token: BoxLazy<'static, String>,
+    /// }
+    ///
+    /// impl Client {
+    ///     fn new(user: String) -> Self {
+    ///         Self { token: BoxLazy::boxed(async move { log_in(&user).await }) }
+    ///     }
+    ///
+    ///     async fn token(&self) -> &str {
+    ///         (&self.token).await
+    ///     }
+    /// }
+    ///
+    /// async fn log_in(user: &str) -> String {
+    ///     format!("token of {user}")
+    /// }
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// assert_eq!(Client::new("me".to_owned()).token().await, "token of me");
+    /// # });
+    /// ```
+    BoxLazy, boxed, Send
+}
+
+box_lazy! {
+    /// A [`BoxLazy`] whose future need not be `Send`. It is not `Send` either, but the waker of its future is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use oncelot::LocalBoxLazy;
+    ///
+    /// let shared = Rc::new(7);
+    /// let lazy = LocalBoxLazy::boxed_local(async { *shared });
+    /// # futures_lite::future::block_on(async {
+    /// assert_eq!(*lazy.get().await, 7);
+    /// # });
+    /// ```
+    LocalBoxLazy, boxed_local
 }

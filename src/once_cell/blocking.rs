@@ -12,10 +12,11 @@ use crate::{
     backend::{Backend, WaiterKind},
     deadlock::{self, Runner},
     lazy::Lazy,
+    lazy::boxed::{Boxed, GetBoxLazy},
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     raw::RawCell,
-    raw::initialize::initialize_blocking,
+    raw::initialize::{InitCall, initialize_blocking},
     raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister},
     static_lazy::StaticLazy,
     sync::{has_elapsed, parker},
@@ -36,7 +37,7 @@ use crate::{
 ///
 /// | called in | effect of a wait |
 /// |---|---|
-/// | the initializer of the same cell | panics, in debug builds |
+/// | the initializer of the same cell | panics, in debug builds and with the feature `deadlock-detection` |
 /// | a task of tokio's multi-thread runtime | blocks within `block_in_place`, with the feature `tokio` |
 /// | a task of tokio's current-thread runtime, or of a `LocalSet` | panics, with the feature `tokio` |
 /// | a task of async-std | panics, with the feature `async-std` |
@@ -49,8 +50,8 @@ use crate::{
 ///
 /// A thread that waits allocates once.
 ///
-/// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. The features `blocking` and `tokio`
-/// together do not build there, as tokio's multi-thread runtime does not.
+/// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. On WebAssembly, tasks of tokio are not
+/// detected, because `block_in_place` and its runtime do not exist there.
 impl<T, B: Backend> OnceCell<T, B> {
     /// Blocks until there is a value, and returns it. Never initializes.
     ///
@@ -106,6 +107,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// let cell = oncelot::OnceCell::new();
     /// assert_eq!(cell.get_or_init_blocking(|| 1), &1);
     /// ```
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init_blocking<F: FnOnce() -> T>(&self, init: F) -> &T {
         unwrap_infallible(self.get_or_try_init_blocking(|| Ok::<_, Infallible>(init())))
     }
@@ -121,12 +123,13 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # Panics
     ///
     /// Panics as [`get_or_init_blocking`](Self::get_or_init_blocking) does.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init_blocking<E, F: FnOnce() -> Result<T, E>>(&self, init: F) -> Result<&T, E> {
         match self.get() {
             Some(value) => Ok(value),
             None => match acquire(self.raw()) {
                 Acquired::Ready(value) => Ok(value),
-                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), init),
+                Acquired::Claimed(claim) => initialize_blocking(claim.begin(), InitCall::new(init)),
             },
         }
     }
@@ -188,6 +191,20 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
         lazy.try_get().unwrap_or_else(|| {
             let mut get = pin!(self.get());
             block_on(lazy.raw(), |cx| get.as_mut().poll(cx))
+        })
+    }
+}
+
+impl<T, D, B> Boxed<T, D, B>
+where
+    D: ?Sized + Future<Output = T>,
+    B: Backend + Send + Sync + 'static,
+{
+    /// Blocks until the future has completed.
+    pub(crate) fn get_blocking(&self) -> &T {
+        self.get().unwrap_or_else(|| {
+            let mut get = pin!(GetBoxLazy::new(self));
+            block_on(self.raw(), |cx| get.as_mut().poll(cx))
         })
     }
 }
@@ -267,8 +284,8 @@ fn block_in_place<T, B: Backend, R>(raw: &RawCell<T, B>, block: impl FnOnce() ->
     deadlock::assert_outside(raw.backend(), Runner::Thread);
     #[cfg(feature = "async-std")]
     crate::runtime::async_std::assert_outside_tasks();
-    #[cfg(feature = "tokio")]
+    #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
     return crate::runtime::tokio::block_in_place(block);
-    #[cfg(not(feature = "tokio"))]
+    #[cfg(not(all(feature = "tokio", not(target_family = "wasm"))))]
     block()
 }

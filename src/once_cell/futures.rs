@@ -10,15 +10,17 @@ use core::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive, State, WaiterKind},
+    error::SharedInitError,
     raw::RawCell,
-    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing},
+    raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing},
     raw::stage::Stage,
-    raw::wait::{WaitFuture, poll_and_unregister, polled_after_completion},
+    raw::wait::{Acquired, WaitFuture, poll_and_unregister, polled_after_completion},
 };
 
 /// The stage of a future that has an initializer: its input is the closure, its work the future that the closure returns.
-type InitStage<'a, T, F, Fut, B> = Stage<'a, RawCell<T, B>, F, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
+type InitStage<'a, T, F, Fut, B> =
+    Stage<'a, RawCell<T, B>, InitCall<F>, Option<Initializing<&'a RawCell<T, B>, Fut>>>;
 
 impl<'a, T, F, Fut, B: Backend> InitStage<'a, T, F, Fut, B>
 where
@@ -39,6 +41,26 @@ where
                 Initializing::poll::<C>(initializing, cx)
             },
             |stage, cx| Initializing::poll::<C>(stage.work(), cx),
+        )
+    }
+}
+
+/// The stage of a future that completes with the value or the claim.
+pub(super) type AcquireStage<'a, T, B> = Stage<'a, RawCell<T, B>, (), ()>;
+
+impl<'a, T, B: Backend> AcquireStage<'a, T, B> {
+    pub(super) fn poll_acquire(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Acquired<'a, RawCell<T, B>>> {
+        self.poll(
+            cx,
+            Acquired::<RawCell<T, B>>::Ready,
+            |stage, claim, _| {
+                stage.start();
+                Poll::Ready(Acquired::Claimed(claim))
+            },
+            |_, _| polled_after_completion(),
         )
     }
 }
@@ -125,9 +147,10 @@ where
     Fut: Future<Output = T>,
 {
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::new(raw, init),
+            stage: Stage::new(raw, InitCall::new(init)),
         }
     }
 }
@@ -164,9 +187,10 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
         Self {
-            stage: Stage::new(raw, init),
+            stage: Stage::new(raw, InitCall::new(init)),
         }
     }
 }
@@ -261,7 +285,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Insert<'a, T, B: Backend = Intrusive> {
         #[pin]
-        stage: Stage<'a, RawCell<T, B>, (), ()>,
+        stage: AcquireStage<'a, T, B>,
         // Taken on completion.
         value: Option<T>,
     }
@@ -281,20 +305,11 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let claimed = this.stage.poll(
-            cx,
-            Err,
-            |stage, claim, _| {
-                stage.start();
-                Poll::Ready(Ok(claim))
-            },
-            |_, _| polled_after_completion(),
-        );
-        let claimed = ready!(claimed);
+        let acquired = ready!(this.stage.poll_acquire(cx));
         let value = this.value.take().expect("the value is kept until completion");
-        Poll::Ready(match claimed {
-            Err(present) => Err((present, value)),
-            Ok(claim) => Ok(claim.publish(value)),
+        Poll::Ready(match acquired {
+            Acquired::Ready(present) => Err((present, value)),
+            Acquired::Claimed(claim) => Ok(claim.publish(value)),
         })
     }
 }
@@ -330,6 +345,98 @@ impl<'a, T, B: Backend> Future for Wait<'a, T, B> {
     }
 }
 
+pin_project! {
+    /// The future of [`OnceCell::get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed or panicked.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetOrTryInitShared<'a, T, F, Fut, B: Backend = Intrusive> {
+        #[pin]
+        stage: InitStage<'a, T, F, Fut, B>,
+        // Whether a poll has left the stage `Waiting`, with its waiter registered in an attempt.
+        is_registered: bool,
+    }
+}
+
+impl<'a, T, E, F, Fut, B: Backend> GetOrTryInitShared<'a, T, F, Fut, B>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
+    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
+        Self {
+            stage: Stage::new(raw, InitCall::new(init)),
+            is_registered: false,
+        }
+    }
+}
+
+impl<'a, T, E, F, Fut, B: Backend> Future for GetOrTryInitShared<'a, T, F, Fut, B>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Output = Result<&'a T, SharedInitError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if *this.is_registered {
+            let ended = this.stage.poll_attempt(cx);
+            return ended.map(|value| value.ok_or(SharedInitError::OtherFailed));
+        }
+        let polled = this.stage.as_mut().poll_init::<Fallibly>(cx);
+        *this.is_registered = polled.is_pending() && this.stage.is_waiting();
+        polled.map_err(SharedInitError::Failed)
+    }
+}
+
+pin_project! {
+    /// The future of [`OnceCell::wait_attempt`](crate::OnceCell::wait_attempt).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct WaitAttempt<'a, T, B: Backend = Intrusive> {
+        // `None` once the future has completed.
+        #[pin]
+        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
+        // Whether a poll has left the waiter registered in an attempt.
+        is_registered: bool,
+    }
+}
+
+impl<'a, T, B: Backend> WaitAttempt<'a, T, B> {
+    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
+        Self {
+            waiting: Some(WaitFuture::new(raw, WaiterKind::Claimant)),
+            is_registered: false,
+        }
+    }
+}
+
+impl<'a, T, B: Backend> Future for WaitAttempt<'a, T, B> {
+    type Output = Option<&'a T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a T>> {
+        let this = self.project();
+        if *this.is_registered {
+            return poll_and_unregister(this.waiting, |waiting| waiting.poll_attempt(cx));
+        }
+        let ended = poll_and_unregister(this.waiting, |waiting| {
+            waiting.poll_until(cx, |raw| match raw.get() {
+                Some(value) => Some(Some(value)),
+                None => (raw.backend().state() == State::Uninit).then_some(None),
+            })
+        });
+        *this.is_registered = ended.is_pending();
+        ended
+    }
+}
+
 pub(crate) fn unwrap_infallible<T>(result: Result<T, Infallible>) -> T {
     let Ok(value) = result;
     value
@@ -352,4 +459,6 @@ opaque_debug! {
     GetMutOrTryInit<T, F, Fut>
     Insert<T>
     Wait<T>
+    GetOrTryInitShared<T, F, Fut>
+    WaitAttempt<T>
 }

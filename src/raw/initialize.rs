@@ -9,10 +9,37 @@ use core::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    deadlock::Runner,
+    deadlock::{Origin, Runner},
     raw::wait::polled_after_completion,
     raw::{Attempt, RawCellRef},
 };
+
+/// The closure of a call, and where the call is.
+pub(crate) struct InitCall<F> {
+    pub(crate) init: F,
+    pub(crate) origin: Origin,
+}
+
+impl<F> InitCall<F> {
+    #[inline(always)]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
+    pub(crate) fn new(init: F) -> Self {
+        Self {
+            init,
+            origin: Origin::caller(),
+        }
+    }
+
+    /// Replaces the closure by what `f` makes of it.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    pub(crate) fn map<G>(self, f: impl FnOnce(F) -> G) -> InitCall<G> {
+        InitCall {
+            init: f(self.init),
+            origin: self.origin,
+        }
+    }
+}
 
 pin_project! {
     /// A running initializer. A future keeps it in an `Option`, which is `None` once the initializer has ended.
@@ -24,6 +51,7 @@ pin_project! {
         future: Fut,
         // `None` while the initializer is polled. It stays `None` if the initializer panics.
         attempt: Option<Attempt<H>>,
+        origin: Origin,
     }
 }
 
@@ -33,17 +61,20 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
     pub(crate) fn start<F: FnOnce() -> Fut>(
         this: Pin<&mut Option<Self>>,
         mut attempt: Attempt<H>,
-        init: F,
+        call: InitCall<F>,
         cx: &mut Context<'_>,
     ) {
-        Self::set(attempt.run(Runner::Task(cx.waker()), init), this, attempt);
+        let InitCall { init, origin } = call;
+        let future = attempt.run::<H::Value, _>(Runner::Task(cx.waker()), origin, init);
+        Self::set(future, this, attempt, origin);
     }
 
     #[inline]
-    fn set(future: Fut, mut this: Pin<&mut Option<Self>>, attempt: Attempt<H>) {
+    fn set(future: Fut, mut this: Pin<&mut Option<Self>>, attempt: Attempt<H>, origin: Origin) {
         this.set(Some(Self {
             future,
             attempt: Some(attempt),
+            origin,
         }));
     }
 
@@ -60,12 +91,13 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
         let Some(mut attempt) = initializing.attempt.take() else {
             polled_after_completion()
         };
-        let runner = Runner::Task(cx.waker());
+        let (runner, origin) = (Runner::Task(cx.waker()), *initializing.origin);
         Self::end::<C>(
-            attempt.run(runner, || initializing.future.poll(cx)),
+            attempt.run::<H::Value, _>(runner, origin, || initializing.future.poll(cx)),
             this,
             attempt,
             runner,
+            origin,
         )
     }
 
@@ -76,6 +108,7 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
         mut this: Pin<&mut Option<Self>>,
         mut attempt: Attempt<H>,
         runner: Runner<'_>,
+        origin: Origin,
     ) -> Poll<Result<H::Published, C::Error>> {
         match polled {
             Poll::Pending => {
@@ -85,7 +118,7 @@ impl<H: RawCellRef, Fut: Future> Initializing<H, Fut> {
                 Poll::Pending
             }
             Poll::Ready(output) => {
-                attempt.run(runner, || this.set(None));
+                attempt.run::<H::Value, _>(runner, origin, || this.set(None));
                 Poll::Ready(C::conclude(attempt, output))
             }
         }
@@ -128,8 +161,8 @@ impl<H: RawCellRef, E> Conclude<H, Result<H::Value, E>> for Fallibly {
 /// Runs an initializer that is a plain function on this thread, which it may block.
 pub(crate) fn initialize_blocking<H: RawCellRef, E>(
     mut attempt: Attempt<H>,
-    init: impl FnOnce() -> Result<H::Value, E>,
+    call: InitCall<impl FnOnce() -> Result<H::Value, E>>,
 ) -> Result<H::Published, E> {
-    let result = attempt.run(Runner::Thread, init);
+    let result = attempt.run::<H::Value, _>(Runner::Thread, call.origin, call.init);
     attempt.conclude(result)
 }

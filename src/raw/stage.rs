@@ -149,6 +149,25 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         })
     }
 
+    /// Polls a future that an earlier poll has left `Waiting`, with its waiter registered. Completes it when the attempt has
+    /// ended in which the waiter was registered, with the value or `None`.
+    pub(crate) fn poll_attempt(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<&'a A::Output>> {
+        let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
+            polled_after_completion()
+        };
+        let value = ready!(waiting.poll_attempt(cx));
+        self.complete();
+        Poll::Ready(value)
+    }
+
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waiting { .. })
+    }
+
     /// Changes the stage from `Unstarted` to `Working`.
     #[inline]
     pub(crate) fn start(mut self: Pin<&mut Self>) -> (&'a A, I, Pin<&mut W>)

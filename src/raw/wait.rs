@@ -150,6 +150,33 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         }
     }
 
+    /// Polls a waiter that is registered. Waits until the attempt has ended in which it was registered, and returns the
+    /// value or `None`. Drop the `WaitFuture` after `Ready`.
+    ///
+    /// # Interleavings
+    ///
+    /// A is the attempt in which this waiter W was registered.
+    ///
+    /// - *The next attempt has begun.* A fails and wakes W. Before W is polled, B claims and runs. A look at the state finds
+    ///   INITIALIZING, and cannot tell B's from A's. The backend can: A's drain has unlinked W, or the number of the attempt
+    ///   has changed.
+    /// - *A spurious poll.* The executor polls W while A runs. W is still linked, and A's is still the number. W stays.
+    /// - *A poll during the drain of A.* W is unlinked, and the state is not yet stored. `poll_attempt` waits for the store,
+    ///   so that a value of A is found below.
+    /// - *A late wake.* D, an attempt before A, is still waking its waiters when W registers in A. `Intrusive` and `Local`
+    ///   wake up to a marker, behind which W is. The others may wake W, and see by the number that A is in progress.
+    /// - *A registration against the end of A.* The first poll finds A in progress, and A ends before W is registered. W is
+    ///   not registered: `poll_wait` returns `Ready`, and the first poll looks again. If B has begun by then, W is registered
+    ///   in B.
+    pub(crate) fn poll_attempt(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a A::Output>> {
+        let this = self.project();
+        let backend = this.awaited.raw().backend();
+        deadlock::assert_outside(backend, Runner::Task(cx.waker()));
+        // SAFETY: as in `poll_wait`.
+        ready!(unsafe { backend.poll_attempt(this.waiter, cx) });
+        Poll::Ready(this.awaited.get())
+    }
+
     /// Registers the waiter, or returns `Ready` if the state may have changed.
     #[inline(always)]
     pub(crate) fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

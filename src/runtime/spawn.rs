@@ -1,7 +1,15 @@
 //! Initializers that run as tasks of a runtime, or on its pool for blocking work.
 
 use alloc::sync::Arc;
-use core::{convert::Infallible, fmt, future::poll_fn, ops::Deref, pin::pin, ptr::NonNull, task::Poll};
+use core::{
+    convert::Infallible,
+    fmt,
+    future::poll_fn,
+    ops::Deref,
+    pin::{Pin, pin},
+    ptr::NonNull,
+    task::{Context, Poll},
+};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     thread,
@@ -13,10 +21,11 @@ use super::{
 };
 use crate::{
     backend::{Backend, Intrusive, WaiterKind},
+    error::SharedInitError,
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
-    raw::initialize::{Conclude, Fallibly, Infallibly, Initializing, initialize_blocking},
+    raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing, initialize_blocking},
     raw::wait::{Acquired, WaitFuture, poll_and_unregister},
     raw::{Attempt, RawCell, RawCellRef},
 };
@@ -118,6 +127,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     type Value: Send + Sync + 'static;
 
     /// Returns the value. If there is none, spawns `init` on `runtime` and returns the value that it yields.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned(
         self,
         runtime: impl Runtime,
@@ -130,14 +140,32 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     ///
     /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
     /// retries.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned<E: Send + 'static>(
         self,
         runtime: impl Runtime,
         init: impl Initializer<Output = Result<Self::Value, E>>,
     ) -> impl Future<Output = Result<&'a Self::Value, E>> + Send;
 
+    /// Returns the value. If there is none, makes or waits for one attempt to initialize the cell, as
+    /// [`OnceCell::get_or_try_init_shared`] does: if no initializer is running, spawns `init` on `runtime`.
+    ///
+    /// A caller that is cancelled leaves its attempt running. The other callers wait for it, and get its value.
+    ///
+    /// # Errors
+    ///
+    /// - [`SharedInitError::Failed`] with the error of `init`, if this call spawned it and it failed.
+    /// - [`SharedInitError::OtherFailed`], if this call waited for another initializer that ended without a value.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
+    fn get_or_try_init_shared_spawned<E: Send + 'static>(
+        self,
+        runtime: impl Runtime,
+        init: impl Initializer<Output = Result<Self::Value, E>>,
+    ) -> impl Future<Output = Result<&'a Self::Value, SharedInitError<E>>> + Send;
+
     /// Returns the value. If there is none, runs `init` on the blocking pool of `runtime` and returns the value that it
     /// yields.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned_blocking(
         self,
         runtime: impl Runtime,
@@ -151,6 +179,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     ///
     /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
     /// retries.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned_blocking<E: Send + 'static>(
         self,
         runtime: impl Runtime,
@@ -383,7 +412,7 @@ macro_rules! impl_once_cell_ext {
             ) -> impl Future<Output = &$lifetime T> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
                 let owning_ref = move || OwningRef::new(&self);
-                let value = get_or_spawn::<Infallibly, _, _, _, _, _>(raw, runtime, owning_ref, init);
+                let value = get_or_spawn::<Infallibly, AnyNumber, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init));
                 async { unwrap_infallible(value.await) }
             }
 
@@ -393,7 +422,18 @@ macro_rules! impl_once_cell_ext {
                 init: impl Initializer<Output = Result<T, E>>,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
-                get_or_spawn::<Fallibly, _, _, _, _, _>(raw, runtime, move || OwningRef::new(&self), init)
+                let owning_ref = move || OwningRef::new(&self);
+                get_or_spawn::<Fallibly, AnyNumber, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init))
+            }
+
+            fn get_or_try_init_shared_spawned<E: Send + 'static>(
+                self,
+                runtime: impl Runtime,
+                init: impl Initializer<Output = Result<T, E>>,
+            ) -> impl Future<Output = Result<&$lifetime T, SharedInitError<E>>> + Send {
+                let raw = sealed::Handle::cell(&self).raw();
+                let owning_ref = move || OwningRef::new(&self);
+                get_or_spawn::<Fallibly, AtMostOne, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init))
             }
 
             fn get_or_init_spawned_blocking(
@@ -411,7 +451,7 @@ macro_rules! impl_once_cell_ext {
                 init: impl FnOnce() -> Result<T, E> + Send + 'static,
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
-                get_or_spawn_blocking(raw, runtime, move || OwningRef::new(&self), init)
+                get_or_spawn_blocking(raw, runtime, move || OwningRef::new(&self), InitCall::new(init))
             }
         }
     )*};
@@ -423,27 +463,92 @@ impl_once_cell_ext! {
     ArcField<'a, S, T, B>: ['a, S: ?Sized + Send + Sync + 'static,] for 'a;
 }
 
+/// How many attempts a call waits for. `E` is the error of its own attempt, after which it returns in any case.
+trait Attempts<E>: Default {
+    type Error;
+
+    /// Waits for the value or the claim. The error ends the call.
+    fn poll_acquire<'a, T, B: Backend>(
+        &mut self,
+        waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Acquired<'a, RawCell<T, B>>, Self::Error>>;
+
+    /// Converts the error of the call's own attempt.
+    fn failed(error: E) -> Self::Error;
+}
+
+/// Waits until there is a value, or the claim is free.
+#[derive(Default)]
+struct AnyNumber;
+
+impl<E> Attempts<E> for AnyNumber {
+    type Error = E;
+
+    fn poll_acquire<'a, T, B: Backend>(
+        &mut self,
+        waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Acquired<'a, RawCell<T, B>>, E>> {
+        waiting.poll_acquire(cx).map(Ok)
+    }
+
+    fn failed(error: E) -> E {
+        error
+    }
+}
+
+/// Waits until the attempt has ended that is in progress when the call begins to wait.
+#[derive(Default)]
+struct AtMostOne {
+    /// Whether a poll has left the waiter registered in an attempt.
+    is_registered: bool,
+}
+
+impl<E> Attempts<E> for AtMostOne {
+    type Error = SharedInitError<E>;
+
+    fn poll_acquire<'a, T, B: Backend>(
+        &mut self,
+        waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Acquired<'a, RawCell<T, B>>, SharedInitError<E>>> {
+        if self.is_registered {
+            let ended = waiting.poll_attempt(cx);
+            return ended.map(|value| value.map(Acquired::Ready).ok_or(SharedInitError::OtherFailed));
+        }
+        let acquired = waiting.poll_acquire(cx);
+        self.is_registered = acquired.is_pending();
+        acquired.map(Ok)
+    }
+
+    fn failed(error: E) -> SharedInitError<E> {
+        SharedInitError::Failed(error)
+    }
+}
+
 /// Returns the value. If there is none, spawns `init` as a task, which reaches the raw cell by what `owning_ref`
 /// returns.
 ///
 /// `C` converts the output of `init`, and not an `async` block around it, which would leak the value if the
 /// destructor of its future panicked.
-async fn get_or_spawn<C, R: Runtime, T, B, O, I>(
+async fn get_or_spawn<C, A, R: Runtime, T, B, O, I>(
     raw: &RawCell<T, B>,
     runtime: R,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    init: I,
-) -> Result<&T, C::Error>
+    call: InitCall<I>,
+) -> Result<&T, A::Error>
 where
     C: Conclude<OwningRef<T, B, O>, I::Output, Error: Send> + 'static,
+    A: Attempts<C::Error>,
     T: Send + Sync + 'static,
     B: Backend<Waiter: Send> + Send + Sync + 'static,
     O: Send + 'static,
     I: Initializer,
 {
-    get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
+    get_or_start::<A, _, _, _, _>(raw, &runtime, owning_ref, |attempt, sender| {
         let spawned = SpawnedInit {
-            init,
+            call,
             attempt,
             sender,
         };
@@ -458,7 +563,7 @@ async fn get_or_spawn_blocking<R: Runtime, T, B, O, E>(
     raw: &RawCell<T, B>,
     runtime: R,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    init: impl FnOnce() -> Result<T, E> + Send + 'static,
+    call: InitCall<impl FnOnce() -> Result<T, E> + Send + 'static>,
 ) -> Result<&T, E>
 where
     T: Send + Sync + 'static,
@@ -466,9 +571,9 @@ where
     O: Send + 'static,
     E: Send + 'static,
 {
-    get_or_start(raw, &runtime, owning_ref, |attempt, sender| {
+    get_or_start::<AnyNumber, _, _, _, _>(raw, &runtime, owning_ref, |attempt, sender| {
         let spawned = SpawnedInit {
-            init,
+            call,
             attempt,
             sender,
         };
@@ -479,22 +584,23 @@ where
 
 /// Waits for the value or the claim. With the claim, calls `start`, and waits for how the initializer ends that it
 /// starts.
-async fn get_or_start<'a, T, B: Backend, O, E>(
+async fn get_or_start<'a, A: Attempts<E>, T, B: Backend, O, E>(
     raw: &'a RawCell<T, B>,
     runtime: &impl Runtime,
     owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
     start: impl FnOnce(Attempt<OwningRef<T, B, O>>, Sender<Ended<E>>),
-) -> Result<&'a T, E> {
+) -> Result<&'a T, A::Error> {
     if let Some(value) = raw.get() {
         return Ok(value);
     }
     let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
+    let mut attempts = A::default();
     let acquired = poll_fn(|cx| {
         runtime.poll_coop(cx, |cx| {
-            poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
+            poll_and_unregister(waiting.as_mut(), |waiting| attempts.poll_acquire(waiting, cx))
         })
     });
-    let claim = match acquired.await {
+    let claim = match acquired.await? {
         Acquired::Ready(value) => return Ok(value),
         Acquired::Claimed(claim) => claim,
     };
@@ -503,7 +609,8 @@ async fn get_or_start<'a, T, B: Backend, O, E>(
     let (sender, receiver) = oneshot::channel();
     start(attempt.hand_over(owning_ref()), sender);
     match receiver.recv(runtime).await {
-        Some(Ok(result)) => result.map(|()| raw.get().expect("the initializer has succeeded")),
+        Some(Ok(Ok(()))) => Ok(raw.get().expect("the initializer has succeeded")),
+        Some(Ok(Err(error))) => Err(A::failed(error)),
         Some(Err(panic)) => resume_unwind(panic),
         None => panic!(
             "the runtime dropped a spawned initializer before it completed; keep the runtime alive while initializers \
@@ -518,7 +625,7 @@ type Ended<E> = thread::Result<Result<(), E>>;
 /// A spawned initializer that has not begun. Field order is drop order: first the initializer, then the claim, and then
 /// the sender, which lets the caller know.
 struct SpawnedInit<I, H: RawCellRef, E> {
-    init: I,
+    call: InitCall<I>,
     attempt: Attempt<H>,
     sender: Sender<Ended<E>>,
 }
@@ -531,16 +638,16 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         I: Initializer,
     {
         let Self {
-            init,
+            call,
             attempt,
             sender,
         } = self;
-        let mut unstarted = Some((init, attempt));
+        let mut unstarted = Some((call, attempt));
         let mut running = pin!(None);
         let ended = poll_fn(|cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| {
-                if let Some((init, attempt)) = unstarted.take() {
-                    Initializing::start(running.as_mut(), attempt, || init.call(), cx);
+                if let Some((call, attempt)) = unstarted.take() {
+                    Initializing::start(running.as_mut(), attempt, call.map(|init| || init.call()), cx);
                 }
                 Initializing::poll::<C>(running.as_mut(), cx)
             }));
@@ -563,11 +670,11 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         I: FnOnce() -> Result<H::Value, E>,
     {
         let Self {
-            init,
+            call,
             attempt,
             sender,
         } = self;
-        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, init).map(drop)));
+        let ended = catch_unwind(AssertUnwindSafe(|| initialize_blocking(attempt, call).map(drop)));
         sender.send(ended);
     }
 }

@@ -64,7 +64,7 @@ impl Runtime for Handle {
 ///
 /// Panics in a task of a current-thread runtime or of a `LocalSet`, which cannot move to another thread. Any other panic
 /// of tokio or of `block` propagates unchanged.
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", not(target_family = "wasm")))]
 pub(crate) fn block_in_place<R>(block: impl FnOnce() -> R) -> R {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -88,11 +88,11 @@ pub(crate) fn block_in_place<R>(block: impl FnOnce() -> R) -> R {
 
 /// What `task::block_in_place` panics with where it cannot move the thread's other tasks. There is no way to ask
 /// beforehand: the flavor of the current handle need not be that of the runtime that runs the task.
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", not(target_family = "wasm")))]
 const REFUSAL: &str = "can call blocking only when running on the multi-threaded runtime";
 
 /// Returns the message of a panic, or `None` if its payload is no string.
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", not(target_family = "wasm")))]
 fn message(payload: &(dyn core::any::Any + Send)) -> Option<&str> {
     match payload.downcast_ref::<std::string::String>() {
         Some(message) => Some(message),

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub(crate) use loom::sync::Arc;
 pub(crate) use loom::sync::atomic::Ordering;
 #[cfg(feature = "blocking")]

@@ -28,8 +28,8 @@ pub(crate) use self::backoff::back_off;
 #[path = "backoff.rs"]
 mod backoff;
 
-#[cfg(feature = "std")]
-pub(crate) use std::sync::Arc;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub(crate) use alloc::sync::Arc;
 
 #[cfg(feature = "blocking")]
 pub(crate) use parking::pair as parker;

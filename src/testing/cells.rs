@@ -13,16 +13,18 @@ use std::{
 
 use super::{
     jobs::{Job, panics, run, yield_now},
-    rule::require,
+    rule::{Rule, broken, require},
     threads::{ROUNDS, race},
 };
 use crate::{
-    SetError,
+    SetError, SharedInitError, State,
     backend::{Backend, WaiterKind},
     once_cell::OnceCell,
 };
 
 type AnyFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+type AnyJob<'a, T> = Job<AnyFuture<'a, T>>;
 
 /// How many futures wait for a cell beside the one that initializes it.
 const WAITERS: [usize; 3] = [1, 2, 17];
@@ -268,13 +270,284 @@ pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
     require_all_done(&waiting);
 }
 
+/// A guard excludes others, and its value goes to every waiter.
+pub fn a_guard_fills_the_cell<B: Backend>() {
+    for count in WAITERS {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let Ok(guard) = cell.try_claim() else {
+            broken(
+                Rule::StateMachine,
+                format_args!("`try_claim` fails on an empty cell"),
+            )
+        };
+        require!(
+            cell.try_claim().err() == Some(State::Initializing),
+            Exclusion,
+            "two guards of one cell exist"
+        );
+        let mut jobs: Vec<AnyJob<'_, u32>> = Vec::new();
+        for _ in 0..count {
+            jobs.push(AnyJob::started(Box::pin(async {
+                *cell.get_or_init(async || 2).await
+            })));
+            jobs.push(AnyJob::started(Box::pin(async { *cell.wait().await })));
+            jobs.push(AnyJob::started(Box::pin(async {
+                *cell.get_or_claim().await.expect("a value")
+            })));
+        }
+        require!(
+            *guard.set(1) == 1 && cell.try_claim().err() == Some(State::Ready),
+            Publication,
+            "the value of a guard is not in the cell"
+        );
+        run(&mut jobs);
+        require_all_done(&jobs);
+        require!(
+            jobs.iter().all(|job| job.output() == Some(&1)),
+            Publication,
+            "a waiter did not get the value of the guard"
+        );
+    }
+}
+
+/// A guard that is dropped leaves the cell empty, and the waiters initialize it.
+pub fn a_dropped_guard_wakes_every_claimant<B: Backend>() {
+    for count in WAITERS {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let guard = cell.try_claim();
+        let calls = Cell::new(0);
+        let init = || {
+            calls.set(calls.get() + 1);
+            async { 1 }
+        };
+        let mut jobs: Vec<_> = (0..count).map(|_| Job::started(cell.get_or_init(init))).collect();
+        drop(guard);
+        run(&mut jobs);
+        require_all_done(&jobs);
+        require!(
+            calls.get() == 1,
+            Exclusion,
+            "{} initializers were called after a guard was dropped, and none has failed",
+            calls.get()
+        );
+    }
+}
+
+/// `get_or_claim` waits for a running initializer, and returns its value or the claim.
+pub fn claiming_waits_for_the_initializer<B: Backend>() {
+    for succeeds in [false, true] {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let guard = cell.try_claim().ok();
+        let mut claiming = [Job::started(cell.get_or_claim())];
+        require!(
+            !claiming[0].is_done(),
+            Exclusion,
+            "`get_or_claim` did not wait for the initializer"
+        );
+        if let Some(guard) = guard.filter(|_| succeeds) {
+            guard.set(1);
+        }
+        run(&mut claiming);
+        require_all_done(&claiming);
+        require!(
+            claiming[0]
+                .output()
+                .is_some_and(|output| output.is_ok() == succeeds),
+            Publication,
+            "`get_or_claim` returned the claim of a cell that has a value, or no claim of an empty cell"
+        );
+        drop(claiming);
+        require!(
+            cell.state() == if succeeds { State::Ready } else { State::Uninit },
+            StateMachine,
+            "the state is {:?} after the guard was dropped",
+            cell.state()
+        );
+    }
+}
+
+/// One initializer fails, and every other shared call returns without running its own.
+pub fn a_failed_attempt_is_shared<B: Backend>() {
+    one_attempt_is_shared::<B>(Failure::Error);
+}
+
+/// The same after the initializer has panicked.
+pub fn a_panicked_attempt_is_shared<B: Backend>() {
+    one_attempt_is_shared::<B>(Failure::Panic);
+}
+
+/// The same after the future was dropped that was running the initializer.
+pub fn a_dropped_attempt_is_shared<B: Backend>() {
+    one_attempt_is_shared::<B>(Failure::Drop);
+}
+
+fn one_attempt_is_shared<B: Backend>(failure: Failure) {
+    for count in WAITERS {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let must_end = Cell::new(false);
+        let calls = Cell::new(0);
+        let init = || {
+            calls.set(calls.get() + 1);
+            poll_fn(|_| match (must_end.get(), failure) {
+                (false, _) => Poll::Pending,
+                (true, Failure::Panic) => panic!("this panic is part of the test"),
+                (true, _) => Poll::Ready(Err("failed")),
+            })
+        };
+        let mut first = Job::started(cell.get_or_try_init_shared(init));
+        let mut jobs: Vec<_> = (0..count)
+            .map(|_| Job::started(cell.get_or_try_init_shared(init)))
+            .collect();
+        let mut waiting = [(); 2].map(|()| Job::started(cell.wait_attempt()));
+        must_end.set(true);
+        match failure {
+            Failure::Error => {
+                first.poll();
+                require!(
+                    first.output() == Some(&Err(SharedInitError::Failed("failed"))),
+                    StateMachine,
+                    "the error of the initializer did not go to its caller"
+                );
+            }
+            Failure::Panic => require!(
+                panics(|| first.poll()),
+                StateMachine,
+                "the panic of the initializer did not go to its caller"
+            ),
+            Failure::Drop => first.abort(),
+        }
+        run(&mut jobs);
+        run(&mut waiting);
+        require_all_done(&jobs);
+        require_all_done(&waiting);
+        require!(
+            (jobs.iter()).all(|job| job.output() == Some(&Err(SharedInitError::OtherFailed)))
+                && waiting.iter().all(|job| job.output() == Some(&None)),
+            OneAttempt,
+            "a call that waited for a failed attempt returned another result"
+        );
+        require!(
+            calls.get() == 1,
+            OneAttempt,
+            "{count} calls waited for a failed attempt, and {} initializers were called",
+            calls.get()
+        );
+        require!(
+            cell.state() == State::Uninit,
+            StateMachine,
+            "the state is {:?} after a failed attempt",
+            cell.state()
+        );
+    }
+}
+
+/// One initializer succeeds, and every shared call returns its value.
+pub fn a_value_is_shared<B: Backend>() {
+    for count in WAITERS {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let calls = Cell::new(0);
+        let mut jobs: Vec<_> = (0..=count)
+            .map(|_| {
+                Job::started(cell.get_or_try_init_shared(|| {
+                    calls.set(calls.get() + 1);
+                    async {
+                        yield_now().await;
+                        Ok::<_, ()>(1)
+                    }
+                }))
+            })
+            .collect();
+        let mut waiting = [(); 2].map(|()| Job::started(cell.wait_attempt()));
+        run(&mut jobs);
+        run(&mut waiting);
+        require_all_done(&jobs);
+        require_all_done(&waiting);
+        require!(
+            jobs.iter().all(|job| job.output() == Some(&Ok(&1)))
+                && waiting.iter().all(|job| job.output() == Some(&Some(&1))),
+            OneAttempt,
+            "a call that waited for a successful attempt did not return its value"
+        );
+        require!(
+            calls.get() == 1,
+            Exclusion,
+            "{} initializers were called, and none has failed",
+            calls.get()
+        );
+    }
+}
+
+/// A shared call that is polled only after the next attempt has begun does not wait for that.
+pub fn a_shared_call_waits_for_one_attempt<B: Backend>() {
+    for count in WAITERS {
+        let cell = OnceCell::<u32, B>::with_backend();
+        let guard = cell.try_claim();
+        let mut jobs: Vec<_> = (0..count)
+            .map(|_| Job::started(cell.get_or_try_init_shared(async || Ok::<_, ()>(1))))
+            .collect();
+        let mut waiting: Vec<_> = (0..count).map(|_| Job::started(cell.wait_attempt())).collect();
+        drop(guard);
+        let _next = cell.try_claim();
+        run(&mut jobs);
+        run(&mut waiting);
+        require!(
+            (jobs.iter()).all(|job| job.output() == Some(&Err(SharedInitError::OtherFailed)))
+                && waiting.iter().all(|job| job.output() == Some(&None)),
+            OneAttempt,
+            "a call waits for the attempt that follows the one that it has waited for"
+        );
+    }
+}
+
+/// `wait_attempt` returns at once if no initializer is running, and otherwise when the initializer ends, however often it
+/// is polled before.
+pub fn waiting_for_an_attempt_ends_with_it<B: Backend>() {
+    let cell = OnceCell::<u32, B>::with_backend();
+    for succeeds in [false, true] {
+        require!(
+            Job::started(cell.wait_attempt()).output() == Some(&None),
+            OneAttempt,
+            "`wait_attempt` waits although no initializer is running"
+        );
+        let guard = cell.try_claim().ok();
+        let mut waiting: Vec<_> = (0..17).map(|_| Job::started(cell.wait_attempt())).collect();
+        for _ in 0..3 {
+            waiting.iter_mut().for_each(Job::poll);
+        }
+        require!(
+            !waiting.iter().any(Job::is_done),
+            OneAttempt,
+            "`wait_attempt` returned before the initializer had ended"
+        );
+        if let Some(guard) = guard.filter(|_| succeeds) {
+            guard.set(1);
+        }
+        run(&mut waiting);
+        require_all_done(&waiting);
+        let expected = succeeds.then_some(&1);
+        require!(
+            waiting.iter().all(|job| job.output() == Some(&expected)),
+            OneAttempt,
+            "`wait_attempt` did not return {expected:?}"
+        );
+    }
+}
+
 /// Futures that come to a ready cell are done at their first poll, and leave no waker behind.
 pub fn a_ready_cell_registers_nobody<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend_and_value(1);
-    let futures: [AnyFuture<'_, u32>; 3] = [
+    let futures: [AnyFuture<'_, u32>; 6] = [
         Box::pin(async { *cell.get_or_init(async || 2).await }),
         Box::pin(async { cell.insert(2).await.map_or_else(|(present, _)| *present, |_| 2) }),
         Box::pin(async { *cell.wait().await }),
+        Box::pin(async {
+            *cell
+                .get_or_try_init_shared(async || Err(()))
+                .await
+                .expect("a value")
+        }),
+        Box::pin(async { *cell.wait_attempt().await.expect("a value") }),
+        Box::pin(async { *cell.get_or_claim().await.expect("a value") }),
     ];
     for future in futures {
         let job = Job::started(future);
@@ -373,6 +646,36 @@ pub fn threads_take_their_turns<B: Backend<Waiter: Send> + Sync>() {
             jobs.iter().all(|job| job.output() == Some(&Err(0))),
             Exclusion,
             "two initializers ran at the same time"
+        );
+    }
+}
+
+/// Tasks on several threads whose initializers fail: each call returns after one attempt, its own or another's.
+pub fn threads_share_attempts<B: Backend<Waiter: Send> + Sync>() {
+    let cells: Vec<_> = (0..ROUNDS)
+        .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
+        .collect();
+    let jobs = race(ROUNDS, |round, _| {
+        let (cell, calls) = &cells[round];
+        run_for_a_while(|| {
+            Job::started(cell.get_or_try_init_shared(async move || {
+                calls.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+                Err::<usize, _>(())
+            }))
+        })
+    });
+    for (jobs, (_, calls)) in jobs.into_iter().zip(&cells) {
+        let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
+        run(&mut jobs);
+        require_all_done(&jobs);
+        let failed = jobs
+            .iter()
+            .filter(|job| job.output() == Some(&Err(SharedInitError::Failed(()))));
+        require!(
+            failed.count() == calls.load(Ordering::Relaxed),
+            OneAttempt,
+            "a shared call ran its initializer, and does not return the error of it"
         );
     }
 }

@@ -1,15 +1,20 @@
-//! Rule 5 of [`Backend`]: no wakeup is lost. No backend is excepted from this.
+//! Rules 5 and 9 of [`Backend`]: no wakeup is lost, and a wait for one attempt ends with it. No backend is excepted from
+//! this.
 //!
 //! "Woken" means: woken since the waiter was polled last. A backend may wake a waiter too early, whose task
 //! then polls it, and may let it wait anew.
 
-use std::vec::Vec;
+use core::task::Poll;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    vec::Vec,
+};
 
 use super::{
     claim::{Claim, OUTCOMES},
     rule::require,
     task::Task,
-    threads::{ROUNDS, dawdle, race},
+    threads::{ROUNDS, dawdle, linger, race},
     waiter::{
         CHOICES, CROWDS, MIXTURES, Waiter, cause, crowd, mixed, only_claimants, only_passive, remove_where,
         require_woken,
@@ -272,6 +277,66 @@ pub fn passive_waiters_outlast_failures<B: Backend>() {
     }
 }
 
+/// While an attempt is in progress, [`poll_attempt`](Backend::poll_attempt) leaves its claimants registered, with their
+/// newest wakers (rule 9).
+pub fn an_attempt_in_progress_is_waited_for<B: Backend>() {
+    for outcome in OUTCOMES {
+        for count in CROWDS {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, count, only_claimants);
+            for step in 0..3 {
+                for (index, waiter) in waiters.iter_mut().enumerate() {
+                    if step == 1 && index % 2 == 0 {
+                        waiter.move_to(&Task::new());
+                    }
+                    require!(
+                        waiter.poll_attempt().is_pending(),
+                        OneAttempt,
+                        "`poll_attempt` returned `Ready` while the attempt was in progress"
+                    );
+                }
+            }
+            claim.settle(outcome);
+            require_woken(&waiters, outcome, "after `poll_attempt` had returned `Pending`");
+        }
+    }
+}
+
+/// A claimant that is polled only after its attempt has ended and others have begun does not wait for those (rule 9).
+pub fn the_end_of_an_attempt_is_not_missed<B: Backend>() {
+    for count in CROWDS {
+        for later_attempts in 0..4 {
+            let backend = B::UNINIT;
+            let claim = Claim::take(&backend);
+            let mut waiters = crowd(&backend, count, only_claimants);
+            claim.release();
+            for _ in 1..later_attempts {
+                Claim::take(&backend).release();
+            }
+            let _last = (later_attempts > 0).then(|| Claim::take(&backend));
+            for waiter in &mut waiters {
+                require!(
+                    waiter.poll_attempt().is_ready(),
+                    OneAttempt,
+                    "`poll_attempt` returned `Pending` though the attempt has ended, and {later_attempts} have begun since"
+                );
+            }
+        }
+    }
+    let backend = B::UNINIT;
+    let claim = Claim::take(&backend);
+    let mut waiters = crowd(&backend, 17, only_claimants);
+    claim.publish();
+    for waiter in &mut waiters {
+        require!(
+            waiter.poll_attempt().is_ready() && backend.state() == State::Ready,
+            OneAttempt,
+            "`poll_attempt` returned `Pending` after `publish`"
+        );
+    }
+}
+
 /// Threads that register, move to other tasks and cancel, while another one settles the state: everybody who
 /// is asleep afterwards is woken.
 pub fn threads_lose_no_wakeup<B: Backend<Waiter: Send> + Sync>() {
@@ -337,4 +402,76 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
         let asleep: Vec<_> = asleep.into_iter().flatten().collect();
         require_woken(&asleep, State::Uninit, "for the last time, on another thread");
     }
+}
+
+/// Threads that claim and release, and wait for each other's attempts: `poll_attempt` returns `Pending` while the attempt is
+/// in progress, and `Ready` after it has ended, although the next one has begun (rule 9).
+pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
+    /// A backend, and what is known of its attempts, which have the numbers from 1.
+    struct Watched<B> {
+        backend: B,
+        begun: AtomicUsize,
+        /// The attempt that is certainly in progress, or 0.
+        current: AtomicUsize,
+        /// The newest attempt whose `release` has returned.
+        released: AtomicUsize,
+    }
+
+    let watched: Vec<_> = (0..ROUNDS)
+        .map(|_| Watched {
+            backend: B::UNINIT,
+            begun: AtomicUsize::new(0),
+            current: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
+        })
+        .collect();
+    race(ROUNDS, |round, _| {
+        let Watched {
+            backend,
+            begun,
+            current,
+            released,
+        } = &watched[round];
+        let mut waiter = Waiter::new(backend, WaiterKind::Claimant);
+        for step in 0..10 {
+            if let Ok(claim) = Claim::try_take(backend) {
+                let number = begun.fetch_add(1, SeqCst) + 1;
+                current.store(number, SeqCst);
+                linger((round + step) % 5 * 50);
+                current.store(0, SeqCst);
+                claim.release();
+                released.fetch_max(number, SeqCst);
+                continue;
+            }
+            let attempt = current.load(SeqCst);
+            if waiter.poll().is_ready() {
+                continue;
+            }
+            if attempt == 0 || current.load(SeqCst) != attempt {
+                // It is not known in which attempt the waiter was registered.
+                waiter.cancel();
+                continue;
+            }
+            for poll in 0..10 {
+                let has_ended = released.load(SeqCst) >= attempt;
+                match waiter.poll_attempt() {
+                    Poll::Ready(()) => {
+                        require!(
+                            current.load(SeqCst) != attempt,
+                            OneAttempt,
+                            "`poll_attempt` returned `Ready` while the attempt was in progress"
+                        );
+                        break;
+                    }
+                    Poll::Pending => require!(
+                        !has_ended,
+                        OneAttempt,
+                        "`poll_attempt` returned `Pending` though the attempt has ended"
+                    ),
+                }
+                linger(poll % 5 * 50);
+            }
+            waiter.cancel();
+        }
+    });
 }

@@ -14,6 +14,7 @@ pub(super) enum Rule {
     NoUserCodeUnderALock,
     NothingLeftBehind,
     CheapRelease,
+    OneAttempt,
     /// What `publish` and `release` say of the order.
     OldestFirst,
     /// What `poll_wait` and `cancel` do, and so what they do not.
@@ -34,6 +35,7 @@ impl fmt::Display for Rule {
             Self::CheapRelease => {
                 "rule 8 of `Backend` (who is not woken by a release does not make it dearer)"
             }
+            Self::OneAttempt => "rule 9 of `Backend` (one attempt)",
             Self::OldestFirst => "the order of `Backend::publish` and `release` (oldest first)",
             Self::Quiet => "`Backend::poll_wait` and `cancel` (they wake nobody)",
         })

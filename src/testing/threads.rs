@@ -66,8 +66,8 @@ pub(super) fn dawdle(steps: usize) {
     }
 }
 
-/// The same for a thread that holds what no other may hold. Lets the others run at times: if one of them holds it too,
-/// they meet though they share a processor.
+/// The same for a thread that holds what no other may hold, or waits for that. Lets the others run at times: if one of them
+/// holds it too, they meet though they share a processor.
 pub(super) fn linger(steps: usize) {
     if steps == 0 {
         thread::yield_now();

@@ -95,6 +95,14 @@ impl<'a, B: Backend> Waiter<'a, B> {
         unsafe { (self.backend).poll_wait(self.waiter.as_mut(), &mut Context::from_waker(&waker)) }
     }
 
+    /// Polls a claimant that is registered for the end of its attempt.
+    pub(super) fn poll_attempt(&mut self) -> Poll<()> {
+        let waker = self.task.waker();
+        self.wakes_before = self.task.wakes();
+        // SAFETY: as in `poll`.
+        unsafe { (self.backend).poll_attempt(self.waiter.as_mut(), &mut Context::from_waker(&waker)) }
+    }
+
     /// Polls a waiter that has something to wait for, until it pends.
     #[track_caller]
     pub(super) fn sleep(&mut self) {

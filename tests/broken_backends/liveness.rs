@@ -204,3 +204,72 @@ fn a_cancellation_that_takes_those_behind_along() {
         "when `publish` was called after others were cancelled",
     );
 }
+
+#[test]
+fn a_poll_of_an_attempt_that_waits_for_the_next_one() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_attempt(backend: &Broken<Self>, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            Self::poll_wait(backend, ticket, cx)
+        }
+    }
+    assert_caught(
+        liveness::the_end_of_an_attempt_is_not_missed::<Broken<Mistaken>>,
+        "rule 9",
+        "returned `Pending` though the attempt has ended, and 1 have begun since",
+    );
+    assert_caught(
+        cells::a_shared_call_waits_for_one_attempt::<Broken<Mistaken>>,
+        "rule 9",
+        "a call waits for the attempt that follows the one that it has waited for",
+    );
+    assert_caught(
+        liveness::threads_see_the_end_of_their_attempt::<Broken<Mistaken>>,
+        "rule 9",
+        "`poll_attempt` returned `Pending` though the attempt has ended",
+    );
+}
+
+#[test]
+fn a_poll_of_an_attempt_that_any_poll_ends() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_attempt(_: &Broken<Self>, _: Pin<&mut Ticket>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    assert_caught(
+        liveness::an_attempt_in_progress_is_waited_for::<Broken<Mistaken>>,
+        "rule 9",
+        "`poll_attempt` returned `Ready` while the attempt was in progress",
+    );
+    assert_caught(
+        cells::waiting_for_an_attempt_ends_with_it::<Broken<Mistaken>>,
+        "rule 9",
+        "`wait_attempt` returned before the initializer had ended",
+    );
+    assert_caught(
+        liveness::threads_see_the_end_of_their_attempt::<Broken<Mistaken>>,
+        "rule 9",
+        "`poll_attempt` returned `Ready` while the attempt was in progress",
+    );
+}
+
+#[test]
+fn a_poll_of_an_attempt_that_keeps_the_older_waker() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_attempt(backend: &Broken<Self>, ticket: Pin<&mut Ticket>, _: &mut Context<'_>) -> Poll<()> {
+            if backend.inner.lock().place_of(&ticket).is_some() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        }
+    }
+    assert_caught(
+        liveness::an_attempt_in_progress_is_waited_for::<Broken<Mistaken>>,
+        "rule 5",
+        "after `poll_attempt` had returned `Pending`",
+    );
+}

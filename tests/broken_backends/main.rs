@@ -3,7 +3,7 @@
 //! They stand in modules with the names of those of the suite that find them. What users would see of a cell is in
 //! `cells` there, which finds some of them too.
 
-#[path = "../outsider/mod.rs"]
+#[path = "../../examples/custom_backend/locked.rs"]
 mod outsider;
 #[path = "../util/mod.rs"]
 mod util;
@@ -64,6 +64,11 @@ trait Mistake: Sized {
         unsafe { backend.inner.poll_wait(ticket, cx) }
     }
 
+    fn poll_attempt(backend: &Broken<Self>, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: the caller keeps the contract.
+        unsafe { backend.inner.poll_attempt(ticket, cx) }
+    }
+
     fn cancel(backend: &Broken<Self>, ticket: Pin<&mut Ticket>) {
         // SAFETY: the caller keeps the contract.
         unsafe { backend.inner.cancel(ticket) };
@@ -110,6 +115,10 @@ unsafe impl<M: Mistake> Backend for Broken<M> {
 
     unsafe fn poll_wait(&self, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
         M::poll_wait(self, ticket, cx)
+    }
+
+    unsafe fn poll_attempt(&self, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        M::poll_attempt(self, ticket, cx)
     }
 
     unsafe fn cancel(&self, ticket: Pin<&mut Ticket>) {

@@ -3,9 +3,11 @@
 #[path = "../util/mod.rs"]
 mod util;
 
+mod attempts;
 mod cancellation;
 mod destructors;
 mod failure;
+mod guards;
 mod nested_drains;
 mod own_cell;
 mod panicking_wakers;

@@ -1,22 +1,32 @@
-//! An initializer that awaits its own cell: debug builds with `std` panic and say so, other builds wait.
+//! An initializer that awaits its own cell: debug builds with `std`, and any build with `deadlock-detection`, panic and
+//! say so; other builds wait.
 
-use std::task::{Poll, Waker};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    task::{Poll, Waker},
+};
 
-use futures_lite::future::zip;
-use oncelot::OnceCell;
+use async_executor::LocalExecutor;
+use futures_lite::future::{block_on, or, yield_now, zip};
+use oncelot::{LocalOnceCell, OnceCell};
 
 use crate::util::{BoxFuture, Gate, Task, now, panic_of, poll, poll_with};
 
-const IS_WATCHED: bool = cfg!(all(debug_assertions, feature = "std"));
+const IS_WATCHED: bool = cfg!(all(
+    feature = "std",
+    any(debug_assertions, feature = "deadlock-detection")
+));
 
-/// Polls `future`, which awaits its own cell.
+/// Polls `future`, which awaits its own cell, as a task of its own.
 #[track_caller]
 fn assert_is_found<T>(mut future: BoxFuture<'_, T>) {
+    let waker = Task::new().waker();
     if IS_WATCHED {
-        let message = panic_of(|| poll(&mut future).is_ready());
+        let message = panic_of(|| poll_with(&mut future, &waker).is_ready());
         assert!(message.contains("awaits its own cell"), "{message}");
     } else {
-        assert!(poll(&mut future).is_pending());
+        assert!(poll_with(&mut future, &waker).is_pending());
     }
 }
 
@@ -33,6 +43,21 @@ fn directly_is_found() {
     assert_is_found(Box::pin(cell.get_or_try_init(async || {
         cell.get_or_try_init(async || Err::<u32, ()>(())).await.copied()
     })));
+}
+
+#[test]
+fn by_a_call_that_waits_for_one_attempt_or_for_a_guard_is_found() {
+    let cell = OnceCell::new();
+    assert_is_found(Box::pin(
+        cell.get_or_init(async || cell.wait_attempt().await.copied().unwrap_or(0)),
+    ));
+    assert_is_found(Box::pin(cell.get_or_try_init_shared(async || {
+        let shared = cell.get_or_try_init_shared(async || Err::<u32, ()>(()));
+        shared.await.copied().map_err(drop)
+    })));
+    assert_is_found(Box::pin(
+        cell.get_or_init(async || cell.get_or_claim().await.copied().unwrap_or(0)),
+    ));
 }
 
 #[test]
@@ -97,23 +122,25 @@ fn in_the_closure_is_found() {
 }
 
 #[test]
-#[cfg(all(debug_assertions, feature = "std"))]
 fn leaves_the_cell_usable_when_found() {
     let cell = OnceCell::new();
-    panic_of(|| now(cell.get_or_init(async || *cell.wait().await)));
+    assert_is_found(Box::pin(cell.get_or_init(async || *cell.wait().await)));
     assert_eq!(now(cell.get_or_init(async || 1)), &1);
 }
 
 #[test]
 fn the_frames_are_gone_after_a_panic() {
     let cell = OnceCell::new();
-    panic_of(|| now(cell.get_or_init(|| crate::util::Panicking("in the poll"))));
-    panic_of(|| now(cell.get_or_init(|| -> Gate<u32> { panic!("in the closure") })));
+    let waker = Task::new().waker();
+    let in_the_poll = || cell.get_or_init(|| crate::util::Panicking("in the poll"));
+    panic_of(|| poll_with(&mut Box::pin(in_the_poll()), &waker).is_ready());
+    let in_the_closure = || cell.get_or_init(|| -> Gate<u32> { panic!("in the closure") });
+    panic_of(|| poll_with(&mut Box::pin(in_the_closure()), &waker).is_ready());
     let mut wait = Box::pin(cell.wait());
-    assert!(poll(&mut wait).is_pending());
+    assert!(poll_with(&mut wait, &waker).is_pending());
 }
 
-/// More of them than are watched, and all gone afterwards.
+/// More of them than a thread has frames, and no frame is left afterwards.
 #[test]
 fn initializers_inside_each_other_need_not_be_few() {
     fn initialize(cells: &[OnceCell<u32>]) -> BoxFuture<'_, u32> {
@@ -137,6 +164,129 @@ fn initializers_inside_each_other_need_not_be_few() {
 }
 
 #[test]
+fn in_a_cell_of_one_thread_is_found() {
+    let cell = LocalOnceCell::<u32>::with_backend();
+    let mut future = Box::pin(cell.get_or_init(async || *cell.wait().await));
+    let waker = Task::new().waker();
+    if IS_WATCHED {
+        let message = panic_of(|| poll_with(&mut future, &waker).is_ready());
+        assert!(message.contains("awaits its own cell"), "{message}");
+    } else {
+        assert!(poll_with(&mut future, &waker).is_pending());
+    }
+}
+
+/// Every task of an executor that polls in a loop may have this waker.
+#[test]
+fn a_wait_that_is_polled_with_the_waker_that_does_nothing_is_not_taken_for_it() {
+    static CELL: OnceCell<u32> = OnceCell::new();
+    let mut other = Box::pin(CELL.wait());
+    let mut first = Box::pin(CELL.get_or_init(async || {
+        // An executor that the initializer blocks on has run another task.
+        assert!(poll_with(&mut other, Waker::noop()).is_pending());
+        1
+    }));
+    assert_eq!(poll_with(&mut first, Waker::noop()), Poll::Ready(&1));
+    drop(first);
+    assert_eq!(poll(&mut other), Poll::Ready(&1));
+}
+
+#[test]
+fn tasks_of_an_executor_that_the_initializer_blocks_on_are_not_taken_for_it() {
+    let (cell, other) = (OnceCell::new(), OnceCell::new());
+    let executor = LocalExecutor::new();
+    let tasks: Vec<_> = (0..3)
+        .map(|_| {
+            executor.spawn(async {
+                *cell
+                    .get_or_init(async || unreachable!("it is initializing"))
+                    .await
+            })
+        })
+        .collect();
+    let initialized = executor.spawn(async { *other.get_or_init(async || 1).await });
+    let value = block_on(cell.get_or_init(async || block_on(executor.run(initialized))));
+    assert_eq!(value, &1);
+    for task in tasks {
+        assert_eq!(block_on(executor.run(task)), 1);
+    }
+}
+
+#[test]
+fn a_select_between_the_initializer_and_a_wait_is_not_taken_for_it() {
+    let cell = OnceCell::new();
+    let slow = async || {
+        yield_now().await;
+        yield_now().await;
+        1
+    };
+    let selected = block_on(or(
+        async { *cell.get_or_init(slow).await },
+        or(async { *cell.wait().await }, async {
+            *cell
+                .get_or_init(async || unreachable!("it is initializing"))
+                .await
+        }),
+    ));
+    assert_eq!(selected, 1);
+}
+
+/// The initializer of each cell awaits the other cell, in two branches of one task. Only one of them needs it.
+#[test]
+fn a_cycle_between_two_branches_that_one_of_them_leaves_is_not_taken_for_it() {
+    let [a, b] = [OnceCell::new(), OnceCell::new()];
+    let timeout = async {
+        yield_now().await;
+        1
+    };
+    let joined = block_on(zip(
+        a.get_or_init(async || or(async { *b.wait().await }, timeout).await),
+        b.get_or_init(async || *a.wait().await + 1),
+    ));
+    assert_eq!(joined, (&1, &2));
+}
+
+#[test]
+fn recursion_through_other_cells_of_one_thread_is_not_taken_for_it() {
+    fn fibonacci(cells: &[LocalOnceCell<u64>], calls: &Cell<usize>, n: usize) -> u64 {
+        let compute = async || {
+            calls.set(calls.get() + 1);
+            match n {
+                0 | 1 => n as u64,
+                // The two calls share the cells below.
+                _ => fibonacci(cells, calls, n - 1) + fibonacci(cells, calls, n - 2),
+            }
+        };
+        *block_on(cells[n].get_or_init(compute))
+    }
+
+    let cells: Vec<_> = (0..=60).map(|_| LocalOnceCell::with_backend()).collect();
+    let calls = Cell::new(0);
+    assert_eq!(fibonacci(&cells, &calls, 60), 1_548_008_755_920);
+    assert_eq!(calls.get(), cells.len());
+}
+
+#[test]
+fn a_cell_that_another_task_initializes_inside_is_not_taken_for_it() {
+    let [a, b] = [OnceCell::new(), OnceCell::new()];
+    let gate = Gate::new();
+    let (task, other_task) = (Task::new(), Task::new());
+    let mut initializing = Box::pin(b.get_or_init({
+        let gate = gate.clone();
+        || gate
+    }));
+    assert!(poll_with(&mut initializing, &other_task.waker()).is_pending());
+    let mut future = Box::pin(a.get_or_init(async || {
+        let mut wait = Box::pin(b.wait());
+        poll_fn(|cx| wait.as_mut().poll(cx)).await + 1
+    }));
+    assert!(poll_with(&mut future, &task.waker()).is_pending());
+    gate.open(1);
+    assert!(poll_with(&mut initializing, &other_task.waker()).is_ready());
+    assert_eq!(poll_with(&mut future, &task.waker()), Poll::Ready(&2));
+}
+
+#[test]
 fn two_branches_of_one_join_are_not_taken_for_it() {
     let cell = OnceCell::new();
     let gate = Gate::new();
@@ -147,10 +297,11 @@ fn two_branches_of_one_join_are_not_taken_for_it() {
         }),
         zip(cell.get_or_init(async || 2), cell.wait()),
     ));
-    assert!(poll(&mut joined).is_pending());
-    assert!(poll(&mut joined).is_pending());
+    let waker = Task::new().waker();
+    assert!(poll_with(&mut joined, &waker).is_pending());
+    assert!(poll_with(&mut joined, &waker).is_pending());
     gate.open(1);
-    assert_eq!(poll(&mut joined), Poll::Ready((&1, (&1, &1))));
+    assert_eq!(poll_with(&mut joined, &waker), Poll::Ready((&1, (&1, &1))));
 }
 
 #[test]
@@ -158,12 +309,13 @@ fn another_task_inside_the_initializer_is_not_taken_for_it() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let task = Task::new();
     let mut other = Box::pin(CELL.wait());
-    let value = now(CELL.get_or_init(async || {
+    let mut first = Box::pin(CELL.get_or_init(async || {
         // An executor that the initializer blocks on has run another task.
         assert!(poll_with(&mut other, &task.waker()).is_pending());
         1
     }));
-    assert_eq!(value, &1);
+    assert_eq!(poll_with(&mut first, &Task::new().waker()), Poll::Ready(&1));
+    drop(first);
     assert_eq!(task.wakes(), 1);
     assert_eq!(poll(&mut other), Poll::Ready(&1));
 }
@@ -171,10 +323,11 @@ fn another_task_inside_the_initializer_is_not_taken_for_it() {
 #[test]
 fn another_cell_inside_the_initializer_is_not_taken_for_it() {
     let [a, b] = [OnceCell::new(), OnceCell::<u32>::new()];
+    let waker = Task::new().waker();
     let mut future = Box::pin(a.get_or_init(async || *b.wait().await));
-    assert!(poll_with(&mut future, Waker::noop()).is_pending());
+    assert!(poll_with(&mut future, &waker).is_pending());
     assert_eq!(b.set(1), Ok(()));
-    assert_eq!(poll(&mut future), Poll::Ready(&1));
+    assert_eq!(poll_with(&mut future, &waker), Poll::Ready(&1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncelot::{OnceCell, SetError, runtime::OnceCellExt};
+use oncelot::{OnceCell, SetError, SharedInitError, runtime::OnceCellExt};
 
 use crate::{
     bed::Bed,
@@ -27,6 +27,16 @@ pub(crate) enum Deeds {
     SetInAnyCase,
     TryInsert,
     TryGetOrInit,
+    GetOrTryInitShared(Script),
+    WaitAttempt,
+    /// `try_claim`, and `set` of the guard.
+    SetGuard,
+    /// `try_claim`, and a drop of the guard.
+    DropGuard,
+    /// The same by a destructor.
+    DropGuardInAnyCase,
+    /// `get_or_claim`, and `set` of the guard.
+    GetOrClaim,
     WaitBlocking,
     GetOrInitBlocking,
     GetOrTryInitBlocking(Script),
@@ -34,6 +44,7 @@ pub(crate) enum Deeds {
     WaitTimeout,
     GetOrInitSpawned(Script),
     GetOrTryInitSpawned(Script),
+    GetOrTryInitSharedSpawned(Script),
     GetOrInitUnblock,
     GetOrTryInitUnblock(Script),
 }
@@ -107,6 +118,11 @@ impl CellScenario {
             Deeds::SetInAnyCase,
             Deeds::TryInsert,
             Deeds::TryGetOrInit,
+            Deeds::WaitAttempt,
+            Deeds::SetGuard,
+            Deeds::DropGuard,
+            Deeds::DropGuardInAnyCase,
+            Deeds::GetOrClaim,
             Deeds::WaitBlocking,
             Deeds::GetOrInitBlocking,
             Deeds::GetOrTryInitBlocking(Script::VALUE),
@@ -118,7 +134,12 @@ impl CellScenario {
             Deeds::GetOrTryInitUnblock(Script::ERROR),
         ];
         for script in scripts {
-            deeds.extend([Deeds::GetOrTryInit(script), Deeds::GetOrTryInitSpawned(script)]);
+            deeds.extend([
+                Deeds::GetOrTryInit(script),
+                Deeds::GetOrTryInitSpawned(script),
+                Deeds::GetOrTryInitShared(script),
+                Deeds::GetOrTryInitSharedSpawned(script),
+            ]);
             if !script.fails {
                 deeds.extend([Deeds::GetOrInit(script), Deeds::GetOrInitSpawned(script)]);
             }
@@ -330,8 +351,10 @@ impl Company {
             Self::Waiters => match deed {
                 Deeds::GetOrInit(script)
                 | Deeds::GetOrTryInit(script)
+                | Deeds::GetOrTryInitShared(script)
                 | Deeds::GetOrInitSpawned(script)
-                | Deeds::GetOrTryInitSpawned(script) => script.waits != Waits::No,
+                | Deeds::GetOrTryInitSpawned(script)
+                | Deeds::GetOrTryInitSharedSpawned(script) => script.waits != Waits::No,
                 Deeds::GetOrInitUnblock | Deeds::GetOrTryInitUnblock(_) => true,
                 _ => false,
             },
@@ -376,6 +399,7 @@ impl Deeds {
             self,
             Self::GetOrInitSpawned(_)
                 | Self::GetOrTryInitSpawned(_)
+                | Self::GetOrTryInitSharedSpawned(_)
                 | Self::GetOrInitUnblock
                 | Self::GetOrTryInitUnblock(_)
         )
@@ -431,6 +455,31 @@ impl Deeds {
                     }
                 })
             }
+            Self::GetOrTryInitShared(script) => {
+                deed(cell.get_or_try_init_shared(script.fallible()), got_of_one_attempt)
+            }
+            Self::WaitAttempt => deed(cell.wait_attempt(), |value| {
+                if let Some(value) = value {
+                    value.see();
+                }
+            }),
+            Self::SetGuard => {
+                let value = Value::new();
+                act(move || {
+                    if let Ok(guard) = cell.try_claim() {
+                        guard.set(value).see();
+                    }
+                })
+            }
+            Self::DropGuard => act(|| drop(cell.try_claim())),
+            Self::DropGuardInAnyCase => act(|| world::in_a_destructor(|| drop(cell.try_claim()))),
+            Self::GetOrClaim => {
+                let value = Value::new();
+                deed(cell.get_or_claim(), move |claimed| match claimed {
+                    Ok(present) => present.see(),
+                    Err(guard) => guard.set(value).see(),
+                })
+            }
             Self::WaitTimeout => act(|| {
                 if let Some(value) = cell.wait_timeout(Duration::from_nanos(1)) {
                     value.see();
@@ -478,6 +527,10 @@ where
         Deeds::GetOrTryInitSpawned(script) => {
             deed(cell.get_or_try_init_spawned(Actors, script.fallible()), got)
         }
+        Deeds::GetOrTryInitSharedSpawned(script) => deed(
+            cell.get_or_try_init_shared_spawned(Actors, script.fallible()),
+            got_of_one_attempt,
+        ),
         Deeds::GetOrInitUnblock => {
             let init = Script::VALUE.at_once();
             let init = || init().expect("its script says so");
@@ -526,6 +579,15 @@ fn got(result: Result<&Value, Error>) {
     match result {
         Ok(value) => value.see(),
         Err(error) => require(error.is_of(world::who()), "an error goes to its caller alone"),
+    }
+}
+
+/// A value, the caller's own error, or `OtherFailed`.
+fn got_of_one_attempt(result: Result<&Value, SharedInitError<Error>>) {
+    match result {
+        Ok(value) => value.see(),
+        Err(SharedInitError::Failed(error)) => got(Err(error)),
+        Err(SharedInitError::OtherFailed) => {}
     }
 }
 

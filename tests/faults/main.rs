@@ -38,17 +38,24 @@ use crate::{
     bed::Bed,
     cells::CellScenario,
     exclusive::ExclusiveScenario,
-    lazies::{LazyScenario, StaticScenario},
+    lazies::{BoxScenario, LazyScenario, StaticScenario},
     plans::Tally,
 };
 
 /// Every scenario on a backend that threads can share.
 fn run_all<B: Bed<Waiter: Send> + Send + Sync>(of_statics: Vec<StaticScenario>) {
-    run::<B>(CellScenario::all(), CellScenario::play::<B>, of_statics);
+    let mut tally = Tally::begin();
+    run::<B>(&mut tally, CellScenario::all(), CellScenario::play::<B>);
+    for scenario in BoxScenario::all() {
+        tally.run::<B, _>(scenario, BoxScenario::play::<B>);
+    }
+    for scenario in of_statics {
+        tally.run::<B, _>(scenario, StaticScenario::play);
+    }
+    tally.conclude::<B>();
 }
 
-fn run<B: Bed>(of_cells: Vec<CellScenario>, play: fn(CellScenario), of_statics: Vec<StaticScenario>) {
-    let mut tally = Tally::begin();
+fn run<B: Bed>(tally: &mut Tally, of_cells: Vec<CellScenario>, play: fn(CellScenario)) {
     for scenario in of_cells {
         tally.run::<B, _>(scenario, play);
     }
@@ -58,10 +65,6 @@ fn run<B: Bed>(of_cells: Vec<CellScenario>, play: fn(CellScenario), of_statics: 
     for scenario in LazyScenario::all() {
         tally.run::<B, _>(scenario, LazyScenario::play::<B>);
     }
-    for scenario in of_statics {
-        tally.run::<B, _>(scenario, StaticScenario::play);
-    }
-    tally.conclude::<B>();
 }
 
 #[test]
@@ -71,11 +74,13 @@ fn the_default_backend() {
 
 #[test]
 fn local() {
+    let mut tally = Tally::begin();
     run::<Local>(
+        &mut tally,
         CellScenario::of_one_thread(),
         CellScenario::play_on::<Local>,
-        vec![],
     );
+    tally.conclude::<Local>();
 }
 
 #[test]

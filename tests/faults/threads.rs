@@ -113,6 +113,20 @@ impl Wake for Schedules {
     }
 }
 
+/// Polls a waiter. If this thread is an actor and has to wait, the cast learns what would unpark it.
+fn watch(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
+    ITSELF.with_borrow(|itself| {
+        let Some(Itself { waker, parking }) = itself else {
+            return poll(cx);
+        };
+        let polled = poll(&mut Context::from_waker(waker));
+        if polled.is_pending() {
+            parking.send(cx.waker().clone()).expect("the cast waits for it");
+        }
+        polled
+    })
+}
+
 /// A backend that tells the cast when a thread is about to park, and has the cast say when it goes on.
 pub(crate) struct Watched<B>(B);
 
@@ -150,18 +164,13 @@ unsafe impl<B: Backend> Backend for Watched<B> {
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut B::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        ITSELF.with_borrow(|itself| {
-            let Some(Itself { waker, parking }) = itself else {
-                // SAFETY: the caller's promise.
-                return unsafe { self.0.poll_wait(waiter, cx) };
-            };
-            // SAFETY: the caller's promise.
-            let polled = unsafe { self.0.poll_wait(waiter, &mut Context::from_waker(waker)) };
-            if polled.is_pending() {
-                parking.send(cx.waker().clone()).expect("the cast waits for it");
-            }
-            polled
-        })
+        // SAFETY: the caller's promise.
+        watch(cx, |cx| unsafe { self.0.poll_wait(waiter, cx) })
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut B::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: the caller's promise.
+        watch(cx, |cx| unsafe { self.0.poll_attempt(waiter, cx) })
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut B::Waiter>) {

@@ -15,7 +15,7 @@ use super::{
     shadowed::Shadowed,
     support::{self, Failed, Task, bounded_on, exhaustive_on},
 };
-use crate::backend::AtomicWaker;
+use crate::{SharedInitError::OtherFailed, State, backend::AtomicWaker};
 
 type Stage = support::Stage<Shadowed<AtomicWaker, true>>;
 
@@ -79,6 +79,22 @@ fn of_two_sets_one_wins() {
         let winner = if first { 1 } else { 2 };
         assert!(seen.is_none_or(|seen| seen == winner));
         assert_eq!(stage.cell.get(), Some(&winner));
+    });
+}
+
+/// A claim that is refused because there is a value sees the value.
+///
+/// Worrying: A publishes READY; B's compare-and-swap fails without having acquired what A wrote.
+#[test]
+fn a_refused_claim_sees_the_value() {
+    exhaustive(|stage| {
+        let set = thread::spawn(|| stage.cell.set(1).is_ok());
+        let found = stage.cell.try_claim().err();
+        if found == Some(State::Ready) {
+            // SAFETY: the cell has said that it holds a value.
+            assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
+        }
+        assert!(set.join().unwrap() || found.is_none());
     });
 }
 
@@ -239,6 +255,52 @@ fn cancel_against_registration() {
         cancel.join().unwrap();
         claim.end(Ok(1));
         assert_eq!(registered.end(), 1);
+    });
+}
+
+/// A shared call returns after the attempt that it waits for, although the next one has begun.
+#[test]
+fn a_shared_call_does_not_wait_for_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run());
+        claim.end(Err(Failed));
+        let next = stage.claim();
+        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
+        next.end(Ok(1));
+    });
+}
+
+/// A shared call that waits for the next attempt is not ended by the wake of the one before.
+///
+/// Worrying: A has released the claim and not yet emptied the slot; B claims and C enters the slot; A wakes C.
+#[test]
+fn a_late_wake_does_not_end_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let later = thread::spawn(|| {
+            let next = stage.try_claim()?;
+            Some((next, stage.waiting(stage.get_or_init_shared(4))))
+        });
+        claim.end(Err(Failed));
+        if let Some((next, mut late)) = later.join().unwrap() {
+            assert!(late.poll().is_pending());
+            next.end(Ok(1));
+            assert_eq!(late.end(), Ok(1));
+        }
+    });
+}
+
+/// A shared call that waits for a value gets it, also if it is polled spuriously.
+#[test]
+fn a_shared_call_waits_for_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run());
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), Ok(1));
     });
 }
 

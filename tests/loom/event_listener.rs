@@ -18,7 +18,7 @@ use super::{
     shadowed::Shadowed,
     support::{self, Failed, Task, bounded_on, exhaustive_on},
 };
-use crate::backend::EventListener;
+use crate::{SharedInitError::OtherFailed, backend::EventListener};
 
 type Stage = support::Stage<Shadowed<EventListener, false>>;
 
@@ -121,6 +121,54 @@ fn cancel_against_failure() {
             assert_eq!(late.end(), 1);
         }
         assert!(left.is_woken());
+    });
+}
+
+/// A shared call returns after the attempt that it waits for, although the next one has begun.
+#[test]
+fn a_shared_call_does_not_wait_for_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run_for(2));
+        claim.end(Err(Failed));
+        let next = stage.claim();
+        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), Err(OtherFailed));
+        next.end(Ok(1));
+    });
+}
+
+/// A shared call that waits for the next attempt is not ended by the notification of the one before.
+///
+/// Worrying: A has released the claim and not yet notified; B claims and C queues up; A notifies C.
+#[test]
+fn a_late_notification_does_not_end_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let earlier = stage.waiting(stage.cell.wait_attempt());
+        let later = thread::spawn(|| {
+            let next = stage.try_claim()?;
+            Some((next, stage.waiting(stage.get_or_init_shared(4))))
+        });
+        claim.end(Err(Failed));
+        if let Some((next, mut late)) = later.join().unwrap() {
+            assert!(late.poll().is_pending());
+            next.end(Ok(1));
+            assert_eq!(late.end(), Ok(1));
+        }
+        assert_eq!(earlier.end().copied().unwrap_or(1), 1);
+    });
+}
+
+/// A shared call that waits for a value gets it, also if it is polled spuriously.
+#[test]
+fn a_shared_call_waits_for_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run_for(3));
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), Ok(1));
     });
 }
 

@@ -5,7 +5,7 @@ use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
@@ -85,7 +85,7 @@ fn count(polls: &mut u32) -> u32 {
     *polls
 }
 
-fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
+pub(super) fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
     catch_unwind(AssertUnwindSafe(f)).is_err()
 }
 
@@ -154,21 +154,21 @@ fn when_the_driver_panics_the_others_panic() {
 // A future in a static, with a waker of the static's own.
 
 /// A future that sleeps until all of the script's events have come.
-struct Sleeper {
-    script: &'static Script,
+pub(super) struct Sleeper {
+    pub(super) script: &'static Script,
 }
 
 /// What a sleeper waits for, and what it does until then.
-struct Script {
+pub(super) struct Script {
     /// Nothing but the wakes orders these.
     events: Vec<AtomicBool>,
     /// How often the future was polled. Nothing but the claim keeps the polls apart.
     polls: UnsafeCell<u32>,
     /// Runs in the poll of that number, before it looks at the events.
-    incident: (u32, fn(&'static Script)),
+    pub(super) incident: (u32, fn(&'static Script)),
     /// What the future was last polled with. Outside of loom, so that it orders nothing.
-    waker: Mutex<Option<Waker>>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    waker: Mutex<Option<Arc<Waker>>>,
+    pub(super) thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 // SAFETY: the count of polls is used by those who hold the claim; that they are ordered is a claim of the models,
@@ -176,7 +176,7 @@ struct Script {
 unsafe impl Sync for Script {}
 
 impl Script {
-    fn new(events: usize) -> Self {
+    pub(super) fn new(events: usize) -> Self {
         Self {
             events: (0..events).map(|_| AtomicBool::new(false)).collect(),
             polls: UnsafeCell::new(0),
@@ -186,13 +186,32 @@ impl Script {
         }
     }
 
-    fn waker(&self) -> Waker {
-        let waker = self.waker.lock().unwrap();
-        waker.clone().expect("the future has been polled")
+    // A waker is cloned and dropped while the mutex is not locked, as that may be where loom switches threads.
+
+    fn keep(&self, waker: Waker) {
+        let waker = Arc::new(waker);
+        let older = self.waker.lock().unwrap().replace(waker);
+        drop(older);
+    }
+
+    pub(super) fn waker(&self) -> Waker {
+        let waker = self.waker.lock().unwrap().clone();
+        Waker::clone(&waker.expect("the future has been polled"))
+    }
+
+    pub(super) fn take_waker(&self) -> Waker {
+        let waker = self.waker.lock().unwrap().take();
+        Arc::into_inner(waker.expect("the future has been polled")).expect("no other thread uses it")
+    }
+
+    /// How often the future was polled. For the end of a play.
+    pub(super) fn polls(&self) -> u32 {
+        // SAFETY: nobody polls any more.
+        self.polls.with(|polls| unsafe { *polls })
     }
 
     /// Has an event come, and tells the future.
-    fn announce(&self, event: usize) {
+    pub(super) fn announce(&self, event: usize) {
         let waker = self.waker();
         self.events[event].store(true, Relaxed);
         waker.wake();
@@ -216,7 +235,7 @@ impl Future for Sleeper {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
         let script = self.script;
-        *script.waker.lock().unwrap() = Some(cx.waker().clone());
+        script.keep(cx.waker().clone());
         // SAFETY: whoever polls is alone, which loom checks.
         let poll = script.polls.with_mut(|polls| count(unsafe { &mut *polls }));
         if poll == script.incident.0 {
@@ -246,10 +265,8 @@ impl Scene {
         self.stage.waiting(self.lazy.get())
     }
 
-    /// For the end of a play.
     fn polls(&self) -> u32 {
-        // SAFETY: nobody polls any more.
-        self.script.polls.with(|polls| unsafe { *polls })
+        self.script.polls()
     }
 }
 

@@ -17,9 +17,12 @@
 mod shadowed;
 mod support;
 
+mod attempt;
+mod box_lazy;
 mod cancel;
 mod claim;
 mod drain;
+mod guard;
 mod lazy;
 mod publish;
 mod reentrant;

@@ -63,6 +63,25 @@ impl<B, const WAKERS_SWITCH: bool> Shadowed<B, WAKERS_SWITCH> {
     fn shadow(&self) -> &Arc<Shadow> {
         self.shadow.get_or_init(|| Arc::new(Shadow(AtomicU8::new(0))))
     }
+
+    /// Returns the backend's waiter, and a waker for it that loom sees.
+    fn see<'a, W: Unpin>(
+        &self,
+        waiter: Pin<&'a mut ShadowedWaiter<W>>,
+        cx: &Context<'_>,
+    ) -> (Pin<&'a mut W>, Waker) {
+        let ShadowedWaiter { waiter, seen } = waiter.get_mut();
+        self.shadow().touch();
+        if !(seen.as_ref()).is_some_and(|seen| seen.waker.will_wake(cx.waker())) {
+            *seen = Some(Arc::new(SeenWaker {
+                waker: cx.waker().clone(),
+                shadow: self.shadow().clone(),
+                switches: WAKERS_SWITCH,
+            }));
+        }
+        let waker = seen.clone().expect("just made").into_waker();
+        (Pin::new(waiter), waker)
+    }
 }
 
 // SAFETY: it does what `B` does.
@@ -104,19 +123,18 @@ unsafe impl<B: Backend<Waiter: Unpin>, const WAKERS_SWITCH: bool> Backend for Sh
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        let ShadowedWaiter { waiter, seen } = waiter.get_mut();
-        let waiter = Pin::new(waiter);
-        self.shadow().touch();
-        if !(seen.as_ref()).is_some_and(|seen| seen.waker.will_wake(cx.waker())) {
-            *seen = Some(Arc::new(SeenWaker {
-                waker: cx.waker().clone(),
-                shadow: self.shadow().clone(),
-                switches: WAKERS_SWITCH,
-            }));
-        }
-        let waker = seen.clone().expect("just made").into_waker();
+        let (waiter, waker) = self.see(waiter, cx);
         // SAFETY: the caller's promise.
         unsafe { self.backend.poll_wait(waiter, &mut Context::from_waker(&waker)) }
+    }
+
+    unsafe fn poll_attempt(&self, waiter: Pin<&mut Self::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let (waiter, waker) = self.see(waiter, cx);
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.backend
+                .poll_attempt(waiter, &mut Context::from_waker(&waker))
+        }
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut Self::Waiter>) {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    OnceCell,
+    OnceCell, SharedInitError,
     backend::{Backend, Intrusive},
 };
 use loom::{cell::UnsafeCell, model::Builder, sync::Notify};
@@ -189,6 +189,18 @@ impl<B: Staged> Stage<B> {
     pub(crate) async fn get_or_fail(&self) -> Outcome {
         let fail = || self.initialize(Err(Failed));
         self.cell.get_or_try_init(fail).await.copied()
+    }
+
+    /// Makes or waits for one attempt; the initializer of this call yields `value`.
+    pub(crate) async fn get_or_init_shared(&self, value: u32) -> Result<u32, SharedInitError<Failed>> {
+        let init = || self.initialize(Ok(value));
+        self.cell.get_or_try_init_shared(init).await.copied()
+    }
+
+    /// Makes or waits for one attempt; the initializer of this call fails.
+    pub(crate) async fn get_or_fail_shared(&self) -> Result<u32, SharedInitError<Failed>> {
+        let fail = || self.initialize(Err(Failed));
+        self.cell.get_or_try_init_shared(fail).await.copied()
     }
 
     /// Takes the claim for an initializer that goes on until it is told how to end.

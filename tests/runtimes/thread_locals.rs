@@ -199,7 +199,7 @@ fn an_empty_cell_is_initialized_in_a_destructor() {
 }
 
 #[test]
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, feature = "deadlock-detection"))]
 fn an_initializer_that_waits_for_its_own_cell_is_found_in_a_destructor() {
     for order in ORDERS {
         let cell = static_cell();

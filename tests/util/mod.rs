@@ -6,6 +6,7 @@
 use std::{
     any::Any,
     fmt::Debug,
+    future::poll_fn,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -273,6 +274,52 @@ impl<T> Future for Gate<T> {
             Some(output) => Poll::Ready(output),
             None => Poll::Pending,
         }
+    }
+}
+
+/// What a future waits for that has a waker of its own. Counts its polls, and keeps the waker of the last one.
+pub(crate) struct Event {
+    inner: Mutex<(bool, Option<Waker>)>,
+    polls: AtomicUsize,
+}
+
+impl Event {
+    pub(crate) const fn new() -> Self {
+        Self {
+            inner: Mutex::new((false, None)),
+            polls: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        let mut inner = self.inner.lock().unwrap();
+        inner.1 = Some(cx.waker().clone());
+        if inner.0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    pub(crate) async fn wait(&self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    pub(crate) fn polls(&self) -> usize {
+        self.polls.load(Ordering::SeqCst)
+    }
+
+    /// Returns the future's waker.
+    pub(crate) fn waker(&self) -> Waker {
+        self.inner.lock().unwrap().1.clone().unwrap()
+    }
+
+    /// Lets the future finish when it is polled next.
+    pub(crate) fn come(&self) {
+        self.inner.lock().unwrap().0 = true;
+    }
+
+    /// Lets the future finish, and wakes it.
+    pub(crate) fn announce(&self) {
+        self.come();
+        self.waker().wake();
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `tasks_by_hand` | [`executor`] | the same |
 //! | `lazy` | embassy | tasks share `lazy!` statics; who drives one is cancelled, or never polled again, and the others end it |
 //! | `radio` | embassy | the program of the README: one task starts a radio, another one waits for it |
+//! | `formatted` | none | a logger gets what `defmt` formats of cells, lazies and errors |
 //! | `interrupt` | [`executor`] | an interrupt handler uses the cell of a few tasks, after every instruction in turn |
 //! | `interrupt_static` | [`executor`] | the same handler wakes the future of a static that they ask for |
 //! | `interrupt_tasks` | embassy | it uses the cell, waking the executor from its sleep |

@@ -1,4 +1,14 @@
-//! A backend as somebody outside of the crate would write one: a mutex around the state and the waiters.
+//! A backend that keeps the state and the waiters behind a mutex.
+//!
+//! | rule of `Backend` | how it is kept |
+//! |---|---|
+//! | 1 exclusion | the state changes under the mutex only: from UNINIT to INITIALIZING in `try_claim`, from there by the holder of the claim |
+//! | 2 publication, 3 succession | the thread that unlocks the mutex happens before the thread that locks it next |
+//! | 4 pinning | a waiter is the number of an entry, so the backend has no pointer to it, and it may be moved or leaked |
+//! | 5 no lost wakeup | `poll_wait` looks at the state and registers under one lock; `settle` changes the state and removes the waiters under one lock |
+//! | 6 no user code under a lock | wakers are cloned before the mutex is locked, and woken and dropped after it is unlocked; `wake_all` wakes every waiter before a panic propagates |
+//! | 7 nothing is left behind | `cancel` removes the entry, and its waker is dropped |
+//! | 8 cheap failures | a failure walks over the passive waiters, but neither wakes nor clones them |
 
 use std::{
     any::Any,
@@ -12,7 +22,7 @@ use std::{
 
 use oncelot::backend::{Backend, State, WaiterKind};
 
-/// The state and the waiters behind a mutex.
+/// The state and the waiters, behind a mutex.
 #[derive(Debug)]
 pub(crate) struct Locked(pub(crate) Mutex<Inner>);
 
@@ -24,6 +34,7 @@ pub(crate) struct Inner {
     next_id: u64,
 }
 
+/// A registered waiter.
 #[derive(Debug)]
 pub(crate) struct Entry {
     id: u64,
@@ -31,11 +42,12 @@ pub(crate) struct Entry {
     pub(crate) waker: Waker,
 }
 
-/// What a future keeps: the name of its entry.
+/// What a future stores: the number of its entry.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     kind: WaiterKind,
-    /// `None` until it has registered for the first time.
+    /// `None` until the waiter is registered for the first time. It stays `Some` when the waiter has been woken, and its
+    /// entry was removed.
     pub(crate) id: Option<u64>,
 }
 
@@ -48,12 +60,12 @@ impl Locked {
         }))
     }
 
-    /// No code that could panic runs under the lock.
+    /// Locks the mutex. No code that can panic runs while it is locked, so it is never left in between.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends INITIALIZING, and wakes whom it concerns when the lock is released.
+    /// Changes the state from INITIALIZING to `outcome`, and wakes the waiters that wait for it.
     fn settle(&self, outcome: State) {
         let mut inner = self.lock();
         inner.state = outcome;
@@ -63,11 +75,7 @@ impl Locked {
     }
 }
 
-// SAFETY: the numbers are those of the trait's documentation.
-// 1. The state is changed under the lock only, from UNINIT to INITIALIZING by `try_claim`, and from there by
-//    the holder of the claim.
-// 2., 3. Whoever unlocks happens before whoever locks next.
-// 4. A waiter is a name: nobody has its address.
+// SAFETY: rules 1 to 4 are kept as the table above says.
 unsafe impl Backend for Locked {
     const UNINIT: Self = Self::starting_as(State::Uninit);
     const READY: Self = Self::starting_as(State::Ready);
@@ -102,32 +110,45 @@ unsafe impl Backend for Locked {
     }
 
     unsafe fn poll_wait(&self, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
-        // Before the lock is taken, as this is code of the user.
+        // Before the mutex is locked: `clone` is code of the user.
         let waker = cx.waker().clone();
         let mut inner = self.lock();
-        if ticket.kind.is_settled_by(inner.state) {
-            let older = inner.take(&ticket);
-            drop(inner);
-            // Older wakers are code of the user too.
-            drop(older);
-            return Poll::Ready(());
-        }
-        let older = inner.put(&mut ticket, waker);
+        let (older, poll) = if ticket.kind.is_settled_by(inner.state) {
+            (inner.take(&ticket), Poll::Ready(()))
+        } else {
+            (inner.put(&mut ticket, waker), Poll::Pending)
+        };
+        // In this order: the destructor of a waker is code of the user, too.
         drop(inner);
         drop(older);
-        Poll::Pending
+        poll
+    }
+
+    unsafe fn poll_attempt(&self, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut inner = self.lock();
+        // `settle` removes the entries of the attempt that it ends.
+        let (poll, spare) = if inner.place_of(&ticket).is_some() {
+            (Poll::Pending, inner.put(&mut ticket, waker))
+        } else {
+            (Poll::Ready(()), Some(waker))
+        };
+        drop(inner);
+        drop(spare);
+        poll
     }
 
     unsafe fn cancel(&self, ticket: Pin<&mut Ticket>) {
+        // Most futures never wait, and need no lock here.
         if ticket.id.is_some() {
-            let older = self.lock().take(&ticket);
-            drop(older);
+            let waker = self.lock().take(&ticket);
+            drop(waker);
         }
     }
 }
 
 impl Inner {
-    /// Registers a waiter, or gives its waker in exchange for a newer one.
+    /// Registers a waiter, or replaces the waker of a registered one and returns the older waker.
     pub(crate) fn put(&mut self, ticket: &mut Ticket, waker: Waker) -> Option<Waker> {
         if let Some(place) = self.place_of(ticket) {
             return Some(mem::replace(&mut self.waiters[place].waker, waker));
@@ -142,7 +163,7 @@ impl Inner {
         None
     }
 
-    /// Takes a waiter out, if it is in there.
+    /// Removes a waiter and returns its waker, or `None` if it is not registered.
     fn take(&mut self, ticket: &Ticket) -> Option<Waker> {
         let place = self.place_of(ticket)?;
         Some(self.waiters.remove(place).waker)
@@ -152,16 +173,16 @@ impl Inner {
         self.waiters.iter().position(|entry| Some(entry.id) == ticket.id)
     }
 
-    /// Takes out whom it concerns, oldest first.
-    pub(crate) fn remove(&mut self, is_concerned: impl Fn(&Entry) -> bool) -> Vec<Waker> {
-        let (concerned, rest) = mem::take(&mut self.waiters).into_iter().partition(is_concerned);
+    /// Removes the waiters that `is_removed` chooses, and returns their wakers, oldest first.
+    pub(crate) fn remove(&mut self, is_removed: impl Fn(&Entry) -> bool) -> Vec<Waker> {
+        let (removed, rest) = mem::take(&mut self.waiters).into_iter().partition(is_removed);
         self.waiters = rest;
-        let concerned: Vec<Entry> = concerned;
-        concerned.into_iter().map(|entry| entry.waker).collect()
+        let removed: Vec<Entry> = removed;
+        removed.into_iter().map(|entry| entry.waker).collect()
     }
 }
 
-/// Wakes all, whether some of them panic or not, and then lets the first panic go on.
+/// Wakes every waker, even if some of them panic, and resumes the first panic then.
 pub(crate) fn wake_all(wakers: Vec<Waker>) {
     let mut first_panic: Option<Box<dyn Any + Send>> = None;
     for waker in wakers {
@@ -170,6 +191,7 @@ pub(crate) fn wake_all(wakers: Vec<Waker>) {
         }
     }
     match first_panic {
+        // A second panic while the thread unwinds would abort the process.
         Some(panic) if !thread::panicking() => resume_unwind(panic),
         _ => (),
     }

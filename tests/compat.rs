@@ -1,0 +1,394 @@
+//! The newtypes of `oncelot::compat`: what is not in the documentation tests of the crates whose interfaces they have.
+
+use std::{
+    cell::Cell,
+    future::{Ready, poll_fn, ready},
+    marker::PhantomPinned,
+    mem::size_of,
+    mem::size_of_val,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+};
+
+use futures_lite::future::{block_on, poll_once, yield_now};
+use oncelot::compat::{async_lock, async_once_cell, asyncband, embassy_sync};
+
+/// The future of the cell itself, for comparison.
+fn set_of_the_cell(cell: &oncelot::OnceCell<u64>) -> impl Future {
+    cell.insert(1)
+}
+
+#[test]
+fn newtypes_have_the_size_of_the_cell() {
+    let size = size_of::<oncelot::OnceCell<u64>>();
+    assert_eq!(size_of::<async_lock::OnceCell<u64>>(), size);
+    assert_eq!(size_of::<async_once_cell::OnceCell<u64>>(), size);
+    assert_eq!(size_of::<asyncband::OnceCell<u64>>(), size);
+    assert_eq!(size_of::<embassy_sync::OnceLock<u64>>(), size);
+    assert_eq!(
+        size_of::<async_once_cell::Lazy<u64, [u64; 4]>>(),
+        size_of::<oncelot::Lazy<u64, [u64; 4]>>()
+    );
+}
+
+#[test]
+fn set_has_the_size_of_insert() {
+    let size = size_of_val(&set_of_the_cell(&oncelot::OnceCell::new()));
+    assert_eq!(size_of_val(&async_lock::OnceCell::new().set(1_u64)), size);
+    assert_eq!(size_of_val(&asyncband::OnceCell::new().set(1_u64)), size);
+}
+
+#[test]
+fn initializing_futures_have_the_size_of_those_of_the_cell() {
+    let init = async || [1_u64; 8];
+    let cell = oncelot::OnceCell::new();
+    let size = size_of_val(&cell.get_or_init(init));
+    assert_eq!(size_of_val(&async_lock::OnceCell::new().get_or_init(init)), size);
+    assert_eq!(size_of_val(&asyncband::OnceCell::new().get_or_init(init)), size);
+}
+
+#[test]
+fn turbofish_names_the_error_first_and_one_more_type() {
+    block_on(async {
+        let cell = async_lock::OnceCell::<u32>::new();
+        assert_eq!(
+            cell.get_or_try_init::<&str, _>(|| ready(Err("no"))).await,
+            Err("no")
+        );
+        let cell = async_once_cell::OnceCell::<u32>::new();
+        assert_eq!(cell.get_or_try_init::<&str>(ready(Err("no"))).await, Err("no"));
+        let cell = asyncband::OnceCell::<u32>::new();
+        assert_eq!(
+            cell.get_or_try_init::<&str, _>(async || Err("no")).await,
+            Err("no")
+        );
+    });
+}
+
+#[test]
+fn methods_of_the_cell_are_available_through_deref() {
+    block_on(async {
+        assert_eq!(async_lock::OnceCell::new().insert(1).await, Ok(&1));
+        assert_eq!(async_once_cell::OnceCell::new().insert(1).await, Ok(&1));
+        assert_eq!(asyncband::OnceCell::from_value(1).wait().await, &1);
+        assert_eq!(embassy_sync::OnceLock::new().insert(1).await, Ok(&1));
+    });
+}
+
+#[test]
+fn async_lock_set_waits_for_an_initializer_and_try_set_does_not() {
+    block_on(async {
+        let cell = async_lock::OnceCell::new();
+        let mut init = pin!(cell.get_or_init(async || {
+            yield_now().await;
+            1
+        }));
+        assert_eq!(poll_once(init.as_mut()).await, None);
+        let mut set = pin!(cell.set(2));
+        assert_eq!(poll_once(set.as_mut()).await, None);
+        assert_eq!(cell.try_set(3), Err(3));
+        assert_eq!(init.await, &1);
+        assert_eq!(set.await, Err(2));
+    });
+}
+
+#[test]
+fn asyncband_set_waits_for_an_initializer() {
+    block_on(async {
+        let cell = asyncband::OnceCell::new();
+        let mut init = pin!(cell.get_or_init(async || {
+            yield_now().await;
+            1
+        }));
+        assert_eq!(poll_once(init.as_mut()).await, None);
+        let mut set = pin!(cell.set(2));
+        assert_eq!(poll_once(set.as_mut()).await, None);
+        assert_eq!(init.await, &1);
+        assert_eq!(set.await, Err(2));
+    });
+}
+
+/// Returns a future that is not `Unpin`, and whose value is not.
+async fn pinned() -> PhantomPinned {
+    PhantomPinned
+}
+
+#[test]
+fn async_once_cell_is_unpin_for_every_value() {
+    fn assert_unpin<T: Unpin>(_: T) {}
+    assert_unpin(async_once_cell::OnceCell::<PhantomPinned>::new());
+}
+
+#[test]
+fn async_once_cell_lazy_pins_its_value() {
+    block_on(async {
+        let mut lazy = pin!(async_once_cell::Lazy::new(pinned()));
+        assert!(lazy.as_mut().try_get_mut().is_none());
+        let value: Pin<&PhantomPinned> = lazy.as_ref().await;
+        let value: *const PhantomPinned = &*value;
+        let again: Pin<&mut PhantomPinned> = lazy.as_mut().try_get_mut().unwrap();
+        assert!(std::ptr::eq(value, &*again));
+    });
+}
+
+/// A value that is lent pinned must not be moved, so a lazy with a future that is `Unpin` is not `Unpin` itself.
+#[test]
+fn async_once_cell_lazy_is_unpin_only_if_its_value_is() {
+    trait Fallback {
+        const UNPIN: bool = false;
+    }
+    struct Is<T>(T);
+    impl<T> Fallback for Is<T> {}
+    #[allow(dead_code, reason = "used if the type is `Unpin`")]
+    impl<T: Unpin> Is<T> {
+        const UNPIN: bool = true;
+    }
+    const VALUE_PINNED: bool = Is::<async_once_cell::Lazy<PhantomPinned, ()>>::UNPIN;
+    const FUTURE_PINNED: bool = Is::<async_once_cell::Lazy<(), PhantomPinned>>::UNPIN;
+    const NEITHER_PINNED: bool = Is::<async_once_cell::Lazy<(), ()>>::UNPIN;
+    assert_eq!(
+        (VALUE_PINNED, FUTURE_PINNED, NEITHER_PINNED),
+        (false, false, true)
+    );
+}
+
+#[test]
+fn async_once_cell_lazy_lends_its_value_unpinned() {
+    block_on(async {
+        let mut lazy = async_once_cell::Lazy::new(ready(1));
+        assert_eq!(lazy.try_get_mut_unpin(), None);
+        assert_eq!((&lazy).await, &1);
+        *lazy.try_get_mut_unpin().unwrap() = 2;
+        assert_eq!(lazy.get_unpin().await, &2);
+        assert_eq!(lazy.into_parts().ok(), Some(2));
+    });
+}
+
+#[test]
+fn replace_and_take_starts_the_replacement() {
+    async fn computed(runs: &Cell<u32>, value: u32) -> u32 {
+        runs.set(runs.get() + 1);
+        value
+    }
+    block_on(async {
+        let runs = Cell::new(0);
+        let lazy = |value| async_once_cell::Lazy::new(computed(&runs, value));
+        let mut cell = pin!(lazy(1));
+        assert_eq!(cell.as_mut().replace_and_take(lazy(2)), None);
+        assert_eq!(*cell.as_ref().await, 2);
+        assert_eq!(cell.as_mut().replace_and_take(lazy(3)), Some(2));
+        assert_eq!(cell.try_get(), None);
+        assert_eq!(*cell.as_ref().await, 3);
+        assert_eq!(runs.get(), 2);
+    });
+}
+
+#[test]
+fn asyncband_lazy_keeps_its_future_when_the_driver_is_cancelled() {
+    block_on(async {
+        let calls = Cell::new(0);
+        let lazy = pin!(asyncband::LazyCell::new(async || {
+            calls.set(calls.get() + 1);
+            yield_now().await;
+            calls.get()
+        }));
+        let lazy = lazy.as_ref();
+        assert_eq!(poll_once(asyncband::LazyCell::force_pin(lazy)).await, None);
+        assert_eq!(calls.get(), 1);
+        assert_eq!(asyncband::LazyCell::force_pin(lazy).await, &1);
+    });
+}
+
+#[test]
+fn asyncband_lazy_is_poisoned_by_a_panic_of_its_closure() {
+    let lazy = asyncband::LazyCell::new(|| -> std::future::Ready<u32> { panic!("no future") });
+    for message in [
+        "no future",
+        "this lazy value is poisoned: the future that was to compute its value has panicked",
+    ] {
+        let panic =
+            catch_unwind(AssertUnwindSafe(|| block_on(asyncband::LazyCell::force(&lazy)))).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&message));
+    }
+    assert_eq!(asyncband::LazyCell::get(&lazy), None);
+}
+
+#[test]
+fn asyncband_lazy_lends_its_value_mutably() {
+    block_on(async {
+        let mut lazy = pin!(asyncband::LazyCell::new(|| async {
+            yield_now().await;
+            1
+        }));
+        *asyncband::LazyCell::force_pin_mut(lazy.as_mut()).await += 1;
+        assert_eq!(asyncband::LazyCell::get(&lazy), Some(&2));
+        let mut lazy = asyncband::LazyCell::from_future(ready(1));
+        assert_eq!(asyncband::LazyCell::get_mut(&mut lazy), None);
+        *asyncband::LazyCell::force_mut(&mut lazy).await += 1;
+        assert_eq!(asyncband::LazyCell::get_mut(&mut lazy), Some(&mut 2));
+        let lazy = asyncband::LazyCell::<u32, _>::default();
+        assert_eq!(asyncband::LazyCell::force(&lazy).await, &0);
+        assert_eq!(
+            asyncband::LazyCell::get(&asyncband::LazyCell::from_value(1)),
+            Some(&1)
+        );
+    });
+}
+
+/// In embassy-sync, the inner call stores a value and lends it, and the outer call overwrites it.
+#[test]
+fn embassy_sync_init_within_an_initializer_stores_nothing() {
+    let lock = embassy_sync::OnceLock::new();
+    let value = lock.get_or_init(|| {
+        assert_eq!(lock.init(2), Err(2));
+        assert_eq!(lock.try_get(), None);
+        1
+    });
+    assert_eq!(value, &1);
+}
+
+#[cfg(not(feature = "blocking"))]
+#[test]
+fn embassy_sync_get_or_init_panics_while_another_initializer_runs() {
+    let lock = embassy_sync::OnceLock::new();
+    let panic =
+        lock.get_or_init(|| catch_unwind(AssertUnwindSafe(|| lock.get_or_init(|| None).is_none())).err());
+    let panic = panic.as_ref().unwrap().downcast_ref::<String>().unwrap();
+    assert!(
+        panic.starts_with(
+            "`OnceLock::get_or_init` cannot wait for an initializer without the feature `blocking`"
+        ),
+        "{panic}"
+    );
+}
+
+// A call blocks until the initializer ends, or until its critical section does.
+#[cfg(any(feature = "blocking", feature = "critical-section"))]
+#[test]
+fn embassy_sync_get_or_init_waits_while_another_initializer_runs() {
+    let lock = embassy_sync::OnceLock::new();
+    let barrier = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            lock.get_or_init(|| {
+                barrier.wait();
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                1
+            })
+        });
+        barrier.wait();
+        assert_eq!(lock.get_or_init(|| 2), &1);
+    });
+}
+
+#[test]
+fn embassy_sync_get_does_not_wake_its_own_task() {
+    let lock = embassy_sync::OnceLock::new();
+    let polls = Cell::new(0);
+    block_on(async {
+        let mut get = pin!(lock.get());
+        let counting = poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            get.as_mut().poll(cx)
+        });
+        let set = async {
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            lock.init(1)
+        };
+        // An executor of tasks, so that a wakeup polls only the task that it is for.
+        let executor = async_executor::LocalExecutor::new();
+        let counting = executor.spawn(counting);
+        let set = executor.spawn(set);
+        assert_eq!(
+            executor.run(async { (counting.await, set.await) }).await,
+            (&1, Ok(()))
+        );
+    });
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
+fn embassy_sync_debug_needs_no_debug_of_the_value() {
+    struct Opaque;
+    let lock = embassy_sync::OnceLock::new();
+    assert_eq!(format!("{lock:?}"), "OnceLock { state: Uninit, .. }");
+    assert!(lock.init(Opaque).is_ok());
+    assert_eq!(format!("{lock:?}"), "OnceLock { state: Ready, .. }");
+}
+
+#[test]
+fn async_lock_has_the_methods_of_its_original() {
+    block_on(async {
+        let mut cell = async_lock::OnceCell::new();
+        assert_eq!((cell.is_initialized(), cell.get()), (false, None));
+        assert_eq!(cell.get_mut(), None);
+        assert_eq!(cell.try_set(1), Ok(()));
+        assert_eq!((cell.is_initialized(), cell.get()), (true, Some(&1)));
+        assert_eq!(cell.get_mut(), Some(&mut 1));
+        // SAFETY: the cell holds a value.
+        assert_eq!(unsafe { cell.get_unchecked() }, &1);
+        assert_eq!(cell.wait().await, &1);
+        assert_eq!(format!("{cell:?}"), "OnceCell(1)");
+        assert_eq!(cell.take(), Some(1));
+        assert_eq!(cell.set(2).await, Ok(&2));
+        assert_eq!(cell.into_inner(), Some(2));
+        assert_eq!(async_lock::OnceCell::from(3).get(), Some(&3));
+        assert_eq!(async_lock::OnceCell::<u32>::default().get(), None);
+    });
+}
+
+#[cfg(feature = "blocking")]
+#[test]
+fn async_lock_has_the_blocking_methods_of_its_original() {
+    let cell = async_lock::OnceCell::<u32>::new();
+    assert_eq!(cell.get_or_try_init_blocking::<&str>(|| Err("no")), Err("no"));
+    assert_eq!(cell.get_or_init_blocking(|| 1), &1);
+    assert_eq!(cell.wait_blocking(), &1);
+    assert_eq!(cell.set_blocking(2), Err(2));
+    assert_eq!(async_lock::OnceCell::new().set_blocking(2), Ok(&2));
+}
+
+#[test]
+fn async_once_cell_has_the_methods_of_its_original() {
+    block_on(async {
+        let cell = async_once_cell::OnceCell::new_with(1);
+        assert_eq!(cell.get_or_init(async { 2 }).await, &1);
+        let lazy = async_once_cell::Lazy::<u32, Ready<u32>>::with_value(1);
+        assert_eq!(format!("{lazy:?}"), "Lazy(1)");
+        assert_eq!(lazy.try_get(), Some(&1));
+        assert_eq!(lazy.into_inner(), Some(1));
+        let mut lazy = async_once_cell::Lazy::<u32, Ready<u32>>::from_future(ready(2));
+        // The lazies inside.
+        assert_eq!(oncelot::Lazy::try_get(&lazy), None);
+        assert_eq!(Pin::new(&mut *lazy).try_get_mut(), None);
+        assert!(lazy.into_parts().is_err());
+    });
+}
+
+#[test]
+fn asyncband_has_the_methods_of_its_original() {
+    block_on(async {
+        let mut cell = asyncband::OnceCell::new();
+        assert_eq!(cell.get_mut_or_try_init(async || Err("no")).await, Err("no"));
+        assert_eq!(cell.get_mut_or_init(async || 1).await, &mut 1);
+        assert_eq!(cell.clone().try_insert(2).await, Err((&1, 2)));
+        assert!(cell == asyncband::OnceCell::from_value(1));
+        let lazy = asyncband::LazyCell::from_value(1);
+        assert_eq!(format!("{lazy:?}"), "Lazy(1)");
+    });
+}
+
+#[test]
+fn embassy_sync_has_the_methods_of_its_original() {
+    let mut lock = embassy_sync::OnceLock::new();
+    assert_eq!(lock.get_or_init(|| 1), &1);
+    assert_eq!(lock.get_or_init(|| 2), &1);
+    assert!(lock.is_set());
+    assert_eq!(lock.take(), Some(1));
+    assert!(!lock.is_set());
+    // The cell inside.
+    assert_eq!(block_on(lock.get_mut_or_init(async || 3)), &mut 3);
+    assert_eq!(lock.into_inner(), Some(3));
+}

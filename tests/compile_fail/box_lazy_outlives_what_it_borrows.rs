@@ -1,0 +1,11 @@
+//! A boxed lazy whose future borrows what is dropped before.
+
+use oncelot::BoxLazy;
+
+fn main() {
+    let text = String::from("text");
+    let lazy = BoxLazy::boxed(async { text.len() });
+    #[cfg(feature = "offending")]
+    drop(text);
+    drop(lazy);
+}

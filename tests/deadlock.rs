@@ -1,0 +1,230 @@
+//! What the feature `deadlock-detection` reports: the types of the values, and where each initializer began.
+
+mod util;
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    thread,
+};
+
+use futures_lite::future::block_on;
+use oncelot::{
+    BoxLazy, Lazy, LocalBoxLazy, OnceCell,
+    backend::Intrusive,
+    lazy,
+    runtime::{ArcField, OnceCellExt, Runtime},
+};
+use util::{BoxFuture, panic_of, static_cell};
+
+const DEADLOCK: &str = "deadlock: an initializer awaits its own cell; compute the value without the cell, or move the wait \
+                        out of the initializer; ";
+
+/// The place of an expression in this file.
+#[derive(Clone, Copy)]
+struct Place {
+    line: u32,
+}
+
+/// Evaluates an expression that ends in a deadlock, and checks the report: `$value` is the type of the cell's value.
+macro_rules! assert_reported {
+    ($value:literal, $call:expr) => {
+        // The expression is in one line, which is the line of the macro's call.
+        let place = Place { line: line!() };
+        assert_message($value, place, panic_of(|| $call));
+    };
+}
+
+#[track_caller]
+fn assert_message(value: &str, place: Place, message: String) {
+    let begin = format!(
+        "{DEADLOCK}the initializer of `{value}` (began at {}:{}:",
+        file!(),
+        place.line
+    );
+    assert!(message.starts_with(&begin), "{message}\ninstead of\n{begin}");
+    assert!(message.ends_with(") waits for itself"), "{message}");
+}
+
+#[test]
+fn a_call_with_an_initializer_is_named() {
+    let cell = OnceCell::<u32>::new();
+    let fails = async || Ok::<_, ()>(*cell.wait().await);
+    #[rustfmt::skip]
+    {
+        assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
+        assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+        assert_reported!("u32", block_on(cell.get_or_try_init_shared(fails)));
+    };
+    let cell = OnceCell::<Vec<String>>::new();
+    #[rustfmt::skip]
+    assert_reported!("alloc::vec::Vec<alloc::string::String>", block_on(cell.get_or_init(async || cell.wait().await.clone())));
+}
+
+#[test]
+fn a_call_of_a_plain_function_is_named() {
+    let cell = OnceCell::<u32>::new();
+    let wait = || *cell.wait_blocking();
+    let fails = || Ok::<_, ()>(wait());
+    assert_reported!("u32", cell.get_or_init_blocking(wait));
+    assert_reported!("u32", cell.get_or_try_init_blocking(fails));
+    assert_reported!("u32", cell.try_get_or_init(wait));
+}
+
+/// Each task has a thread of its own.
+struct Threads;
+
+impl Runtime for Threads {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        thread::spawn(|| block_on(task));
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        thread::spawn(work);
+    }
+}
+
+#[test]
+fn a_call_that_spawns_an_initializer_is_named() {
+    let cell = static_cell();
+    let init = || async { *cell.wait().await };
+    let fails = || async { Ok::<_, ()>(*cell.wait().await) };
+    let wait = || *cell.wait_blocking();
+    let fail = || Ok::<_, ()>(*cell.wait_blocking());
+    #[rustfmt::skip]
+    {
+        assert_reported!("u32", block_on(cell.get_or_init_spawned(Threads, init)));
+        assert_reported!("u32", block_on(cell.get_or_try_init_spawned(Threads, fails)));
+        assert_reported!("u32", block_on(cell.get_or_try_init_shared_spawned(Threads, fails)));
+        assert_reported!("u32", block_on(cell.get_or_init_spawned_blocking(Threads, wait)));
+        assert_reported!("u32", block_on(cell.get_or_try_init_spawned_blocking(Threads, fail)));
+    };
+}
+
+#[test]
+fn a_call_by_another_handle_is_named() {
+    let cell = Arc::new(OnceCell::<u32>::new());
+    let init = {
+        let cell = Arc::clone(&cell);
+        move || async move { *cell.wait().await }
+    };
+    let owner = Arc::new((1, OnceCell::<u32>::new()));
+    let of_field = {
+        let owner = Arc::clone(&owner);
+        move || async move { *owner.1.wait().await }
+    };
+    let field = ArcField::new(&owner, |owner| &owner.1);
+    assert_reported!("u32", block_on((&cell).get_or_init_spawned(Threads, init)));
+    assert_reported!("u32", block_on(field.get_or_init_spawned(Threads, of_field)));
+}
+
+/// A future that awaits the lazy that it is the future of.
+struct Own(fn() -> BoxFuture<'static, u32>);
+
+impl Future for Own {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+        self.0().as_mut().poll(cx)
+    }
+}
+
+#[test]
+fn the_constructor_of_a_lazy_is_named() {
+    static LAZY: Lazy<u32, Own> = Lazy::new(Own(|| Box::pin(async { *LAZY.get_unpin().await })));
+    let place = Place { line: line!() - 1 };
+    assert_message("u32", place, panic_of(|| block_on(LAZY.get_unpin())));
+
+    static WITH_BACKEND: Lazy<u32, Own, Intrusive> = Lazy::with_backend(Own(|| with_backend()));
+    let place = Place { line: line!() - 1 };
+    fn with_backend() -> BoxFuture<'static, u32> {
+        Box::pin(async { *WITH_BACKEND.get_unpin().await })
+    }
+    assert_message("u32", place, panic_of(|| block_on(WITH_BACKEND.get_unpin())));
+}
+
+#[test]
+fn the_constructor_of_a_boxed_lazy_is_named() {
+    static LAZY: OnceCell<BoxLazy<'static, u32>> = OnceCell::new();
+    let own = async { *LAZY.get().unwrap().get_unpin().await };
+    let place = Place { line: line!() + 1 };
+    let lazy = BoxLazy::boxed(own);
+    assert!(LAZY.set(lazy).is_ok());
+    assert_message(
+        "u32",
+        place,
+        panic_of(|| block_on(LAZY.get().unwrap().get_unpin())),
+    );
+}
+
+#[test]
+fn the_constructor_of_a_local_boxed_lazy_is_named() {
+    thread_local! {
+        static LAZY: OnceCell<LocalBoxLazy<'static, u32>> = const { OnceCell::new() };
+    }
+    let poll_own = |cx: &mut Context<'_>| {
+        LAZY.with(|lazy| pin!(lazy.get().unwrap().get_unpin()).poll(cx).map(|value| *value))
+    };
+    let place = Place { line: line!() + 1 };
+    let lazy = LocalBoxLazy::boxed_local(poll_fn(poll_own));
+    LAZY.with(|cell| assert!(cell.set(lazy).is_ok()));
+    assert_message("u32", place, panic_of(|| block_on(poll_fn(poll_own))));
+}
+
+#[test]
+fn the_macro_that_declares_a_static_is_named() {
+    let place = Place { line: line!() + 1 };
+    lazy! { static LAZY: u32 = async { itself().await }; }
+    fn itself() -> BoxFuture<'static, u32> {
+        Box::pin(async { *LAZY.get().await })
+    }
+    assert_message("u32", place, panic_of(|| block_on(LAZY.get())));
+}
+
+#[test]
+fn every_initializer_in_between_is_named() {
+    static OUTER: OnceCell<u64> = OnceCell::new();
+    static MIDDLE: OnceCell<String> = OnceCell::new();
+    static INNER: OnceCell<char> = OnceCell::new();
+
+    let line = line!() + 1;
+    let cell = static_cell();
+    async fn outer() -> u64 {
+        MIDDLE.get_or_init(middle).await.len() as u64
+    }
+    async fn middle() -> String {
+        INNER.get_or_init(inner).await.to_string()
+    }
+    async fn inner() -> char {
+        char::from_digit(*OUTER.wait().await as u32, 10).unwrap()
+    }
+    // The cell of the outermost initializer is not awaited.
+    let init = async || *OUTER.get_or_init(outer).await as u32;
+    let message = panic_of(|| block_on(cell.get_or_init(init)));
+    let at = |lines: u32, column: u32| format!("(began at {}:{}:{column})", file!(), line + lines);
+    assert_eq!(
+        message,
+        format!(
+            "{DEADLOCK}the initializer of `u64` {} runs the initializer of `alloc::string::String` {}, which runs the \
+             initializer of `char` {}, which waits for the first one",
+            at(11, 32),
+            at(2, 16),
+            at(5, 15),
+        )
+    );
+}
+
+/// The branches of a deadlock that is not reported: its documentation says why.
+#[test]
+fn a_cycle_between_two_branches_is_not_reported() {
+    let [a, b] = [const { OnceCell::<u32>::new() }; 2];
+    let mut joined = Box::pin(futures_lite::future::zip(
+        a.get_or_init(async || *b.wait().await),
+        b.get_or_init(async || *a.wait().await),
+    ));
+    let waker = util::Task::new().waker();
+    assert!(util::poll_with(&mut joined, &waker).is_pending());
+    assert!(util::poll_with(&mut joined, &waker).is_pending());
+}

@@ -1,0 +1,218 @@
+//! Calls that make or wait for one attempt: `get_or_try_init_shared` and `wait_attempt`.
+
+use loom::thread;
+
+use super::support::{Failed, bounded, exhaustive};
+use crate::SharedInitError::{Failed as OwnFailed, OtherFailed};
+
+/// A shared call that begins while the initializer is failing returns `OtherFailed`, or makes the next attempt.
+///
+/// Worrying: B finds INITIALIZING; A fails and finds no waiters; B registers and sleeps.
+#[test]
+fn a_shared_call_registers_against_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.get_or_init_shared(1)));
+        claim.end(Err(Failed));
+        match waiter.join().unwrap() {
+            Ok(value) => assert_eq!((value, stage.runs()), (1, 2)),
+            Err(error) => assert_eq!((error, stage.runs()), (OtherFailed, 1)),
+        }
+    });
+}
+
+/// A shared call that waits for a failure returns when the initializer ends, and runs no other.
+///
+/// Worrying: A's drain has unlinked B, which is polled before the state is stored, and returns while the claim is taken.
+#[test]
+fn a_shared_call_waits_for_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(1));
+        let waiter = thread::spawn(|| {
+            let ended = waiting.run();
+            (ended, stage.cell.state())
+        });
+        claim.end(Err(Failed));
+        assert_eq!(waiter.join().unwrap(), (Err(OtherFailed), crate::State::Uninit));
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// A shared call that waits for a value gets it, also if it is polled spuriously.
+///
+/// Worrying: A's drain has unlinked B, which is polled before READY is stored, and takes the attempt for a failure.
+#[test]
+fn a_shared_call_waits_for_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run());
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), Ok(1));
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// A shared call returns when the future of the initializer that it waits for is dropped.
+#[test]
+fn a_shared_call_waits_for_a_cancelled_initializer() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(1));
+        let waiter = thread::spawn(|| waiting.run());
+        claim.cancel();
+        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
+        assert_eq!(stage.runs(), 0);
+    });
+}
+
+/// A shared call returns after the attempt that it waits for, although the next one has begun and does not end before.
+///
+/// Worrying: B is polled when C has claimed, finds INITIALIZING, registers again, and sleeps for as long as C runs.
+#[test]
+fn a_shared_call_does_not_wait_for_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.run());
+        claim.end(Err(Failed));
+        let next = stage.claim();
+        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
+        next.end(Ok(1));
+    });
+}
+
+/// A shared call that has moved to another task returns after its attempt, although the next one has begun.
+///
+/// Worrying: B's newer waker is given to a node that A's drain has taken, or registers it with the next attempt.
+#[test]
+fn a_moved_shared_call_does_not_wait_for_the_next_attempt() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.get_or_init_shared(2));
+        let waiter = thread::spawn(|| waiting.migrate().run());
+        claim.cancel();
+        let next = stage.claim();
+        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
+        next.end(Ok(1));
+    });
+}
+
+/// A shared call that waits for the next attempt is not ended by the drain of the one before.
+///
+/// Worrying: between A's batches B claims and C registers; A's drain reaches C, which takes its attempt for ended.
+#[test]
+fn a_drain_does_not_end_a_later_attempt() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let waiting = [2, 3].map(|value| stage.waiting(stage.get_or_init_shared(value)));
+        let later = thread::spawn(|| {
+            let next = stage.try_claim()?;
+            let mut late = stage.waiting(stage.get_or_init_shared(4));
+            assert!(late.poll().is_pending());
+            Some((next, late))
+        });
+        claim.end(Err(Failed));
+        if let Some((next, mut late)) = later.join().unwrap() {
+            assert!(late.poll().is_pending());
+            next.end(Ok(1));
+            assert_eq!(late.run(), Ok(1));
+        }
+        drop(waiting);
+    });
+}
+
+/// Of two shared calls that fail, each returns after one attempt: its own, or the one that it has waited for.
+#[test]
+fn two_shared_calls_fail() {
+    bounded(3, |stage| {
+        let other = thread::spawn(|| stage.run(stage.get_or_fail_shared()));
+        let ended = [stage.run(stage.get_or_fail_shared()), other.join().unwrap()];
+        let own = ended
+            .iter()
+            .filter(|ended| **ended == Err(OwnFailed(Failed)))
+            .count();
+        let shared = ended.iter().filter(|ended| **ended == Err(OtherFailed)).count();
+        assert_eq!((own, own + shared), (stage.runs(), 2));
+        assert!(own >= 1);
+    });
+}
+
+/// A shared call that is dropped during a failure takes nothing from its neighbor, which returns.
+#[test]
+fn cancel_against_failure() {
+    bounded(3, |stage| {
+        let claim = stage.claim();
+        let gone = stage.waiting(stage.get_or_init_shared(2));
+        let left = stage.waiting(stage.get_or_init_shared(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Err(Failed));
+        assert_eq!(left.wakes(), 1);
+        assert_eq!(left.run(), Err(OtherFailed));
+        cancel.join().unwrap();
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// `wait_attempt` returns `None` for a failure that it has waited for, or that has just happened.
+#[test]
+fn a_wait_registers_against_a_failure() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.cell.wait_attempt()));
+        claim.end(Err(Failed));
+        assert_eq!(waiter.join().unwrap(), None);
+    });
+}
+
+/// `wait_attempt` returns the value that it has waited for, or that is there when it comes.
+#[test]
+fn a_wait_registers_against_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiter = thread::spawn(|| stage.run(stage.cell.wait_attempt()));
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), Some(&1));
+    });
+}
+
+/// `wait_attempt` returns the value, also if it is polled spuriously while the value is being published.
+#[test]
+fn a_wait_is_polled_against_a_publication() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.cell.wait_attempt());
+        let waiter = thread::spawn(|| waiting.run());
+        claim.end(Ok(1));
+        assert_eq!(waiter.join().unwrap(), Some(&1));
+    });
+}
+
+/// `wait_attempt` returns after a cancelled initializer, although the next one has begun and does not end before.
+#[test]
+fn a_wait_does_not_wait_for_the_next_attempt() {
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let waiting = stage.waiting(stage.cell.wait_attempt());
+        let waiter = thread::spawn(|| waiting.run());
+        claim.cancel();
+        let next = stage.claim();
+        assert_eq!(waiter.join().unwrap(), None);
+        next.end(Ok(1));
+    });
+}
+
+/// A `wait_attempt` that is dropped while a guard is being dropped leaves a claimant beside it to take over.
+#[test]
+fn a_wait_is_cancelled_against_a_dropped_guard() {
+    bounded(3, |stage| {
+        let guard = stage.cell.try_claim();
+        let gone = stage.waiting(stage.cell.wait_attempt());
+        let left = stage.waiting(stage.get_or_init(1));
+        let cancel = thread::spawn(|| gone.cancel());
+        drop(guard);
+        assert_eq!(left.run(), 1);
+        cancel.join().unwrap();
+    });
+}

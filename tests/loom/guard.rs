@@ -1,0 +1,63 @@
+//! Guards: the claim as a value, which is published or released by the code that has it.
+
+use loom::thread;
+
+use super::support::{bounded, exhaustive};
+
+/// A claimant that registers while a guard is being dropped initializes.
+///
+/// Worrying: B finds INITIALIZING; A releases the claim and finds no waiters; B registers and sleeps.
+#[test]
+fn a_claimant_registers_against_a_dropped_guard() {
+    exhaustive(|stage| {
+        let guard = stage.cell.try_claim();
+        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        drop(guard);
+        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.runs(), 1);
+    });
+}
+
+/// A task that waits for a guard gets the next one.
+#[test]
+fn a_guard_follows_a_dropped_guard() {
+    exhaustive(|stage| {
+        let guard = stage.cell.try_claim();
+        let waiter = thread::spawn(|| {
+            let next = stage.run(stage.cell.get_or_claim()).expect_err("no value");
+            *next.set(1)
+        });
+        drop(guard);
+        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.cell.get(), Some(&1));
+    });
+}
+
+/// A waiter that is dropped while a guard sets the value leaves nothing behind, and its neighbor gets the value.
+#[test]
+fn set_against_cancellation() {
+    bounded(3, |stage| {
+        let guard = stage.cell.try_claim().unwrap();
+        let gone = stage.waiting(stage.cell.get_or_claim());
+        let left = stage.waiting(stage.get_or_init(3));
+        let cancel = thread::spawn(|| gone.cancel());
+        assert_eq!(*guard.set(1), 1);
+        assert_eq!(left.run(), 1);
+        cancel.join().unwrap();
+    });
+}
+
+/// A guard that was sent to another thread completes the cell there.
+#[test]
+fn a_guard_is_set_by_another_thread() {
+    exhaustive(|stage| {
+        let guard = stage.cell.try_claim().unwrap();
+        let set = thread::spawn(|| {
+            stage.work();
+            *guard.set(1)
+        });
+        assert_eq!(*stage.run(stage.cell.wait()), 1);
+        assert_eq!(set.join().unwrap(), 1);
+        assert_eq!(stage.runs(), 1);
+    });
+}
