@@ -58,14 +58,14 @@
 #[cfg(all(
     feature = "std",
     any(debug_assertions, feature = "deadlock-detection"),
-    not(any(oncelot_loom, oncelot_shuttle))
+    not(oncelot_loom)
 ))]
 pub(crate) use self::enabled::*;
 
 #[cfg(not(all(
     feature = "std",
     any(debug_assertions, feature = "deadlock-detection"),
-    not(any(oncelot_loom, oncelot_shuttle))
+    not(oncelot_loom)
 )))]
 pub(crate) use self::disabled::*;
 
@@ -116,7 +116,7 @@ impl fmt::Display for Origin {
 #[cfg(all(
     feature = "std",
     any(debug_assertions, feature = "deadlock-detection"),
-    not(any(oncelot_loom, oncelot_shuttle))
+    not(oncelot_loom)
 ))]
 mod enabled {
     use core::{
@@ -324,7 +324,7 @@ mod enabled {
 #[cfg(not(all(
     feature = "std",
     any(debug_assertions, feature = "deadlock-detection"),
-    not(any(oncelot_loom, oncelot_shuttle))
+    not(oncelot_loom)
 )))]
 mod disabled {
     use super::{Origin, Runner};

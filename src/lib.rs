@@ -119,7 +119,7 @@ pub mod runtime;
 
 pub mod guide;
 
-#[cfg(all(feature = "testing", not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(feature = "testing", not(oncelot_loom)))]
 pub mod testing;
 
 #[doc(inline)]
@@ -150,8 +150,3 @@ pub mod __private {
 #[cfg(all(test, oncelot_loom))]
 #[path = "../tests/loom/mod.rs"]
 mod loom_models;
-
-// Likewise.
-#[cfg(all(test, oncelot_shuttle))]
-#[path = "../tests/shuttle/mod.rs"]
-mod shuttle_models;

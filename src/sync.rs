@@ -1,22 +1,22 @@
-//! The one switch between the primitives of `core`, `portable-atomic`, `loom` and `shuttle`.
+//! The one switch between the primitives of `core`, `portable-atomic` and `loom`.
 //!
-//! Everything else in the crate is written against the names below, so that loom and shuttle explore the code that
-//! ships and not a copy of it.
+//! Everything else in the crate is written against the names below, so that loom explores the code that ships and not a
+//! copy of it.
 
-#[cfg(not(any(oncelot_loom, oncelot_shuttle)))]
+#[cfg(not(oncelot_loom))]
 pub(crate) use self::plain::*;
 
-#[cfg(any(oncelot_loom, oncelot_shuttle))]
+#[cfg(oncelot_loom)]
 pub(crate) use self::modelled::*;
 
-#[cfg(all(feature = "blocking", any(oncelot_loom, oncelot_shuttle)))]
+#[cfg(all(feature = "blocking", oncelot_loom))]
 pub(crate) use self::parker::{has_elapsed, parker};
 
 pub(crate) use self::compare_exchange::compare_exchange_u8;
 
 // With paths, as this file is also compiled where it has another one: in `fuzz`.
 
-#[cfg(not(any(oncelot_loom, oncelot_shuttle)))]
+#[cfg(not(oncelot_loom))]
 #[path = "sync/plain.rs"]
 mod plain;
 
@@ -24,15 +24,11 @@ mod plain;
 #[path = "sync/by_loom.rs"]
 mod modelled;
 
-#[cfg(oncelot_shuttle)]
-#[path = "sync/by_shuttle.rs"]
-mod modelled;
-
 #[cfg(not(oncelot_loom))]
 #[path = "sync/unsafe_cell.rs"]
 mod unsafe_cell;
 
-#[cfg(all(feature = "blocking", any(oncelot_loom, oncelot_shuttle)))]
+#[cfg(all(feature = "blocking", oncelot_loom))]
 #[path = "sync/parker.rs"]
 mod parker;
 

@@ -98,7 +98,7 @@ impl AtomicState {
     }
 }
 
-#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(test, not(oncelot_loom)))]
 mod tests {
     use super::*;
 

@@ -463,6 +463,9 @@ impl_once_cell_ext! {
     ArcField<'a, S, T, B>: ['a, S: ?Sized + Send + Sync + 'static,] for 'a;
 }
 
+/// What a poll for the value or the claim returns.
+type PollAcquired<'a, T, B, E> = Poll<Result<Acquired<'a, RawCell<T, B>>, E>>;
+
 /// How many attempts a call waits for. `E` is the error of its own attempt, after which it returns in any case.
 trait Attempts<E>: Default {
     type Error;
@@ -472,7 +475,7 @@ trait Attempts<E>: Default {
         &mut self,
         waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Acquired<'a, RawCell<T, B>>, Self::Error>>;
+    ) -> PollAcquired<'a, T, B, Self::Error>;
 
     /// Converts the error of the call's own attempt.
     fn failed(error: E) -> Self::Error;
@@ -489,7 +492,7 @@ impl<E> Attempts<E> for AnyNumber {
         &mut self,
         waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Acquired<'a, RawCell<T, B>>, E>> {
+    ) -> PollAcquired<'a, T, B, E> {
         waiting.poll_acquire(cx).map(Ok)
     }
 
@@ -512,7 +515,7 @@ impl<E> Attempts<E> for AtMostOne {
         &mut self,
         waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Acquired<'a, RawCell<T, B>>, SharedInitError<E>>> {
+    ) -> PollAcquired<'a, T, B, SharedInitError<E>> {
         if self.is_registered {
             let ended = waiting.poll_attempt(cx);
             return ended.map(|value| value.map(Acquired::Ready).ok_or(SharedInitError::OtherFailed));

@@ -99,7 +99,7 @@ impl Word {
     }
 }
 
-#[cfg(all(test, feature = "std", not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(test, feature = "std", not(oncelot_loom)))]
 mod tests {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
@@ -109,19 +109,16 @@ mod tests {
 
     use super::*;
 
-    /// Longer than a thread spins and yields.
-    const LONG: Duration = Duration::from_millis(50);
-
-    /// Holds the list lock for a long time while another thread waits for it. Returns what `wait` returns in that thread, to
-    /// which the wait is given.
-    fn while_locked<R: Send>(wait: impl FnOnce(&dyn Fn()) -> R + Send) -> R {
+    /// Runs `hold` while it holds the list lock, and `wait` in another thread, where `wait` is given a function that waits for
+    /// the lock. `hold` runs when that function is about to wait.
+    fn while_locked(hold: impl FnOnce(), wait: impl FnOnce(&dyn Fn()) + Send) {
         let word = Word::new(Snapshot::UNINIT);
         let (is_waiting, is_released) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
             let Ok(guard) = word.lock_if(Condition::NONE) else {
                 unreachable!("there is no condition")
             };
-            let waiting = scope.spawn(|| {
+            scope.spawn(|| {
                 wait(&|| {
                     is_waiting.store(true, Ordering::SeqCst);
                     let guard = word.lock_if(Condition::NONE);
@@ -131,24 +128,33 @@ mod tests {
             while !is_waiting.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
-            thread::sleep(LONG);
+            hold();
             is_released.store(true, Ordering::SeqCst);
             drop(guard);
-            waiting.join().expect("the wait ends after the lock is released")
-        })
+        });
     }
 
     #[test]
     fn a_thread_that_meets_the_lock_waits_until_it_is_released() {
-        while_locked(|wait| wait());
+        while_locked(|| thread::sleep(Duration::from_millis(50)), |wait| wait());
     }
 
     #[cfg(all(target_os = "linux", not(miri)))]
     #[test]
     fn a_thread_that_waits_long_for_the_lock_sleeps() {
-        /// How often the thread has gone to sleep. A yield is not counted.
-        fn sleeps() -> u32 {
-            std::fs::read_to_string("/proc/thread-self/status")
+        use std::{
+            fs,
+            path::{Path, PathBuf},
+            sync::OnceLock,
+            time::Instant,
+        };
+
+        /// However busy the machine is, a thread comes to sleep within this time.
+        const LONG: Duration = Duration::from_secs(20);
+
+        /// How often the thread with this status has gone to sleep. A yield is not counted.
+        fn sleeps(status: &Path) -> u32 {
+            fs::read_to_string(status)
                 .expect("Linux has it")
                 .lines()
                 .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
@@ -156,11 +162,23 @@ mod tests {
                 .expect("Linux counts them")
         }
 
-        let sleeps = while_locked(|wait| {
-            let before = sleeps();
+        let waiting = OnceLock::<(PathBuf, u32)>::new();
+        let mut has_slept = false;
+        let hold = || {
+            let (status, before) = waiting.get().expect("the thread stores it before it waits");
+            let began = Instant::now();
+            while !has_slept && began.elapsed() < LONG {
+                thread::sleep(Duration::from_millis(1));
+                has_slept = sleeps(status) > *before;
+            }
+        };
+        while_locked(hold, |wait| {
+            let thread = fs::read_link("/proc/thread-self").expect("Linux has it");
+            let status = Path::new("/proc").join(thread).join("status");
+            let before = sleeps(&status);
+            waiting.set((status, before)).expect("it is stored once");
             wait();
-            sleeps() - before
         });
-        assert!(sleeps > 0, "the thread did not sleep while the lock was held");
+        assert!(has_slept, "the thread did not sleep while the lock was held");
     }
 }

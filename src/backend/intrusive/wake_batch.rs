@@ -37,14 +37,8 @@ pub(super) struct WakeBatch {
 
 impl WakeBatch {
     /// Bounds how long the lock is held, and the stack that waking takes: two words a waker. With the smaller batches of
-    /// the models of loom and shuttle, a few waiters make a drain of several batches.
-    pub(super) const CAPACITY: usize = if cfg!(oncelot_loom) {
-        1
-    } else if cfg!(oncelot_shuttle) {
-        2
-    } else {
-        16
-    };
+    /// the models, two waiters make a drain of several batches.
+    pub(super) const CAPACITY: usize = if cfg!(oncelot_loom) { 1 } else { 16 };
 
     const fn new() -> Self {
         Self {

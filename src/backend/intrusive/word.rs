@@ -245,7 +245,7 @@ impl Drop for ListGuard<'_> {
     }
 }
 
-#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(test, not(oncelot_loom)))]
 mod tests {
     use core::pin::Pin;
 

@@ -293,13 +293,13 @@ impl<P> List<P> {
     }
 }
 
-#[cfg(not(all(test, not(any(oncelot_loom, oncelot_shuttle)))))]
+#[cfg(not(all(test, not(oncelot_loom))))]
 fn count_step() {}
 
-#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(test, not(oncelot_loom)))]
 use tests::count_step;
 
-#[cfg(all(test, not(any(oncelot_loom, oncelot_shuttle))))]
+#[cfg(all(test, not(oncelot_loom)))]
 mod tests {
     use super::*;
 

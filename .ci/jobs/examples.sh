@@ -1,0 +1,24 @@
+# The programs in `examples` that run on this machine.
+
+ordinary example service
+
+# The README's main command, and the tests of the program that it runs; and the programs that need no package of their own.
+stage_example() {
+    cargo run --locked --example custom_backend
+    cargo run --locked --example retry_storm
+    cargo run --locked --release --manifest-path examples/sqlite/Cargo.toml
+    cargo test --locked --release --manifest-path examples/sqlite/Cargo.toml
+}
+
+# The service on tokio and on smol, as its clients see it, and under load. Its library needs neither.
+stage_service() {
+    cd examples/service
+    local needed
+    needed=$(cargo tree --locked --no-default-features --edges normal --prefix none)
+    if grep -E '^(tokio|smol|async-std) ' <<<"$needed"; then
+        return 1
+    fi
+    cargo check --locked --no-default-features --lib
+    cargo test --locked
+    cargo bench --locked -- --quick
+}

@@ -1,0 +1,66 @@
+# Combinations of features.
+
+ordinary features
+long soak-features
+
+# Every combination of up to two features builds, here and on other targets; the tests pass without `std`, with each way of
+# exclusion, without the checks of debug builds, and with `deadlock-detection` in their place. A lock file gains what the
+# features need, and nothing else.
+stage_features() {
+    keeps_lock_file default 'oncelot|pin-project-lite'
+    keeps_lock_file critical-section 'oncelot|pin-project-lite|critical-section'
+    keeps_lock_file blocking 'oncelot|pin-project-lite'
+    keeps_lock_file portable-atomic 'oncelot|pin-project-lite|portable-atomic'
+    cargo_tool cargo-hack
+    RUSTFLAGS="-D warnings" cargo hack check --locked --feature-powerset --depth 2 \
+        --group-features tokio,async-std,smol --lib
+    pairs_on_other_targets
+    cargo test --locked --no-default-features --lib --tests
+    cargo test --locked --no-default-features --doc
+    cargo test --locked --features critical-section,portable-atomic --lib --tests
+    cargo test --locked --release --lib --tests
+    cargo test --locked --release --features blocking,deadlock-detection \
+        --test contract --test blocking --test deadlock --test lazy --test static_lazy
+}
+
+# Every combination of up to two features that can build there, on WebAssembly and on a microcontroller. Left out on
+# WebAssembly: `async-std` and `smol`, which need an operating system.
+pairs_on_other_targets() (
+    debian_packages rustc-web cargo-web rust-web-src
+    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=target/pairs
+    pairs() { /usr/bin/cargo hack check --locked --feature-powerset --depth 2 --lib "$@"; }
+    pairs -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown \
+        --exclude-features default,alloc,async-std,smol \
+        --group-features atomic-waker,event-listener
+    pairs -Zbuild-std=core,alloc --target thumbv7m-none-eabi \
+        --include-features alloc,atomic-waker,critical-section,defmt,event-listener-alloc,portable-atomic
+)
+
+# Adds the crate with these features to a project that has a lock file, which must still build, with what the lock file
+# has, and with no other packages than those: `keeps_lock_file FEATURE 'PACKAGE|PACKAGE'`.
+keeps_lock_file() (
+    copy=target/lock_file
+    rm -rf "$copy"
+    mkdir -p target
+    cp -r tests/lock_file "$copy"
+    cd "$copy"
+    locked_packages >before
+    printf 'oncelot = { path = "../..", features = ["%s"] }\n' "$1" >>Cargo.toml
+    cargo check --quiet
+    locked_packages >after
+    changes=$(diff before after | grep '^[<>]' | grep -vE "^> ($2) " || true)
+    if [ -n "$changes" ]; then
+        printf 'The feature `%s` changes a lock file:\n%s\n' "$1" "$changes"
+        return 1
+    fi
+    printf 'The feature `%s` adds to a lock file: %s\n' "$1" "$(comm -13 before after | paste -sd,)"
+)
+
+# The packages in a lock file, one a line, with their versions.
+locked_packages() { awk -F '"' '/^name/ { name = $2 } /^version = "/ { print name, $2 }' Cargo.lock | sort; }
+
+# Every combination of features.
+stage_soak-features() {
+    cargo_tool cargo-hack
+    RUSTFLAGS="-D warnings" cargo hack check --locked --feature-powerset --group-features tokio,async-std,smol --lib
+}

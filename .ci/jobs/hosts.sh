@@ -1,0 +1,24 @@
+# The ordinary tests on other processors.
+
+long hosts
+
+# A 32-bit processor, a big-endian one, and 64-bit Arm, the latter two in QEMU. QEMU does not show weak memory orderings.
+stage_hosts() {
+    # Not `gcc-multilib`, which excludes the compilers for other processors.
+    debian_packages rustc-web cargo-web rust-web-src libc6-dev-i386 lib32gcc-12-dev \
+        gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/hosts
+    export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_LINKER=s390x-linux-gnu-gcc
+    export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUNNER="qemu-s390x -L /usr/s390x-linux-gnu"
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+    tests_on i686-unknown-linux-gnu
+    tests_on s390x-unknown-linux-gnu
+    tests_on aarch64-unknown-linux-gnu
+}
+
+# Left out: the tests that run rustc, pin sizes of 64-bit targets, or read the texts of the repository.
+tests_on() {
+    /usr/bin/cargo -Zbuild-std test --locked --target "$1" \
+        --lib --test={contract,drops,interface,lazy,box_lazy,static_lazy,threads,rules}
+}

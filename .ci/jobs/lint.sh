@@ -1,0 +1,49 @@
+# Formatting, lints and documentation.
+
+ordinary fmt clippy doc
+
+# The form of the code; and that the workflows run the same jobs and stages.
+stage_fmt() {
+    in_workflow ci job "${ordinary_jobs[@]}"
+    in_workflow nightly stage "${long_stages[@]}"
+    each_package cargo fmt --check
+    (cd examples/firmware && cargo fmt --check --package oncelot-firmware-example --package oncelot-firmware-size)
+    (cd examples/wasm && cargo fmt --check)
+}
+
+# `in_workflow WORKFLOW KEY NAME...`: the matrix of the workflow has these names.
+in_workflow() {
+    local names
+    names=$(printf ', %s' "${@:3}")
+    if ! grep -qxF "        $2: [${names:2}]" ".github/workflows/$1.yml"; then
+        printf '.github/workflows/%s.yml does not contain: %s: [%s]\n' "$1" "$2" "${names:2}"
+        return 1
+    fi
+}
+
+stage_clippy() {
+    each_package cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --all-targets --all-features -- -D warnings
+    with_loom cargo clippy --locked --lib --profile test -- -D warnings
+    with_loom cargo clippy --locked --lib --profile test --features atomic-waker,event-listener,blocking -- -D warnings
+}
+
+# The public documentation with three sets of features, none of which leaves a link unresolved; and the documentation of the
+# private items, which describes the protocol.
+stage_doc() {
+    export RUSTDOCFLAGS="-D warnings"
+    cargo doc --locked --no-deps --no-default-features
+    cargo doc --locked --no-deps
+    cargo doc --locked --no-deps --all-features
+    cargo doc --locked --no-deps --all-features --document-private-items
+}
+
+# Runs a cargo command in the crate and in each package beside it that is for this machine.
+each_package() {
+    local manifest
+    for manifest in {.,examples/sqlite,examples/service,fuzz,stress}/Cargo.toml; do
+        (cd "$(dirname "$manifest")" && "$@")
+    done
+}
+
+with_loom() { RUSTFLAGS="--cfg oncelot_loom" CARGO_TARGET_DIR=target/loom "$@"; }

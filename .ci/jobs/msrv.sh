@@ -1,0 +1,27 @@
+# The oldest supported compiler.
+
+ordinary msrv
+
+# The oldest supported compiler, unpacked from Debian's packages without installing them, builds the crate and the programs
+# of the tests of compilation.
+stage_msrv() {
+    local root=$PWD/target/msrv
+    if [ ! -x "$root/rustc" ]; then
+        mkdir -p "$root"
+        apt_get update
+        (cd "$root" && apt-get download "rustc-web=1.85.*" "libstd-rust-web-dev=1.85.*" libstd-rust-web-1.85 libllvm19)
+        for package in "$root"/*.deb; do dpkg -x "$package" "$root/root"; done
+        cat >"$root/rustc" <<'SCRIPT'
+#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")/root
+LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu exec "$root/usr/bin/rustc" "$@"
+SCRIPT
+        chmod +x "$root/rustc"
+    fi
+    "$root/rustc" --version
+    # The tests themselves need a newer compiler. The programs that they build do not.
+    ONCELOT_TEST_RUSTC=$root/rustc cargo test --locked --test compile_pass --test compile_fail
+    export RUSTC=$root/rustc CARGO_TARGET_DIR=$root/build
+    cargo build --locked --all-features
+    cargo build --locked --no-default-features
+}

@@ -1,0 +1,6 @@
+# The ordinary tests.
+
+ordinary test
+
+# The README's test command.
+stage_test() { cargo test --locked; }
