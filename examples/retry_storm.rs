@@ -9,6 +9,9 @@
 //! then makes an attempt of its own, which takes its own timeout. So the requests are answered one after the other, and the
 //! last one waits for as many timeouts as there are requests before it, or until the database is up.
 //!
+//! With `get_or_try_init_shared`, the requests that wait for an attempt share its end. All of them are answered after one
+//! timeout. A request that calls the method again shares the next attempt with the others that do.
+//!
 //! The time is simulated: the clock advances when every task waits. So the figures are the same in each run, and an outage of
 //! an hour takes no longer than one of a second. The column `polls` counts how often the requests are polled: it shows
 //! whether a failure wakes every waiting request, or one of them.
@@ -23,6 +26,7 @@ use std::{
 };
 
 use async_executor::LocalExecutor;
+use oncelot::SharedInitError;
 
 const REQUESTS: usize = 1_000;
 
@@ -37,17 +41,25 @@ const OUTAGES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3600
 /// A method of a cell that returns the connection or an error.
 struct Method {
     name: &'static str,
-    /// How many attempts to connect the requests make in each of the [`OUTAGES`].
-    attempts: [u32; OUTAGES.len()],
+    /// What is expected in each of the [`OUTAGES`].
+    expected: [Expected; OUTAGES.len()],
     run: fn(Duration) -> Outcome,
 }
 
-/// A line is: name, attempts, an empty cell, and the call, whose output is a `Result`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Expected {
+    /// How many attempts to connect the requests make.
+    attempts: u32,
+    /// How many requests get an error.
+    errors: usize,
+}
+
+/// A line is: name, what is expected, an empty cell, and the call, whose output is a `Result`.
 macro_rules! methods {
-    ($($name:literal, $attempts:expr, $empty:expr, |$cell:ident, $database:ident| $call:expr;)*) => {
+    ($($name:literal, $expected:expr, $empty:expr, |$cell:ident, $database:ident| $call:expr;)*) => {
         [$(Method {
             name: $name,
-            attempts: $attempts,
+            expected: $expected,
             run: |outage| {
                 let cell = Rc::new($empty);
                 request_all(outage, |$database| {
@@ -60,7 +72,25 @@ macro_rules! methods {
 }
 
 /// One attempt by each request; or, if the outage ends, by those that fail before and by one that succeeds.
-const BY_EACH_REQUEST: [u32; OUTAGES.len()] = [11, REQUESTS as u32];
+const BY_EACH_REQUEST: [Expected; OUTAGES.len()] = [
+    Expected {
+        attempts: 11,
+        errors: 10,
+    },
+    Expected {
+        attempts: REQUESTS as u32,
+        errors: REQUESTS,
+    },
+];
+
+/// One attempt by all requests together each time that they call. These `calls` end before the outages do.
+const fn by_all_requests(calls: u32) -> [Expected; OUTAGES.len()] {
+    let expected = Expected {
+        attempts: calls,
+        errors: REQUESTS,
+    };
+    [expected; OUTAGES.len()]
+}
 
 #[rustfmt::skip]
 const METHODS: &[Method] = &methods! {
@@ -69,7 +99,25 @@ const METHODS: &[Method] = &methods! {
     "async-once-cell: get_or_try_init", BY_EACH_REQUEST, async_once_cell::OnceCell::new(), |cell, database| cell.get_or_try_init(database.connect());
     "asyncband: get_or_try_init", BY_EACH_REQUEST, asyncband::once::OnceCell::new(), |cell, database| cell.get_or_try_init(|| database.connect());
     "oncelot: get_or_try_init", BY_EACH_REQUEST, oncelot::OnceCell::new(), |cell, database| cell.get_or_try_init(|| database.connect());
+    "oncelot: get_or_try_init_shared", by_all_requests(1), oncelot::OnceCell::new(), |cell, database| cell.get_or_try_init_shared(|| database.connect());
+    "oncelot: the same, up to 3 times", by_all_requests(3), oncelot::OnceCell::new(), |cell, database| call_shared_up_to(3, &cell, &database);
 };
+
+/// Calls the method again if it returns an error, `calls` times in total.
+async fn call_shared_up_to(
+    calls: u32,
+    cell: &oncelot::OnceCell<Connection>,
+    database: &Database,
+) -> Result<Connection, SharedInitError<&'static str>> {
+    let mut result = Err(SharedInitError::OtherFailed);
+    for _ in 0..calls {
+        result = cell.get_or_try_init_shared(|| database.connect()).await.copied();
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
 
 fn main() {
     for (number, outage) in OUTAGES.into_iter().enumerate() {
@@ -83,7 +131,7 @@ fn main() {
             "{:34} {:>8} {:>8} {:>8} {:>12} {:>9}",
             "", "attempts", "values", "errors", "last answer", "polls"
         );
-        for Method { name, attempts, run } in METHODS {
+        for Method { name, expected, run } in METHODS {
             let outcome = run(outage);
             let answers = &outcome.answers;
             println!(
@@ -94,7 +142,7 @@ fn main() {
                 answers.last.get().as_millis(),
                 answers.polls.get(),
             );
-            outcome.check(attempts[number]);
+            outcome.check(expected[number]);
         }
         println!();
     }
@@ -119,9 +167,13 @@ impl Outcome {
         self.database.failed_attempts.get() + self.database.successful_attempts.get()
     }
 
-    fn check(&self, attempts: u32) {
+    fn check(&self, expected: Expected) {
         let Self { database, answers } = self;
-        assert_eq!(self.attempts(), attempts);
+        let found = Expected {
+            attempts: self.attempts(),
+            errors: answers.errors.get(),
+        };
+        assert_eq!(found, expected);
         assert_eq!(
             answers.values.get() + answers.errors.get(),
             REQUESTS,

@@ -324,10 +324,18 @@ fn clone_wakers(crowd: Crowd, end: fn(Waker)) -> Cost {
 
 /// Tasks on one thread, all wanting the same cell, all with an initializer that pends and fails.
 pub(crate) fn failing_tasks<C: AsyncCell>(count: usize) -> Cost {
-    let tasks = QueuedTask::crowd(count);
     let cell = C::new();
     let cell = black_box(&cell);
-    let future = || Boxed::new(C::get_or_try_init(cell, PendThenFail::default()));
+    run_failing_tasks(count, || C::get_or_try_init(cell, PendThenFail::default()))
+}
+
+/// As [`failing_tasks`], where `get` returns the future of a task.
+pub(crate) fn run_failing_tasks<F, T, E>(count: usize, get: impl Fn() -> F) -> Cost
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let tasks = QueuedTask::crowd(count);
+    let future = || Boxed::new(get());
     let mut futures: Vec<_> = std::iter::repeat_with(future).take(count).collect();
 
     let mut failures = 0;

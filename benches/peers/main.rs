@@ -13,15 +13,19 @@ mod common;
 
 mod cells;
 
+use std::hint::black_box;
 use std::process::ExitCode;
 
 use cells::{NAMES, all_cells, async_cells};
 use common::cell::Cell;
 use common::environment::Resolved;
-use common::figure::{Bar, Figure};
+use common::figure::{Bar, Contender, Figure};
+use common::meter::Cost;
+use common::rounds::Sample;
 use common::run::run;
 use common::scenarios::*;
 use common::table::Unit;
+use common::tasks::PendThenFail;
 
 fn figures() -> Vec<Figure> {
     let exact = |name, bar, crates| Figure {
@@ -131,6 +135,15 @@ fn figures() -> Vec<Figure> {
             async_cells!(C => init::<C>(1).allocations()),
         ),
         timed(
+            "1,000 tasks whose initializers pend and fail, ours by `get_or_try_init_shared` (ns a task)",
+            Bar::TimesBestPeer(1.0),
+            shared_and_peers(
+                || failing_shared_tasks(1_000).nanoseconds_each(),
+                async_cells!(C => failing_tasks::<C>(1_000).nanoseconds_each()),
+            ),
+            None,
+        ),
+        timed(
             "1,000 tasks on one thread, every initializer pends once and fails (ns a task)",
             Bar::Times(0.3, "async-once-cell"),
             async_cells!(C => failing_tasks::<C>(1_000).nanoseconds_each()),
@@ -142,6 +155,19 @@ fn figures() -> Vec<Figure> {
             async_cells!(C => crates_brought_in(C::NAME)),
         ),
     ]
+}
+
+/// Replaces this crate's sample, the first one.
+fn shared_and_peers(shared: Sample, mut contenders: Vec<Contender>) -> Vec<Contender> {
+    contenders[0].sample = shared;
+    contenders
+}
+
+/// [`failing_tasks`] by the method that no peer has.
+fn failing_shared_tasks(count: usize) -> Cost {
+    let cell = oncelot::OnceCell::new();
+    let cell = black_box(&cell);
+    run_failing_tasks(count, || cell.get_or_try_init_shared(PendThenFail::default))
 }
 
 /// Not a number if that cannot be told.

@@ -8,6 +8,7 @@
 //! | `radio` | embassy | the program of the README: one task starts a radio, another one waits for it |
 //! | `formatted` | none | a logger gets what `defmt` formats of cells, lazies and errors |
 //! | `interrupt` | [`executor`] | an interrupt handler uses the cell of a few tasks, after every instruction in turn |
+//! | `interrupt_guard` | [`executor`] | the same handler completes a guard, in two interrupts |
 //! | `interrupt_static` | [`executor`] | the same handler wakes the future of a static that they ask for |
 //! | `interrupt_tasks` | embassy | it uses the cell, waking the executor from its sleep |
 

@@ -7,6 +7,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use oncelot::SharedInitError;
 use rusqlite::ErrorCode;
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ use serde::Serialize;
 pub(crate) enum Error {
     /// A file could not be opened. It may be there, and sound, at the next request.
     Open(OpenError),
+    /// This request waited for another one's attempt, which failed. That request's answer has the cause.
+    OtherFailed,
     Query(rusqlite::Error),
     NoSuchCity(i64),
 }
@@ -36,7 +39,7 @@ impl OpenError {
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Open(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Open(_) | Self::OtherFailed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Query(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -73,6 +76,15 @@ impl From<OpenError> for Error {
     }
 }
 
+impl<E: Into<Self>> From<SharedInitError<E>> for Error {
+    fn from(error: SharedInitError<E>) -> Self {
+        match error {
+            SharedInitError::Failed(error) => error.into(),
+            SharedInitError::OtherFailed => Self::OtherFailed,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Query(error)
@@ -83,6 +95,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(error) => error.fmt(f),
+            Self::OtherFailed => f.write_str("the attempt that this request waited for has failed"),
             Self::Query(error) => write!(f, "cannot read the database: {error}"),
             Self::NoSuchCity(id) => write!(f, "there is no city {id}"),
         }
@@ -100,7 +113,7 @@ impl error::Error for Error {
         match self {
             Self::Open(error) => error.source(),
             Self::Query(error) => Some(error),
-            Self::NoSuchCity(_) => None,
+            Self::OtherFailed | Self::NoSuchCity(_) => None,
         }
     }
 }

@@ -16,7 +16,8 @@
 //! curl http://127.0.0.1:8080/cities/7                          # in another terminal
 //! ```
 //!
-//! While a file is missing or is no database, that is answered by 503. The next request tries again.
+//! While a file is missing or is no database, that is answered by 503. The next request tries again. Requests that wait
+//! for an attempt to open the database share its failure: an outage is answered within one attempt's time.
 //!
 //! | file | idea |
 //! |---|---|

@@ -40,7 +40,8 @@ on_tokio_and_smol! {
     clients_that_go_away_do_not_throw_the_cache_away
     a_missing_database_is_unavailable_until_it_is_there
     a_file_that_is_no_database_is_unavailable_until_it_is_replaced
-    an_opening_that_takes_long_and_fails_is_tried_by_each_who_waited
+    requests_that_wait_for_an_attempt_share_its_failure
+    no_request_waits_for_a_second_attempt
     a_broken_configuration_is_unavailable_until_it_is_mended
     threads_and_tasks_wait_for_one_reading_of_the_configuration
     attempts_are_logged
@@ -51,6 +52,9 @@ on_tokio_and_smol! {
 }
 
 const PATIENT: &str = r#"{ "name": "Test", "connections": 3, "busy_timeout_ms": 600000 }"#;
+
+/// Logs each wait for an attempt.
+const WITH_WAITS: &str = "--log=info,oncelot=trace";
 
 /// A place for a shop's files.
 struct Shop {
@@ -263,20 +267,35 @@ fn a_file_that_is_no_database_is_unavailable_until_it_is_replaced(program: &str)
     server.assert_opened("pool", 3, 1, 2);
 }
 
-fn an_opening_that_takes_long_and_fails_is_tried_by_each_who_waited(program: &str) {
+fn requests_that_wait_for_an_attempt_share_its_failure(program: &str) {
     let shop = Shop::new();
-    let server = shop.serve(program);
+    let server = shop.serve_with(program, WITH_WAITS);
     let lock = shop.lock();
-    let clients = server.send_all(&["/cities/1"; 20]);
-    server.wait_for("/openings/pool/started", 1);
+    let clients = server.send_all(&["/cities/1", "/sales"].repeat(20));
+    // For the pool, 19 requests and the task that computes the cache; for the cache, 19 requests.
+    server.wait_for_waits(20 + 19);
     lock.execute_batch("DROP TABLE orders; COMMIT").unwrap();
     assert_statuses(clients, 503);
-    server.assert_opened("pool", 20, 0, 20);
+    server.assert_opened("pool", 1, 0, 1);
+    server.assert_opened("sales", 1, 0, 1);
     assert_unavailable(&server, "/sales", "no such table: orders");
     drop(lock);
     shop.replace_database();
     assert_eq!(server.get("/sales").status, 200);
-    server.assert_opened("pool", 22, 1, 21);
+    server.assert_opened("pool", 3, 1, 2);
+}
+
+fn no_request_waits_for_a_second_attempt(program: &str) {
+    let shop = Shop::new();
+    fs::remove_file(shop.config()).unwrap();
+    // An attempt lasts until something was written, and a second one would last forever.
+    mkfifo(&shop.config(), Mode::S_IRWXU).unwrap();
+    let server = shop.serve_with(program, WITH_WAITS);
+    let clients = server.send_all(&["/cities/1"; 50]);
+    server.wait_for_waits(49);
+    fs::write(shop.config(), "{").unwrap();
+    assert_statuses(clients, 503);
+    server.assert_opened("pool", 1, 0, 1);
 }
 
 fn a_broken_configuration_is_unavailable_until_it_is_mended(program: &str) {
@@ -310,7 +329,7 @@ fn threads_and_tasks_wait_for_one_reading_of_the_configuration(program: &str) {
 
 fn attempts_are_logged(program: &str) {
     let shop = Shop::without_database();
-    let server = shop.serve_with(program, "--log=info,oncelot=trace");
+    let server = shop.serve_with(program, WITH_WAITS);
     assert_eq!(server.get("/cities/1").status, 503);
     shop.make_database();
     let lock = shop.lock();

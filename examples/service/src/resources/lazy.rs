@@ -3,8 +3,11 @@
 //! | cell | who initializes it | so that |
 //! |---|---|---|
 //! | configuration | a thread: of the pool for blocking work, or the one that opens the connection pool | both wait for one reading |
-//! | connection pool | a thread of the pool for blocking work | no task is blocked by SQLite |
+//! | connection pool | a task of its own, on a thread of the pool for blocking work | no task is blocked by SQLite |
 //! | cache | a task of its own | a client that goes away does not throw it away half-done |
+//!
+//! The requests that wait for an attempt to open the pool or to compute the cache share its failure. So a request during
+//! an outage is answered by 503 when the attempt that is in progress has failed, however many requests wait for it.
 
 use oncelot::{
     OnceCell,
@@ -18,6 +21,7 @@ use crate::{
     error::{Error, OpenError},
     figures::Sales,
     pool::Pool,
+    unblock::unblock,
 };
 
 pub(crate) struct Lazy<R> {
@@ -46,11 +50,12 @@ impl<R: Runtime + 'static> Lazy<R> {
         reading.count(|| Config::read(self.files.config.as_ref()))
     }
 
-    fn open_pool(&self) -> Result<Pool, OpenError> {
-        self.openings.pool.count(|| {
+    async fn open_pool(&'static self) -> Result<Pool, OpenError> {
+        let open = || {
             let config = self.config.get_or_try_init_blocking(|| self.read_config())?;
             Pool::open(&self.files.database, config)
-        })
+        };
+        unblock(&self.runtime, move || self.openings.pool.count(open)).await
     }
 
     async fn warm_up(&'static self) -> Result<Sales, Error> {
@@ -76,14 +81,15 @@ impl<R: Runtime + 'static> Resources for Lazy<R> {
     async fn pool(&'static self) -> Result<&'static Pool, Error> {
         let pool = self
             .pool
-            .get_or_try_init_spawned_blocking(&self.runtime, || self.open_pool());
+            .get_or_try_init_shared_spawned(&self.runtime, || self.open_pool());
         Ok(pool.await?)
     }
 
     async fn sales(&'static self) -> Result<&'static Sales, Error> {
-        self.sales
-            .get_or_try_init_spawned(&self.runtime, || self.warm_up())
-            .await
+        let sales = self
+            .sales
+            .get_or_try_init_shared_spawned(&self.runtime, || self.warm_up());
+        Ok(sales.await?)
     }
 
     fn openings(&self) -> &Openings {

@@ -99,6 +99,19 @@ impl Server {
         });
     }
 
+    /// Waits until tasks have begun to wait for attempts, as many as `expected`. The log level must be `trace`.
+    pub(crate) fn wait_for_waits(&self, expected: usize) {
+        let mut waits = 0;
+        until(&format!("{expected} waits are logged"), || {
+            waits = self
+                .log()
+                .lines()
+                .filter(|line| line.contains(" waiting "))
+                .count();
+            (waits == expected).then_some(())
+        });
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the log is text")
     }
