@@ -388,7 +388,7 @@ fn a_wake_against_a_driver_that_is_dropped() {
 /// Worrying: the wake comes when nobody is registered; the newcomer sees the claim taken, or the future as it was.
 #[test]
 fn a_wake_against_a_newcomer() {
-    exhaustive(|stage| {
+    bounded(5, |stage| {
         with_static(stage, Script::new(1), |scene| {
             scene.waiting().cancel();
             let waking = thread::spawn(|| scene.script.announce(0));
