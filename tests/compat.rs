@@ -204,7 +204,7 @@ fn asyncband_lazy_is_poisoned_by_a_panic_of_its_closure() {
     let lazy = asyncband::LazyCell::new(|| -> std::future::Ready<u32> { panic!("no future") });
     for message in [
         "no future",
-        "this `Lazy` is poisoned: the future that was to compute its value has panicked",
+        "lazy value is poisoned: its future panicked",
     ] {
         let panic =
             catch_unwind(AssertUnwindSafe(|| block_on(asyncband::LazyCell::force(&lazy)))).unwrap_err();

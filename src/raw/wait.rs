@@ -210,5 +210,5 @@ pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
 /// Panics because a future was polled after it had completed or panicked.
 #[cold]
 pub(crate) fn polled_after_completion() -> ! {
-    panic!("a future of `oncelot` was polled after it had completed or panicked; make a new one")
+    panic!("`oncelot` future polled after completion or a panic")
 }

@@ -1,5 +1,4 @@
-//! shuttle's primitives. Every operation on one of its atomics is where the threads of a model may be switched, and each
-//! is as if it were SeqCst.
+//! shuttle's primitives. Every operation on its atomics is a scheduling point, and is sequentially consistent.
 
 #[cfg(feature = "alloc")]
 pub(crate) use shuttle::sync::Arc;

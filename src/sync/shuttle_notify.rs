@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use shuttle::future::block_on;
 
-/// Lets one thread sleep, and others wake it; who does so is not switched away, as it may hold a lock that shuttle does
-/// not know of.
+/// Lets one thread sleep until another thread wakes it. Waking is not a scheduling point, because the waking thread may hold a
+/// lock that shuttle does not instrument.
 #[derive(Default)]
 pub(crate) struct Notify(Mutex<Sleep>);
 
@@ -46,6 +46,6 @@ impl Notify {
     }
 
     fn sleep(&self) -> MutexGuard<'_, Sleep> {
-        self.0.lock().expect("nobody panics with it")
+        self.0.lock().expect("no thread panics while it holds the lock")
     }
 }
