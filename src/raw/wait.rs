@@ -1,4 +1,4 @@
-//! The waiting half of every future.
+//! [`WaitFuture`], the part of a cell's future that waits.
 
 use core::{
     pin::Pin,
@@ -14,7 +14,7 @@ use crate::{
     trace::WaitEvent,
 };
 
-/// What a future waits for: a raw cell, or a type that has one.
+/// A type that a future can wait for: a raw cell, or a type that contains one.
 pub(crate) trait HasRawCell {
     /// The value of the raw cell.
     type Value;
@@ -56,7 +56,7 @@ pub(crate) trait HasRawCell {
 /// The claim of an `A`.
 pub(crate) type ClaimOf<'a, A> = Claim<&'a RawCell<<A as HasRawCell>::Value, <A as HasRawCell>::Backend>>;
 
-/// What a claimant gets from an `A`.
+/// The result of a claimant that waited for an `A`.
 pub(crate) enum Acquired<'a, A: HasRawCell + ?Sized> {
     /// The value.
     Ready(&'a A::Output),

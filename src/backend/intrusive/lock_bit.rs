@@ -6,7 +6,7 @@ use crate::{
     sync::{Ordering, back_off},
 };
 
-/// The lock bit needs no critical section beside it.
+/// A placeholder for the critical section, which the lock bit does not need.
 pub(super) struct CriticalSection;
 
 impl Word {
