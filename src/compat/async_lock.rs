@@ -9,7 +9,7 @@ newtype! {
     ///
     /// - After a failed initialization every claimant is woken, and the first one to be polled retries. In async-lock one
     ///   claimant is woken, and the others wait for it even if it is never polled.
-    /// - A waker that panics does not keep the other waiters asleep.
+    /// - If a waker panics, the other waiters are woken nevertheless.
     /// - A future that is polled after it has completed panics with a message.
     /// - The blocking methods need the feature `blocking`. The documentation of
     ///   [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking) says what they do inside a task.
@@ -32,7 +32,7 @@ newtype! {
 accessors!(OnceCell);
 
 impl<T> OnceCell<T> {
-    /// Returns true if the cell holds a value.
+    /// Returns `true` if the cell holds a value.
     #[inline]
     pub fn is_initialized(&self) -> bool {
         self.0.initialized()
@@ -46,7 +46,7 @@ impl<T> OnceCell<T> {
     ///
     /// # Safety
     ///
-    /// The cell holds a value, and a call that observed that happens before this call.
+    /// The cell must be initialized, and the initialization must happen before this call.
     #[inline]
     pub unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: the caller's promise.
@@ -107,7 +107,7 @@ impl<T> OnceCell<T> {
     }
 }
 
-/// Methods for threads that may block (feature `blocking`).
+/// Blocking methods (feature `blocking`).
 #[cfg(feature = "blocking")]
 impl<T> OnceCell<T> {
     /// Blocks until the cell holds a value. Never initializes it. See

@@ -9,7 +9,7 @@ newtype! {
     ///
     /// # What differs
     ///
-    /// - [`get`](Self::get) registers the task's waker once. In embassy-sync a waiting task wakes itself all the time. The
+    /// - [`get`](Self::get) registers the task's waker once. In embassy-sync, a waiting task wakes itself in a loop. The
     ///   future is not `Unpin`.
     /// - The cell is `Sync` if `T` is `Send` and `Sync`. In embassy-sync `T: Sync` is enough, although one thread can store a
     ///   value that another one drops.
@@ -57,7 +57,7 @@ impl<T> OnceLock<T> {
         self.0.get()
     }
 
-    /// Returns true if the cell holds a value.
+    /// Returns `true` if the cell holds a value.
     #[inline]
     pub fn is_set(&self) -> bool {
         self.0.initialized()
