@@ -1,4 +1,4 @@
-//! A task that never runs: its wakers are counted, and can be made to interfere.
+//! A task that never runs, whose wakers count their operations and can run a hook.
 
 use core::{
     cell::RefCell,
@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-/// What can be done to a waker. Waking by reference counts as waking.
+/// An operation on a waker. Waking by reference counts as waking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Clone,
@@ -31,12 +31,12 @@ std::thread_local! {
     static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn()>>> = RefCell::default();
 }
 
-/// A task whose wakers count what is done to them, and can run a hook each time.
+/// A task whose wakers count their operations, and can run a hook in each of them.
 pub(super) struct Task {
     hook: Option<(Op, HookId)>,
     /// Whether the hook runs.
     is_armed: AtomicBool,
-    /// How often the hook has run.
+    /// The number of times that the hook has run.
     runs: AtomicUsize,
     wakes: AtomicUsize,
     /// How many wakers of this task there are.
