@@ -23,7 +23,7 @@
 //! # What is not reported
 //!
 //! The detection reports a wait only if the stack and the waker show that it is a part of the initializer. Each of these
-//! waits may be a deadlock, and looks exactly like a wait that ends:
+//! waits may be a deadlock, but cannot be distinguished from a wait that ends:
 //!
 //! - **A wait that another waker polls.** An initializer may block on an executor that runs other tasks, and they may wait
 //!   for the cell: they end after the initializer does. The futures inside a `FuturesUnordered` and the futures of `lazy!`

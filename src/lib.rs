@@ -31,7 +31,7 @@
 //! |---|---|---|
 //! | `std` | yes | a thread that finds the waiter list locked spins, then yields, then sleeps; a second panicking waker does not abort the process; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`], on targets with compare-and-swap for pointers |
-//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
+//! | `blocking` | | blocking methods for threads, such as [`OnceCell::wait_blocking`] |
 //! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for its outcome and for each waiter that starts to wait |
 //! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
@@ -39,11 +39,11 @@
 //! | `critical-section` | | changes to a cell are made in critical sections: for interrupt handlers, and for targets that have atomic loads and stores but no compare-and-swap |
 //! | `portable-atomic` | | atomics of that crate: an alternative for targets without compare-and-swap, and required on targets without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`] |
-//! | `atomic-waker-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
+//! | `atomic-waker-portable-atomic` | | the backend [`AtomicWaker`] for targets without compare-and-swap, with `portable-atomic` |
 //! | `event-listener` | | the backend [`EventListener`], with the locks of `std`; includes `std` |
-//! | `event-listener-alloc` | | the same backend without `std`: its lock spins |
-//! | `event-listener-critical-section` | | the same backend without `std`, with `critical-section`: its lock is a critical section |
-//! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
+//! | `event-listener-alloc` | | the backend [`EventListener`] without `std`: its lock spins |
+//! | `event-listener-critical-section` | | the backend [`EventListener`] without `std`, with `critical-section`: its lock is a critical section |
+//! | `event-listener-portable-atomic` | | the backend [`EventListener`] for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
 //! Without features, the only dependency is `pin-project-lite`. Features are additive: none of them changes the guarantees of a

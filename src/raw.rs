@@ -36,7 +36,7 @@ unsafe impl<T: Send, B: Backend + Send> Send for RawCell<T, B> {}
 // another thread, which has the raw cell exclusively later, takes out or drops (`T: Send`).
 unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for RawCell<T, B> {}
 
-// A panic leaves the raw cell empty or ready, never in between. A broken invariant can be observed through the value alone.
+// A panic leaves the raw cell empty or ready, never in between. A broken invariant can be observed only through the value.
 impl<T: UnwindSafe, B: Backend> UnwindSafe for RawCell<T, B> {}
 impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for RawCell<T, B> {}
 

@@ -51,7 +51,7 @@ mod traced {
 
         impl Drop for Leave {
             fn drop(&mut self) {
-                // Fails if the thread ends, and has no flag any more.
+                // Fails if the thread is ending and its flag has been destroyed.
                 let _ = IS_IN_SUBSCRIBER.try_with(|is_inside| is_inside.set(self.was_inside));
             }
         }

@@ -29,7 +29,7 @@
 //! | the rest | the address of the first waiter, or null | the holder of the lock | the holder of the lock |
 //!
 //! The word is an `AtomicPtr` whose bits change by `map_addr`, so that the address of a node keeps its provenance.
-//! A compare-and-swap compares addresses alone, and a new node can have the address of a node that is gone (the ABA
+//! A compare-and-swap compares addresses only, and a new node can have the address of a node that was freed (the ABA
 //! problem). The address of a node is therefore only ever taken from the word that a successful compare-and-swap has
 //! found, never from a word that was loaded before.
 //!
@@ -52,7 +52,7 @@
 //!
 //! The second shared atomic is `Node::prev`. It is null while the node is not linked. The thread that unlinks a node reads
 //! `next` and the waker before, and clears `prev` (Release) as its last access to the node. The future that owns the node
-//! loads `prev` (Acquire) without the lock to learn that the node is its own again.
+//! loads `prev` (Acquire) without the lock; once `prev` is null, the future has exclusive access to the node again.
 //!
 //! # Waiters
 //!
@@ -107,7 +107,7 @@
 //!   A takes the lock only by a compare-and-swap from a word that still is INITIALIZING. It finds READY, and does not
 //!   register.
 //! - *Stale waker.* A future moves from task 1 to task 2 and is polled there while B drains. If B has unlinked the node, B
-//!   wakes task 1 in vain; task 2 sees under the lock that the node is not linked, and looks at the state again.
+//!   wakes task 1 spuriously; task 2 sees under the lock that the node is not linked, and checks the state again.
 //!   If the node is still linked, task 2's waker replaces the older one before B can take it.
 //! - *Same waker, no lock.* A is polled with the waker that it left in the list, sees INITIALIZING and a linked node, and
 //!   returns `Pending` without the lock. The thread that unlinks the node wakes this waker later, so that the executor
@@ -333,7 +333,7 @@ impl Intrusive {
         poll
     }
 
-    /// Waits until the attempt is over in which a claimant had registered. The caller, who owns the claimant, has seen that
+    /// Waits until the attempt has ended in which a claimant was registered. The caller owns the claimant, and has seen that
     /// another thread has unlinked it (invariant 10).
     fn wait_until_settled(&self) {
         // If the state is not INITIALIZING, the attempt is over. If it is, it is of the next attempt, or thread A is about to
@@ -355,8 +355,8 @@ impl Intrusive {
 
 // SAFETY: the numbers are those of the trait's documentation.
 // 1. Only a `try_claim` changes UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as the holder of
-//    the list lock, of whom there is one. Only the holder of the claim changes INITIALIZING, in `settle`.
-// 2. READY is set by `settle` alone, with Release, directly or by unlocking. Every later change of the word is a
+//    the only holder of the list lock. Only the holder of the claim changes INITIALIZING, in `settle`.
+// 2. Only `settle` sets READY, with Release, directly or by unlocking. Every later change of the word is a
 //    read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY word
 //    synchronizes with `settle`. (With critical sections, each load and store that replace a read-modify-write are in one
 //    critical section.)

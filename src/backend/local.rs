@@ -127,8 +127,8 @@ impl Local {
     /// Returns `true` if a waiter of `kind` has something to wait for.
     #[inline(always)]
     fn admits(&self, kind: WaiterKind) -> bool {
-        // A claimant waits while INITIALIZING is set and READY is not. A passive waiter does not look at INITIALIZING.
-        // (Arithmetic, as a branch for each kind takes three times the instructions.)
+        // A claimant waits while INITIALIZING is set and READY is not. A passive waiter ignores INITIALIZING.
+        // (Arithmetic, because a branch for each kind takes three times the instructions.)
         let ignored = match kind {
             WaiterKind::Claimant => 0,
             WaiterKind::Passive => INITIALIZING,
@@ -216,7 +216,7 @@ impl Local {
 // SAFETY: the numbers are those of the trait's documentation. The calls on one `Local` happen one after the other: it is not
 // `Sync`.
 // 1. Only `try_claim` changes UNINIT to INITIALIZING, and only the holder of the claim changes INITIALIZING, in `settle`.
-// 2. READY is set by `settle` alone, which `publish` calls, and no method changes it.
+// 2. Only `settle` sets READY, which `publish` calls, and no method clears it.
 // 3. A `release` is called before the next `try_claim` that returns `Ok`.
 // 4. `poll_wait` and `cancel` leave the node unlinked when they say so, and nothing accesses an unlinked node. A node points
 //    to nodes alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they are in is

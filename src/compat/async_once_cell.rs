@@ -151,13 +151,13 @@ impl<T, F> Lazy<T, F> {
 
     /// Returns the value, or the unfinished future.
     ///
-    /// # Errors
-    ///
-    /// Returns the future if it has not finished.
-    ///
     /// # Panics
     ///
     /// Panics if the future has panicked.
+    ///
+    /// # Errors
+    ///
+    /// Returns the future if it has not finished.
     pub fn into_parts(self) -> Result<T, F> {
         self.lazy.into_parts()
     }

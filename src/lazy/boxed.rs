@@ -475,14 +475,6 @@ box_lazy! {
     /// (`cfg(target_has_atomic = "ptr")`). On other targets, box the future of a [`Lazy`](crate::Lazy), whose driver must be
     /// polled or dropped, or declare a [`lazy!`](crate::lazy!) static.
     ///
-    /// # Costs
-    ///
-    /// Each wake of the future wakes every waiter. Access to the value costs two loads, the second of which is `Acquire`.
-    ///
-    /// A `BoxLazy` is one word larger than the larger of a `Box<dyn ..>` and the value, plus a discriminant of one word if
-    /// neither type has a niche. It allocates twice: the box, which is freed when the future returns the value, and four
-    /// words that the wakers share. Waiters allocate nothing.
-    ///
     /// # Unwind safety
     ///
     /// It is neither `UnwindSafe` nor `RefUnwindSafe`, because the box can contain any future. The same holds for std's
@@ -499,6 +491,14 @@ box_lazy! {
     /// let get = AssertUnwindSafe(|| block_on(lazy.get()));
     /// assert_eq!(catch_unwind(get).unwrap(), &1);
     /// ```
+    ///
+    /// # Costs
+    ///
+    /// Each wake of the future wakes every waiter. Access to the value costs two loads, the second of which is `Acquire`.
+    ///
+    /// A `BoxLazy` is one word larger than the larger of a `Box<dyn ..>` and the value, plus a discriminant of one word if
+    /// neither type has a niche. It allocates twice: the box, which is freed when the future returns the value, and four
+    /// words that the wakers share. Waiters allocate nothing.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The blocking methods: threads wait for the same cells as tasks, at the same time, and either can initialize.
+//! The blocking methods. Threads and tasks can wait for a cell concurrently, and either can initialize it.
 
 use core::{
     convert::Infallible,

@@ -41,7 +41,7 @@ pub(crate) trait HasRawCell {
         }
     }
 
-    /// Returns the value or the claim, or `None` while an initializer runs. It looks at the state once.
+    /// Returns the value or the claim, or `None` while an initializer runs. Never waits.
     #[inline(always)]
     fn acquire(&self) -> Option<Acquired<'_, Self>> {
         match self.raw().try_claim() {
@@ -94,7 +94,7 @@ pin_project! {
         #[inline(always)]
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            // SAFETY: this future alone uses the waiter, and with this backend alone.
+            // SAFETY: only this future uses the waiter, and only with this backend.
             unsafe { this.awaited.raw().backend().cancel(this.waiter) };
         }
     }
@@ -183,7 +183,7 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         let this = self.project();
         let backend = this.awaited.raw().backend();
         deadlock::assert_outside(backend, Runner::Task(cx.waker()));
-        // SAFETY: this future alone uses the waiter, one call at a time, and with this backend alone. A waiter that is
+        // SAFETY: only this future uses the waiter, one call at a time, and only with this backend. A waiter that is
         // not `Unpin` is pinned with this future, whose drop cancels it.
         let poll = unsafe { backend.poll_wait(this.waiter, cx) };
         if poll.is_pending() {

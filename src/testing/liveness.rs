@@ -102,7 +102,7 @@ pub fn waiting_comes_to_rest<B: Backend>() {
     let _waiters = crowd(&backend, 17, mixed);
 }
 
-/// A waiter that is polled again and again is woken like any other.
+/// A waiter that was polled repeatedly is woken like any other.
 pub fn spurious_polls_are_harmless<B: Backend>() {
     for outcome in OUTCOMES {
         let backend = B::UNINIT;

@@ -313,7 +313,7 @@ fn require_state<B: Backend>(backend: &B, expected: State, when: &str) {
 fn require_claim_refused<B: Backend>(backend: &B, state: State) {
     match Claim::try_take(backend) {
         Ok(claim) => {
-            // Two would end the same initialization.
+            // If it were dropped, the initialization would be ended twice.
             claim.forget();
             require!(false, Exclusion, "`try_claim` returned `Ok` in {state:?}");
         }

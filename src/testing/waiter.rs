@@ -90,8 +90,8 @@ impl<'a, B: Backend> Waiter<'a, B> {
     pub(super) fn poll(&mut self) -> Poll<()> {
         let waker = self.task.waker();
         self.wakes_before = self.task.wakes();
-        // SAFETY: the waiter is used with this backend alone, by its owner alone, and is unregistered before
-        // its memory is given up: by `drop`, or by `into_remains`.
+        // SAFETY: the waiter is used with this backend only, by its owner only, and is unregistered before
+        // its memory is freed or reused: by `drop`, or by `into_remains`.
         unsafe { (self.backend).poll_wait(self.waiter.as_mut(), &mut Context::from_waker(&waker)) }
     }
 

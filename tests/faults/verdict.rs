@@ -59,7 +59,7 @@ fn wrong_panics(record: &Record) -> Vec<Wrong> {
 fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
     if call.is_unwinding {
         // "The first panic propagates; later panics are discarded"; and "with `std`, a panic in its destructor is
-        // swallowed".
+        // discarded".
         return vec![None];
     }
     let starter = match call.who {

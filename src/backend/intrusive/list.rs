@@ -12,7 +12,7 @@
 //! first passive waiter. Both ends of both lanes are at most three steps from the head, so that a failed initializer
 //! never walks over the passive waiters.
 //!
-//! A node finds out by itself whether it is at an end of its lane. It is not the first node if `prev.next` leads back
+//! The links show whether a node is at an end of its lane. It is not the first node if `prev.next` leads back
 //! to it, and not the last node if `next.prev` does. The head is read and written only where a lane's end changes.
 //!
 //! # Fields of a node
@@ -20,11 +20,11 @@
 //! | field | while the node is not linked | while the node is linked |
 //! |---|---|---|
 //! | `prev` | null; read by the owner of the node | never null; read by any thread, written by the holder of the lock |
-//! | `payload` | uninitialized | read by the owner of the node and the holder of the lock; replaced by its owner, who holds the lock |
-//! | `next` | the kind alone; read by the owner of the node | read and written by the holder of the lock |
+//! | `payload` | uninitialized | read by the owner of the node and the holder of the lock; replaced by its owner, under the lock |
+//! | `next` | the kind only; read by the owner of the node | read and written by the holder of the lock |
 //!
 //! Clearing `prev` is the last access of the list to a node that it unlinks. The owner of the node may see that
-//! without the lock, and free the node at once.
+//! without the lock, and free the node immediately.
 
 use core::{marker::PhantomPinned, mem::MaybeUninit, pin::Pin, ptr, ptr::NonNull, slice};
 
@@ -155,7 +155,7 @@ impl<P> Node<P> {
     }
 }
 
-/// The list in the hands of the holder of its lock, who takes the head from the word and puts it back there.
+/// The list, as the holder of its lock accesses it. The holder loads the head from the word and stores it back.
 #[derive(Debug)]
 pub(crate) struct List<P> {
     /// The first claimant, or the first passive waiter if there is no claimant, or null.
@@ -350,7 +350,7 @@ impl<P> List<P> {
         count_step();
         // SAFETY: the list leads to valid nodes only, and the node that `push` was given is valid.
         let node = unsafe { node.as_ref() };
-        // ORDERING: Relaxed: other threads learn no more from it than that the node is linked.
+        // ORDERING: Relaxed: other threads only check whether the node is linked.
         node.prev.store(prev.as_ptr(), Ordering::Relaxed);
     }
 

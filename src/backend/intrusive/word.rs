@@ -222,7 +222,7 @@ impl<'a> ListGuard<'a> {
         Self {
             word,
             state: found.0.addr() & STATE,
-            // SAFETY: the holder of the lock alone uses the list (invariant 1); linked nodes are valid (invariant 3).
+            // SAFETY: only the holder of the lock uses the list (invariant 1). Linked nodes are valid (invariant 3).
             list: unsafe { List::from_head(head) },
             _critical_section: critical_section,
         }
