@@ -560,7 +560,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Cancel safety
     ///
-    /// See [`get_or_init`](Self::get_or_init#cancel-safety).
+    /// The cancel safety of [`get_or_init`](Self::get_or_init) applies.
     ///
     /// # Examples
     ///
@@ -689,7 +689,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Cancel safety
     ///
-    /// See [`get_mut_or_init`](Self::get_mut_or_init#cancel-safety).
+    /// The cancel safety of [`get_mut_or_init`](Self::get_mut_or_init) applies.
     ///
     /// # Examples
     ///
