@@ -35,7 +35,7 @@
 //! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
 //! | `tracing` | | [a span for each initializer](#tracing), and events for its outcome and for each waiter that starts to wait |
 //! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
-//! | `defmt` | | [`defmt::Format`] for the cells, the lazies, the errors and [`State`], with the output of `Debug` |
+//! | `defmt` | | [`defmt::Format`](https://docs.rs/defmt/latest/defmt/trait.Format.html) for the cells, the lazies, the errors and [`State`], with the output of `Debug` |
 //! | `critical-section` | | changes to a cell are made in critical sections: for interrupt handlers, and for targets that have atomic loads and stores but no compare-and-swap |
 //! | `portable-atomic` | | atomics of that crate: an alternative for targets without compare-and-swap, and required on targets without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`] |

@@ -11,8 +11,8 @@ newtype! {
     ///   claimant is woken, and the others wait for it even if it is never polled.
     /// - If a waker panics, the other waiters are woken nevertheless.
     /// - A future that is polled after it has completed panics with a message.
-    /// - The blocking methods need the feature `blocking`. The documentation of
-    ///   [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking) says what they do inside a task.
+    /// - The blocking methods need the feature `blocking`. The documentation of [`OnceCell::wait_blocking`] describes what they
+    ///   do inside a task.
     /// - `Debug` shows `OnceCell(<uninit>)` for an empty cell, and not `OnceCell(<uninitialized>)`.
     ///
     /// # Examples
@@ -27,6 +27,14 @@ newtype! {
     /// assert_eq!(cell.try_set(2), Err(2));
     /// # });
     /// ```
+    #[cfg_attr(
+        feature = "blocking",
+        doc = "\n[`OnceCell::wait_blocking`]: crate::OnceCell::wait_blocking"
+    )]
+    #[cfg_attr(
+        not(feature = "blocking"),
+        doc = "\n[`OnceCell::wait_blocking`]: https://docs.rs/oncelot/latest/oncelot/struct.OnceCell.html#method.wait_blocking"
+    )]
     OnceCell
 }
 accessors!(OnceCell);
