@@ -87,6 +87,16 @@ impl<T> OnceLock<T> {
     /// Panics if `init` panics; the cell is then empty again. Panics if `init` calls `get_or_init` on its own cell. With the
     /// feature `blocking`, only debug builds panic in that case, and in other builds the call never returns. Without the feature
     /// `blocking`, panics if another initializer is running, such as an asynchronous one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::compat::embassy_sync::OnceLock;
+    ///
+    /// let cell = OnceLock::new();
+    /// assert_eq!(cell.get_or_init(|| 1), &1);
+    /// assert_eq!(cell.get_or_init(|| 2), &1);
+    /// ```
     #[cfg_attr(
         feature = "blocking",
         doc = "\n[`OnceCell::get_or_init_blocking`]: crate::OnceCell::get_or_init_blocking"
