@@ -41,7 +41,7 @@ impl Snapshot {
         }
     }
 
-    /// INITIALIZING in the next attempt.
+    /// Returns INITIALIZING in the next attempt.
     #[inline]
     fn claimed(self) -> Self {
         Self((self.0 & !STATE).wrapping_add(ATTEMPT) | INITIALIZING)

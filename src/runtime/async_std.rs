@@ -25,7 +25,7 @@ pub(crate) fn assert_outside_tasks() {
     // `try_current` also returns `None` on a thread whose thread-locals have been destroyed, which runs no task.
     assert!(
         task::try_current().is_none(),
-        "blocking call in a task of async-std; use the async method, or call this in \
+        "blocking call in an async-std task; use the async method, or call this in \
          `async_std::task::spawn_blocking`"
     );
 }

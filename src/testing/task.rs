@@ -39,7 +39,7 @@ pub(super) struct Task {
     /// The number of times that the hook has run.
     runs: AtomicUsize,
     wakes: AtomicUsize,
-    /// How many wakers of this task there are.
+    /// The number of wakers of this task.
     wakers: AtomicUsize,
 }
 
@@ -51,7 +51,7 @@ impl Task {
         Self::drop_raw,
     );
 
-    /// Only counts.
+    /// Creates a task without a hook.
     pub(super) fn new() -> Arc<Self> {
         Self::hooked(None)
     }
@@ -98,7 +98,7 @@ impl Task {
         self.is_armed.store(false, SeqCst);
     }
 
-    /// How often the hook has run.
+    /// Returns the number of times that the hook has run.
     pub(super) fn runs(&self) -> usize {
         self.runs.load(SeqCst)
     }
@@ -107,7 +107,7 @@ impl Task {
         self.wakes.load(SeqCst)
     }
 
-    /// How many wakers of this task there are.
+    /// Returns the number of wakers of this task.
     pub(super) fn wakers(&self) -> usize {
         self.wakers.load(SeqCst)
     }
@@ -125,7 +125,7 @@ impl Task {
         }
     }
 
-    /// What a new waker owns.
+    /// Returns the data of a new waker, and counts the waker.
     fn raw(self: &Arc<Self>) -> *const () {
         self.wakers.fetch_add(1, SeqCst);
         Arc::into_raw(Arc::clone(self)).cast()

@@ -179,7 +179,7 @@ impl<B: Backend> Drop for Waiter<'_, B> {
     }
 }
 
-/// Sleeping waiters, oldest first.
+/// Creates `count` sleeping waiters, oldest first.
 #[track_caller]
 pub(super) fn crowd<B: Backend>(
     backend: &B,

@@ -413,7 +413,7 @@ mod tests {
         unsafe { list.push(node.as_ref(), kind(node)) };
     }
 
-    /// A list in which each node has its index as its payload.
+    /// Creates a list in which the payload of each node is its index.
     fn list_of(nodes: &[TestNode]) -> List<u32> {
         // SAFETY: a null head is an empty list.
         let mut list = unsafe { List::from_head(ptr::null_mut()) };
@@ -485,8 +485,8 @@ mod tests {
         assert_eq!(drain(&mut list), [0, 2]);
     }
 
-    /// Every mix of kinds up to six nodes, any two of the nodes unlinked one after the other: the rest stays in order,
-    /// and newcomers are appended to their lanes.
+    /// For every mix of kinds of up to six nodes, any two nodes are unlinked one after the other: the rest stays in order,
+    /// and new nodes are appended to their lanes.
     #[test]
     fn any_two_nodes_of_any_mix_can_be_unlinked() {
         for len in 2..=6_u32 {
@@ -520,7 +520,8 @@ mod tests {
         }
     }
 
-    /// From every mix of kinds up to six nodes: up to each node of the first lane, in batches of every size.
+    /// From every mix of kinds of up to six nodes, the front is popped up to each node of the first lane, in batches of every
+    /// size.
     #[test]
     fn the_front_of_any_mix_can_be_popped_up_to_any_node() {
         for len in 1..=6_u32 {

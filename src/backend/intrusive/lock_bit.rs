@@ -146,7 +146,7 @@ mod tests {
     #[cfg(all(target_os = "linux", not(miri)))]
     #[test]
     fn a_thread_that_waits_long_for_the_lock_sleeps() {
-        /// How often the thread has gone to sleep. A yield is not counted.
+        /// Returns the number of times that the thread has gone to sleep. A yield is not counted.
         fn sleeps() -> u32 {
             std::fs::read_to_string("/proc/thread-self/status")
                 .expect("Linux has it")

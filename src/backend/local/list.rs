@@ -324,7 +324,7 @@ mod tests {
         unsafe { list.push(node.as_ref(), name) };
     }
 
-    /// A list in which each node has its index as its payload.
+    /// Creates a list in which the payload of each node is its index.
     fn list_of(nodes: &[TestNode]) -> List<u32> {
         let list = List::new(2);
         for (node, name) in nodes.iter().zip(0..) {
@@ -363,8 +363,8 @@ mod tests {
         assert!(nodes.iter().all(|node| !node.is_linked()));
     }
 
-    /// Every mix of kinds up to six nodes, any two of the nodes unlinked one after the other: the rest stays in order,
-    /// newcomers are appended to their lanes, and the tag and the kinds stay.
+    /// For every mix of kinds of up to six nodes, any two nodes are unlinked one after the other: the rest stays in order,
+    /// new nodes are appended to their lanes, and the tag and the kinds stay.
     #[test]
     fn any_two_nodes_of_any_mix_can_be_unlinked() {
         for len in 2..=6_u32 {
