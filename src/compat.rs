@@ -39,7 +39,7 @@ use core::{
 
 use pin_project_lite::pin_project;
 
-/// Defines a newtype around [`OnceCell`](crate::OnceCell), with what every peer's cell has.
+/// Defines a newtype around [`OnceCell`](crate::OnceCell), with the methods that the cells of all peers have.
 macro_rules! newtype {
     ($(#[$attribute:meta])* $name:ident) => {
         $(#[$attribute])*

@@ -23,7 +23,7 @@
 //! # What is not reported
 //!
 //! The detection reports a wait only if the stack and the waker show that it is a part of the initializer. Each of these
-//! waits may be a deadlock, and looks exactly like a wait that ends:
+//! waits may be a deadlock, but cannot be distinguished from a wait that ends:
 //!
 //! - **A wait that another waker polls.** An initializer may block on an executor that runs other tasks, and they may wait
 //!   for the cell: they end after the initializer does. The futures inside a `FuturesUnordered` and the futures of `lazy!`
@@ -33,14 +33,14 @@
 //!   loop may have that waker.
 //! - **Two branches of one `join!` or `select!`** in which the initializer of A awaits B, and the initializer of B awaits A.
 //!   The branches are polled one after the other: when the second one waits, the frame of the first one is gone. Recording
-//!   which initializer waits for which cell would not help. Each of the two may await the other cell beside a timeout, or
-//!   beside another source of the value, and the cells cannot see what else an initializer waits for.
+//!   which initializer waits for which cell would not help. Each of the two may await the other cell with a timeout, or
+//!   concurrently with another source of the value, and the cells cannot observe what else an initializer waits for.
 //! - **A guard that is held while its cell is awaited.** The claim is a value: the task that waits may have passed it to
 //!   another task or thread, which sets it. A guard does not record where it is.
 //!
-//! # What is reported although it ends
+//! # False positives
 //!
-//! - A wait for the own cell beside a timeout. Its branch can never win, but the timeout can.
+//! - A wait for the own cell with a timeout. The branch of the wait can never win, but the timeout can.
 //! - A wait of another task that is polled inside the initializer with the same waker, whose data is not null. That
 //!   takes an executor that gives all tasks one waker, and an initializer that blocks on it.
 //!
@@ -73,7 +73,7 @@ pub(crate) use self::disabled::*;
 use core::panic::Location;
 use core::{fmt, task::Waker};
 
-/// What runs an initializer, or waits.
+/// The task or thread that runs an initializer, or waits.
 #[derive(Clone, Copy)]
 #[allow(dead_code, reason = "read only where the detection is enabled")]
 pub(crate) enum Runner<'a> {
@@ -128,7 +128,7 @@ mod enabled {
 
     use super::{Origin, Runner};
 
-    /// How many frames a thread has at most. Initializers that are nested more deeply have no frames.
+    /// The maximum number of frames of a thread. More deeply nested initializers are not tracked.
     const DEPTH: usize = 16;
 
     type Frames = [Cell<Option<Frame>>; DEPTH];
@@ -152,7 +152,7 @@ mod enabled {
         part: Part,
     }
 
-    /// What runs in a frame.
+    /// The code that runs in a frame.
     #[derive(Clone, Copy)]
     enum Part {
         Initializer(Initializer),

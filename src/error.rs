@@ -1,12 +1,11 @@
-//! The errors of the methods that fill a cell without waiting.
+//! The errors of cells.
 
 use core::fmt;
 
-/// Why a value could not be put into a cell, and the value itself.
+/// The error of [`OnceCell::set`](crate::OnceCell::set) and [`OnceCell::try_insert`](crate::OnceCell::try_insert), which
+/// contains the rejected value.
 ///
-/// Returned by [`OnceCell::set`](crate::OnceCell::set) and
-/// [`OnceCell::try_insert`](crate::OnceCell::try_insert). Nothing is lost: the value is inside, and
-/// [`into_inner`](Self::into_inner) gives it back.
+/// [`into_inner`](Self::into_inner) returns the value.
 ///
 /// # Examples
 ///
@@ -26,17 +25,17 @@ pub enum SetError<T> {
 }
 
 impl<T> SetError<T> {
-    /// Whether the cell already held a value.
+    /// Returns `true` if the cell already held a value.
     pub fn is_already_init_err(&self) -> bool {
         matches!(self, Self::AlreadyInitializedError(_))
     }
 
-    /// Whether an initializer was running.
+    /// Returns `true` if an initializer was running.
     pub fn is_initializing_err(&self) -> bool {
         matches!(self, Self::InitializingError(_))
     }
 
-    /// The value that could not be put into the cell.
+    /// Returns the rejected value.
     pub fn into_inner(self) -> T {
         match self {
             Self::AlreadyInitializedError(value) | Self::InitializingError(value) => value,
@@ -57,9 +56,7 @@ impl<T> fmt::Display for SetError<T> {
 
 impl<T: fmt::Debug> core::error::Error for SetError<T> {}
 
-/// The error of a call that cannot wait for the initializer that is running.
-///
-/// Returned by [`OnceCell::try_get_or_init`](crate::OnceCell::try_get_or_init).
+/// The error of [`OnceCell::try_get_or_init`](crate::OnceCell::try_get_or_init), which cannot wait for a running initializer.
 ///
 /// # Examples
 ///
@@ -87,10 +84,10 @@ impl fmt::Display for InitializingError {
 
 impl core::error::Error for InitializingError {}
 
-/// The error of a call that makes or waits for one attempt to initialize a cell.
+/// The error of [`OnceCell::get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared), which makes or waits for one
+/// attempt to initialize a cell.
 ///
-/// Returned by [`OnceCell::get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared). `E` is the error of the
-/// initializer.
+/// `E` is the error of the initializer.
 ///
 /// # Examples
 ///
@@ -117,7 +114,7 @@ pub enum SharedInitError<E> {
     OtherFailed,
 }
 
-/// Converts the error of an initializer, for the operator `?` in a function that also returns errors of its own.
+/// Converts the error of an initializer, so that `?` can be used in a function that returns a `SharedInitError`.
 impl<E> From<E> for SharedInitError<E> {
     fn from(error: E) -> Self {
         Self::Failed(error)

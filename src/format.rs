@@ -1,4 +1,4 @@
-//! `defmt::Format`, which shows the same as `Debug` (feature `defmt`).
+//! `defmt::Format` (feature `defmt`), with the output of `Debug`.
 //!
 //! The errors and the enums derive it where they are declared.
 
@@ -23,7 +23,7 @@ impl<T: Format> Format for Content<'_, T> {
         match self.value {
             Some(value) => value.format(f),
             None if self.state == State::Uninit => write!(f, "<uninit>"),
-            // Or the cell became ready after the caller looked for the value.
+            // If the state is READY, the cell became ready after the caller looked for the value.
             None => write!(f, "<initializing>"),
         }
     }

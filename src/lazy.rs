@@ -1,4 +1,4 @@
-//! A value that one future computes, and that any waiter drives.
+//! [`Lazy`].
 
 use core::{
     fmt,
@@ -26,16 +26,17 @@ pub(crate) mod boxed;
 mod computation;
 
 pin_project! {
-    /// A value that one future computes. The future is stored in place, and *any* waiter drives it.
+    /// A value computed on first access by a future that is stored inline and can be polled by *any* waiting task.
     ///
     /// An [`OnceCell`](crate::OnceCell) runs an initializer inside the future of one task, and starts over if that task is
-    /// cancelled. A `Lazy` contains the computation: if the task that drives it is cancelled, no work is lost and none is
-    /// repeated. The next waiter that is polled resumes the computation.
+    /// cancelled. A `Lazy` contains the future: if the task that polls it is cancelled, no work is lost and none is
+    /// repeated. The next waiter to be polled continues the computation.
     ///
-    /// The computation makes progress only while its driver is polled. The driver is the first task that asks for the
-    /// value. If the driver's future is dropped, every waiter is woken, and the first one to be polled becomes the driver. A
-    /// driver that is neither polled nor dropped blocks the other waiters, because the computation would wake the driver's
-    /// task. A `BoxLazy` and a [`lazy!`](crate::lazy!) static have wakers of their own and do not have that limit.
+    /// The task that polls the future is the *driver*. It is the first task that asks for the value, and the computation makes
+    /// progress only while the driver is polled. If the driver is cancelled, every waiter is woken, and the first one to be
+    /// polled becomes the driver. A driver that is neither polled nor dropped blocks the other waiters, because the future wakes
+    /// the driver's task only. A `BoxLazy` and a [`lazy!`](crate::lazy!) static have wakers of their own and do not have that
+    /// limit.
     ///
     /// See [cancellation](crate::guide::cancellation) in the guide.
     ///
@@ -47,15 +48,13 @@ pin_project! {
     ///
     /// # Poisoning
     ///
-    /// If the future panics, it cannot be polled again, and the `Lazy` has no other: it is poisoned, and every later call
-    /// that asks for the value panics. The future is dropped at once. With the feature `std`, a panic of its destructor is
-    /// swallowed.
+    /// If the future panics, the `Lazy` is poisoned and every later call that asks for the value panics, because the future
+    /// cannot be restarted. The future is dropped immediately. With the feature `std`, a panic of its destructor is discarded.
     ///
     /// # Costs
     ///
-    /// The value is stored in place of the future, which is dropped as soon as it yields the value. A `Lazy` is one word
-    /// larger than the larger of the two, and another word larger if the compiler finds no room for the tag that tells them
-    /// apart. Access is one load (Acquire). Nothing allocates.
+    /// The value replaces the future, which is dropped as soon as it returns the value. A `Lazy` is one word larger than the
+    /// larger of the two, plus a discriminant if neither type has a niche. Access costs one `Acquire` load. Nothing allocates.
     ///
     /// # Examples
     ///
@@ -92,7 +91,19 @@ impl<T: UnwindSafe + RefUnwindSafe, F: UnwindSafe, B: Backend> RefUnwindSafe for
 
 /// Constructors with the default backend.
 impl<T, F: Future<Output = T>> Lazy<T, F> {
-    /// Creates a `Lazy` whose value `future` computes when a task asks for it.
+    /// Creates a `Lazy` whose value `future` computes on first access.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use oncelot::Lazy;
+    ///
+    /// let lazy = pin!(Lazy::new(async { 1 }));
+    /// assert_eq!(lazy.try_get(), None);
+    /// assert_eq!(futures_lite::future::block_on(lazy.as_ref().get()), &1);
+    /// ```
     #[must_use]
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn new(future: F) -> Self {
@@ -102,6 +113,17 @@ impl<T, F: Future<Output = T>> Lazy<T, F> {
 
 impl<T, F> Lazy<T, F> {
     /// Creates a `Lazy` that already has its value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::Ready;
+    ///
+    /// use oncelot::Lazy;
+    ///
+    /// let lazy = Lazy::<u32, Ready<u32>>::with_value(1);
+    /// assert_eq!(lazy.try_get(), Some(&1));
+    /// ```
     #[must_use]
     pub const fn with_value(value: T) -> Self {
         Self::with_backend_and_value(value)
@@ -109,7 +131,18 @@ impl<T, F> Lazy<T, F> {
 }
 
 impl<T, F, B: Backend> Lazy<T, F, B> {
-    /// Creates a `Lazy` whose value `future` computes, with the backend that its type names.
+    /// Creates a `Lazy` whose value `future` computes on first access, with the backend `B`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::{Ready, ready};
+    ///
+    /// use oncelot::{Lazy, backend::Local};
+    ///
+    /// let lazy = Lazy::<u32, Ready<u32>, Local>::with_backend(ready(1));
+    /// assert_eq!(futures_lite::future::block_on(lazy.get_unpin()), &1);
+    /// ```
     #[must_use]
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn with_backend(future: F) -> Self {
@@ -119,7 +152,18 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
         }
     }
 
-    /// Creates a `Lazy` that already has its value, with the backend that its type names.
+    /// Creates a `Lazy` that already has its value, with the backend `B`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::Ready;
+    ///
+    /// use oncelot::{Lazy, backend::Local};
+    ///
+    /// let lazy = Lazy::<u32, Ready<u32>, Local>::with_backend_and_value(1);
+    /// assert_eq!(lazy.try_get(), Some(&1));
+    /// ```
     #[must_use]
     pub const fn with_backend_and_value(value: T) -> Self {
         Self {
@@ -128,7 +172,22 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
         }
     }
 
-    /// Returns the value, or `None` if it is not computed yet. Never waits and never polls the future: one load (Acquire).
+    /// Returns the value, or `None` if it is not computed yet.
+    ///
+    /// Never waits and never polls the future; costs one `Acquire` load.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::ready;
+    ///
+    /// use oncelot::Lazy;
+    ///
+    /// let lazy = Lazy::new(ready(1));
+    /// assert_eq!(lazy.try_get(), None);
+    /// futures_lite::future::block_on(lazy.get_unpin());
+    /// assert_eq!(lazy.try_get(), Some(&1));
+    /// ```
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
         HasRawCell::get(self)
@@ -144,6 +203,20 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     }
 
     /// Returns a mutable reference to the value, or `None` if it is not computed yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use oncelot::Lazy;
+    ///
+    /// let mut lazy = pin!(Lazy::new(async { 1 }));
+    /// assert_eq!(lazy.as_mut().try_get_mut(), None);
+    /// futures_lite::future::block_on(lazy.as_ref().get());
+    /// *lazy.as_mut().try_get_mut().unwrap() += 1;
+    /// assert_eq!(lazy.try_get(), Some(&2));
+    /// ```
     pub fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut T> {
         // SAFETY: the pinned future is not moved, and the value is not pinned.
         unsafe { self.get_unchecked_mut() }.value_mut()
@@ -154,36 +227,74 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
     }
 
     /// Returns the value, or drops the unfinished future and returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::ready;
+    ///
+    /// use oncelot::Lazy;
+    ///
+    /// let lazy = Lazy::new(ready(1));
+    /// futures_lite::future::block_on(lazy.get_unpin());
+    /// assert_eq!(lazy.into_inner(), Some(1));
+    /// assert_eq!(Lazy::new(ready(1)).into_inner(), None);
+    /// ```
     pub fn into_inner(mut self) -> Option<T> {
         self.computation.take_value()
     }
 
-    /// Returns the value, or the unfinished future.
+    /// Returns the value, or the unfinished future if there is no value yet.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the future has panicked.
     ///
     /// # Errors
     ///
     /// Returns the future if it has not finished.
     ///
-    /// # Panics
+    /// # Examples
     ///
-    /// Panics if the future has panicked.
+    /// ```
+    /// use oncelot::Lazy;
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let lazy = Lazy::new(async { 1 });
+    /// let future = lazy.into_parts().unwrap_err();
+    /// assert_eq!(future.await, 1);
+    /// # });
+    /// ```
     pub fn into_parts(mut self) -> Result<T, F> {
         self.computation.take_parts()
     }
 }
 
 impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
-    /// Waits for the value. Drives the computation if no other task does.
+    /// Waits for the value, polling the future if no other task is doing so.
     ///
     /// # Panics
     ///
-    /// Panics if the future panics, or has panicked before: then the `Lazy` is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// Panics if the future panics, or has panicked before, which has poisoned the `Lazy`. Panics if waking a waiter
+    /// panics, after all waiters have been woken, or if cloning or dropping the task's own waker panics. Panics if the
     /// future awaits its own `Lazy`, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, no work is lost: the next waiter that is polled resumes the computation.
+    /// If the returned future is dropped, no work is lost: the next waiter to be polled continues the computation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use oncelot::Lazy;
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let answer = pin!(Lazy::new(async { 6 * 7 }));
+    /// assert_eq!(answer.as_ref().get().await, &42);
+    /// # });
+    /// ```
     #[inline]
     pub fn get(self: Pin<&Self>) -> GetLazy<'_, T, F, B> {
         GetLazy {
@@ -192,6 +303,17 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     }
 
     /// Waits for the value as [`get`](Self::get) does, if the future is `Unpin`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::Lazy;
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let answer = Lazy::new(Box::pin(async { 6 * 7 }));
+    /// assert_eq!(answer.get_unpin().await, &42);
+    /// # });
+    /// ```
     #[inline]
     pub fn get_unpin(&self) -> GetLazy<'_, T, F, B>
     where
@@ -219,7 +341,7 @@ impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
 }
 
 /// Shows the value. If there is none, shows `<initializing>` while a task drives the future, and `<uninit>` otherwise: before
-/// the first task, after a driver was cancelled, and if the `Lazy` is poisoned.
+/// the first poll, after the driver was cancelled, and if the `Lazy` is poisoned.
 impl<T: fmt::Debug, F, B: Backend> fmt::Debug for Lazy<T, F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.try_get().map(|value| value as &dyn fmt::Debug);
@@ -259,7 +381,7 @@ pin_project! {
     }
 }
 
-/// A task that drives the computation between its polls. Dropping it releases the claim.
+/// The claim of the driver between its polls. Dropping it releases the claim.
 struct Driver<'a, T, F, B: Backend> {
     lazy: &'a Lazy<T, F, B>,
     claim: Claim<&'a RawCell<(), B>>,

@@ -1,5 +1,5 @@
-//! An asynchronous `OnceCell` for every executor: one word beside the value, no allocation, no runtime, no
-//! standard library.
+//! An asynchronous `OnceCell` for every executor: one word of overhead, no allocation, no runtime, and no need for the standard
+//! library.
 //!
 //! ```
 //! use oncelot::OnceCell;
@@ -17,8 +17,8 @@
 //! Any number of tasks may ask for the value concurrently. One of them runs the initializer, and the others wait. If the
 //! initializer fails, panics or is cancelled, another waiting task retries. No waiter depends on another waiter being polled.
 //!
-//! [`OnceCell`] is the main type. The [guide] says which of the other types and methods fits which case, and has recipes, the
-//! features for each target, migration tables, and figures:
+//! [`OnceCell`] is the main type. The [guide] helps to choose among the other types and methods, and contains recipes, the
+//! features for each target, migration tables, and measurements:
 //! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
 //! [performance] · [backends].
 //!
@@ -29,56 +29,57 @@
 //!
 //! | feature | default | what it does |
 //! |---|---|---|
-//! | `std` | yes | a thread that meets the lock of the waiter list spins, then yields, then sleeps; panics of several wakers are survived; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
+//! | `std` | yes | a thread that finds the waiter list locked spins, then yields, then sleeps; a second panicking waker does not abort the process; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`], on targets with compare-and-swap for pointers |
-//! | `blocking` | | threads wait on the same cells as tasks, as in [`OnceCell::wait_blocking`] |
+//! | `blocking` | | blocking methods for threads, such as [`OnceCell::wait_blocking`] |
 //! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
-//! | `tracing` | | [a span for each initializer](#tracing), and events for how it ends and for a waiter that begins to wait |
+//! | `tracing` | | [a span for each initializer](#tracing), and events for its outcome and for each waiter that starts to wait |
 //! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
-//! | `defmt` | | `defmt::Format` for the cells, the lazies, the errors and [`State`], which shows what `Debug` shows |
-//! | `critical-section` | | changes happen in critical sections: for interrupt handlers, and for targets without compare-and-swap that have atomic loads and stores |
-//! | `portable-atomic` | | atomics from that crate: the other way for targets without compare-and-swap, and the only one for those without atomic loads and stores |
+//! | `defmt` | | [`defmt::Format`](https://docs.rs/defmt/latest/defmt/trait.Format.html) for the cells, the lazies, the errors and [`State`], with the output of `Debug` |
+//! | `critical-section` | | changes to a cell are made in critical sections: for interrupt handlers, and for targets that have atomic loads and stores but no compare-and-swap |
+//! | `portable-atomic` | | atomics of that crate: an alternative for targets without compare-and-swap, and required on targets without atomic loads and stores |
 //! | `atomic-waker` | | the backend [`AtomicWaker`] |
-//! | `atomic-waker-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
+//! | `atomic-waker-portable-atomic` | | the backend [`AtomicWaker`] for targets without compare-and-swap, with `portable-atomic` |
 //! | `event-listener` | | the backend [`EventListener`], with the locks of `std`; includes `std` |
-//! | `event-listener-alloc` | | the same backend without `std`: its lock spins |
-//! | `event-listener-critical-section` | | the same backend without `std`, with `critical-section`: its lock is a critical section |
-//! | `event-listener-portable-atomic` | | the same backend for targets without compare-and-swap, with `portable-atomic` |
+//! | `event-listener-alloc` | | the backend [`EventListener`] without `std`: its lock spins |
+//! | `event-listener-critical-section` | | the backend [`EventListener`] without `std`, with `critical-section`: its lock is a critical section |
+//! | `event-listener-portable-atomic` | | the backend [`EventListener`] for targets without compare-and-swap, with `portable-atomic` |
 //! | `testing` | | the conformance suite for backends, [`conformance_tests!`] |
 //!
-//! Without features, the only dependency is `pin-project-lite`. Features only add: what a cell promises is the same with any of them. Five of them
-//! are felt by every crate of a program, as one of them turns them on for all:
+//! Without features, the only dependency is `pin-project-lite`. Features are additive: none of them changes the guarantees of a
+//! cell. Because Cargo unifies features, some of them affect every crate in the build:
 //!
-//! - `critical-section` chooses how changes are kept apart, and needs an implementation of that crate to be linked.
+//! - `critical-section` makes every change to a cell run in a critical section, and requires an implementation of that crate to
+//!   be linked.
 //! - `tracing` makes cells and futures larger.
 //! - `deadlock-detection` makes futures and lazies larger, and panics where an initializer awaits its own cell.
-//! - `tokio` and `async-std` make blocking calls that have to wait look at the context they are called in: see
+//! - `tokio` and `async-std` make blocking calls that have to wait check whether they were made from an async task: see
 //!   [`OnceCell::wait_blocking`].
 //!
 //! # Tracing
 //!
 //! With the feature `tracing`, each attempt to initialize a cell runs in a span `initialize`, and ends with one event of the
 //! target `oncelot`: at the level `DEBUG` for a value, `WARN` for an error or a cancellation, and `ERROR` for a panic. An
-//! event at the level `TRACE` is emitted when a waiter begins to wait.
+//! event at the level `TRACE` is emitted when a waiter starts to wait.
 //!
-//! A subscriber can use cells, and the cell whose initializer it is called for, as far as this table says:
+//! A subscriber can use other cells without restriction. The cell whose initializer it is called for can be used as follows:
 //!
 //! | the subscriber is called | that cell | what works |
 //! |---|---|---|
 //! | to create, enter or exit the span | is claimed | [`get`](OnceCell::get) and [`state`](OnceCell::state); [`set`](OnceCell::set) fails. **A wait for the cell never ends**; debug builds, and builds with `deadlock-detection`, panic |
 //! | for an event, and to close the span | is released, or ready | everything |
 //!
-//! The cells that a subscriber initializes or waits for while this crate calls it have no spans and events, so that the
-//! subscriber does not call itself. The attempt number `attempt` counts those initializations all the same.
+//! While this crate calls a subscriber, the cells that the subscriber initializes or waits for emit no spans and events, so that
+//! the subscriber is not called recursively. The attempt number `attempt` still counts those initializations.
 //!
 //! The events have a field `duration`, except where the span is disabled, in which case the clock is never read, and on
 //! targets whose `std` has no clock, such as `wasm32-unknown-unknown`.
 //!
 //! # Supported compilers
 //!
-//! Rust 1.85 and later. A higher version would be a minor release.
+//! Rust 1.85 and later. Raising this version requires at least a minor release.
 
-// The links above, to the items of features that are on. Those of the others are at the end.
+// The targets of the links above: first for the items of enabled features, and at the end for all others.
 #![cfg_attr(any(doc, doctest), doc = "", doc = include_str!("guide/links/always.md"))]
 #![cfg_attr(all(any(doc, doctest), feature = "alloc"), doc = include_str!("guide/links/alloc.md"))]
 #![cfg_attr(all(any(doc, doctest), feature = "std"), doc = include_str!("guide/links/std.md"))]
@@ -146,7 +147,7 @@ pub mod __private {
     };
 }
 
-// A part of the crate, and not a test beside it, so that loom is a dependency of the tests alone.
+// A module of the crate and not an integration test, so that loom is a dependency of the tests only.
 #[cfg(all(test, oncelot_loom))]
 #[path = "../tests/loom/mod.rs"]
 mod loom_models;

@@ -1,4 +1,4 @@
-//! The cell.
+//! [`OnceCell`].
 
 use core::{convert::Infallible, fmt};
 
@@ -23,28 +23,29 @@ mod blocking;
 pub(crate) mod futures;
 mod guard;
 
-/// A cell that is written once and read by many, asynchronously.
+/// A cell that can be written to only once, by an asynchronous initializer.
 ///
-/// The value is usually made by a future: [`get_or_init`](Self::get_or_init) and
-/// [`get_or_try_init`](Self::get_or_try_init) run one initializer, however many tasks ask at the same time,
-/// and give everybody a reference to its result. The cell works with every executor, needs no allocator, and
-/// is made by a `const` function, so that it can be a `static`.
+/// Usually, a future computes the value. [`get_or_init`](Self::get_or_init) and
+/// [`get_or_try_init`](Self::get_or_try_init) run one initializer, however many tasks call them concurrently,
+/// and return a reference to its result to every caller. The cell works with every executor, needs no allocator, and
+/// has `const` constructors, so it can be a `static`.
 ///
-/// # What happens when
+/// # Events and effects
 ///
 /// | event | effect |
 /// |---|---|
-/// | the initializer yields a value | all waiters are woken, those of each kind oldest first, and get the value |
-/// | it yields an error, panics, or is dropped | the cell is empty again, and every waiter that could initialize is woken; whoever is polled first is next |
-/// | it ends without a value, and calls of [`get_or_try_init_shared`](Self::get_or_try_init_shared) or [`wait_attempt`](Self::wait_attempt) wait for it | those calls return; none of them runs an initializer |
-/// | a waiting future is dropped | it leaves nothing behind, and nobody's wakeup is lost |
+/// | the initializer returns a value | every waiter is woken, those of each kind oldest first, and gets the value |
+/// | the initializer returns an error, panics, or is dropped | the cell is empty again, and every waiter that can initialize is woken; the first one to be polled retries |
+/// | the initializer ends without a value while calls of [`get_or_try_init_shared`](Self::get_or_try_init_shared) or [`wait_attempt`](Self::wait_attempt) wait for it | those calls return; none of them runs an initializer |
+/// | a waiting future is dropped | its waiter is removed, and no wakeup is lost |
 ///
-/// Nothing is reserved for a waiter, so nobody ever waits for a task that is not being polled, except for the
-/// one that runs the initializer: **an initializer goes on only while its future is polled.** If a `select!`
-/// keeps that future in a branch that it no longer polls, without dropping it, everybody waits. So they do if it is leaked.
-/// A spawned initializer and a [`lazy!`](crate::lazy!) static do not have that limit. See [choosing](crate::guide::choosing) and
-/// [cancellation](crate::guide::cancellation) in the guide; for one cell for each key, see [keys](crate::guide::keys), and for
-/// shutdown, tests and `fork`, see [runtimes](crate::guide::runtimes).
+/// Nothing is reserved for a waiter, so a waiter never depends on another waiter being polled. Every waiter depends on the task
+/// that runs the initializer: **an initializer makes progress only while its future is polled.** If a `select!` keeps that
+/// future in a branch that it no longer polls, without dropping it, all waiters hang. The same happens if that future is
+/// leaked. A spawned initializer and a [`lazy!`](crate::lazy!) static do not have that limit.
+///
+/// In the guide, see [choosing](crate::guide::choosing) and [cancellation](crate::guide::cancellation),
+/// [keys](crate::guide::keys) for one cell for each key, and [runtimes](crate::guide::runtimes) for shutdown, tests and `fork`.
 ///
 /// # Deadlocks
 ///
@@ -54,21 +55,25 @@ mod guard;
 /// where each initializer began. If the initializer of this cell runs the initializer of another cell, and that one awaits this
 /// cell, the message lists both.
 ///
-/// These waits are **not** detected, because they cannot be told from waits that end:
+/// These waits are **not** detected, because they cannot be distinguished from waits that end:
 ///
-/// - a wait in a task that the initializer has spawned, or inside a `FuturesUnordered` or another executor within the task;
+/// - a wait in a task that the initializer spawned, or inside a `FuturesUnordered` or a nested executor;
 /// - a wait that is polled with a waker without data, such as [`Waker::noop`](core::task::Waker::noop);
 /// - two branches of one `join!` in which the initializers of two cells await each other's cell: each initializer could have
 ///   another source for its value, such as a timeout.
 ///
-/// A wait for the own cell beside a timeout is reported, although the timeout would end it. So is the wait of another task
-/// that the initializer polls with its own waker, which some executors do that give all tasks one waker.
+/// There are two false positives: an initializer that awaits its own cell with a timeout, although the timeout would end the
+/// wait; and another task that the initializer polls with its own waker, as an executor does that uses one waker for all tasks.
+///
+/// # Backends
+///
+/// The parameter `B` is the [`Backend`], which stores the state and the waiters. The default is [`Intrusive`].
 ///
 /// # Costs
 ///
 /// The cell is one pointer larger than the value, up to alignment. With the default backend, access to a
-/// ready cell is one atomic load (Acquire), and an initialization that nobody waits for is two
-/// compare-and-swaps; [`Intrusive`] tells the rest. Nothing allocates.
+/// ready cell costs one `Acquire` load, and an initialization without waiters costs two compare-and-swaps. [`Intrusive`]
+/// lists the costs of all operations. Nothing allocates.
 ///
 /// # Examples
 ///
@@ -86,8 +91,6 @@ mod guard;
 /// assert_eq!(CONFIG.get().unwrap(), "configuration");
 /// # });
 /// ```
-///
-/// `B` is the [`Backend`]: what keeps the state and the waiters.
 pub struct OnceCell<T, B: Backend = Intrusive> {
     raw: RawCell<T, B>,
 }
@@ -142,9 +145,9 @@ pub struct OnceCell<T, B: Backend = Intrusive> {
 /// ```
 pub type LocalOnceCell<T> = OnceCell<T, Local>;
 
-/// Making a cell with the default backend.
+/// Constructors with the default backend.
 impl<T> OnceCell<T> {
-    /// Makes an empty cell.
+    /// Creates an empty cell.
     ///
     /// # Examples
     ///
@@ -157,13 +160,29 @@ impl<T> OnceCell<T> {
         Self::with_backend()
     }
 
-    /// The same as [`new`](Self::new), by the name that tokio gives it.
+    /// Creates an empty cell, as [`new`](Self::new) does. This is the name of the function in tokio.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static NUMBER: oncelot::OnceCell<u32> = oncelot::OnceCell::const_new();
+    /// assert_eq!(NUMBER.get(), None);
+    /// ```
     #[must_use]
     pub const fn const_new() -> Self {
         Self::with_backend()
     }
 
-    /// Makes a cell that holds a value if one is given.
+    /// Creates a cell that holds the value in `value`, or an empty cell if `value` is `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::OnceCell;
+    ///
+    /// assert_eq!(OnceCell::new_with(Some(1)).get(), Some(&1));
+    /// assert_eq!(OnceCell::<u32>::new_with(None).get(), None);
+    /// ```
     #[must_use]
     pub fn new_with(value: Option<T>) -> Self {
         match value {
@@ -172,16 +191,23 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// Makes a cell that holds `value`.
+    /// Creates a cell that holds `value`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static NUMBER: oncelot::OnceCell<u32> = oncelot::OnceCell::const_new_with(1);
+    /// assert_eq!(NUMBER.get(), Some(&1));
+    /// ```
     #[must_use]
     pub const fn const_new_with(value: T) -> Self {
         Self::with_backend_and_value(value)
     }
 }
 
-/// Making a cell with any backend.
+/// Constructors with any backend.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// Makes an empty cell with the backend that its type names.
+    /// Creates an empty cell with the backend `B`.
     ///
     /// # Examples
     ///
@@ -189,6 +215,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// use oncelot::{OnceCell, backend::Intrusive};
     ///
     /// static CELL: OnceCell<u32, Intrusive> = OnceCell::with_backend();
+    /// assert!(!CELL.initialized());
     /// ```
     #[must_use]
     pub const fn with_backend() -> Self {
@@ -197,7 +224,16 @@ impl<T, B: Backend> OnceCell<T, B> {
         }
     }
 
-    /// Makes a cell that holds `value`, with the backend that its type names.
+    /// Creates a cell that holds `value`, with the backend `B`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::LocalOnceCell;
+    ///
+    /// let cell = LocalOnceCell::with_backend_and_value(1);
+    /// assert_eq!(cell.get(), Some(&1));
+    /// ```
     #[must_use]
     pub const fn with_backend_and_value(value: T) -> Self {
         Self {
@@ -213,17 +249,27 @@ impl<T, B: Backend> OnceCell<T, B> {
     }
 }
 
-/// Looking.
+/// Access.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// Whether the cell holds a value.
+    /// Returns `true` if the cell holds a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = oncelot::OnceCell::new();
+    /// assert!(!cell.initialized());
+    /// cell.set(1).unwrap();
+    /// assert!(cell.initialized());
+    /// ```
     #[inline]
     pub fn initialized(&self) -> bool {
         self.raw.is_ready()
     }
 
-    /// Returns the state of the cell at this moment. Never waits: one load (Acquire).
+    /// Returns the current state of the cell.
     ///
-    /// Another thread may change the state right away, except for [`State::Ready`], which is final while the cell is shared.
+    /// Never waits; costs one `Acquire` load. Another thread may change the state immediately, except for [`State::Ready`],
+    /// which is final while the cell is shared.
     ///
     /// # Examples
     ///
@@ -246,20 +292,40 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.raw.backend().state()
     }
 
-    /// The value, if there is one. Never waits: one load (Acquire).
+    /// Returns the value, or `None` if the cell is empty or being initialized.
+    ///
+    /// Never waits; costs one `Acquire` load.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = oncelot::OnceCell::new();
+    /// assert_eq!(cell.get(), None);
+    /// cell.set(1).unwrap();
+    /// assert_eq!(cell.get(), Some(&1));
+    /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
         self.raw.get()
     }
 
-    /// The value, if there is one, for changing it. Needs no synchronization, as the cell is borrowed
-    /// exclusively.
+    /// Returns a mutable reference to the value, or `None` if the cell is empty.
+    ///
+    /// The cell is borrowed mutably, so this needs no synchronization.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut cell = oncelot::OnceCell::from(1);
+    /// *cell.get_mut().unwrap() += 1;
+    /// assert_eq!(cell.get(), Some(&2));
+    /// ```
     #[inline]
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.raw.get_mut()
     }
 
-    /// The value, without asking whether there is one.
+    /// Returns the value without checking that the cell is initialized.
     ///
     /// # Panics
     ///
@@ -267,33 +333,41 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Safety
     ///
-    /// The cell holds a value, and that it does happens before this call: this thread has seen
-    /// [`initialized`](Self::initialized) return true, say, or it was told by a thread that has.
+    /// The cell must be initialized, and the initialization must happen before this call: for example, this thread has
+    /// observed [`initialized`](Self::initialized) return `true`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = oncelot::OnceCell::from(1);
+    /// // SAFETY: the cell was created with a value.
+    /// assert_eq!(unsafe { cell.get_unchecked() }, &1);
+    /// ```
     #[inline]
     pub unsafe fn get_unchecked(&self) -> &T {
         debug_assert!(
             self.raw.is_ready(),
             "`OnceCell::get_unchecked` was called on an empty cell; use `get`"
         );
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees that the cell is initialized.
         unsafe { self.raw.get_unchecked() }
     }
 }
 
-/// Filling with a value.
+/// Insertion.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// Puts `value` into the cell if it is empty and nobody is initializing it. Never waits.
+    /// Stores `value` in the cell if the cell is empty and no initializer is running. Never waits.
     ///
     /// For calls in interrupt handlers, see [firmware](crate::guide::firmware#interrupts) in the guide.
     ///
-    /// # Errors
-    ///
-    /// [`SetError::AlreadyInitializedError`] if there is a value, [`SetError::InitializingError`] if an
-    /// initializer is running. Both hand `value` back.
-    ///
     /// # Panics
     ///
-    /// Panics if a waker of a waiter does. The value is set all the same, and everybody is woken.
+    /// Panics if waking a waiter panics. The value is stored nevertheless, and every waiter is woken.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SetError::AlreadyInitializedError`] if the cell holds a value, or [`SetError::InitializingError`] if an
+    /// initializer is running. Both contain `value`.
     ///
     /// # Examples
     ///
@@ -307,15 +381,25 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.try_insert(value).map(drop)
     }
 
-    /// The same as [`set`](Self::set), and gives the value in its place.
-    ///
-    /// # Errors
-    ///
-    /// As [`set`](Self::set).
+    /// Stores `value` in the cell as [`set`](Self::set) does, and returns a reference to the stored value.
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set).
+    /// Panics as [`set`](Self::set) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`set`](Self::set).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::{OnceCell, SetError};
+    ///
+    /// let cell = OnceCell::new();
+    /// assert_eq!(cell.try_insert(1), Ok(&1));
+    /// assert_eq!(cell.try_insert(2), Err(SetError::AlreadyInitializedError(2)));
+    /// ```
     #[inline]
     pub fn try_insert(&self, value: T) -> Result<&T, SetError<T>> {
         match self.raw.try_claim() {
@@ -325,18 +409,20 @@ impl<T, B: Backend> OnceCell<T, B> {
         }
     }
 
-    /// Returns the value, or the one that `init` makes if the cell is empty. Never waits.
+    /// Returns the value, initializing the cell with the return value of `init` if the cell is empty. Never waits.
     ///
-    /// This is for code that cannot await, such as the start-up code of firmware, and needs neither a task nor `std`. A task
-    /// that awaits the cell meanwhile waits for `init`. If the cell holds a value, `init` is dropped uncalled.
-    ///
-    /// # Errors
-    ///
-    /// [`InitializingError`] if another initializer is running. `init` is dropped uncalled.
+    /// This method is for code that cannot await, such as the startup code of firmware. It needs neither a task nor `std`. A
+    /// task that awaits the cell while `init` runs waits for `init`. If the cell holds a value, `init` is dropped without being
+    /// called.
     ///
     /// # Panics
     ///
-    /// Panics if `init` does: the cell is empty again, and the waiters are woken. Panics as [`set`](Self::set) does.
+    /// Panics if `init` panics. The cell is then empty again, and every waiter that can initialize is woken. Panics as
+    /// [`set`](Self::set) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InitializingError`] if another initializer is running. `init` is then dropped without being called.
     ///
     /// # Examples
     ///
@@ -350,7 +436,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// fn init() -> &'static Uart {
     ///     UART.try_get_or_init(Uart::configure).expect("no task has started yet")
     /// }
-    /// # init();
+    ///
+    /// assert!(std::ptr::eq(init(), UART.get().unwrap()));
     /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn try_get_or_init<F: FnOnce() -> T>(&self, init: F) -> Result<&T, InitializingError> {
@@ -368,21 +455,21 @@ impl<T, B: Backend> OnceCell<T, B> {
         }
     }
 
-    /// Puts `value` into the cell, after waiting for a running initializer to end.
-    ///
-    /// # Errors
-    ///
-    /// If there is a value, or there comes one from the initializer: a reference to that value, and `value`.
+    /// Stores `value` in the cell, after waiting for a running initializer to end.
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set). Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this
-    /// cell awaits it, where that is [detected](Self#deadlocks).
+    /// Panics as [`set`](Self::set) does. Panics if cloning or dropping the task's own waker panics. Panics if the initializer
+    /// of this cell awaits it, where that is [detected](Self#deadlocks).
+    ///
+    /// # Errors
+    ///
+    /// If the cell already has a value, or the running initializer produces one, returns a reference to that value together
+    /// with `value`.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before it has completed, the cell is as if it had never been called, and
-    /// `value` is dropped.
+    /// If the future is dropped before it has completed, the cell is unchanged and `value` is dropped.
     ///
     /// # Examples
     ///
@@ -398,27 +485,39 @@ impl<T, B: Backend> OnceCell<T, B> {
     }
 }
 
-/// Filling by a future.
+/// Initialization.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// The value; if there is none, the one that `init` makes.
+    /// Returns the value, initializing the cell with the future of `init` if the cell is empty.
     ///
-    /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is running, this call
-    /// waits for it, and calls its own `init` if that one ends without a value. If there is a value, the first poll returns
-    /// it, registers no waiter, and drops `init` without calling it.
+    /// If the cell is empty, the first poll calls `init` and polls its future. If another initializer is running, this call
+    /// waits for it, and calls its own `init` if that initializer ends without a value. If the cell holds a value, the first
+    /// poll returns it, registers no waiter, and drops `init` without calling it.
     ///
     /// `init` may be an `async fn`, a closure that returns a future, or an async closure.
     ///
+    /// Related methods initialize a cell in other ways:
+    ///
+    /// | the initializer | method |
+    /// |---|---|
+    /// | can fail, and another caller retries | [`get_or_try_init`](Self::get_or_try_init) |
+    /// | can fail, and all waiting callers return | [`get_or_try_init_shared`](Self::get_or_try_init_shared) |
+    /// | runs in a spawned task | [`get_or_init_spawned`] |
+    /// | runs on the runtime's blocking pool | [`get_or_init_spawned_blocking`] |
+    /// | runs on this thread, which it may block | [`get_or_init_blocking`] |
+    /// | runs on this thread and must not wait | [`try_get_or_init`](Self::try_get_or_init) |
+    /// | is code outside a closure, which sets the value through a guard | [`get_or_claim`](Self::get_or_claim), [`try_claim`](Self::try_claim) |
+    ///
     /// # Panics
     ///
-    /// Panics if `init` or its future does: the cell is empty again, the waiters are woken, and one of them
-    /// initializes it. Panics if a waker of a waiter does, after everybody was woken; or if a clone or a drop of the
-    /// task's own waker does. Panics if an initializer awaits its own cell, where that is [detected](Self#deadlocks).
+    /// Panics if `init` or its future panics. The cell is then empty again, every waiter that can initialize is woken, and
+    /// one of them retries. Panics if waking a waiter panics, after all waiters have been woken, or if cloning or dropping the
+    /// task's own waker panics. Panics if an initializer awaits its own cell, where that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped while it waits, it leaves nothing behind. If it is dropped while it runs the
-    /// initializer, the initializer is lost and the cell is empty again; the waiters are woken, and one of
-    /// them starts anew.
+    /// If the future is dropped while it waits, its waiter is removed, and no other task is affected. If the future is dropped
+    /// while it runs the initializer, the initializer is dropped and the cell is empty again. Every waiter that can initialize
+    /// is woken, and one of them starts over.
     ///
     /// # Examples
     ///
@@ -430,6 +529,10 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// assert!(std::ptr::eq(one, same));
     /// # });
     /// ```
+    #[cfg_attr(any(doc, doctest), doc = "")]
+    #[cfg_attr(all(any(doc, doctest), feature = "std"), doc = include_str!("guide/links/std.md"))]
+    #[cfg_attr(all(any(doc, doctest), feature = "blocking"), doc = include_str!("guide/links/blocking.md"))]
+    #[cfg_attr(any(doc, doctest), doc = include_str!("guide/links/absent.md"))]
     #[inline]
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init<F, Fut>(&self, init: F) -> GetOrInit<'_, T, F, Fut, B>
@@ -440,22 +543,24 @@ impl<T, B: Backend> OnceCell<T, B> {
         GetOrInit::new(&self.raw, init)
     }
 
-    /// The same as [`get_or_init`](Self::get_or_init), for an initializer that can fail.
+    /// Returns the value, initializing the cell with the future of `init`, which can fail, if the cell is empty.
     ///
-    /// The guide has recipes for [retries, timeouts and shared errors](crate::guide::failures).
-    ///
-    /// # Errors
-    ///
-    /// The error of `init`'s future, if this call ran it and it failed. The cell is empty again: the waiters
-    /// are woken, and one of them takes its turn with its own initializer. Errors of others are not seen.
+    /// Apart from errors, this method behaves as [`get_or_init`](Self::get_or_init) does. The guide has recipes for
+    /// [retries, timeouts and shared errors](crate::guide::failures).
     ///
     /// # Panics
     ///
-    /// As [`get_or_init`](Self::get_or_init).
+    /// Panics as [`get_or_init`](Self::get_or_init) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `init`'s future if this call ran it and it failed. The cell is then empty again, every waiter that
+    /// can initialize is woken, and the first one to be polled runs its own initializer. Errors of other callers' initializers
+    /// are not returned.
     ///
     /// # Cancel safety
     ///
-    /// As [`get_or_init`](Self::get_or_init).
+    /// The cancel safety of [`get_or_init`](Self::get_or_init) applies.
     ///
     /// # Examples
     ///
@@ -476,19 +581,24 @@ impl<T, B: Backend> OnceCell<T, B> {
         GetOrTryInit::new(&self.raw, init)
     }
 
-    /// Returns the value; if there is none, makes or waits for one attempt to initialize the cell.
+    /// Returns the value, or makes or waits for one attempt to initialize the cell if there is none.
     ///
-    /// If the cell is empty, the first poll calls `init` and runs its future. If another initializer is running, this call
-    /// waits for it, and completes when that initializer ends, with or without a value: it never runs its own `init` then,
-    /// and never waits for a second attempt. If there is a value, the first poll returns it, registers no waiter, and drops
-    /// `init` without calling it.
+    /// If the cell is empty, the first poll calls `init` and polls its future. If another initializer is running, this call
+    /// waits for it, and completes when that initializer ends, with or without a value. In that case it never runs its own
+    /// `init` and never waits for a second attempt. If the cell holds a value, the first poll returns it, registers no waiter,
+    /// and drops `init` without calling it.
     ///
-    /// This is for an initializer that takes long to fail, such as a connection with a timeout. When N callers of
+    /// This method is for an initializer that takes long to fail, such as a connection with a timeout. When N callers of
     /// [`get_or_try_init`](Self::get_or_try_init) wait and the initializer fails, they make N attempts, one after the other,
     /// and the last caller waits for all of them. N callers of this method make one attempt.
     ///
     /// Callers of both methods can share a cell. The attempts of `get_or_init`, [`insert`](Self::insert) and an
     /// [`InitGuard`] count as attempts too.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`get_or_init`](Self::get_or_init) does. A panic of another caller's initializer is not propagated: this call
+    /// returns `OtherFailed`.
     ///
     /// # Errors
     ///
@@ -497,20 +607,15 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// - [`SharedInitError::OtherFailed`](crate::SharedInitError::OtherFailed), if this call waited for another initializer
     ///   that ended without a value: by an error, a panic, or because its future was dropped.
     ///
-    /// # Panics
-    ///
-    /// As [`get_or_init`](Self::get_or_init). A panic of another call's initializer is not propagated: this call returns
-    /// `OtherFailed`.
-    ///
     /// # Cancel safety
     ///
-    /// If the future is dropped while it waits, it leaves nothing behind. If it is dropped while it runs the initializer, the
-    /// initializer is dropped and the cell is empty again. Callers of this method that wait return `OtherFailed`; callers of
-    /// `get_or_try_init` retry.
+    /// If the future is dropped while it waits, its waiter is removed, and no other task is affected. If the future is dropped
+    /// while it runs the initializer, the initializer is dropped and the cell is empty again. Waiting callers of this method
+    /// then return `OtherFailed`, and waiting callers of `get_or_try_init` retry.
     ///
     /// # Examples
     ///
-    /// A request that comes while the database is down is answered after one attempt:
+    /// Requests that arrive while the database is down are answered after one attempt:
     ///
     /// ```
     /// use oncelot::{OnceCell, SharedInitError};
@@ -531,7 +636,7 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///         Err(SharedInitError::OtherFailed) => 503,
     ///     }
     /// }
-    /// # assert_eq!(futures_lite::future::block_on(respond()), 503);
+    /// assert_eq!(futures_lite::future::block_on(respond()), 503);
     /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init_shared<E, F, Fut>(&self, init: F) -> GetOrTryInitShared<'_, T, F, Fut, B>
@@ -542,17 +647,17 @@ impl<T, B: Backend> OnceCell<T, B> {
         GetOrTryInitShared::new(&self.raw, init)
     }
 
-    /// The value, for changing it; if there is none, the one that `init` makes.
+    /// Returns a mutable reference to the value, initializing the cell with the future of `init` if the cell is empty.
     ///
-    /// The cell is borrowed exclusively: there is nobody to wait for, and nothing to synchronize.
+    /// The cell is borrowed mutably, so this never waits for another initializer and needs no synchronization.
     ///
     /// # Panics
     ///
-    /// Panics if `init` or its future does. The cell stays empty and usable.
+    /// Panics if `init` or its future panics. The cell stays empty and usable.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before it has completed, the initializer is lost and the cell stays empty.
+    /// If the future is dropped before it has completed, the initializer is dropped and the cell stays empty.
     ///
     /// # Examples
     ///
@@ -571,19 +676,31 @@ impl<T, B: Backend> OnceCell<T, B> {
         GetMutOrInit::new(&mut self.raw, init)
     }
 
-    /// The same as [`get_mut_or_init`](Self::get_mut_or_init), for an initializer that can fail.
-    ///
-    /// # Errors
-    ///
-    /// The error of `init`'s future. The cell stays empty and usable.
+    /// Returns a mutable reference to the value, initializing the cell with the future of `init`, which can fail, if the cell
+    /// is empty.
     ///
     /// # Panics
     ///
-    /// As [`get_mut_or_init`](Self::get_mut_or_init).
+    /// Panics as [`get_mut_or_init`](Self::get_mut_or_init) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `init`'s future. The cell stays empty and usable.
     ///
     /// # Cancel safety
     ///
-    /// As [`get_mut_or_init`](Self::get_mut_or_init).
+    /// The cancel safety of [`get_mut_or_init`](Self::get_mut_or_init) applies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let mut cell = oncelot::OnceCell::new();
+    /// assert_eq!(cell.get_mut_or_try_init(async || Err("no route")).await, Err("no route"));
+    /// *cell.get_mut_or_try_init(async || Ok::<_, &str>(1)).await.unwrap() += 1;
+    /// assert_eq!(cell.get(), Some(&2));
+    /// # });
+    /// ```
     pub fn get_mut_or_try_init<E, F, Fut>(&mut self, init: F) -> GetMutOrTryInit<'_, T, F, Fut, B>
     where
         F: FnOnce() -> Fut,
@@ -599,8 +716,8 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///
     /// # Errors
     ///
-    /// The state that the cell has instead of [`State::Uninit`]: [`State::Initializing`] if another initializer is running
-    /// or another guard exists, [`State::Ready`] if there is a value.
+    /// Returns the state of the cell if it is not [`State::Uninit`]: [`State::Initializing`] if another initializer is
+    /// running or another guard exists, or [`State::Ready`] if the cell holds a value.
     ///
     /// # Examples
     ///
@@ -617,28 +734,28 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.raw.try_claim().map(InitGuard::new)
     }
 
-    /// Returns the value; if there is none, claims the cell, after waiting for a running initializer to end.
+    /// Returns the value, or claims the cell if it is empty, after waiting for a running initializer to end.
     ///
-    /// If the cell is empty, the first poll claims it. If there is a value, the first poll returns it and registers no
+    /// If the cell is empty, the first poll claims it. If the cell holds a value, the first poll returns it and registers no
     /// waiter.
-    ///
-    /// # Errors
-    ///
-    /// A guard that initializes the cell, if there is no value. See [`InitGuard`] for what its holder must not do.
     ///
     /// # Panics
     ///
-    /// Panics if a clone or a drop of the task's own waker does. Debug builds with the feature `std` panic if the
-    /// initializer of this cell awaits it.
+    /// Panics if cloning or dropping the task's own waker panics. Panics if the initializer of this cell awaits it, where that
+    /// is [detected](Self#deadlocks).
+    ///
+    /// # Errors
+    ///
+    /// Returns a guard that initializes the cell if the cell is empty. See [`InitGuard`] for what its holder must not do.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before it has completed, it leaves nothing behind. If the guard is dropped, the cell is empty
-    /// again, and every waiter that can initialize is woken.
+    /// If the future is dropped before it has completed, its waiter is removed, and no other task is affected. If the guard is
+    /// dropped, the cell is empty again, and every waiter that can initialize is woken.
     ///
     /// # Examples
     ///
-    /// A retry policy of the caller's own, during which no other task initializes the cell:
+    /// A custom retry policy, during which no other task initializes the cell:
     ///
     /// ```
     /// use oncelot::OnceCell;
@@ -657,8 +774,9 @@ impl<T, B: Backend> OnceCell<T, B> {
     ///     }
     ///     None
     /// }
-    /// # let cell = OnceCell::new();
-    /// # assert!(futures_lite::future::block_on(pool(&cell, &["a", "b"])).is_some());
+    ///
+    /// let cell = OnceCell::new();
+    /// assert!(futures_lite::future::block_on(pool(&cell, &["a", "b"])).is_some());
     /// ```
     pub fn get_or_claim(&self) -> GetOrClaim<'_, T, B> {
         GetOrClaim::new(&self.raw)
@@ -667,18 +785,18 @@ impl<T, B: Backend> OnceCell<T, B> {
 
 /// Waiting.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// Waits until the cell holds a value, without ever initializing it.
+    /// Waits until the cell holds a value, and returns it. Never initializes the cell.
     ///
-    /// Whoever waits like this is not woken when initializers fail, and does not make failures dearer.
+    /// Such waiters are not woken when an initializer fails, and add no cost to failures.
     ///
     /// # Panics
     ///
-    /// Panics if a clone or a drop of the task's own waker does. Panics if the initializer of this cell awaits it, where
+    /// Panics if cloning or dropping the task's own waker panics. Panics if the initializer of this cell awaits it, where
     /// that is [detected](Self#deadlocks).
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, it leaves nothing behind.
+    /// If the future is dropped, its waiter is removed, and no other task is affected.
     ///
     /// # Examples
     ///
@@ -695,21 +813,22 @@ impl<T, B: Backend> OnceCell<T, B> {
         Wait::new(&self.raw)
     }
 
-    /// Waits until the initializer that is running ends, and returns the value, or `None` if it ended without one.
+    /// Waits until the running initializer ends, and returns the value, or `None` if the initializer ended without one. Never
+    /// initializes the cell.
     ///
-    /// The first poll looks at the cell. It returns the value if there is one, and `None` if no initializer is running.
-    /// Otherwise, the call waits for the attempt that is in progress, and for no other: if that attempt fails and a newer one
-    /// begins before the task is polled, the call returns `None`. It never initializes the cell.
+    /// The first poll returns the value if the cell holds one, and `None` if no initializer is running. Otherwise, the call
+    /// waits for the attempt that is in progress, and for no other: if that attempt fails and a newer one begins before the
+    /// task is polled, the call returns `None`.
     ///
-    /// While it waits, it is woken by a failure, as the futures are that can initialize the cell.
+    /// Such a waiter is woken when the initializer fails, like a waiter that can initialize the cell.
     ///
     /// # Panics
     ///
-    /// As [`wait`](Self::wait).
+    /// Panics as [`wait`](Self::wait) does.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, it leaves nothing behind.
+    /// If the future is dropped, its waiter is removed, and no other task is affected.
     ///
     /// # Examples
     ///
@@ -733,9 +852,9 @@ impl<T, B: Backend> OnceCell<T, B> {
     }
 }
 
-/// Owning.
+/// Exclusive access.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// Takes the value out, and leaves the cell as new.
+    /// Takes the value out of the cell, leaving it empty. Returns `None` if the cell has no value.
     ///
     /// To replace a value that other tasks may be using, see [resetting](crate::guide::resetting) in the guide.
     ///
@@ -750,7 +869,16 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.raw.take()
     }
 
-    /// The value, if there is one.
+    /// Consumes the cell and returns the value, or `None` if the cell is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::OnceCell;
+    ///
+    /// assert_eq!(OnceCell::from(1).into_inner(), Some(1));
+    /// assert_eq!(OnceCell::<u32>::new().into_inner(), None);
+    /// ```
     pub fn into_inner(mut self) -> Option<T> {
         self.raw.take()
     }
@@ -762,15 +890,15 @@ impl<T, B: Backend> Default for OnceCell<T, B> {
     }
 }
 
-/// With the default backend, as only so `OnceCell::from(value)` tells the compiler which one is meant.
-/// [`OnceCell::with_backend_and_value`] is for the others.
+/// Implemented for the default backend only, so that `B` can be inferred in `OnceCell::from(value)`. For other backends, use
+/// [`OnceCell::with_backend_and_value`].
 impl<T> From<T> for OnceCell<T> {
     fn from(value: T) -> Self {
         Self::const_new_with(value)
     }
 }
 
-/// The clone has the value, if there is one, and nothing of an initializer that is running.
+/// Clones the value, if any. If an initializer is running, the clone is empty.
 impl<T: Clone, B: Backend> Clone for OnceCell<T, B> {
     fn clone(&self) -> Self {
         match self.get() {

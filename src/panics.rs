@@ -1,8 +1,8 @@
-//! Panics that meet other panics.
+//! Handling panics that occur while another panic is unwinding.
 
 use core::mem;
 
-/// Whether this thread is unwinding, as far as can be told.
+/// Returns `true` if this thread is unwinding. Without `std`, that cannot be detected, and this returns `false`.
 #[cfg(feature = "std")]
 pub(crate) fn is_panicking() -> bool {
     std::thread::panicking()
@@ -13,13 +13,13 @@ pub(crate) fn is_panicking() -> bool {
     false
 }
 
-/// Runs `f` and keeps its panic to itself. Without `std`, where no panic can be caught, it goes on.
+/// Runs `f` and discards its panic. Without `std`, where no panic can be caught, the panic propagates.
 #[cfg(feature = "std")]
 pub(crate) fn swallow_panic(f: impl FnOnce()) {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // A payload can panic in its destructor too; what that leaves behind is given up.
+        // The destructor of the payload can panic, too. The payload of that panic is leaked.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             core::mem::forget(payload);
         }
@@ -31,13 +31,12 @@ pub(crate) fn swallow_panic(f: impl FnOnce()) {
     f();
 }
 
-/// Runs `work`, and after each panic runs it again, until it returns. Each call continues what the call before has left.
+/// Runs `work` until it returns, and runs it again after each panic. Each call continues where the previous call panicked.
 ///
 /// # Panics
 ///
-/// If calls of `work` panic, the first panic propagates after the last call. Later panics are swallowed. If the thread was
-/// unwinding before, all panics are swallowed. Without `std`, where no panic can be caught, a second panic aborts, as it
-/// does in any destructor.
+/// If calls of `work` panic, the first panic propagates after the last call, and later panics are discarded. If the thread was
+/// already unwinding, all panics are discarded. Without `std`, where no panic can be caught, a second panic aborts the process.
 #[inline(always)]
 pub(crate) fn complete(work: impl FnMut()) {
     let mut unfinished = Unfinished(work);
@@ -47,7 +46,7 @@ pub(crate) fn complete(work: impl FnMut()) {
     }
 }
 
-/// Runs the work to its end when it is dropped.
+/// Runs the rest of the work when it is dropped.
 struct Unfinished<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for Unfinished<F> {

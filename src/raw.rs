@@ -1,4 +1,4 @@
-//! A value next to its backend, and the claim. All unsafe access to the value is here.
+//! The storage of a cell and the initialization claim. All unsafe access to the value is in this module.
 
 use core::{
     fmt,
@@ -36,7 +36,7 @@ unsafe impl<T: Send, B: Backend + Send> Send for RawCell<T, B> {}
 // another thread, which has the raw cell exclusively later, takes out or drops (`T: Send`).
 unsafe impl<T: Send + Sync, B: Backend + Sync> Sync for RawCell<T, B> {}
 
-// A panic leaves the raw cell empty or ready, never in between. A broken invariant can be observed through the value alone.
+// A panic leaves the raw cell empty or ready, never in between. A broken invariant can be observed only through the value.
 impl<T: UnwindSafe, B: Backend> UnwindSafe for RawCell<T, B> {}
 impl<T: UnwindSafe + RefUnwindSafe, B: Backend> RefUnwindSafe for RawCell<T, B> {}
 
@@ -105,7 +105,7 @@ impl<T, B: Backend> RawCell<T, B> {
         let shown: &dyn fmt::Debug = match value {
             Some(value) => value,
             None if self.backend.state() == State::Uninit => &format_args!("<uninit>"),
-            // Or made since the caller looked for it.
+            // If the state is READY, the cell became ready after the caller looked for the value.
             None => &format_args!("<initializing>"),
         };
         f.debug_tuple(name).field(shown).finish()
@@ -113,7 +113,7 @@ impl<T, B: Backend> RawCell<T, B> {
 
     /// Takes the value out and resets the raw cell, whatever its state was.
     ///
-    /// A leaked future may have left a claim or a registered waiter behind. The new backend knows neither.
+    /// A leaked future may have left a claim or a registered waiter behind. The new backend contains neither.
     pub(crate) fn take(&mut self) -> Option<T> {
         let value = self
             .is_ready()
@@ -139,7 +139,7 @@ impl<T, B: Backend> RawCell<T, B> {
     ///
     /// # Errors
     ///
-    /// The state that was found instead, `Initializing` or `Ready`.
+    /// Returns the current state if it is not UNINIT: `Initializing` or `Ready`.
     #[inline]
     pub(crate) fn try_claim(&self) -> Result<Claim<&Self>, State> {
         self.backend.try_claim()?;
@@ -158,7 +158,7 @@ impl<T, B: Backend> Drop for RawCell<T, B> {
 
 /// The right to initialize a raw cell.
 ///
-/// Dropping a claim releases it: the raw cell is empty again, and every claimant is woken. So an initializer ends that
+/// Dropping a claim releases it: the raw cell is empty again, and every claimant is woken. This happens if an initializer
 /// fails, panics or is cancelled.
 ///
 /// `H` is a handle of the raw cell: a reference, or a handle that owns what a spawned task needs.
@@ -171,13 +171,13 @@ pub(crate) struct Claim<H: RawCellRef> {
 ///
 /// # Safety
 ///
-/// A handle dereferences to the same raw cell as long as it lives, also after it was moved.
+/// `deref` must return the same raw cell every time, even after the handle was moved.
 pub(crate) unsafe trait RawCellRef:
     Deref<Target = RawCell<Self::Value, Self::Backend>>
 {
     type Value;
     type Backend: Backend;
-    /// What the handle becomes when the value is published.
+    /// The type that the handle is converted to when the value is published.
     type Published;
 
     /// # Safety
@@ -213,7 +213,7 @@ impl<H: RawCellRef> Claim<H> {
         attempt
     }
 
-    /// Makes an attempt of the claim whose span is to come: see [`Attempt::resume`].
+    /// Converts the claim to an attempt without a span: see [`Attempt::resume`].
     #[inline(always)]
     pub(crate) fn into_attempt(self) -> Attempt<H> {
         Attempt {
@@ -246,7 +246,7 @@ impl<H: RawCellRef> Claim<H> {
 impl<H: RawCellRef> Drop for Claim<H> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the claim was held and is given up.
+        // SAFETY: the claim is held until this call.
         unsafe { self.held.backend.release() };
     }
 }
@@ -323,7 +323,7 @@ impl<H: RawCellRef> Attempt<H> {
         let Self { mut span, claim } = self;
         span.succeed();
         let held = claim.into_held();
-        // SAFETY: the claim was held and is given up. The value is initialized.
+        // SAFETY: the claim is held until this call. The value is initialized.
         unsafe { held.backend.publish() };
         // SAFETY: the state is READY.
         unsafe { held.published() }

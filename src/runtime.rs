@@ -20,15 +20,15 @@ mod spawn;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;
 
-/// A runtime that can run an initializer: as a task, or on its pool for blocking work.
+/// An async runtime that initializers can be spawned on, as tasks or on its blocking pool.
 ///
-/// A runtime is a value, which [`OnceCellExt`] takes by value. It can be a unit struct that stands for the runtime of
+/// The methods of [`OnceCellExt`] take a runtime by value. It can be a unit struct that stands for the runtime of
 /// the calling thread or of the process, a handle to one of several runtimes, or a reference to either.
 ///
 /// | type | feature | the task runs on |
 /// |---|---|---|
 /// | [`Tokio`] | `tokio` | the tokio runtime of the calling thread |
-/// | `tokio::runtime::Handle` | `tokio` | the runtime of the handle, whichever thread calls |
+/// | `tokio::runtime::Handle` | `tokio` | the runtime of the handle, on any calling thread |
 /// | [`Smol`] | `smol` | smol's global executor |
 /// | `smol::Executor` | `smol` | that executor |
 /// | [`AsyncStd`] | `async-std` | async-std's global executor |
@@ -87,33 +87,33 @@ pub(crate) mod tokio;
     doc = "\n[`AsyncStd`]: https://docs.rs/oncelot/latest/oncelot/runtime/struct.AsyncStd.html"
 )]
 pub trait Runtime: Send + Sync {
-    /// Spawns `task`, detached: it runs to its end although its result is not awaited.
+    /// Spawns `task` and detaches it: the task runs to completion although its result is not awaited.
     ///
     /// The runtime may drop the task before it completes, for example when it shuts down.
     ///
     /// # Panics
     ///
-    /// Panics if the task cannot be spawned, for example because the calling thread has no runtime. `task` is then
+    /// Panics if `task` cannot be spawned, for example because the calling thread has no runtime. `task` is then
     /// dropped.
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F);
 
-    /// Runs `work`, which may block its thread, on a thread that runs no tasks.
+    /// Runs `work` on a thread where blocking is allowed.
     ///
     /// The runtime may drop `work` without running it, for example when it shuts down.
     ///
     /// # Panics
     ///
-    /// Panics if no thread can be had for `work`, for example because the calling thread has no runtime. `work` is
+    /// Panics if there is no thread for `work`, for example because the calling thread has no runtime. `work` is
     /// then dropped.
     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F);
 
-    /// Polls with `poll`, within the cooperative budget of the task that is being polled.
+    /// Calls `poll` within the cooperative budget of the current task.
     ///
-    /// A runtime that budgets its tasks returns `Pending` once the budget is used up, and wakes the task to be polled
-    /// again. Otherwise it charges the budget if `poll` returns `Ready`. The provided implementation just calls
-    /// `poll`: it is right for a runtime without budgets.
+    /// A runtime with cooperative budgets returns `Pending` once the budget is exhausted, and wakes the task so that it is
+    /// polled again. Otherwise it charges the budget if `poll` returns `Ready`. The default implementation calls `poll`, which
+    /// is correct for a runtime without budgets.
     ///
-    /// The budget belongs to the task that waits, which may be a task of another runtime, or of none. This method is
+    /// The budget belongs to the waiting task, which may be a task of another runtime, or of no runtime. This method can be
     /// called on any thread, and must not panic there.
     #[inline]
     fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
@@ -121,8 +121,8 @@ pub trait Runtime: Send + Sync {
     }
 }
 
-// Not for `Arc<R>`: the methods of this trait would shadow those of a foreign executor in an `Arc`, such as
-// `Executor::spawn`, wherever the trait is in scope and a feature makes the executor a `Runtime`.
+// There is no implementation for `Arc<R>`: where the trait is in scope and a feature implements it for a foreign executor, its
+// methods would shadow those of that executor in an `Arc`, such as `Executor::spawn`.
 impl<R: Runtime> Runtime for &R {
     #[track_caller]
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {

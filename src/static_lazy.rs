@@ -1,5 +1,5 @@
-//! Lazily computed statics: the future is in a static of its own, and has a waker that belongs to the static. The phases of
-//! the future are those of [`phases`].
+//! [`lazy!`](crate::lazy!) statics: the future is in a static of its own, and has a waker that belongs to the static.
+//! [`phases`] describes the phases of the future.
 
 use core::{
     fmt,
@@ -30,7 +30,7 @@ pub use self::storage::{
 
 mod storage;
 
-/// Declares statics whose values are computed by futures, on first use.
+/// Declares statics whose values are computed by futures on first access.
 ///
 /// ```
 /// # #[derive(Debug)] pub struct Config;
@@ -52,9 +52,9 @@ mod storage;
 /// # });
 /// ```
 ///
-/// Each static is a [`StaticLazy`]. The future is stored in a place beside it, whose size and alignment are computed by
-/// the compiler, and nothing is allocated. Attributes, doc comments and visibility apply to the static; an attribute
-/// such as `#[cfg]` or `#[allow]` also applies to its expression. An invocation may declare several statics: a hundred are
+/// Each static is a [`StaticLazy`]. The future is stored in a second static of exactly its size, and nothing is allocated.
+/// Attributes, doc comments and visibility apply to the static; an attribute
+/// such as `#[cfg]` or `#[allow]` also applies to its expression. An invocation may declare several statics. A hundred are
 /// within the compiler's default recursion limit.
 ///
 /// # Expressions
@@ -125,9 +125,9 @@ macro_rules! lazy {
 
 /// Declares one static of [`lazy!`](crate::lazy!); `$init` is a function that returns its future.
 ///
-/// The type of the future has no name, and is needed in three places: for the size and the alignment of the place, and for
-/// the static. A closure in each of them would be a copy of the user's expression, so that the macro needs a function.
-/// Items are not hygienic: the user's expression can name them, and their names have a prefix.
+/// The type of the future has no name, and is needed three times: for the size and the alignment of the storage, and for
+/// the static. A closure in each of these places would copy the user's expression, so the macro expands to a function.
+/// Items are not hygienic: the user's expression can name them, so their names have a prefix.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __lazy_static {
@@ -139,38 +139,38 @@ macro_rules! __lazy_static {
                 { $crate::__private::size_of_future(__oncelot_lazy_init) },
                 { $crate::__private::align_of_future(__oncelot_lazy_init) },
             > = $crate::__private::FutureStorage::new();
-            // SAFETY: the place is this static's alone.
+            // SAFETY: no other code uses the storage.
             unsafe { $crate::StaticLazy::__new(&__ONCELOT_STORAGE, __oncelot_lazy_init) }
         };
     };
 }
 
-/// A static whose value a future computes when a task first asks for it. [`lazy!`](crate::lazy!) declares it.
+/// A static whose value a future computes on first access. [`lazy!`](crate::lazy!) declares it.
 ///
-/// No waiter depends on another waiter. Any waiter polls the future, with a waker that belongs to the static and wakes every
-/// waiter; the first one that is polled resumes the computation. A task that has asked for the value, and is kept without
-/// being polled, blocks no other task.
+/// No waiter depends on another waiter. Any waiter can poll the future, with a waker that belongs to the static. That waker
+/// wakes every waiter, and the first one to be polled continues the computation. A task that has asked for the value, and is
+/// kept without being polled, blocks no other task.
 ///
-/// # Panics
+/// # Poisoning
 ///
-/// If the future panics, the static is poisoned: every later call that asks for the value panics. What is left of the future
-/// is leaked, as every static is.
+/// If the future panics, the static is poisoned, and every later call that asks for the value panics. The remains of the
+/// future are leaked, as the contents of every static are.
 ///
-/// # Its own value
+/// # Deadlocks
 ///
 /// The future must not await its own static. Debug builds with the feature `std`, and any build with the feature
 /// `deadlock-detection`, panic if it does; in other builds the static never completes. Two statics whose futures await each
-/// other never complete, in any build.
+/// other never complete in any build.
 ///
 /// # Interrupts and contexts
 ///
 /// Waking the future's waker changes the static. If an interrupt handler wakes it, the feature `critical-section` is
 /// needed, as for changing any cell in a handler: without it the handler may spin for the lock of the code that it
-/// interrupts. The same holds of a thread of another priority on the same core, unless the feature `std` is on: with it,
+/// interrupts. Without the feature `std`, a thread of another priority on the same core may spin in this way, too. With `std`,
 /// such a thread sleeps until the lock is released.
 ///
-/// The first task that asks for the value polls the future, on its thread. If the future needs the context of a runtime, ask
-/// for the value in that context only: elsewhere the future panics, which poisons the static.
+/// The future is polled by the first task or thread that asks for the value. If the future needs the context of a runtime,
+/// access the static only inside that runtime: elsewhere the future panics and the static is poisoned.
 ///
 /// The guide describes [futures that need their executor's waker][wakers] and [statics in tests][tests].
 ///
@@ -179,11 +179,11 @@ macro_rules! __lazy_static {
 ///
 /// # Costs
 ///
-/// Each wake of the future wakes every waiter. Access to a ready static is one load (Acquire). Nothing allocates.
+/// Each wake of the future wakes every waiter. Access to a ready static costs one `Acquire` load. Nothing allocates.
 ///
-/// The static contains the value and seven more words. The future is in the `.bss` section, and adds nothing to the size of
-/// the program's file. As a future that is boxed or spawned, it is made on the stack of the task that polls it first, and
-/// then moved to its place.
+/// The static holds the value and seven words. The future is stored in a separate zero-initialized static (`.bss`), which does
+/// not enlarge the binary. Like a future that is boxed or spawned, it is created on the stack of the thread that polls it first,
+/// and then moved to its storage.
 pub struct StaticLazy<T> {
     raw: RawCell<T, Intrusive>,
     phase: Phase,
@@ -194,7 +194,7 @@ pub struct StaticLazy<T> {
 
 struct FutureSlot {
     life: FutureState,
-    /// Of the attempt that the first poll begins.
+    /// The span of the attempt that the first poll begins.
     span: InitSpan,
     origin: Origin,
 }
@@ -203,11 +203,11 @@ struct FutureSlot {
 enum FutureState {
     /// There is no future yet.
     Unstarted,
-    /// The future is in its place.
+    /// The future is in its storage.
     Running,
     /// The future was dropped. The value is published, or about to be.
     Finished,
-    /// The future has panicked. What is left of it stays in its place.
+    /// The future has panicked. Its remains stay in the storage.
     Poisoned,
 }
 
@@ -216,7 +216,7 @@ struct ErasedFuture<T> {
     place: *mut u8,
     /// A `fn() -> Fut`.
     init: fn(),
-    /// Moves the future that `init` returns into its place.
+    /// Moves the future that `init` returns into its storage.
     start: unsafe fn(fn(), *mut u8),
     poll: unsafe fn(*mut u8, &mut Context<'_>) -> Poll<T>,
     drop: unsafe fn(*mut u8),
@@ -261,7 +261,7 @@ impl<T> StaticLazy<T> {
     ///
     /// # Safety
     ///
-    /// Nothing else uses the place while the static exists.
+    /// No other code uses the storage while the static exists.
     #[doc(hidden)]
     #[must_use]
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
@@ -289,23 +289,47 @@ impl<T> StaticLazy<T> {
         }
     }
 
-    /// Returns the value, or `None` if it is not computed yet. Never waits and never polls the future: one load (Acquire).
+    /// Returns the value, or `None` if it is not computed yet.
+    ///
+    /// Never waits and never polls the future; costs one `Acquire` load.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// oncelot::lazy! {
+    ///     static ANSWER: u32 = async { 6 * 7 };
+    /// }
+    /// assert_eq!(ANSWER.try_get(), None);
+    /// futures_lite::future::block_on(ANSWER.get());
+    /// assert_eq!(ANSWER.try_get(), Some(&42));
+    /// ```
     #[inline]
     pub fn try_get(&self) -> Option<&T> {
         self.raw.get()
     }
 
-    /// Waits for the value. Drives the computation if no other task does.
+    /// Waits for the value, polling the future if no other task is doing so.
     ///
     /// # Panics
     ///
-    /// Panics if the future panics, or has panicked before: then the static is poisoned. Panics if the waker of a waiter
-    /// panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped. Panics if the
+    /// Panics if the future panics, or has panicked before, which has poisoned the static. Panics if waking a waiter
+    /// panics, after all waiters have been woken, or if cloning or dropping the task's own waker panics. Panics if the
     /// future awaits its own static, where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, no work is lost: the other waiters resume the computation.
+    /// If the returned future is dropped, no work is lost: the other waiters continue the computation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// oncelot::lazy! {
+    ///     static ANSWER: u32 = async { 6 * 7 };
+    /// }
+    /// # futures_lite::future::block_on(async {
+    /// assert_eq!(ANSWER.get().await, &42);
+    /// # });
+    /// ```
     #[inline]
     pub fn get(&'static self) -> GetStatic<T> {
         GetStatic {
@@ -323,7 +347,7 @@ impl<T> SelfWaking<'static> for StaticLazy<T> {
         phases::waker(self)
     }
 
-    /// Polls the future, which is made first if there is none.
+    /// Polls the future, and creates it before the first poll.
     unsafe fn poll_future(
         &'static self,
         attempt: &mut Attempt<&'static RawCell<T, Intrusive>>,
@@ -338,10 +362,10 @@ impl<T> SelfWaking<'static> for StaticLazy<T> {
             } = unsafe { &mut *computation };
             assert!(
                 *stage != FutureState::Poisoned,
-                "this static is poisoned: the future that was to compute its value has panicked"
+                "static is poisoned: its future panicked"
             );
             attempt.resume::<T>(span.take());
-            // Poisoned unless what follows returns.
+            // The future is poisoned unless the following calls return.
             let life = mem::replace(stage, FutureState::Poisoned);
             let polled = attempt.run::<T, _>(Runner::Task(cx.waker()), *origin, || {
                 let future = &self.future;

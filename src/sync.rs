@@ -14,7 +14,7 @@ pub(crate) use self::parker::{has_elapsed, parker};
 
 pub(crate) use self::compare_exchange::compare_exchange_u8;
 
-// With paths, as this file is also compiled where it has another one: in `fuzz`.
+// With explicit paths, because `fuzz` compiles this file as a module at another path.
 
 #[cfg(not(oncelot_loom))]
 #[path = "sync/plain.rs"]

@@ -1,6 +1,6 @@
-//! A conformance suite: what [`Backend`](crate::Backend) asks of an implementation, as tests.
+//! A conformance suite for implementations of [`Backend`](crate::Backend).
 //!
-//! [`conformance_tests!`](crate::conformance_tests) makes a `#[test]` of every property, so that the runner
+//! [`conformance_tests!`](crate::conformance_tests) generates a `#[test]` for every property, so that the test runner
 //! names those that fail:
 //!
 //! ```
@@ -13,15 +13,15 @@
 //! # mod conformance { oncelot::conformance_tests!(oncelot::backend::Intrusive); }
 //! ```
 //!
-//! A property is a plain function. It panics if the backend does not keep it, and the message names the rule
-//! in the documentation of `Backend`.
+//! A property is a plain function. It panics if the backend does not have the property, and the message names the violated rule
+//! of the documentation of `Backend`.
 //!
 //! | module | properties | exceptions |
 //! |---|---|---|
 //! | [`soundness`] | the state machine and rules 1 to 4 | none: cells would be unsound |
 //! | [`liveness`] | rules 5 and 9 | none: tasks would hang, or wait for more than one attempt |
-//! | [`cells`] | what users see of a cell | none |
-//! | [`optional`] | rules 6 to 8, and what the methods promise beside | one by one, if documented |
+//! | [`cells`] | the behavior of a cell with this backend | none |
+//! | [`optional`] | rules 6 to 8, and further guarantees of the methods | single properties, if documented |
 //!
 //! Exceptions are named, and each name is checked to be one of [`optional`]:
 //!
@@ -34,18 +34,18 @@
 //! # }
 //! ```
 //!
-//! # What it can and cannot find
+//! # Limits
 //!
-//! No property waits for anybody, on a thread or in a task: what would hang an executor is found by counting
-//! wakes, and fails. Only a backend that blocks in its own calls can hang, as one does that runs wakers under
-//! a lock; the runner tells the name of the test. No property depends on how long anything takes.
+//! No property waits for a thread or a task: a lost wakeup is detected by counting wakes, and fails. Only a backend that blocks
+//! in its own calls can hang, such as a backend that runs wakers under a lock; the test runner then reports the name of the
+//! test. No property depends on timing.
 //!
-//! A waker that re-enters the backend does so on the thread of the property only: a backend that wakes on a thread of its
-//! own is not re-entered there.
+//! Wakers re-enter the backend on the thread of the property only: a backend that wakes on a thread of its own is not
+//! re-entered there.
 //!
-//! The properties with threads race for a bounded number of steps. They find what happens often; what happens
-//! rarely, and orderings that the processor at hand does not need, take Miri, a thread sanitizer, or a model
-//! checker. Under Miri they race for fewer rounds.
+//! The properties with threads race for a bounded number of steps. They find errors that occur often. To find rare errors, and
+//! orderings that are too weak for other processors, run them under Miri, a thread sanitizer, or a model checker. Under Miri they
+//! race for fewer rounds.
 
 pub mod cells;
 pub mod liveness;
@@ -60,14 +60,13 @@ mod task;
 mod threads;
 mod waiter;
 
-/// Tests a backend: makes a `#[test]` of every property in [`testing`](crate::testing).
+/// Generates a `#[test]` for every property in [`testing`](crate::testing), to test a backend.
 ///
-/// It takes the type of the backend, and the properties of [`testing::optional`](crate::testing::optional) that are
-/// not tested, as the backend is documented not to keep them. For several backends, call it in several
-/// modules.
+/// The arguments are the type of the backend, and the properties of [`testing::optional`](crate::testing::optional) that are
+/// not tested because the documentation of the backend excludes them. For several backends, call the macro in several modules.
 ///
-/// The backend is `Sync` and `'static`, and its [`Waiter`](crate::Backend::Waiter) is `Send`. For a backend that is not
-/// `Sync`, write `: !Sync` behind its type. Then the properties that take several threads are left out.
+/// The backend must be `Sync` and `'static`, and its [`Waiter`](crate::Backend::Waiter) must be `Send`. For a backend that is
+/// not `Sync`, write `: !Sync` after its type. The properties that need several threads are then omitted.
 ///
 /// # Examples
 ///
@@ -124,8 +123,8 @@ macro_rules! __oncelot_suite {
     };
 }
 
-/// Hands the names of all properties to a macro, after the other tokens that are given. `: Sync` is behind the names of
-/// those that take several threads.
+/// Passes the names of all properties to a macro, after the other tokens. `: Sync` follows the names of the properties that need
+/// several threads.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __oncelot_properties {
@@ -229,7 +228,7 @@ macro_rules! __oncelot_tests {
     };
 }
 
-/// One test of [`conformance_tests!`], unless it takes several threads and the backend is not `Sync`.
+/// One test of [`conformance_tests!`], unless it needs several threads and the backend is not `Sync`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __oncelot_mandatory_test {
@@ -247,7 +246,7 @@ macro_rules! __oncelot_mandatory_test {
 #[macro_export]
 macro_rules! __oncelot_optional_test {
     ([$backend:ty $(: !Sync)?] [$($exception:ident)*] $property:ident) => {
-        // The first arm that matches is taken: an exception's, which makes nothing.
+        // The first arm that matches is used. For an exception, it expands to nothing.
         macro_rules! __oncelot_unless_excepted {
             $(($exception) => {};)*
             ($property) => {

@@ -1,7 +1,8 @@
-//! One attempt of an initializer, as the feature `tracing` reports it and the deadlock detection sees it.
+//! Instrumentation of one initialization attempt: the `tracing` span and the frame of the deadlock detection.
 //!
-//! Each attempt has a span, in which the initializer is polled, and ends with one event: it succeeded, failed, was
-//! cancelled or panicked. A waiter that begins to wait emits an event too. Without the feature all of it is nothing.
+//! Each attempt has a span, in which the initializer is polled, and ends with one event: the initializer succeeded, failed, was
+//! cancelled or panicked. A waiter that starts to wait emits an event too. Without the feature `tracing`, the types here are
+//! zero-sized and the functions do nothing.
 //!
 //! The event is emitted and the span is closed when the claim is released or the value is published, so that a subscriber
 //! can use the cell. The span is created, entered and exited while the claim is taken:
@@ -50,7 +51,7 @@ mod traced {
 
         impl Drop for Leave {
             fn drop(&mut self) {
-                // Fails if the thread ends, and has no flag any more.
+                // Fails if the thread is ending and its flag has been destroyed.
                 let _ = IS_IN_SUBSCRIBER.try_with(|is_inside| is_inside.set(self.was_inside));
             }
         }
@@ -62,7 +63,7 @@ mod traced {
         call()
     }
 
-    /// The same in a destructor: if the thread is unwinding, a panic of the subscriber, which would abort, is swallowed.
+    /// Makes such a call in a destructor. If the thread is unwinding, a panic of the subscriber would abort, and is discarded.
     fn call_subscriber_in_drop(call: impl FnOnce()) {
         if is_panicking() {
             swallow_panic(|| call_subscriber(call));
@@ -80,7 +81,7 @@ mod traced {
         HAS_CLOCK.then(Instant::now)
     }
 
-    /// How many attempts a cell has seen.
+    /// The number of attempts of a cell.
     pub(crate) struct AttemptCount(AtomicU32);
 
     impl AttemptCount {
@@ -98,8 +99,8 @@ mod traced {
         }
     }
 
-    /// Emits how the attempt has ended, and closes the span, when it is dropped. That is after the claim was released, or
-    /// the value published: the subscriber can use the cell, and takes nothing with it if it panics.
+    /// Emits the closing event and closes the span on drop, after the value was published or the claim released. So the
+    /// subscriber can use the cell, and a panicking subscriber leaks neither the value nor the claim.
     pub(crate) struct InitSpan(Option<Active>);
 
     struct Active {
@@ -109,13 +110,13 @@ mod traced {
         span: OwnedSpan,
     }
 
-    /// How an attempt has ended, should it be dropped now.
+    /// The outcome of an attempt if it is dropped now.
     enum Outcome {
         Cancelled,
-        /// While the initializer runs; and ever after if it panicked.
+        /// Also set while the initializer is being polled.
         Panicked,
         Succeeded(Option<Duration>),
-        /// With an error of the type that is named.
+        /// Contains the type name of the error.
         Failed(Option<Duration>, &'static str),
     }
 
@@ -129,14 +130,14 @@ mod traced {
             if self.0.is_some() {
                 return;
             }
-            // Here, as a span that is disabled does not evaluate its fields.
+            // Computed eagerly: a disabled span does not evaluate its fields.
             let attempt = attempts.next();
             if is_in_subscriber() {
                 return;
             }
             let span = with_subscriber_frame(cell, || {
                 call_subscriber(|| {
-                    // At this level, as what happens in it may be as grave as that: no event is without its span.
+                    // ERROR, the level of the gravest event inside, so that no event is emitted without its span.
                     tracing::error_span!("initialize", value = type_name::<T>(), attempt)
                 })
             });
@@ -168,7 +169,7 @@ mod traced {
             active.outcome = Outcome::Panicked;
             let result = with_frame::<T, _, _>(cell, runner, origin, run);
             active.outcome = Outcome::Cancelled;
-            // Here, and not at the end: a return value is leaked if what is dropped after it panics.
+            // Dropped explicitly: if a destructor panics after the return value is written, the return value leaks.
             drop(entered);
             result
         }
@@ -220,7 +221,7 @@ mod traced {
 
     impl Drop for InitSpan {
         fn drop(&mut self) {
-            // The span closes behind the event, even if that panics.
+            // The span closes after the event, even if emitting the event panics.
             if let Some(active) = self.0.take() {
                 call_subscriber_in_drop(|| active.emit());
             }
@@ -229,7 +230,7 @@ mod traced {
 
     /// Closes its span when it is dropped.
     struct OwnedSpan(
-        // What a subscriber does is not what a panic of the initializer can break.
+        // A panic in the initializer cannot leave the span in a broken state.
         AssertUnwindSafe<Span>,
     );
 
@@ -263,7 +264,7 @@ mod traced {
         }
     }
 
-    /// Whether the event of a waiter that begins to wait was emitted.
+    /// Whether the event of a waiter that starts to wait was emitted.
     pub(crate) struct WaitEvent {
         is_emitted: bool,
     }

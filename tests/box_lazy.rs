@@ -29,7 +29,7 @@ use oncelot::{BoxLazy, LocalBoxLazy};
 use outsider::Locked;
 use util::{Counted, Drops, Event, Hooked, OnDrop, Op, Task, With, is_same, now, panic_of, poll, poll_with};
 
-const POISONED: &str = "this lazy value is poisoned";
+const POISONED: &str = "lazy value is poisoned";
 
 /// A lazy with the value 1, when the event has come.
 fn after(event: &Event) -> BoxLazy<'_, u32> {
@@ -682,7 +682,7 @@ fn a_poll_after_completion_panics() {
         // Computed, and then found.
         let mut get = Box::pin(lazy.get());
         assert!(poll(&mut get).is_ready());
-        assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after it had completed"));
+        assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after completion"));
     }
 }
 

@@ -24,7 +24,7 @@ use oncelot::{GetLazy, Lazy};
 use outsider::Locked;
 use util::{Counted, Drops, Gate, Hooked, Op, Task, is_same, message, now, panic_of, poll, poll_with};
 
-const POISONED: &str = "this lazy value is poisoned";
+const POISONED: &str = "lazy value is poisoned";
 
 /// A future that counts its polls, and is ready at the poll of a certain number. Tells when it is dropped.
 struct Steps<'a> {
@@ -402,7 +402,7 @@ fn into_parts_of_a_poisoned_lazy_panics_and_names_the_cause() {
     drop(driver);
     let message = panic_of(|| lazy.into_parts().is_ok());
     assert!(message.contains(POISONED), "{message}");
-    assert!(message.contains("has panicked"), "{message}");
+    assert!(message.contains("its future panicked"), "{message}");
     assert_eq!(drops.count(), 1);
 }
 
@@ -558,7 +558,7 @@ fn a_poll_after_completion_panics() {
         // Computed, and then found.
         let mut get = Box::pin(lazy.get_unpin());
         assert!(poll(&mut get).is_ready());
-        assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after it had completed"));
+        assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after completion"));
     }
     let gate = Gate::new();
     let lazy = Lazy::new(gate.clone());
@@ -569,7 +569,7 @@ fn a_poll_after_completion_panics() {
     assert!(poll(&mut driver).is_ready());
     assert!(poll(&mut waiter).is_ready());
     for get in [&mut driver, &mut waiter] {
-        assert!(panic_of(|| poll(get).is_ready()).contains("polled after it had completed"));
+        assert!(panic_of(|| poll(get).is_ready()).contains("polled after completion"));
     }
 }
 

@@ -23,7 +23,7 @@ use oncelot::{
 };
 use util::{Event, Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
 
-const POISONED: &str = "this static is poisoned";
+const POISONED: &str = "static is poisoned";
 
 // The macro.
 
@@ -533,7 +533,7 @@ fn a_poll_after_completion_panics() {
     for _ in 0..2 {
         let mut get = Box::pin(VALUE.get());
         assert!(poll(&mut get).is_ready());
-        assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after it had completed"));
+        assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after completion"));
     }
 }
 

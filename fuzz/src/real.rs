@@ -185,7 +185,7 @@ impl Thrown {
         };
         match text {
             _ if text.starts_with("deadlock: an initializer awaits its own cell") => Self::Deadlock,
-            _ if text.contains("polled after it had completed") => Self::PolledAfterCompletion,
+            _ if text.contains("polled after completion") => Self::PolledAfterCompletion,
             _ if text.contains("is poisoned") => Self::Poisoned,
             _ => Self::Unknown(text.to_owned()),
         }

@@ -1,4 +1,4 @@
-//! The state machine alone, for backends that keep their waiters elsewhere.
+//! The state machine without waiters, for backends that store their waiters elsewhere.
 //!
 //! ```text
 //!    7                     2   1   0
@@ -7,9 +7,9 @@
 //!  +-------------------------+-------+
 //! ```
 //!
-//! The number is that of the attempt which began last, modulo 64. It shows a waiter whether the attempt that it waits for
+//! The number is that of the newest attempt, modulo 64. By this number, a waiter detects whether the attempt that it waits for
 //! is still in progress. A waiter that is not polled again until exactly 64 more attempts have begun, or a multiple of 64,
-//! takes the newest of them for its own.
+//! mistakes the newest attempt for its own.
 
 use super::State;
 use crate::sync::{AtomicU8, Ordering};
@@ -18,10 +18,10 @@ const UNINIT: u8 = 0;
 const INITIALIZING: u8 = 1;
 const READY: u8 = 2;
 const STATE: u8 = 0b11;
-/// What is added for each attempt.
+/// The number of the attempt is incremented by this.
 const ATTEMPT: u8 = 0b100;
 
-/// A state in a byte.
+/// A state and the number of an attempt in a byte.
 #[derive(Debug)]
 pub(super) struct AtomicState(AtomicU8);
 
@@ -41,7 +41,7 @@ impl Snapshot {
         }
     }
 
-    /// INITIALIZING in the next attempt.
+    /// Returns INITIALIZING in the next attempt.
     #[inline]
     fn claimed(self) -> Self {
         Self((self.0 & !STATE).wrapping_add(ATTEMPT) | INITIALIZING)
@@ -77,7 +77,7 @@ impl AtomicState {
         let mut found = Snapshot::UNINIT;
         while found.state() == State::Uninit {
             let claimed = found.claimed();
-            // ORDERING: Acquire pairs with the Release in `settle`: the initializer before us has ended.
+            // ORDERING: Acquire pairs with the Release in `settle`: the initializer before this one has ended.
             match (self.0).compare_exchange(found.0, claimed.0, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return Ok(()),
                 Err(byte) => found = Snapshot(byte),
@@ -86,8 +86,7 @@ impl AtomicState {
         Err(found.state())
     }
 
-    /// Ends INITIALIZING. Only the holder of the claim may: nobody else changes the state meanwhile, so that a
-    /// store is enough.
+    /// Ends INITIALIZING. The caller holds the claim. A store is enough, because no other thread changes the state meanwhile.
     #[inline]
     pub(super) fn settle(&self, outcome: State) {
         let outcome = if outcome == State::Ready { READY } else { UNINIT };

@@ -1,4 +1,4 @@
-//! A backend with a slot for one waiter, which needs the least code.
+//! [`AtomicWaker`], a backend with a slot for one waiter.
 
 use core::{
     fmt,
@@ -16,24 +16,23 @@ use crate::sync::{AtomicBool, Ordering};
 /// A backend with room for one waiter, in an [`atomic_waker::AtomicWaker`]. It needs the least code.
 ///
 /// It is for cells that one task waits for while another task initializes them. More tasks may wait, and no wakeup is lost:
-/// a task that starts to wait takes the slot and wakes the task that was in it, which takes the slot again when it is
-/// polled. So while two tasks wait, **they keep waking each other**: neither sleeps, nor does the core on an executor that
-/// would let it sleep.
+/// a new waiter takes the slot and wakes the previous one, which registers again when it is next polled. So while two tasks
+/// wait, **they keep waking each other**, and an executor cannot put the core to sleep.
 ///
 /// It also differs from [`Intrusive`](super::Intrusive) as follows:
 ///
-/// - Failures wake passive waiters too, because the kind of the waiter in the slot is not known.
+/// - Failures wake passive waiters too, because the slot does not store the kind of the waiter.
 /// - The order of the waiters is unspecified.
 /// - Dropping a future that has waited may wake a task that has nothing to do.
 /// - A waiter of [`wait_attempt`](crate::OnceCell::wait_attempt) or
 ///   [`get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared) that is not polled again until exactly 64 more
 ///   attempts to initialize the cell have begun, or a multiple of 64, waits for the newest of them.
-/// - If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot is given up:
-///   from then on, waiting tasks are polled until there is a value.
+/// - If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot becomes unusable.
+///   From then on, waiting tasks wake themselves until there is a value.
 /// - A task must not wait for a cell for which a task of lower priority waits on the same core, with or without the
-///   feature `std`. Nor must it be a passive waiter of a cell that a task of lower priority initializes there and may fail
-///   to initialize. While the task of lower priority is interrupted in the middle of taking or emptying the slot, the other
-///   one would be polled forever. An interrupt handler may `set` and `get`.
+///   feature `std`. A task must not be a passive waiter of a cell that a task of lower priority on the same core may fail to
+///   initialize, either. If the task of lower priority is interrupted while it takes or empties the slot, the other task would
+///   be polled forever. An interrupt handler may `set` and `get`.
 pub struct AtomicWaker {
     state: AtomicState,
     slot: atomic_waker::AtomicWaker,
@@ -47,7 +46,7 @@ pub struct AtomicWakerWaiter {
     kind: WaiterKind,
     /// Whether the waker may be in the slot.
     has_registered: bool,
-    /// What the state was when the waiter was registered.
+    /// The state at the registration of the waiter.
     registered_in: Snapshot,
 }
 
@@ -62,14 +61,14 @@ impl AtomicWaker {
 
     /// Puts the task's waker into the slot, and wakes the task that was in it.
     fn enter(&self, cx: &Context<'_>) {
-        // ORDERING: Acquire pairs with the Release below, of the task that has entered before.
+        // ORDERING: Acquire pairs with the Release below, by the task that entered before.
         if self.is_entered.swap(true, Ordering::Acquire) {
             // Thread A is entering. Instead of spinning, this task is polled again.
             cx.waker().wake_by_ref();
             return;
         }
         let mut displaced = Displaced(self.slot.take());
-        // If this panics, no task enters any more. Every waiting task is polled again until there is a value.
+        // If this panics, no task can enter again. Every waiting task then wakes itself until there is a value.
         self.slot.register(cx.waker());
         // ORDERING: Release pairs with the Acquire above.
         self.is_entered.store(false, Ordering::Release);

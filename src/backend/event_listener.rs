@@ -1,4 +1,4 @@
-//! A backend on top of `event_listener::Event`, the queue of smol's own primitives.
+//! [`EventListener`], a backend on top of `event_listener::Event`, the queue of smol's primitives.
 
 use core::{
     fmt,
@@ -17,11 +17,11 @@ use crate::sync::{AtomicU8, Ordering};
 
 /// A backend whose waiters are in queues of the crate event-listener.
 ///
-/// It keeps the contract of [`Backend`] as far as [`event_listener::Event`] allows. It differs from
+/// It implements the contract of [`Backend`] as far as [`event_listener::Event`] allows. It differs from
 /// [`Intrusive`](super::Intrusive) as follows:
 ///
-/// - It needs `alloc`. Every waiter is an allocation, and the first waiter of each kind of a cell is two. An initialization
-///   without waiters allocates nothing.
+/// - It needs `alloc`. Every waiter allocates; the first claimant and the first passive waiter of a cell allocate twice. An
+///   initialization without waiters does not allocate.
 /// - The cell is three words larger than its value.
 /// - Wakers are cloned, woken and replaced under event-listener's own lock. A waker that uses the cell from there deadlocks.
 ///   A waker that panics when it is cloned or woken may leave other waiters asleep forever, or make later calls panic.
@@ -30,12 +30,12 @@ use crate::sync::{AtomicU8, Ordering};
 /// - A waiter of [`wait_attempt`](crate::OnceCell::wait_attempt) or
 ///   [`get_or_try_init_shared`](crate::OnceCell::get_or_try_init_shared) that is not polled again until exactly 64 more
 ///   attempts to initialize the cell have begun, or a multiple of 64, waits for the newest of them.
-/// - Its lock is one of `std` with the feature `event-listener`, which sleeps, and a critical section with
+/// - Its lock sleeps with the feature `event-listener`, and is a critical section with the feature
 ///   `event-listener-critical-section`. With `event-listener-alloc` alone it spins: threads of different priorities on one
 ///   core must not share a cell.
+/// - An interrupt handler may only read such a cell.
 ///
-/// It is for programs that already depend on event-listener and want one queue for all their primitives. An interrupt
-/// handler must only read such a cell.
+/// It is for programs that already depend on event-listener and use its queue for all their primitives.
 pub struct EventListener {
     state: AtomicState,
     claimants: Event,
@@ -43,7 +43,7 @@ pub struct EventListener {
     /// UNUSED until the first claimant is in its queue, and USED forever after. Notifying an event that never had a
     /// listener would allocate.
     claimants_use: AtomicU8,
-    /// As `claimants_use`, for the queue of the passive waiters.
+    /// The corresponding flag for the queue of the passive waiters.
     passive_use: AtomicU8,
 }
 
@@ -54,7 +54,7 @@ const USED: u8 = 1;
 pub struct EventListenerWaiter {
     kind: WaiterKind,
     listener: Option<event_listener::EventListener>,
-    /// What the state was when the waiter was registered.
+    /// The state at the registration of the waiter.
     registered_in: Snapshot,
 }
 
@@ -91,8 +91,8 @@ impl EventListener {
     /// Wakes every waiter of a kind, after the state has changed.
     fn notify(&self, kind: WaiterKind) {
         let (event, usage) = self.queue(kind);
-        // Not a load: each `swap` in `listen` precedes this in the modification order, and is seen here, or follows it, and
-        // sees this.
+        // A read-modify-write and not a load: each `swap` in `listen` either precedes this operation in the modification order,
+        // and is observed here, or follows it, and observes it.
         // ORDERING: both pair with `listen`.
         let unused = usage.compare_exchange(UNUSED, UNUSED, Ordering::AcqRel, Ordering::Acquire);
         if unused.is_err() {
@@ -103,7 +103,7 @@ impl EventListener {
 
 impl EventListenerWaiter {
     /// Removes the listener from the queue. A dropped listener would pass its notification on to a later one, although every
-    /// waiter that the notification is for has its own.
+    /// waiter that the notification is for gets its own notification.
     fn leave(&mut self) {
         if let Some(listener) = self.listener.take() {
             listener.discard();
@@ -111,8 +111,8 @@ impl EventListenerWaiter {
     }
 }
 
-// SAFETY: `AtomicState` keeps exclusion, publication and succession: one compare-and-swap wins the claim, and
-// what ends it is released and acquired. A waiter is a handle, which others do not reach.
+// SAFETY: `AtomicState` guarantees exclusion, publication and succession: one compare-and-swap takes the claim, and the store
+// that ends the claim releases for the next one that acquires. A waiter is a handle, which other threads do not access.
 unsafe impl Backend for EventListener {
     const UNINIT: Self = Self::starting_as(AtomicState::UNINIT);
     const READY: Self = Self::starting_as(AtomicState::READY);

@@ -1,9 +1,9 @@
 //! The default backend: one word, any number of waiters, no allocation.
 //!
-//! This page is the protocol: what the threads, cores and interrupt handlers that share a cell do, in which order, and
-//! why. Comments in the code cite its invariants by their numbers. The code is in four files: [`word`] has the bits of the
-//! word and the guard of the list, `lock_bit.rs` or `critical_section.rs` makes changes exclusive, [`list`] is the list of
-//! waiters, [`wake_batch`] wakes them. The transitions are in this file.
+//! This page describes the protocol: what the threads, cores and interrupt handlers that share a cell do, in which order, and
+//! why. Comments in the code cite its invariants by their numbers. The transitions are in this file. [`word`] contains the bits
+//! of the word and the guard of the list, `lock_bit.rs` or `critical_section.rs` makes changes exclusive, [`list`] is the list
+//! of waiters, and [`wake_batch`] wakes them.
 //!
 //! # States
 //!
@@ -29,7 +29,7 @@
 //! | the rest | the address of the first waiter, or null | the holder of the lock | the holder of the lock |
 //!
 //! The word is an `AtomicPtr` whose bits change by `map_addr`, so that the address of a node keeps its provenance.
-//! A compare-and-swap compares addresses alone, and a new node can have the address of a node that is gone (the ABA
+//! A compare-and-swap compares addresses only, and a new node can have the address of a node that was freed (the ABA
 //! problem). The address of a node is therefore only ever taken from the word that a successful compare-and-swap has
 //! found, never from a word that was loaded before.
 //!
@@ -52,7 +52,7 @@
 //!
 //! The second shared atomic is `Node::prev`. It is null while the node is not linked. The thread that unlinks a node reads
 //! `next` and the waker before, and clears `prev` (Release) as its last access to the node. The future that owns the node
-//! loads `prev` (Acquire) without the lock to learn that the node is its own again.
+//! loads `prev` (Acquire) without the lock; once `prev` is null, the future has exclusive access to the node again.
 //!
 //! # Waiters
 //!
@@ -90,9 +90,9 @@
 //!   blocks, the spliced waiters would be hidden from the thread that publishes next. So only the wakers of one batch are
 //!   ever out of the list and not yet woken.
 //! - **How a drain after a failure ends.** A woken claimant may claim, and other claimants may register behind it, while
-//!   the drain goes on. The holder of the claim owes them the wake, and not the drain. A waker that polls its task on the
-//!   spot could otherwise feed the drain forever. So the drain appends a *marker* to the claimants under the same lock with
-//!   which it ends INITIALIZING: a node on its own stack, with a waker that does nothing. It drains up to the marker. Every
+//!   the drain continues. The holder of the claim must wake those, and the drain must not: a waker that polls its task inline
+//!   could otherwise extend the drain forever. So the drain appends a *marker* to the claimants while it holds the lock to
+//!   end INITIALIZING: a node on its own stack, with a waker that does nothing. It drains up to the marker. Every
 //!   other drain takes the marker as it takes any claimant.
 //! - **How a drain after a publication ends.** When the list is empty: no waiter registers once the state is READY.
 //! - **Why all claimants are woken.** A failure that passes the claim to one waiter relies on that waiter being polled. A
@@ -103,11 +103,11 @@
 //!
 //! # Interleavings
 //!
-//! - *Register against publish.* A polls and sees INITIALIZING; B publishes and finds no waiters; A goes on to register.
+//! - *Register against publish.* A polls and sees INITIALIZING; B publishes and finds no waiters; A continues to register.
 //!   A takes the lock only by a compare-and-swap from a word that still is INITIALIZING. It finds READY, and does not
 //!   register.
 //! - *Stale waker.* A future moves from task 1 to task 2 and is polled there while B drains. If B has unlinked the node, B
-//!   wakes task 1 in vain; task 2 sees under the lock that the node is not linked, and looks at the state again.
+//!   wakes task 1 spuriously; task 2 sees under the lock that the node is not linked, and checks the state again.
 //!   If the node is still linked, task 2's waker replaces the older one before B can take it.
 //! - *Same waker, no lock.* A is polled with the waker that it left in the list, sees INITIALIZING and a linked node, and
 //!   returns `Pending` without the lock. The thread that unlinks the node wakes this waker later, so that the executor
@@ -120,12 +120,13 @@
 //! - *Claim by a linked waiter.* B fails and drains 40 waiters in batches; the last is polled for another reason, finds
 //!   UNINIT and claims. It unlinks its node before it starts its initializer, whose future takes the place of the node.
 //! - *Newcomer behind the marker.* B fails, wakes its first batch, and is preempted. C claims, and D registers behind B's
-//!   marker. B goes on up to its marker and leaves D asleep: C owes D the wake.
+//!   marker. B drains up to its marker and leaves D asleep: C must wake D.
 //! - *A publication or a second failure overtakes a drain.* B fails and is preempted between two batches. C claims, and
 //!   publishes or fails. C's drain takes all of B's claimants, and B's marker with them (with a waker that does nothing).
 //!   B takes the lock, finds its marker unlinked, and ends. B cannot free the marker before that, and C does not access it
 //!   after it has cleared `prev`.
-//! - *A nested drain.* The same on one thread: a waker that B wakes polls its task on the spot, which claims and fails.
+//! - *A nested drain.* On one thread, a waker that B wakes polls its task inline, which claims and fails. The nested drain takes
+//!   B's claimants and marker, as C's drain does above.
 //! - *The neighbors of a marker are cancelled.* They unlink themselves from the marker as from any claimant. If no claimant
 //!   is left before the marker, B takes the marker first and ends.
 //! - *A panic while the marker is linked.* [`complete`](crate::panics::complete) continues the drain up to the
@@ -175,31 +176,31 @@ mod exclusion;
 /// | operation | cost |
 /// |---|---|
 /// | access to a ready cell | one load |
-/// | initialization that nobody waits for | two compare-and-swaps |
-/// | starting to wait | one compare-and-swap and one store, beside the waker's clone |
-/// | waking | one compare-and-swap, and one more with a store for each 16 waiters, beside the wakes |
-/// | cancelling | one compare-and-swap and one store, beside the waker's drop |
+/// | initialization without waiters | two compare-and-swaps |
+/// | starting to wait | one compare-and-swap and one store, besides cloning the waker |
+/// | waking | one compare-and-swap, and one more with a store for each 16 waiters, besides the wakes |
+/// | cancelling | one compare-and-swap and one store, besides dropping the waker |
 ///
-/// Starting to wait and cancelling take the same time however many others wait. With the feature
+/// Starting to wait and cancelling take constant time, independent of the number of waiters. With the feature
 /// `critical-section`, each compare-and-swap is a load and a store in a critical section.
 ///
 /// # Interrupts and priorities
 ///
-/// With the feature `critical-section`, an interrupt handler may do with a cell what a task may, and threads of any
-/// priorities may share it.
+/// With the feature `critical-section`, an interrupt handler may use a cell as a task may, and threads of any
+/// priorities may share a cell.
 ///
 /// Without that feature, one bit of the word locks the list of waiters, for a bounded number of steps that run no user
-/// code. What a thread does that finds the list locked depends on the feature `std`:
+/// code. A thread that finds the list locked waits, depending on the feature `std`:
 ///
 /// - With `std`, it spins, then yields, then sleeps for 50 µs at a time. Threads of different priorities may share a cell,
-///   real-time policies such as `SCHED_FIFO` included. The lock does not inherit priorities: threads of a priority in
-///   between can delay the thread of higher priority. A signal handler must not change a cell, as it may have interrupted
+///   including real-time policies such as `SCHED_FIFO`. There is no priority inheritance: threads of a priority in
+///   between can delay the thread of higher priority. A signal handler must not change a cell, because it may have interrupted
 ///   the thread that holds the lock.
 /// - Without `std`, it spins. Tasks on several cores and tasks of one executor may share a cell. **Do not change a cell in
 ///   an interrupt handler**, and do not share it between threads of different priorities on one core: the handler, or the
 ///   thread of higher priority, would spin forever.
 ///
-/// Reading a cell, by [`get`](crate::OnceCell::get) and the like, is possible everywhere. See
+/// Methods that only read a cell, such as [`get`](crate::OnceCell::get), can be called everywhere. See
 /// [firmware](crate::guide::firmware) and [performance](crate::guide::performance) in the guide.
 pub struct Intrusive {
     word: Word,
@@ -213,7 +214,7 @@ pub struct IntrusiveWaiter {
 // SAFETY: another thread may take the waker and wake or drop it, for which a `Waker` is `Send`. It accesses the other
 // fields under the lock. The addresses in them mean the same on every thread.
 unsafe impl Send for IntrusiveWaiter {}
-// SAFETY: a shared reference gives access to the atomic `prev` alone.
+// SAFETY: a shared reference gives access to the atomic `prev` only.
 unsafe impl Sync for IntrusiveWaiter {}
 
 // No panic leaves the list or a node half-changed: no user code runs under the lock.
@@ -250,8 +251,7 @@ impl Intrusive {
                     // SAFETY: the marker is new.
                     unsafe { marker.put_payload(Waker::noop().clone()) };
                     // SAFETY: the marker is new. It stays in place until this function returns, which it does when the
-                    // marker is unlinked: `wake_in_batches` goes on until `false` is returned here, whether wakers panic or
-                    // not.
+                    // marker is unlinked: `wake_in_batches` continues until `false` is returned here, even if wakers panic.
                     unsafe { guard.list.push(marker, WaiterKind::Claimant) };
                 }
             }
@@ -308,7 +308,7 @@ impl Intrusive {
         }
     }
 
-    /// Replaces the waker of a waiter that was linked a moment ago, unless the new one wakes the same task.
+    /// Replaces the waker of a waiter that was linked when last checked, unless the new waker wakes the same task.
     #[inline(never)]
     fn update(&self, node: Pin<&WaiterNode>, waker: &Waker) -> Poll<()> {
         // SAFETY: the caller owns the node, whose waker was written when it was linked (invariants 2 and 4). A waker that
@@ -333,7 +333,7 @@ impl Intrusive {
         poll
     }
 
-    /// Waits until the attempt is over in which a claimant had registered. The caller, who owns the claimant, has seen that
+    /// Waits until the attempt has ended in which a claimant was registered. The caller owns the claimant, and has seen that
     /// another thread has unlinked it (invariant 10).
     fn wait_until_settled(&self) {
         // If the state is not INITIALIZING, the attempt is over. If it is, it is of the next attempt, or thread A is about to
@@ -341,7 +341,7 @@ impl Intrusive {
         drop(self.word.lock_if(Condition::keeps_waiting(WaiterKind::Claimant)));
     }
 
-    /// Unlinks a waiter that was linked a moment ago.
+    /// Unlinks a waiter that was linked when last checked.
     #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
         let mut guard = self.lock();
@@ -355,8 +355,8 @@ impl Intrusive {
 
 // SAFETY: the numbers are those of the trait's documentation.
 // 1. Only a `try_claim` changes UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as the holder of
-//    the list lock, of whom there is one. Only the holder of the claim changes INITIALIZING, in `settle`.
-// 2. READY is set by `settle` alone, with Release, directly or by unlocking. Every later change of the word is a
+//    the only holder of the list lock. Only the holder of the claim changes INITIALIZING, in `settle`.
+// 2. Only `settle` sets READY, with Release, directly or by unlocking. Every later change of the word is a
 //    read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY word
 //    synchronizes with `settle`. (With critical sections, each load and store that replace a read-modify-write are in one
 //    critical section.)
@@ -393,7 +393,7 @@ unsafe impl Backend for Intrusive {
 
     #[inline]
     fn try_claim(&self) -> Result<(), State> {
-        // READY first, as most calls find it. A task that comes to wait is spared a compare-and-swap that would fail.
+        // READY first, because most calls find it. The other check avoids a compare-and-swap that is bound to fail.
         let found = self.word.load();
         if found.is_ready() {
             return Err(State::Ready);

@@ -10,8 +10,8 @@
 //! | READY | the value is initialized, and only read | `publish` | methods of the cell with `&mut self` |
 //! | the rest | the address of the first waiter, or null | the list | the list |
 //!
-//! The states and the two kinds of waiters are those of [`Intrusive`](super::Intrusive). What threads do to each other
-//! there, wakers do here: each time that a waker is cloned, woken or dropped, it may call the cell, or panic.
+//! The states and the two kinds of waiters are those of [`Intrusive`](super::Intrusive). Instead of other threads, wakers
+//! interfere here: each time that a waker is cloned, woken or dropped, it may call the cell, or panic.
 //!
 //! # Invariants
 //!
@@ -35,7 +35,7 @@
 //! marker is unlinked.
 //!
 //! - **Why one at a time.** A batch shares the cost of a lock among its waiters. Here there is no lock, and no waiter is
-//!   ever out of the list and not yet woken.
+//!   ever out of the list without having been woken.
 //! - **Why a marker.** Claimants that register while a drain after a failure is in progress wait for the next initializer,
 //!   and stay asleep. They are behind the marker. After a publication, no waiter registers, so that the marker is the last
 //!   node of the list.
@@ -44,7 +44,7 @@
 //! # What a waker can do while it is woken
 //!
 //! - *Claim, and register another claimant.* The newcomer is behind the marker. The drain leaves it asleep, and the new
-//!   holder of the claim owes it the wake.
+//!   holder of the claim must wake it.
 //! - *Claim, and publish or fail.* This nested drain takes all waiters of the outer one, and its marker with them. The outer
 //!   drain finds its marker unlinked, and ends.
 //! - *Cancel other waiters.* They unlink themselves, also from the marker.
@@ -86,9 +86,9 @@ const READY: usize = 0b10;
 /// | initialization that no task waits for | two loads and two stores |
 /// | starting to wait, waking and cancelling | a bounded number of loads and stores, besides the clone, wake and drop of the waker |
 ///
-/// What it guarantees to waiters is what [`Intrusive`](super::Intrusive) guarantees: every claimant is woken when an
-/// initializer fails, every waiter is woken when there is a value, each kind oldest first. Wakers may call the cell, and
-/// may panic, when they are cloned, woken or dropped.
+/// Its guarantees to waiters are those of [`Intrusive`](super::Intrusive): every claimant is woken when an initializer fails,
+/// and every waiter is woken when there is a value, those of each kind oldest first. Wakers may call the cell, and may panic,
+/// when they are cloned, woken or dropped.
 ///
 /// # Differences from `Intrusive`
 ///
@@ -98,7 +98,7 @@ const READY: usize = 0b10;
 /// - An interrupt handler cannot use the cell.
 /// - A method that blocks the thread (feature `blocking`) never returns if it has to wait: the task that it waits for is on
 ///   the thread that it blocks. `wait_timeout` returns when the time has passed.
-/// - An initializer cannot be spawned on a runtime, as its task could be on another thread than the cell.
+/// - An initializer cannot be spawned on a runtime, because its task could run on another thread.
 ///
 /// The wakers themselves may be woken on any thread.
 pub struct Local {
@@ -127,8 +127,8 @@ impl Local {
     /// Returns `true` if a waiter of `kind` has something to wait for.
     #[inline(always)]
     fn admits(&self, kind: WaiterKind) -> bool {
-        // A claimant waits while INITIALIZING is set and READY is not. A passive waiter does not look at INITIALIZING.
-        // (Arithmetic, as a branch for each kind takes three times the instructions.)
+        // A claimant waits while INITIALIZING is set and READY is not. A passive waiter ignores INITIALIZING.
+        // (Arithmetic, because a branch for each kind takes three times the instructions.)
         let ignored = match kind {
             WaiterKind::Claimant => 0,
             WaiterKind::Passive => INITIALIZING,
@@ -216,7 +216,7 @@ impl Local {
 // SAFETY: the numbers are those of the trait's documentation. The calls on one `Local` happen one after the other: it is not
 // `Sync`.
 // 1. Only `try_claim` changes UNINIT to INITIALIZING, and only the holder of the claim changes INITIALIZING, in `settle`.
-// 2. READY is set by `settle` alone, which `publish` calls, and no method changes it.
+// 2. Only `settle` sets READY, which `publish` calls, and no method clears it.
 // 3. A `release` is called before the next `try_claim` that returns `Ok`.
 // 4. `poll_wait` and `cancel` leave the node unlinked when they say so, and nothing accesses an unlinked node. A node points
 //    to nodes alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they are in is

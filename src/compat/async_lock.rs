@@ -9,10 +9,10 @@ newtype! {
     ///
     /// - After a failed initialization every claimant is woken, and the first one to be polled retries. In async-lock one
     ///   claimant is woken, and the others wait for it even if it is never polled.
-    /// - A waker that panics does not keep the other waiters asleep.
+    /// - If a waker panics, the other waiters are woken nevertheless.
     /// - A future that is polled after it has completed panics with a message.
-    /// - The blocking methods need the feature `blocking`. The documentation of
-    ///   `OnceCell::wait_blocking` says what they do inside a task.
+    /// - The blocking methods need the feature `blocking`. The documentation of [`OnceCell::wait_blocking`] describes what they
+    ///   do inside a task.
     /// - `Debug` shows `OnceCell(<uninit>)` for an empty cell, and not `OnceCell(<uninitialized>)`.
     ///
     /// # Examples
@@ -27,12 +27,20 @@ newtype! {
     /// assert_eq!(cell.try_set(2), Err(2));
     /// # });
     /// ```
+    #[cfg_attr(
+        feature = "blocking",
+        doc = "\n[`OnceCell::wait_blocking`]: crate::OnceCell::wait_blocking"
+    )]
+    #[cfg_attr(
+        not(feature = "blocking"),
+        doc = "\n[`OnceCell::wait_blocking`]: https://docs.rs/oncelot/latest/oncelot/struct.OnceCell.html#method.wait_blocking"
+    )]
     OnceCell
 }
 accessors!(OnceCell);
 
 impl<T> OnceCell<T> {
-    /// Returns true if the cell holds a value.
+    /// Returns `true` if the cell holds a value.
     #[inline]
     pub fn is_initialized(&self) -> bool {
         self.0.initialized()
@@ -46,7 +54,7 @@ impl<T> OnceCell<T> {
     ///
     /// # Safety
     ///
-    /// The cell holds a value, and a call that observed that happens before this call.
+    /// The cell must be initialized, and the initialization must happen before this call.
     #[inline]
     pub unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: the caller's promise.
@@ -107,7 +115,7 @@ impl<T> OnceCell<T> {
     }
 }
 
-/// Methods for threads that may block (feature `blocking`).
+/// Blocking methods (feature `blocking`).
 #[cfg(feature = "blocking")]
 impl<T> OnceCell<T> {
     /// Blocks until the cell holds a value. Never initializes it. See

@@ -19,9 +19,9 @@ newtype! {
     ///
     /// # What differs
     ///
-    /// - A waiter that is cancelled leaves nothing behind, and a waiter whose task changes is woken through its newest waker.
+    /// - A waiter that is cancelled is removed, and a waiter whose task changes is woken through its newest waker.
     /// - Registering a waiter takes constant time and does not allocate.
-    /// - A waker that panics does not keep the other waiters asleep.
+    /// - If a waker panics, the other waiters are woken nevertheless.
     /// - Debug builds with the feature `std` panic if an initializer awaits its own cell.
     /// - `Debug` shows `OnceCell(1)`, and no internals.
     ///
@@ -81,7 +81,7 @@ pin_project! {
     ///
     /// - If the future panics, the lazy is poisoned, as documented by [`oncelot::Lazy`](crate::Lazy#poisoning). In
     ///   async-once-cell the next caller polls a future that has panicked.
-    /// - A waiter that is cancelled leaves nothing behind, and registering a waiter takes constant time.
+    /// - A waiter that is cancelled is removed, and registering a waiter takes constant time.
     /// - `Debug` shows `Lazy(1)`, and no internals.
     ///
     /// # Examples
@@ -151,13 +151,13 @@ impl<T, F> Lazy<T, F> {
 
     /// Returns the value, or the unfinished future.
     ///
-    /// # Errors
-    ///
-    /// Returns the future if it has not finished.
-    ///
     /// # Panics
     ///
     /// Panics if the future has panicked.
+    ///
+    /// # Errors
+    ///
+    /// Returns the future if it has not finished.
     pub fn into_parts(self) -> Result<T, F> {
         self.lazy.into_parts()
     }
@@ -185,7 +185,7 @@ impl<T, F: Future<Output = T>> Lazy<T, F> {
         Self::from_future(future)
     }
 
-    /// Waits for the value. Drives the computation if no other task does. See [`Lazy::get`](crate::Lazy::get).
+    /// Waits for the value, polling the future if no other task is doing so. See [`Lazy::get`](crate::Lazy::get).
     #[inline]
     pub fn get(self: Pin<&Self>) -> LazyFuturePin<'_, T, F> {
         LazyFuturePin {

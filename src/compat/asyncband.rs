@@ -16,11 +16,11 @@ newtype! {
     ///
     /// # What differs
     ///
-    /// - An initializer is an `FnOnce` that returns a future, and not an `AsyncFnOnce`. Async closures are both. The returned
-    ///   futures can therefore be proven to be `Send` by generic code. A caller that has an `init: impl AsyncFnOnce() -> T`
+    /// - An initializer is an `FnOnce` that returns a future, and not an `AsyncFnOnce`. Async closures implement both. Therefore
+    ///   generic code can require that the returned futures are `Send`. A caller that has an `init: impl AsyncFnOnce() -> T`
     ///   passes `async || init().await`.
     /// - After a failed initialization every claimant is woken, and the first one to be polled retries. In asyncband one
-    ///   claimant gets the turn, and the others wait for it even if it is never polled.
+    ///   claimant retries, and the others wait for it even if it is never polled.
     /// - Debug builds with the feature `std` panic if an initializer awaits its own cell.
     ///
     /// # Examples
@@ -229,11 +229,11 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = T>,
 {
-    /// Waits for the value. Drives the computation if no other task does. See [`Lazy::get`](crate::Lazy::get).
+    /// Waits for the value, polling the future if no other task is doing so. See [`Lazy::get`](crate::Lazy::get).
     ///
     /// # Panics
     ///
-    /// Panics if `init` or its future panics, or has panicked before: then the lazy is poisoned.
+    /// Panics if `init` or its future panics, or has panicked before, which has poisoned the lazy.
     pub fn force_pin(this: Pin<&Self>) -> impl Future<Output = &T> {
         this.project_ref().lazy.get()
     }

@@ -9,7 +9,7 @@ newtype! {
     ///
     /// # What differs
     ///
-    /// - [`get`](Self::get) registers the task's waker once. In embassy-sync a waiting task wakes itself all the time. The
+    /// - [`get`](Self::get) registers the task's waker once. In embassy-sync, a waiting task wakes itself in a loop. The
     ///   future is not `Unpin`.
     /// - The cell is `Sync` if `T` is `Send` and `Sync`. In embassy-sync `T: Sync` is enough, although one thread can store a
     ///   value that another one drops.
@@ -57,7 +57,7 @@ impl<T> OnceLock<T> {
         self.0.get()
     }
 
-    /// Returns true if the cell holds a value.
+    /// Returns `true` if the cell holds a value.
     #[inline]
     pub fn is_set(&self) -> bool {
         self.0.initialized()
@@ -78,15 +78,33 @@ impl<T> OnceLock<T> {
     ///
     /// | features | effect |
     /// |---|---|
-    /// | `blocking` | the call blocks the thread, as `OnceCell::get_or_init_blocking` does |
+    /// | `blocking` | the call blocks the thread, as [`OnceCell::get_or_init_blocking`] does |
     /// | `critical-section` | `init` runs in a critical section, as in embassy-sync, so that neither an interrupt handler nor another core observes it |
     /// | neither | the call panics |
     ///
     /// # Panics
     ///
-    /// Panics if `init` panics; the cell is empty again. Panics if `init` calls `get_or_init` on its own cell; with the
-    /// feature `blocking`, only debug builds do, and others never return. Without the feature `blocking`, panics if another
-    /// initializer is running, such as an asynchronous one.
+    /// Panics if `init` panics; the cell is then empty again. Panics if `init` calls `get_or_init` on its own cell. With the
+    /// feature `blocking`, only debug builds panic in that case, and in other builds the call never returns. Without the feature
+    /// `blocking`, panics if another initializer is running, such as an asynchronous one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use oncelot::compat::embassy_sync::OnceLock;
+    ///
+    /// let cell = OnceLock::new();
+    /// assert_eq!(cell.get_or_init(|| 1), &1);
+    /// assert_eq!(cell.get_or_init(|| 2), &1);
+    /// ```
+    #[cfg_attr(
+        feature = "blocking",
+        doc = "\n[`OnceCell::get_or_init_blocking`]: crate::OnceCell::get_or_init_blocking"
+    )]
+    #[cfg_attr(
+        not(feature = "blocking"),
+        doc = "\n[`OnceCell::get_or_init_blocking`]: https://docs.rs/oncelot/latest/oncelot/struct.OnceCell.html#method.get_or_init_blocking"
+    )]
     pub fn get_or_init<F: FnOnce() -> T>(&self, init: F) -> &T {
         if let Some(value) = self.0.get() {
             return value;

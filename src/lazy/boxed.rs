@@ -1,4 +1,4 @@
-//! Lazies whose futures are boxed, and have wakers of their own.
+//! [`BoxLazy`] and [`LocalBoxLazy`], whose futures are boxed and have wakers of their own.
 
 use core::{
     fmt,
@@ -23,13 +23,13 @@ use crate::{
 
 /// A boxed future and its value, with the part that the future's waker shares.
 ///
-/// The waker may be kept when the rest is gone, and any thread may use it. So it shares neither the future nor the value.
+/// The waker can outlive the rest, and any thread can use it. So it shares neither the future nor the value.
 pub(crate) struct Boxed<T, D: ?Sized, B: Backend> {
     computation: Computation<T, Pin<Box<D>>>,
     shared: Arc<Shared<B>>,
 }
 
-/// What the wakers of a future share with each other and with the [`Boxed`] that contains the future.
+/// The part that the wakers of a future share with each other and with the [`Boxed`] that contains the future.
 struct Shared<B: Backend> {
     raw: RawCell<(), B>,
     phase: Phase,
@@ -183,14 +183,32 @@ macro_rules! box_lazy {
 
         /// Constructors with the default backend.
         impl<'a, T> $name<'a, T> {
-            /// Creates a lazy whose value `future` computes when a task asks for it.
+            /// Creates a lazy whose value `future` computes on first access. Boxes the future.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// assert_eq!(futures_lite::future::block_on(lazy.get()), &1);
+            /// ```
             #[must_use]
             #[cfg_attr(feature = "deadlock-detection", track_caller)]
             pub fn $constructor(future: impl Future<Output = T> $(+ $send)? + 'a) -> Self {
                 Self::new(Box::pin(future))
             }
 
-            /// Creates a lazy whose value a future computes that is boxed already.
+            /// Creates a lazy whose value a boxed future computes on first access.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::new(Box::pin(async { 1 }));")]
+            /// assert_eq!(futures_lite::future::block_on(lazy.get()), &1);
+            /// ```
             #[must_use]
             #[cfg_attr(feature = "deadlock-detection", track_caller)]
             pub fn new(future: Pin<Box<dyn Future<Output = T> $(+ $send)? + 'a>>) -> Self {
@@ -198,15 +216,34 @@ macro_rules! box_lazy {
             }
 
             /// Creates a lazy that already has its value.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::with_value(1);")]
+            /// assert_eq!(lazy.try_get(), Some(&1));
+            /// ```
             #[must_use]
             pub fn with_value(value: T) -> Self {
                 Self::with_backend_and_value(value)
             }
         }
 
-        /// Constructors with the backend that the type names. Any thread may wake the future, and change the backend by that.
+        /// Constructors with any backend. A thread that wakes the future changes the backend, so the backend must be `Send`, `Sync`
+        /// and `'static`.
         impl<'a, T, B: Backend + Send + Sync + 'static> $name<'a, T, B> {
-            /// Creates a lazy whose value a boxed future computes, with the backend that its type names.
+            /// Creates a lazy whose value a boxed future computes on first access, with the backend `B`.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::{Intrusive, ", stringify!($name), "};")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::<u32, Intrusive>::with_backend(Box::pin(async { 1 }));")]
+            /// assert_eq!(futures_lite::future::block_on(lazy.get()), &1);
+            /// ```
             #[must_use]
             #[cfg_attr(feature = "deadlock-detection", track_caller)]
             pub fn with_backend(future: Pin<Box<dyn Future<Output = T> $(+ $send)? + 'a>>) -> Self {
@@ -215,7 +252,16 @@ macro_rules! box_lazy {
                 }
             }
 
-            /// Creates a lazy that already has its value, with the backend that its type names.
+            /// Creates a lazy that already has its value, with the backend `B`.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::{Intrusive, ", stringify!($name), "};")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::<u32, Intrusive>::with_backend_and_value(1);")]
+            /// assert_eq!(lazy.try_get(), Some(&1));
+            /// ```
             #[must_use]
             pub fn with_backend_and_value(value: T) -> Self {
                 Self {
@@ -226,68 +272,141 @@ macro_rules! box_lazy {
 
         impl<'a, T, B: Backend> $name<'a, T, B> {
             /// Returns the value, or `None` if it is not computed yet. Never waits and never polls the future.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// assert_eq!(lazy.try_get(), None);
+            /// futures_lite::future::block_on(lazy.get());
+            /// assert_eq!(lazy.try_get(), Some(&1));
+            /// ```
             #[inline]
             pub fn try_get(&self) -> Option<&T> {
                 self.inner.get()
             }
 
             /// Returns a mutable reference to the value, or `None` if it is not computed yet.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let mut lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// futures_lite::future::block_on(lazy.get());
+            /// *lazy.try_get_mut().unwrap() += 1;
+            /// assert_eq!(lazy.try_get(), Some(&2));
+            /// ```
             pub fn try_get_mut(&mut self) -> Option<&mut T> {
                 self.inner.computation.value_mut()
             }
 
             /// Returns the value, or drops the unfinished future and returns `None`.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// futures_lite::future::block_on(lazy.get());
+            /// assert_eq!(lazy.into_inner(), Some(1));
+            /// ```
             pub fn into_inner(mut self) -> Option<T> {
                 self.inner.computation.take_value()
             }
 
-            /// Returns the value, or the unfinished future in its box.
+            /// Returns the value, or the unfinished future in its box if there is no value yet.
+            ///
+            /// # Panics
+            ///
+            /// Panics if the future has panicked.
             ///
             /// # Errors
             ///
             /// Returns the future if it has not finished.
             ///
-            /// # Panics
+            /// # Examples
             ///
-            /// Panics if the future has panicked.
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// let Err(future) = lazy.into_parts() else { panic!("the future has not been polled") };
+            /// assert_eq!(futures_lite::future::block_on(future), 1);
+            /// ```
             pub fn into_parts(mut self) -> Result<T, Pin<Box<dyn Future<Output = T> $(+ $send)? + 'a>>> {
                 self.inner.computation.take_parts()
             }
         }
 
         impl<'a, T, B: Backend + Send + Sync + 'static> $name<'a, T, B> {
-            /// Waits for the value. Polls the future if no other task does.
+            /// Waits for the value, polling the future if no other task is doing so.
             ///
             /// # Panics
             ///
-            /// Panics if the future panics, or has panicked before: then the lazy is poisoned. Panics if the waker of a
-            /// waiter panics, after every waiter was woken, and if the task's own waker panics when it is cloned or dropped.
-            /// Debug builds with the feature `std` panic if the future awaits its own lazy.
+            /// Panics if the future panics, or has panicked before, which has poisoned the lazy. Panics if waking a waiter
+            /// panics, after all waiters have been woken, or if cloning or dropping the task's own waker panics. Panics if the
+            /// future awaits its own lazy, where that is [detected](crate::OnceCell#deadlocks).
             ///
             /// # Cancel safety
             ///
-            /// If the future is dropped, no work is lost: the other waiters resume the computation.
+            /// If the returned future is dropped, no work is lost: the other waiters continue the computation.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            /// # futures_lite::future::block_on(async {
+            #[doc = concat!("let lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// assert_eq!(lazy.get().await, &1);
+            /// # });
+            /// ```
             #[inline]
             pub fn get(&self) -> GetBoxLazy<'_, T, dyn Future<Output = T> $(+ $send)? + 'a, B> {
                 GetBoxLazy::new(&self.inner)
             }
 
-            /// Waits for the value as [`get`](Self::get) does, under the name that a [`Lazy`](crate::Lazy) has for it.
+            /// Waits for the value as [`get`](Self::get) does. This is the name of the method of [`Lazy`](crate::Lazy).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            /// # futures_lite::future::block_on(async {
+            #[doc = concat!("let lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// assert_eq!(lazy.get_unpin().await, &1);
+            /// # });
+            /// ```
             #[inline]
             pub fn get_unpin(&self) -> GetBoxLazy<'_, T, dyn Future<Output = T> $(+ $send)? + 'a, B> {
                 self.get()
             }
 
-            /// Blocks until the future has completed, and returns the value; polls the future on this thread unless another
-            /// task or thread does (feature `blocking`).
+            /// Blocks until the value is computed, and returns it. Polls the future on this thread if no other task or thread
+            /// does (feature `blocking`).
             ///
-            /// The first poll is made in any context. If the future is pending then, the call has to wait.
+            /// The first poll is made in any context. If the future is pending after that poll, the call has to wait.
             ///
             /// # Panics
             ///
-            /// Panics as [`get`](Self::get) does. Panics if the call has to wait where that can be detected to be wrong, as
-            /// [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking) does. A future that needs the context of a runtime,
-            /// such as a timer of tokio, panics on a thread without that context, and the lazy is then poisoned.
+            /// Panics as [`get`](Self::get) does. Panics as [`OnceCell::wait_blocking`](crate::OnceCell::wait_blocking) does if
+            /// the call has to wait. If the future needs the context of a runtime, as a timer of tokio does, it panics on a
+            /// thread without that context, and the lazy is poisoned.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use oncelot::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let lazy = ", stringify!($name), "::", stringify!($constructor), "(async { 1 });")]
+            /// assert_eq!(lazy.get_blocking(), &1);
+            /// ```
             #[cfg(feature = "blocking")]
             pub fn get_blocking(&self) -> &T {
                 self.inner.get_blocking()
@@ -314,40 +433,40 @@ macro_rules! box_lazy {
 }
 
 box_lazy! {
-    /// A value that one boxed future computes. Its type can be named, and it need not be pinned.
+    /// A lazy value with a boxed future: its type can be named, and it need not be pinned.
     ///
-    /// So a field can have this type, whatever its future is. The field is awaited as `(&self.field).await`.
+    /// A struct field can have this type, whatever the future is. The field is awaited as `(&self.field).await`.
     ///
-    /// No waiter depends on another waiter. Any waiter polls the future, with a waker that belongs to the lazy and wakes every
-    /// waiter; the first one that is polled resumes the computation. A task that has asked for the value, and is kept without
-    /// being polled, blocks no other task. A [`Lazy`](crate::Lazy), which allocates nothing, does not promise that.
+    /// No waiter depends on another waiter. Any waiter can poll the future, with a waker that belongs to the lazy. That waker
+    /// wakes every waiter, and the first one to be polled continues the computation. A task that has asked for the value, and
+    /// is kept without being polled, blocks no other task. A [`Lazy`](crate::Lazy), which does not allocate, does not guarantee
+    /// that.
     ///
-    /// The future is dropped as soon as it yields the value, or with the lazy. It may borrow. A reactor may keep the future's
-    /// waker when the lazy is gone, and wake it then, which has no effect.
+    /// The future is dropped as soon as it returns the value, or with the lazy. It may borrow. The future's waker can outlive
+    /// the lazy, for example in a reactor; waking it then has no effect.
     ///
     /// # Poisoning
     ///
-    /// If the future panics, it cannot be polled again, and the lazy has no other: it is poisoned, and every later call
-    /// that asks for the value panics. The future is dropped at once. With the feature `std`, a panic of its destructor is
-    /// swallowed.
+    /// If the future panics, the lazy is poisoned and every later call that asks for the value panics, because the future
+    /// cannot be restarted. The future is dropped immediately. With the feature `std`, a panic of its destructor is discarded.
     ///
-    /// # Its own value
+    /// # Deadlocks
     ///
-    /// The future must not await its own lazy. Debug builds with the feature `std` panic if it does, and in other builds the
-    /// lazy never completes.
+    /// The future must not await its own lazy. Debug builds with the feature `std`, and any build with the feature
+    /// `deadlock-detection`, panic if it does; in other builds the lazy never completes.
     ///
     /// # Interrupts and contexts
     ///
     /// Waking the future's waker changes the lazy. If an interrupt handler wakes it, the feature `critical-section` is needed,
     /// as for changing any cell in a handler: without it the handler may spin for the lock of the code that it interrupts. If
-    /// the lazy is gone, the thread or the handler that drops the last waker frees their memory.
+    /// the wakers outlive the lazy, the thread or the handler that drops the last one frees their memory.
     ///
-    /// The first task that asks for the value polls the future, on its thread. If the future needs the context of a runtime,
-    /// ask for the value in that context only: elsewhere the future panics, which poisons the lazy.
+    /// The future is polled by the first task or thread that asks for the value. If the future needs the context of a runtime,
+    /// access the lazy only inside that runtime: elsewhere the future panics and the lazy is poisoned.
     ///
     /// # Backends
     ///
-    /// Any thread may wake the future, so the backend has to be `Send`, `Sync` and `'static`. The backend
+    /// Any thread can wake the future, so the backend must be `Send`, `Sync` and `'static`. The backend
     /// [`Local`](crate::backend::Local) is not.
     ///
     /// # Platforms
@@ -356,17 +475,9 @@ box_lazy! {
     /// (`cfg(target_has_atomic = "ptr")`). On other targets, box the future of a [`Lazy`](crate::Lazy), whose driver must be
     /// polled or dropped, or declare a [`lazy!`](crate::lazy!) static.
     ///
-    /// # Costs
-    ///
-    /// Each wake of the future wakes every waiter. Access to a value is two loads, the second one Acquire.
-    ///
-    /// A `BoxLazy` is two words larger than the larger of a `Box<dyn ..>` and the value, or one word if the compiler finds room
-    /// for the tag that tells them apart. It allocates twice: the box, which is freed when the future yields the value, and four
-    /// words that the wakers share. Waiters allocate nothing.
-    ///
     /// # Unwind safety
     ///
-    /// It is neither `UnwindSafe` nor `RefUnwindSafe`, because the box may contain any future. Nor is std's
+    /// It is neither `UnwindSafe` nor `RefUnwindSafe`, because the box can contain any future. The same holds for std's
     /// `LazyLock<T, Box<dyn FnOnce() -> T>>`. If code that catches a panic of the future cannot observe a broken invariant,
     /// wrap the reference in [`AssertUnwindSafe`](core::panic::AssertUnwindSafe):
     ///
@@ -380,6 +491,14 @@ box_lazy! {
     /// let get = AssertUnwindSafe(|| block_on(lazy.get()));
     /// assert_eq!(catch_unwind(get).unwrap(), &1);
     /// ```
+    ///
+    /// # Costs
+    ///
+    /// Each wake of the future wakes every waiter. Access to the value costs two loads, the second of which is `Acquire`.
+    ///
+    /// A `BoxLazy` is one word larger than the larger of a `Box<dyn ..>` and the value, plus a discriminant of one word if
+    /// neither type has a niche. It allocates twice: the box, which is freed when the future returns the value, and four
+    /// words that the wakers share. Waiters allocate nothing.
     ///
     /// # Examples
     ///

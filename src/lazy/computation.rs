@@ -1,4 +1,4 @@
-//! The future of a lazy value, which its value replaces.
+//! The storage of a lazy value: its future, which the value replaces.
 
 use core::{
     hint, mem,
@@ -94,7 +94,7 @@ impl<T, F> Computation<T, F> {
         match self.take() {
             FutureSlot::Finished { value } => Ok(value),
             FutureSlot::Unfinished { future, span, .. } => {
-                // Before the return value is made: if a drop panics after that, the return value is leaked.
+                // Before the return value is written: if a drop panics after that, the return value leaks.
                 span.emit();
                 Err(future)
             }
@@ -155,7 +155,7 @@ impl<T, F: Future<Output = T>> Computation<T, F> {
 
 #[cold]
 fn poisoned() -> ! {
-    panic!("this lazy value is poisoned: the future that was to compute its value has panicked")
+    panic!("lazy value is poisoned: its future panicked")
 }
 
 /// Poisons the slot when it is dropped, which happens only when a panic unwinds.

@@ -1,4 +1,4 @@
-//! The blocking methods: threads wait for the same cells as tasks, at the same time, and either can initialize.
+//! The blocking methods. Threads and tasks can wait for a cell concurrently, and either can initialize it.
 
 use core::{
     convert::Infallible,
@@ -22,18 +22,18 @@ use crate::{
     sync::{has_elapsed, parker},
 };
 
-/// Methods for threads that may block (feature `blocking`).
+/// Blocking methods (feature `blocking`).
 ///
 /// Threads and tasks wait in the same list, and each of them can initialize. Blocking methods are for threads, and for
-/// closures on a runtime's pool for blocking work, and **not for tasks**: a task that blocks its executor's thread may
-/// keep the initializer from running that it waits for.
+/// closures on a runtime's blocking pool, and **not for tasks**: a task that blocks its executor thread may prevent the
+/// initializer it is waiting for from running.
 ///
-/// A call that need not wait works in every context. If the cell has a value, the call returns it after one load
-/// (Acquire). If the cell is empty, the call runs its initializer on the calling thread. In a task, that blocks the
-/// executor's thread for as long as the initializer takes; on tokio's multi-thread runtime,
+/// A call that need not wait works in every context. If the cell has a value, the call returns it after one `Acquire` load.
+/// If the cell is empty, the call runs its initializer on the calling thread. In a task, that blocks the
+/// executor thread for as long as the initializer takes; on tokio's multi-thread runtime,
 /// `tokio::task::block_in_place` around the call avoids that.
 ///
-/// A call that has to wait looks at the context first:
+/// A call that has to wait checks first where it was made:
 ///
 /// | called in | effect of a wait |
 /// |---|---|
@@ -41,7 +41,7 @@ use crate::{
 /// | a task of tokio's multi-thread runtime | blocks within `block_in_place`, with the feature `tokio` |
 /// | a task of tokio's current-thread runtime, or of a `LocalSet` | panics, with the feature `tokio` |
 /// | a task of async-std | panics, with the feature `async-std` |
-/// | a task of another executor | blocks the executor's thread: not detected |
+/// | a task of another executor | blocks the executor thread, because this is not detected |
 /// | a destructor of a thread-local | blocks, even after the thread-locals of the runtime were destroyed |
 ///
 /// [Blocking pools that wait for themselves][pools] hang; the guide lists the combinations that work.
@@ -53,11 +53,12 @@ use crate::{
 /// On wasm32-unknown-unknown, a thread cannot wait, and a call that has to wait panics. On WebAssembly, tasks of tokio are not
 /// detected, because `block_in_place` and its runtime do not exist there.
 impl<T, B: Backend> OnceCell<T, B> {
-    /// Blocks until there is a value, and returns it. Never initializes.
+    /// Blocks until the cell holds a value, and returns it. Never initializes the cell.
     ///
     /// # Panics
     ///
-    /// Panics if the call has to wait where that can be detected to be wrong, see above.
+    /// Panics if the call has to wait in an async task, or inside the initializer of the cell, where that can be detected: see
+    /// the table above.
     ///
     /// # Examples
     ///
@@ -72,10 +73,10 @@ impl<T, B: Backend> OnceCell<T, B> {
         self.wait_within(None).expect("there is no deadline")
     }
 
-    /// Blocks until there is a value, for `timeout` at most, and returns the value, or `None` if the time elapses first.
-    /// Never initializes.
+    /// Blocks until the cell holds a value, for at most `timeout`. Returns the value, or `None` if the timeout elapses first.
+    /// Never initializes the cell.
     ///
-    /// A timeout of zero never waits: the call is [`get`](Self::get).
+    /// With a timeout of zero, the call never waits, as [`get`](Self::get) does not.
     ///
     /// # Panics
     ///
@@ -86,20 +87,24 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// let cell = oncelot::OnceCell::<u32>::new();
+    /// let cell = oncelot::OnceCell::new();
     /// assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
+    /// cell.set(1).unwrap();
+    /// assert_eq!(cell.wait_timeout(Duration::from_millis(1)), Some(&1));
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Option<&T> {
         self.wait_within(Some(timeout))
     }
 
-    /// Returns the value. If there is none, runs `init`, which may block, on this thread and returns its value; waits
-    /// while another initializer runs.
+    /// Returns the value, initializing the cell with the return value of `init` if the cell is empty.
+    ///
+    /// `init` runs on this thread, which it may block. While another initializer runs, the call blocks until that initializer
+    /// ends.
     ///
     /// # Panics
     ///
-    /// Panics if `init` does; the cell is empty again, and another waiter retries. Panics if the call has to wait where
-    /// that can be detected to be wrong, see above. Panics as [`set`](Self::set) does.
+    /// Panics if `init` panics. The cell is then empty again, and another waiter retries. Panics as
+    /// [`wait_blocking`](Self::wait_blocking) and [`set`](Self::set) do.
     ///
     /// # Examples
     ///
@@ -112,17 +117,27 @@ impl<T, B: Backend> OnceCell<T, B> {
         unwrap_infallible(self.get_or_try_init_blocking(|| Ok::<_, Infallible>(init())))
     }
 
-    /// Returns the value. If there is none, runs `init`, which may block and can fail, on this thread and returns its
-    /// value or its error; waits while another initializer runs.
+    /// Returns the value, initializing the cell with the return value of `init`, which can fail, if the cell is empty.
     ///
-    /// # Errors
-    ///
-    /// Returns the error of `init` if this call ran it and it failed. The cell is empty again, and another waiter
-    /// retries.
+    /// `init` runs on this thread, which it may block. While another initializer runs, the call blocks until that initializer
+    /// ends.
     ///
     /// # Panics
     ///
     /// Panics as [`get_or_init_blocking`](Self::get_or_init_blocking) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `init` if this call ran it and it failed. The cell is then empty again, and another waiter
+    /// retries.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = oncelot::OnceCell::new();
+    /// assert_eq!(cell.get_or_try_init_blocking(|| Err("no route")), Err("no route"));
+    /// assert_eq!(cell.get_or_try_init_blocking(|| Ok::<_, &str>(1)), Ok(&1));
+    /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init_blocking<E, F: FnOnce() -> Result<T, E>>(&self, init: F) -> Result<&T, E> {
         match self.get() {
@@ -134,15 +149,24 @@ impl<T, B: Backend> OnceCell<T, B> {
         }
     }
 
-    /// Inserts `value` and returns a reference to it; waits while an initializer runs.
-    ///
-    /// # Errors
-    ///
-    /// Returns a reference to the value of the cell, and `value`, if the cell has a value or the initializer makes one.
+    /// Stores `value` in the cell, after blocking until a running initializer ends, and returns a reference to the stored value.
     ///
     /// # Panics
     ///
     /// Panics as [`wait_blocking`](Self::wait_blocking) and [`set`](Self::set) do.
+    ///
+    /// # Errors
+    ///
+    /// If the cell already has a value, or the running initializer produces one, returns a reference to that value together
+    /// with `value`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = oncelot::OnceCell::new();
+    /// assert_eq!(cell.insert_blocking(1), Ok(&1));
+    /// assert_eq!(cell.insert_blocking(2), Err((&1, 2)));
+    /// ```
     pub fn insert_blocking(&self, value: T) -> Result<&T, (&T, T)> {
         match self.get() {
             Some(present) => Err((present, value)),
@@ -165,18 +189,17 @@ impl<T, B: Backend> OnceCell<T, B> {
     }
 }
 
-/// Methods for threads that may block (feature `blocking`).
+/// Blocking methods (feature `blocking`).
 impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
-    /// Blocks until the computation has completed, and returns the value; polls the computation on this thread unless
-    /// another task or thread drives it.
+    /// Blocks until the value is computed, and returns it. Polls the future on this thread if no other task or thread does.
     ///
-    /// The first poll is made in any context. If the computation is pending then, the call has to wait.
+    /// The first poll is made in any context. If the future is pending after that poll, the call has to wait.
     ///
     /// # Panics
     ///
-    /// Panics as [`get`](Self::get) does. Panics if the call has to wait where that can be detected to be wrong, as
-    /// [`OnceCell::wait_blocking`] does. A future that needs the context of a runtime, such as a timer of tokio, panics
-    /// on a thread without that context, and the `Lazy` is then poisoned.
+    /// Panics as [`get`](Self::get) does. Panics as [`OnceCell::wait_blocking`] does if the call has to wait. If the future
+    /// needs the context of a runtime, as a timer of tokio does, it panics on a thread without that context, and the `Lazy` is
+    /// poisoned.
     ///
     /// # Examples
     ///
@@ -209,18 +232,26 @@ where
     }
 }
 
-/// Methods for threads that may block (feature `blocking`).
+/// Blocking methods (feature `blocking`).
 impl<T> StaticLazy<T> {
-    /// Blocks until the future has completed, and returns the value; polls the future on this thread unless another task
-    /// or thread does.
+    /// Blocks until the value is computed, and returns it. Polls the future on this thread if no other task or thread does.
     ///
-    /// The first poll is made in any context. If the future is pending then, the call has to wait.
+    /// The first poll is made in any context. If the future is pending after that poll, the call has to wait.
     ///
     /// # Panics
     ///
-    /// Panics as [`get`](Self::get) does. Panics if the call has to wait where that can be detected to be wrong, as
-    /// [`OnceCell::wait_blocking`] does. A future that needs the context of a runtime, such as a timer of tokio, panics
-    /// on a thread without that context, and the static is then poisoned.
+    /// Panics as [`get`](Self::get) does. Panics as [`OnceCell::wait_blocking`] does if the call has to wait. If the future
+    /// needs the context of a runtime, as a timer of tokio does, it panics on a thread without that context, and the static is
+    /// poisoned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// oncelot::lazy! {
+    ///     static ANSWER: u32 = async { 6 * 7 };
+    /// }
+    /// assert_eq!(ANSWER.get_blocking(), &42);
+    /// ```
     pub fn get_blocking(&'static self) -> &'static T {
         self.try_get().unwrap_or_else(|| {
             let mut get = pin!(self.get());
@@ -239,12 +270,13 @@ fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, RawCell<T, B>> {
     })
 }
 
-/// Polls until there is a result, and parks the thread in between, for the sake of `raw`.
+/// Polls until there is a result, and parks the thread between polls. `raw` is the raw cell that the thread waits for.
 fn block_on<T, B: Backend, R>(raw: &RawCell<T, B>, poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
     block_until(raw, None, poll).expect("there is no deadline")
 }
 
-/// Polls until there is a result or the deadline has elapsed, and parks the thread in between, for the sake of `raw`.
+/// Polls until there is a result or the deadline has elapsed, and parks the thread between polls. `raw` is the raw cell that
+/// the thread waits for.
 fn block_until<T, B: Backend, R>(
     raw: &RawCell<T, B>,
     deadline: Option<Instant>,
@@ -279,7 +311,11 @@ fn block_until<T, B: Backend, R>(
     })
 }
 
-/// Calls `block`, which blocks this thread for the sake of `raw`, unless that is known to be wrong.
+/// Calls `block`, which blocks this thread to wait for `raw`.
+///
+/// # Panics
+///
+/// Panics if the thread must not block here, where that can be detected.
 fn block_in_place<T, B: Backend, R>(raw: &RawCell<T, B>, block: impl FnOnce() -> R) -> R {
     deadlock::assert_outside(raw.backend(), Runner::Thread);
     #[cfg(feature = "async-std")]

@@ -1,4 +1,4 @@
-//! The futures of [`OnceCell`](crate::OnceCell), as named types.
+//! The futures of [`OnceCell`](crate::OnceCell) as named types.
 
 use core::{
     convert::Infallible,
@@ -66,7 +66,7 @@ impl<'a, T, B: Backend> AcquireStage<'a, T, B> {
 }
 
 pin_project! {
-    /// The stage of a future that borrows the cell exclusively, and so never waits.
+    /// The stage of a future that borrows the cell mutably, and so never waits.
     #[project = ExclusiveProj]
     #[project_replace = ExclusiveReplaced]
     enum ExclusiveStage<'a, T, F, Fut, B: Backend> {

@@ -1,4 +1,4 @@
-//! The claim of a cell, as a value of the user's.
+//! [`InitGuard`]: the claim of a cell, for code outside this crate.
 
 use core::{
     fmt,
@@ -29,8 +29,8 @@ use crate::{
 ///
 /// # Hazards
 ///
-/// - **A task that holds a guard must not await the guard's cell**: the wait never completes. Nor must the task await
-///   another task that awaits the cell.
+/// - **A task that holds a guard must not await the guard's cell**: the wait never completes. The task must not await
+///   another task that awaits the cell, either.
 /// - The waiters wait as long as the guard exists. A guard that is kept without being used blocks them.
 /// - A guard that is forgotten, for example by [`mem::forget`](core::mem::forget), leaves the cell initializing.
 ///   [`OnceCell::take`](crate::OnceCell::take) recovers the cell.
@@ -87,7 +87,7 @@ impl<'a, T, B: Backend> InitGuard<'a, T, B> {
     ///
     /// # Panics
     ///
-    /// Panics if a waker of a waiter does. The value is stored all the same, and every waiter is woken.
+    /// Panics if waking a waiter panics. The value is stored nevertheless, and every waiter is woken.
     ///
     /// # Examples
     ///

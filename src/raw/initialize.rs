@@ -1,4 +1,4 @@
-//! The initializing half of every future that has an initializer.
+//! [`Initializing`], the part of a cell's future that runs an initializer.
 
 use core::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use crate::{
     raw::{Attempt, RawCellRef},
 };
 
-/// The closure of a call, and where the call is.
+/// The closure of a call, and the location of the call.
 pub(crate) struct InitCall<F> {
     pub(crate) init: F,
     pub(crate) origin: Origin,
@@ -30,7 +30,7 @@ impl<F> InitCall<F> {
         }
     }
 
-    /// Replaces the closure by what `f` makes of it.
+    /// Replaces the closure by the result of `f`.
     #[cfg(feature = "std")]
     #[inline(always)]
     pub(crate) fn map<G>(self, f: impl FnOnce(F) -> G) -> InitCall<G> {

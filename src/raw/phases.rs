@@ -3,9 +3,9 @@
 //! # Phases
 //!
 //! In a [`Lazy`](crate::Lazy), the task that holds the claim polls the future with its own waker, and keeps the claim until
-//! the future has completed or the task's future is dropped. Here, a task polls the future with the future's waker, and gives
-//! the claim up after each poll, so that a task that is held without being polled blocks no other task. A byte, the phase,
-//! records what the future is doing:
+//! the future has completed or the task's future is dropped. Here, a task polls the future with the future's waker, and
+//! releases the claim after each poll, so that a task that is held without being polled blocks no other task. A byte, the
+//! phase, records the activity of the future:
 //!
 //! | phase | the future | the claim is held by |
 //! |---|---|---|
@@ -20,17 +20,17 @@
 //! | POLLING | AWAKE | a wake | nothing; if the future is pending, the task does not find POLLING, and releases the claim |
 //! | ASLEEP | AWAKE | a wake | the waker releases the claim, which wakes every claimant; the first one to be polled claims |
 //!
-//! Each change is a read-modify-write that acquires and releases, also where it changes nothing. So the task that polls
-//! next sees what the thread that woke the future had done before. One change from ASLEEP to AWAKE succeeds for each
-//! time that the future fell asleep, so that the claim is released once. Once the future has completed, the phase means
-//! nothing.
+//! Each change is a read-modify-write that acquires and releases, even if the phase is already the new one. So the next task to
+//! poll the future sees the writes that preceded the wake. One change from ASLEEP to AWAKE succeeds for each
+//! time that the future fell asleep, so that the claim is released once. After the future has completed, the phase has no
+//! meaning.
 //!
-//! # Who owns what
+//! # Ownership
 //!
-//! The waker reaches the phase and the raw cell, and neither the future nor its value. A reactor may keep it for any time, so
-//! the two must last as long as the waker: a static lasts forever, and a `BoxLazy` shares them with its wakers in an `Arc`. A
-//! waker that outlives its `BoxLazy` changes a phase and a state that no task looks at. It may find waiters only of futures
-//! that were leaked, whose memory stays valid.
+//! The waker has access to the phase and the raw cell, and neither to the future nor to its value. A reactor may keep the waker
+//! for any time, so the phase and the raw cell must live as long as the waker: a static lives forever, and a `BoxLazy` shares
+//! them with its wakers in an `Arc`. A waker that outlives its `BoxLazy` changes a phase and a state that no task reads. The
+//! only waiters that it can find belong to futures that were leaked, whose memory stays valid.
 
 use core::{
     mem::{self, ManuallyDrop},
@@ -77,7 +77,7 @@ impl Phase {
     }
 }
 
-/// A handle of what the waker of a future reaches. Each waker owns one.
+/// A handle of the phase and the backend that the waker of a future changes. Each waker owns one handle.
 ///
 /// # Safety
 ///
@@ -115,7 +115,7 @@ fn raw_waker<H: WakerHandle>(handle: H) -> RawWaker {
                 raw_waker(H::clone(&handle))
             },
             |data| {
-                // SAFETY: as above. The waker gives its handle up.
+                // SAFETY: as above. The waker is consumed, and its handle is dropped here.
                 let handle = unsafe { H::from_raw(data) };
                 wake(&handle);
             },
@@ -125,7 +125,7 @@ fn raw_waker<H: WakerHandle>(handle: H) -> RawWaker {
                 wake(&*handle);
             },
             |data| {
-                // SAFETY: as above. The waker gives its handle up.
+                // SAFETY: as above. The waker is dropped, and its handle with it.
                 drop(unsafe { H::from_raw(data) });
             },
         )
@@ -135,7 +135,8 @@ fn raw_waker<H: WakerHandle>(handle: H) -> RawWaker {
 
 /// Lets the first waiter that is polled poll the future again.
 fn wake<H: WakerHandle>(handle: &H) {
-    // A read-modify-write also where it changes nothing: the task that polls next acquires what this thread has done.
+    // The exchange is needed even if the phase is already AWAKE: the next poller's exchange then synchronizes with this one and
+    // sees the writes that preceded the wake.
     if handle.phase().exchange(AWAKE) == ASLEEP {
         // SAFETY: the waker held the claim, and only one call finds ASLEEP.
         unsafe { handle.backend().release() };

@@ -18,8 +18,8 @@ pin_project! {
     ///
     /// `I` is the input of the work, such as a closure. `W` is the work, such as the future that the closure returns.
     ///
-    /// A future has no waiter until it waits. Most futures find a value in their first poll, and making a waiter for
-    /// each of them would cost more than it costs the others to move `input`.
+    /// A future has no waiter until it waits. Most futures find a value in their first poll, and creating a waiter for
+    /// each of them would cost more than moving `input` in the other futures.
     ///
     /// The stages are nested because `Waiting` is the largest and has no room for a tag. The reference in `waiting` is
     /// never null, so null in its place stands for `NotWaiting`, which has a tag of its own inside.
@@ -78,8 +78,8 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     /// If there is a value, the future completes with `ready`. If the claim is free, `start` gets it, with the stage
     /// `Unstarted`, which [`start`](Self::start) ends. Later polls are those of `resume`.
     ///
-    /// The first poll is inlined with all that it commonly does. Each closure makes a type of its own, so most futures
-    /// are polled in one place.
+    /// The common path of the first poll is inlined. Each closure creates a distinct type, so most futures are polled in one
+    /// place.
     #[inline(always)]
     pub(crate) fn poll<R>(
         mut self: Pin<&mut Self>,
@@ -95,8 +95,8 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                 } => {
                     let awaited = *awaited;
                     let acquired = awaited.acquire();
-                    // To the compiler, the atomic operations above may have changed any memory. Without this, it would
-                    // check the stage again for each use of it below, the drop of the future among them.
+                    // The compiler assumes that the atomic operations above may have changed any memory. Without this hint, it
+                    // would check the stage again for each use of it below, including the drop of the future.
                     // SAFETY: the stage was `Unstarted` above, and `self` is borrowed exclusively.
                     unsafe { hint::assert_unchecked(self.is_unstarted()) };
                     match acquired {
@@ -186,7 +186,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     ///
     /// # Panics
     ///
-    /// Panics if the future has completed without working.
+    /// Panics if the stage is not `Working`.
     #[inline]
     pub(crate) fn work(self: Pin<&mut Self>) -> Pin<&mut W> {
         match self.step().project() {
@@ -205,7 +205,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
 
     /// Changes the stage from `Unstarted` to `Waiting`, and registers the waiter, or returns `Ready` if the state may have
     /// changed.
-    // Not inlined where a frame has a place of its own for each variable of each function that is inlined into it.
+    // Not inlined in builds without optimizations, where each variable of an inlined function enlarges the caller's frame.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let (awaited, input) = self.as_mut().take_input();

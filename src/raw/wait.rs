@@ -1,4 +1,4 @@
-//! The waiting half of every future.
+//! [`WaitFuture`], the part of a cell's future that waits.
 
 use core::{
     pin::Pin,
@@ -14,7 +14,7 @@ use crate::{
     trace::WaitEvent,
 };
 
-/// What a future waits for: a raw cell, or a type that has one.
+/// A type that a future can wait for: a raw cell, or a type that contains one.
 pub(crate) trait HasRawCell {
     /// The value of the raw cell.
     type Value;
@@ -41,7 +41,7 @@ pub(crate) trait HasRawCell {
         }
     }
 
-    /// Returns the value or the claim, or `None` while an initializer runs. It looks at the state once.
+    /// Returns the value or the claim, or `None` while an initializer runs. Never waits.
     #[inline(always)]
     fn acquire(&self) -> Option<Acquired<'_, Self>> {
         match self.raw().try_claim() {
@@ -56,7 +56,7 @@ pub(crate) trait HasRawCell {
 /// The claim of an `A`.
 pub(crate) type ClaimOf<'a, A> = Claim<&'a RawCell<<A as HasRawCell>::Value, <A as HasRawCell>::Backend>>;
 
-/// What a claimant gets from an `A`.
+/// The result of a claimant that waited for an `A`.
 pub(crate) enum Acquired<'a, A: HasRawCell + ?Sized> {
     /// The value.
     Ready(&'a A::Output),
@@ -94,7 +94,7 @@ pin_project! {
         #[inline(always)]
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            // SAFETY: this future alone uses the waiter, and with this backend alone.
+            // SAFETY: only this future uses the waiter, and only with this backend.
             unsafe { this.awaited.raw().backend().cancel(this.waiter) };
         }
     }
@@ -183,7 +183,7 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         let this = self.project();
         let backend = this.awaited.raw().backend();
         deadlock::assert_outside(backend, Runner::Task(cx.waker()));
-        // SAFETY: this future alone uses the waiter, one call at a time, and with this backend alone. A waiter that is
+        // SAFETY: only this future uses the waiter, one call at a time, and only with this backend. A waiter that is
         // not `Unpin` is pinned with this future, whose drop cancels it.
         let poll = unsafe { backend.poll_wait(this.waiter, cx) };
         if poll.is_pending() {
@@ -210,5 +210,5 @@ pub(crate) fn poll_and_unregister<'a, A: HasRawCell, R>(
 /// Panics because a future was polled after it had completed or panicked.
 #[cold]
 pub(crate) fn polled_after_completion() -> ! {
-    panic!("a future of `oncelot` was polled after it had completed or panicked; make a new one")
+    panic!("`oncelot` future polled after completion or a panic")
 }

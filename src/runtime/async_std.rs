@@ -2,11 +2,10 @@ use async_std::task;
 
 use super::Runtime;
 
-/// async-std's global executor, and its pool for blocking work (feature `async-std`).
+/// async-std's global executor and its blocking pool (feature `async-std`).
 ///
-/// async-std is discontinued upstream, which recommends smol. The feature stays for existing applications; new ones
-/// should use the feature `smol`. It does not build
-/// on wasm32-unknown-unknown.
+/// async-std is discontinued upstream, which recommends smol. The feature `async-std` is for existing applications; new ones
+/// should use the feature `smol`. It does not build on wasm32-unknown-unknown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AsyncStd;
 
@@ -20,13 +19,13 @@ impl Runtime for AsyncStd {
     }
 }
 
-/// Panics in a task of async-std, whose thread the caller is about to block.
+/// Panics in a task of async-std, because the caller is about to block its thread.
 #[cfg(feature = "blocking")]
 pub(crate) fn assert_outside_tasks() {
-    // Returns `None` on a thread whose thread-locals are gone, too: such a thread runs no task.
+    // `try_current` also returns `None` on a thread whose thread-locals have been destroyed, which runs no task.
     assert!(
         task::try_current().is_none(),
-        "blocking call in a task of async-std; use the async method, or call this in \
+        "blocking call in an async-std task; use the async method, or call this in \
          `async_std::task::spawn_blocking`"
     );
 }

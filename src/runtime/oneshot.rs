@@ -10,7 +10,7 @@ use crate::{
     sync,
 };
 
-/// The message, or `None` if the sender was dropped without sending. The mutex makes it `Sync` although the message
+/// The message, or `None` if the sender was dropped without sending. The mutex makes the channel `Sync` although the message
 /// need only be `Send`.
 type Channel<T> = RawCell<Mutex<Option<T>>, Intrusive>;
 
@@ -34,7 +34,7 @@ impl<T> Sender<T> {
         self.publish(Some(message));
     }
 
-    /// Does nothing if something was published before.
+    /// Publishes `message`, unless a message was published before.
     fn publish(&self, message: Option<T>) {
         if let Ok(claim) = self.0.try_claim() {
             claim.publish(Mutex::new(message));

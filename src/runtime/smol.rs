@@ -2,9 +2,9 @@ use smol::Executor;
 
 use super::Runtime;
 
-/// smol's global executor, and its pool for blocking work (feature `smol`).
+/// smol's global executor and its blocking pool (feature `smol`).
 ///
-/// The executor starts its threads on first use: one, or as many as the environment variable `SMOL_THREADS` names.
+/// The executor starts its threads on first use: one, or the number in the environment variable `SMOL_THREADS`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Smol;
 
@@ -18,7 +18,7 @@ impl Runtime for Smol {
     }
 }
 
-/// Tasks run while the executor is run. Blocking work runs on smol's global pool.
+/// Tasks run only while the executor is being run. Blocking work runs on smol's global blocking pool.
 impl Runtime for Executor<'_> {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         Executor::spawn(self, task).detach();

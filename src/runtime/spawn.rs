@@ -1,4 +1,4 @@
-//! Initializers that run as tasks of a runtime, or on its pool for blocking work.
+//! Initializers that run in tasks of a runtime, or on its blocking pool.
 
 use alloc::sync::Arc;
 use core::{
@@ -30,17 +30,17 @@ use crate::{
     raw::{Attempt, RawCell, RawCellRef},
 };
 
-/// Makes the future of a spawned initializer, on the thread that runs it.
+/// An async closure that can be spawned: any `FnOnce() -> Fut + Send + 'static` with `Fut: Send + 'static`.
 ///
-/// Implemented by every `FnOnce() -> Fut` that is `Send + 'static` and whose future is: an `async fn`, an async closure,
-/// or a closure that returns a future.
+/// That is an `async fn`, an async closure, or a closure that returns a future. The closure is called on the thread that runs
+/// the initializer.
 pub trait Initializer: Send + 'static {
     /// The output of the future.
     type Output;
     /// The future that the runtime polls.
     type Future: Future<Output = Self::Output> + Send + 'static;
 
-    /// Makes the future.
+    /// Calls the closure, which returns the future.
     fn call(self) -> Self::Future;
 }
 
@@ -57,43 +57,40 @@ where
     }
 }
 
-/// Methods that spawn the initializer of a cell on a [`Runtime`]: for `&'static OnceCell`, `&Arc<OnceCell>`, and
-/// [`ArcField`].
+/// Methods that run the initializer in a spawned task, for `&'static OnceCell`, `&Arc<OnceCell>`, and [`ArcField`].
 ///
-/// [`OnceCell::get_or_init`] runs the initializer inside the future of its caller. These methods spawn it. It keeps
-/// running while the caller is not polled, and after the caller was cancelled. Only one initializer of a cell runs at a
-/// time, of whichever kind: the other callers wait for it.
+/// [`OnceCell::get_or_init`] runs the initializer inside the future of its caller. These methods spawn the initializer on a
+/// [`Runtime`]. It keeps running while the caller is not polled, and after the caller was cancelled. Only one initializer of a
+/// cell runs at a time, spawned or not: the other callers wait for it.
 ///
 /// # Runtimes
 ///
-/// The runtime is a value: [`Tokio`], a `&tokio::runtime::Handle`, a `&R` of the caller's own. The future
-/// owns it, and drops it when it completes or is dropped itself. A handle that is expensive to clone is best passed by
-/// reference.
+/// The runtime is passed by value: [`Tokio`], a `&tokio::runtime::Handle`, or a reference to any other runtime. The returned
+/// future owns it until the future completes or is dropped. Pass a handle that is expensive to clone by reference.
 ///
-/// The caller need not be a task of that runtime, or of any. The guide describes [task-locals, shutdown, and one runtime for each
+/// The caller need not be a task of that runtime, or of any runtime. The guide describes [task-locals, shutdown, and one runtime for each
 /// test](crate::guide::runtimes).
 ///
 /// # Panics
 ///
-/// A panic of the initializer propagates to the caller that spawned it. If that caller was cancelled, the panic is
-/// discarded after the panic hook has reported it. The cell is empty again, and another waiter retries.
+/// A panic in the initializer is resumed in the caller that started it. If that caller was cancelled, only the panic hook
+/// reports the panic. The cell is then empty again, and another waiter retries.
 ///
-/// Panics as [`Runtime::spawn`] does, if the runtime cannot spawn the initializer. Panics if the runtime drops the
-/// initializer before it completes, for example because it shuts down. The cell stays usable after both.
+/// Panics as [`Runtime::spawn`] does if the runtime cannot spawn the initializer. Panics if the runtime drops the
+/// initializer before it completes, for example because the runtime shuts down. In both cases, the cell stays usable.
 ///
 /// # Cancel safety
 ///
-/// A future that is dropped while it waits for another caller's initializer leaves nothing behind. A future that is
-/// dropped after it spawned its own leaves it running: the value is there for later callers. An error is then
-/// discarded.
+/// If the returned future is dropped while it waits for another caller's initializer, its waiter is removed, and no other task
+/// is affected. If the future is dropped after it has spawned its own initializer, the initializer keeps running: later callers
+/// get the value, and an error is discarded.
 ///
-/// All callers wait for an initializer that never completes. A runtime that neither runs nor drops its tasks, because
-/// it was leaked or is never run again, leaves the cell in that state forever.
+/// If the runtime neither runs nor drops the task (for example because the runtime was leaked), the cell is never initialized
+/// and all waiters hang.
 ///
 /// # Costs
 ///
-/// Access to a ready cell is one load (Acquire). Spawning an initializer costs what spawning a task costs on that
-/// runtime, and one allocation.
+/// Access to a ready cell costs one `Acquire` load. Starting an initializer costs spawning a task plus one allocation.
 ///
 /// # Examples
 ///
@@ -126,7 +123,29 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// The type of the cell's value.
     type Value: Send + Sync + 'static;
 
-    /// Returns the value. If there is none, spawns `init` on `runtime` and returns the value that it yields.
+    /// Returns the value, initializing the cell with the future of `init` in a task of `runtime` if the cell is empty.
+    ///
+    /// # Examples
+    ///
+    /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use futures_lite::future::block_on;
+    /// # use oncelot::runtime::Runtime;
+    /// # struct Threads;
+    /// # impl Runtime for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
+    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
+    /// # }
+    /// use oncelot::{OnceCell, runtime::OnceCellExt};
+    ///
+    /// static CELL: OnceCell<u32> = OnceCell::new();
+    ///
+    /// # block_on(async {
+    /// assert_eq!(CELL.get_or_init_spawned(Threads, async || 1).await, &1);
+    /// # });
+    /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned(
         self,
@@ -134,12 +153,38 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
         init: impl Initializer<Output = Self::Value>,
     ) -> impl Future<Output = &'a Self::Value> + Send;
 
-    /// Returns the value. If there is none, spawns `init`, which can fail, on `runtime` and returns what it yields.
+    /// Returns the value, initializing the cell with the future of `init`, which can fail, in a task of `runtime` if the cell is
+    /// empty.
     ///
     /// # Errors
     ///
-    /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
+    /// Returns the error of `init` if this call spawned it and it failed. The cell is then empty again, and another waiter
     /// retries.
+    ///
+    /// # Examples
+    ///
+    /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use futures_lite::future::block_on;
+    /// # use oncelot::runtime::Runtime;
+    /// # struct Threads;
+    /// # impl Runtime for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
+    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
+    /// # }
+    /// use oncelot::{OnceCell, runtime::OnceCellExt};
+    ///
+    /// static CELL: OnceCell<u32> = OnceCell::new();
+    ///
+    /// # block_on(async {
+    /// let failed = CELL.get_or_try_init_spawned(Threads, async || Err("no route")).await;
+    /// assert_eq!(failed, Err("no route"));
+    /// let value = CELL.get_or_try_init_spawned(Threads, async || Ok::<_, &str>(1)).await;
+    /// assert_eq!(value, Ok(&1));
+    /// # });
+    /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned<E: Send + 'static>(
         self,
@@ -147,15 +192,38 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
         init: impl Initializer<Output = Result<Self::Value, E>>,
     ) -> impl Future<Output = Result<&'a Self::Value, E>> + Send;
 
-    /// Returns the value. If there is none, makes or waits for one attempt to initialize the cell, as
-    /// [`OnceCell::get_or_try_init_shared`] does: if no initializer is running, spawns `init` on `runtime`.
+    /// Returns the value, or makes or waits for one attempt to initialize the cell if there is none, as
+    /// [`OnceCell::get_or_try_init_shared`] does. If no initializer is running, spawns `init` on `runtime`.
     ///
-    /// A caller that is cancelled leaves its attempt running. The other callers wait for it, and get its value.
+    /// If a caller is cancelled, its attempt keeps running. The other callers wait for that attempt, and get its value.
     ///
     /// # Errors
     ///
     /// - [`SharedInitError::Failed`] with the error of `init`, if this call spawned it and it failed.
     /// - [`SharedInitError::OtherFailed`], if this call waited for another initializer that ended without a value.
+    ///
+    /// # Examples
+    ///
+    /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use futures_lite::future::block_on;
+    /// # use oncelot::runtime::Runtime;
+    /// # struct Threads;
+    /// # impl Runtime for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
+    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
+    /// # }
+    /// use oncelot::{OnceCell, SharedInitError, runtime::OnceCellExt};
+    ///
+    /// static CELL: OnceCell<u32> = OnceCell::new();
+    ///
+    /// # block_on(async {
+    /// let failed = CELL.get_or_try_init_shared_spawned(Threads, async || Err("no route")).await;
+    /// assert_eq!(failed, Err(SharedInitError::Failed("no route")));
+    /// # });
+    /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_shared_spawned<E: Send + 'static>(
         self,
@@ -163,8 +231,31 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
         init: impl Initializer<Output = Result<Self::Value, E>>,
     ) -> impl Future<Output = Result<&'a Self::Value, SharedInitError<E>>> + Send;
 
-    /// Returns the value. If there is none, runs `init` on the blocking pool of `runtime` and returns the value that it
-    /// yields.
+    /// Returns the value, initializing the cell with the return value of `init` if the cell is empty. `init` runs on the blocking
+    /// pool of `runtime`.
+    ///
+    /// # Examples
+    ///
+    /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use futures_lite::future::block_on;
+    /// # use oncelot::runtime::Runtime;
+    /// # struct Threads;
+    /// # impl Runtime for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
+    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
+    /// # }
+    /// use oncelot::{OnceCell, runtime::OnceCellExt};
+    ///
+    /// static CELL: OnceCell<String> = OnceCell::new();
+    ///
+    /// # block_on(async {
+    /// let read = || std::fs::read_to_string("Cargo.toml").unwrap();
+    /// assert!(CELL.get_or_init_spawned_blocking(Threads, read).await.contains("oncelot"));
+    /// # });
+    /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_init_spawned_blocking(
         self,
@@ -172,13 +263,36 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
         init: impl FnOnce() -> Self::Value + Send + 'static,
     ) -> impl Future<Output = &'a Self::Value> + Send;
 
-    /// Returns the value. If there is none, runs `init`, which can fail, on the blocking pool of `runtime` and returns
-    /// what it yields.
+    /// Returns the value, initializing the cell with the return value of `init`, which can fail, if the cell is empty. `init`
+    /// runs on the blocking pool of `runtime`.
     ///
     /// # Errors
     ///
-    /// Returns the error of `init` if this call spawned it and it failed. The cell is empty again, and another waiter
+    /// Returns the error of `init` if this call spawned it and it failed. The cell is then empty again, and another waiter
     /// retries.
+    ///
+    /// # Examples
+    ///
+    /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use futures_lite::future::block_on;
+    /// # use oncelot::runtime::Runtime;
+    /// # struct Threads;
+    /// # impl Runtime for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
+    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
+    /// # }
+    /// use oncelot::{OnceCell, runtime::OnceCellExt};
+    ///
+    /// static CELL: OnceCell<String> = OnceCell::new();
+    ///
+    /// # block_on(async {
+    /// let read = || std::fs::read_to_string("Cargo.toml");
+    /// assert!(CELL.get_or_try_init_spawned_blocking(Threads, read).await.is_ok());
+    /// # });
+    /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn get_or_try_init_spawned_blocking<E: Send + 'static>(
         self,
@@ -190,7 +304,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
 mod sealed {
     use super::*;
 
-    /// A cell, and what keeps it alive.
+    /// A reference to a cell, with an owner that keeps the cell alive.
     ///
     /// # Safety
     ///
@@ -243,7 +357,7 @@ where
     }
 }
 
-/// A cell inside the contents of an [`Arc`], for [`OnceCellExt`].
+/// A cell inside a value that is held by an [`Arc`], for use with [`OnceCellExt`].
 ///
 /// The spawned initializer keeps a clone of the `Arc`.
 ///
@@ -296,14 +410,31 @@ pub struct ArcField<'a, S: ?Sized, T, B: Backend = Intrusive> {
     cell: &'a OnceCell<T, B>,
 }
 
-/// The bounds are here and not on the methods that spawn, since the safety of those depends on the type that the
-/// closure was checked with: a type with a lifetime could be coerced in between to one that is `'static`.
+/// The constructor requires `'static` types. If only the spawning methods required them, a type with a lifetime could be coerced
+/// to a `'static` type after the closure was checked.
 impl<'a, S: ?Sized + 'static, T: 'static, B: Backend + 'static> ArcField<'a, S, T, B> {
-    /// Calls `field` on the contents of `owner`, and returns a handle to the cell that it returns.
+    /// Creates a handle to the cell that `field` returns for the contents of `owner`.
     ///
     /// # Panics
     ///
-    /// Panics if `field` does.
+    /// Panics if `field` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use oncelot::{OnceCell, runtime::ArcField};
+    ///
+    /// struct Client {
+    ///     token: OnceCell<u32>,
+    /// }
+    ///
+    /// let client = Arc::new(Client { token: OnceCell::new() });
+    /// // The handle borrows the `Arc`. Spawning an initializer clones it.
+    /// let _token = ArcField::new(&client, |client| &client.token);
+    /// assert_eq!(Arc::strong_count(&client), 1);
+    /// ```
     #[must_use]
     pub fn new(owner: &'a Arc<S>, field: impl FnOnce(&S) -> &OnceCell<T, B>) -> Self {
         Self {
@@ -393,9 +524,8 @@ unsafe impl<T, B: Backend, O> RawCellRef for OwningRef<T, B, O> {
     unsafe fn published(self) {}
 }
 
-/// Implements the methods for each kind of handle, and not once for every `Handle`: futures of such a generic
-/// implementation have types that depend on a lifetime, and rustc cannot prove in generic code of another crate that
-/// they are `Send`.
+/// Implements the methods for each kind of handle. In one implementation for every `Handle`, the types of the futures would
+/// depend on a lifetime, and rustc could not prove in generic code of another crate that they are `Send`.
 macro_rules! impl_once_cell_ext {
     ($($handle:ty: [$($generic:tt)*] for $lifetime:lifetime;)*) => {$(
         impl<$($generic)* T, B> OnceCellExt<$lifetime> for $handle
@@ -466,7 +596,7 @@ impl_once_cell_ext! {
 /// What a poll for the value or the claim returns.
 type PollAcquired<'a, T, B, E> = Poll<Result<Acquired<'a, RawCell<T, B>>, E>>;
 
-/// How many attempts a call waits for. `E` is the error of its own attempt, after which it returns in any case.
+/// The number of attempts that a call waits for. `E` is the error of the call's own attempt, after which the call returns.
 trait Attempts<E>: Default {
     type Error;
 
@@ -530,11 +660,11 @@ impl<E> Attempts<E> for AtMostOne {
     }
 }
 
-/// Returns the value. If there is none, spawns `init` as a task, which reaches the raw cell by what `owning_ref`
-/// returns.
+/// Returns the value. If there is none, spawns `init` as a task, which accesses the raw cell through the return value of
+/// `owning_ref`.
 ///
-/// `C` converts the output of `init`, and not an `async` block around it, which would leak the value if the
-/// destructor of its future panicked.
+/// `C` converts the output of `init`. An `async` block around `init` would leak the value if the destructor of the future
+/// panicked.
 async fn get_or_spawn<C, A, R: Runtime, T, B, O, I>(
     raw: &RawCell<T, B>,
     runtime: R,
@@ -560,8 +690,8 @@ where
     .await
 }
 
-/// Returns the value. If there is none, runs `init` on the runtime's pool for blocking work, from where it reaches the
-/// raw cell by what `owning_ref` returns.
+/// Returns the value. If there is none, runs `init` on the runtime's blocking pool, where it accesses the raw cell through the
+/// return value of `owning_ref`.
 async fn get_or_spawn_blocking<R: Runtime, T, B, O, E>(
     raw: &RawCell<T, B>,
     runtime: R,
@@ -585,8 +715,7 @@ where
     .await
 }
 
-/// Waits for the value or the claim. With the claim, calls `start`, and waits for how the initializer ends that it
-/// starts.
+/// Waits for the value or the claim. With the claim, calls `start`, and waits until the started initializer ends.
 async fn get_or_start<'a, A: Attempts<E>, T, B: Backend, O, E>(
     raw: &'a RawCell<T, B>,
     runtime: &impl Runtime,
@@ -622,11 +751,11 @@ async fn get_or_start<'a, A: Attempts<E>, T, B: Backend, O, E>(
     }
 }
 
-/// How an initializer has ended: the value is published, or there is an error or a panic.
+/// The outcome of an initializer: the value was published, or there is an error or a panic.
 type Ended<E> = thread::Result<Result<(), E>>;
 
-/// A spawned initializer that has not begun. Field order is drop order: first the initializer, then the claim, and then
-/// the sender, which lets the caller know.
+/// A spawned initializer that has not been polled yet. Field order is drop order: first the initializer, then the claim, and
+/// then the sender, which notifies the caller.
 struct SpawnedInit<I, H: RawCellRef, E> {
     call: InitCall<I>,
     attempt: Attempt<H>,
@@ -634,7 +763,7 @@ struct SpawnedInit<I, H: RawCellRef, E> {
 }
 
 impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
-    /// Runs the initializer as a task, and sends how it ended.
+    /// Runs the initializer as a task, and sends the outcome.
     async fn run<C>(self)
     where
         C: Conclude<H, I::Output, Error = E>,
@@ -667,7 +796,7 @@ impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
         sender.send(ended);
     }
 
-    /// Runs the initializer on this thread, and sends how it ended.
+    /// Runs the initializer on this thread, and sends the outcome.
     fn initialize_blocking(self)
     where
         I: FnOnce() -> Result<H::Value, E>,

@@ -9,8 +9,8 @@ use super::Runtime;
 
 /// The tokio runtime of the calling thread (feature `tokio`).
 ///
-/// On a thread without a runtime, `spawn` and `spawn_blocking` panic, as tokio's own functions do. For a runtime that
-/// is known by its `tokio::runtime::Handle`, pass the handle instead, which works on any thread.
+/// On a thread without a runtime, `spawn` and `spawn_blocking` panic, as tokio's own functions do. A
+/// `tokio::runtime::Handle` can be passed instead, and works on any thread.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tokio;
 
@@ -28,7 +28,7 @@ impl Runtime for Tokio {
     /// Charges tokio's cooperative budget.
     #[inline]
     fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        // A thread that runs no task of tokio has an unlimited budget, and so has one whose thread-locals are gone.
+        // The budget is unlimited on a thread that runs no task of tokio, and on one whose thread-locals have been destroyed.
         let budget = ready!(coop::poll_proceed(cx));
         let polled = poll(cx);
         if polled.is_ready() {
@@ -38,7 +38,7 @@ impl Runtime for Tokio {
     }
 }
 
-/// Spawns on the runtime of the handle, whichever thread calls.
+/// Spawns on the runtime of the handle, on any calling thread.
 impl Runtime for Handle {
     #[track_caller]
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
@@ -50,7 +50,7 @@ impl Runtime for Handle {
         Handle::spawn_blocking(self, work);
     }
 
-    /// Charges the cooperative budget of the task that waits, of whichever tokio runtime that is.
+    /// Charges the cooperative budget of the waiting task, which may belong to another tokio runtime.
     #[inline]
     fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         Tokio.poll_coop(cx, poll)
@@ -68,7 +68,7 @@ impl Runtime for Handle {
 pub(crate) fn block_in_place<R>(block: impl FnOnce() -> R) -> R {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-    // Where `task::block_in_place` would panic: in a destructor of a thread-local that runs after tokio's.
+    // `task::block_in_place` would panic in the destructor of a thread-local that runs after tokio's.
     if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
         return block();
     }
@@ -86,12 +86,12 @@ pub(crate) fn block_in_place<R>(block: impl FnOnce() -> R) -> R {
     }
 }
 
-/// What `task::block_in_place` panics with where it cannot move the thread's other tasks. There is no way to ask
-/// beforehand: the flavor of the current handle need not be that of the runtime that runs the task.
+/// The panic message of `task::block_in_place` where it cannot move the thread's other tasks. This cannot be checked
+/// beforehand: the flavor of the current handle can differ from that of the runtime that runs the task.
 #[cfg(all(feature = "blocking", not(target_family = "wasm")))]
 const REFUSAL: &str = "can call blocking only when running on the multi-threaded runtime";
 
-/// Returns the message of a panic, or `None` if its payload is no string.
+/// Returns the message of a panic, or `None` if its payload is not a string.
 #[cfg(all(feature = "blocking", not(target_family = "wasm")))]
 fn message(payload: &(dyn core::any::Any + Send)) -> Option<&str> {
     match payload.downcast_ref::<std::string::String>() {

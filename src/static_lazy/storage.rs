@@ -1,5 +1,4 @@
-//! Where the future of a static is: a static of its own beside it, which is zero when the program begins, and so takes no
-//! room in what is stored of the program.
+//! Storage for the future of a `lazy!` static. It is a separate static so that it is zero-initialized and ends up in `.bss`.
 
 use core::{
     cell::UnsafeCell,
@@ -7,7 +6,7 @@ use core::{
     mem::{self, MaybeUninit},
 };
 
-/// So many bytes, so aligned.
+/// `SIZE` bytes aligned to `ALIGN`.
 #[derive(Debug)]
 #[repr(C)]
 pub struct FutureStorage<const SIZE: usize, const ALIGN: usize>
@@ -18,7 +17,7 @@ where
     bytes: UnsafeCell<MaybeUninit<[u8; SIZE]>>,
 }
 
-// SAFETY: a shared reference gives access to an address alone.
+// SAFETY: a shared reference gives access to the address only.
 unsafe impl<const SIZE: usize, const ALIGN: usize> Sync for FutureStorage<SIZE, ALIGN> where
     Align<ALIGN>: Alignment
 {
@@ -28,7 +27,7 @@ impl<const SIZE: usize, const ALIGN: usize> FutureStorage<SIZE, ALIGN>
 where
     Align<ALIGN>: Alignment,
 {
-    /// With nothing in it.
+    /// Creates a storage without a future.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it is made in constants")]
     pub const fn new() -> Self {
@@ -48,7 +47,7 @@ where
 pub struct Align<const ALIGN: usize>;
 
 /// Implemented for the alignments that futures have: the powers of two up to 4096.
-#[diagnostic::on_unimplemented(message = "futures of `lazy!` are aligned to 4096 bytes at most")]
+#[diagnostic::on_unimplemented(message = "`lazy!` does not support futures aligned to more than 4096 bytes")]
 pub trait Alignment {
     /// A type of no size with this alignment.
     type Unit: Copy + Debug;
@@ -82,24 +81,24 @@ alignments! {
     4096 Align4096
 }
 
-/// The size of the future that a closure makes.
+/// Returns the size of the future that a closure returns.
 #[must_use]
 pub const fn size_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize {
     mem::forget(init);
     size_of::<Fut>()
 }
 
-/// The alignment of the future that a closure makes.
+/// Returns the alignment of the future that a closure returns.
 #[must_use]
 pub const fn align_of_future<F: FnOnce() -> Fut, Fut: Future>(init: F) -> usize {
     mem::forget(init);
     align_of::<Fut>()
 }
 
-/// Resolves a type as in the type of a static, where a lifetime that is left out is `'static`.
+/// Resolves a type as the type of a static, in which an elided lifetime is `'static`.
 ///
-/// A function may leave out a lifetime in the type that it returns only if that is the lifetime of a parameter. So the macro
-/// writes the type `T` of a static as `fn(&()) -> T`, and the parameter lives forever.
+/// A function can elide a lifetime in its return type only if that is the lifetime of a parameter. So the macro
+/// writes the type `T` of a static as `fn(&()) -> T`, whose parameter this trait makes `&'static ()`.
 pub trait InStatic {
     /// The type of the static.
     type Type;

@@ -33,17 +33,16 @@ pub(crate) use self::portable::*;
 ))]
 mod without_compare_and_swap {
     compile_error!(
-        "oncelot: this target has no compare-and-swap; turn on the feature `critical-section` (and link an \
-         implementation of that crate), or the feature `portable-atomic` (and choose how that crate gets by on this \
-         target)"
+        "oncelot: this target has no compare-and-swap; enable the feature `critical-section` (and link an \
+         implementation), or the feature `portable-atomic` (and one of its fallbacks)"
     );
 
     pub(crate) use super::stand_ins::{AtomicBool, AtomicPtr, AtomicU8};
 }
 
-/// Whether the target has loads and stores is what `cfg(target_has_atomic_load_store)` says, which is unstable. So it is
-/// found by names: in a block, a glob import shadows the names of the module around the block. There, `AtomicPtr` is
-/// `core`'s if there is one, and otherwise the stand-in.
+/// Detects by name resolution whether the target has atomic loads and stores, because `cfg(target_has_atomic_load_store)` is
+/// unstable. In a block, a glob import shadows the names of the module around the block. There, `AtomicPtr` is the type of
+/// `core` if the target has one, and otherwise the stand-in.
 #[cfg(all(
     not(feature = "portable-atomic"),
     feature = "critical-section",
@@ -64,8 +63,8 @@ mod without_compare_and_swap {
 
     const _: () = assert!(
         size_of::<AtomicPtr<()>>() * size_of::<AtomicBool>() * size_of::<AtomicU8>() != 0,
-        "oncelot: this target has no atomic loads and stores, which the feature `critical-section` needs; turn on the \
-         feature `portable-atomic` (and choose how that crate gets by on this target)"
+        "oncelot: this target has no atomic loads and stores, which the feature `critical-section` needs; enable the \
+         feature `portable-atomic` (and one of its fallbacks)"
     );
 
     mod lookup {
@@ -102,8 +101,8 @@ mod portable {
             pub(crate) use super::stand_ins::{AtomicBool, AtomicPtr, AtomicU8};
 
             compile_error!(
-                "oncelot: this target has no compare-and-swap, and `portable-atomic` was not told how to get by; turn \
-                 on one of that crate's own features (`critical-section`, `unsafe-assume-single-core`), or oncelot's \
+                "oncelot: this target has no compare-and-swap, and no fallback of `portable-atomic` is enabled; enable \
+                 one of that crate's own features (`critical-section`, `unsafe-assume-single-core`), or oncelot's \
                  feature `critical-section`"
             );
         }
@@ -113,8 +112,8 @@ mod portable {
         pub(crate) use super::stand_ins::{AtomicBool, AtomicPtr, AtomicU8};
 
         compile_error!(
-            "oncelot: this target has no atomic loads and stores, and `portable-atomic` was not told how to get by; turn \
-             on one of that crate's own features (`critical-section`, `unsafe-assume-single-core`)"
+            "oncelot: this target has no atomic loads and stores, and no fallback of `portable-atomic` is enabled; enable \
+             one of that crate's own features (`critical-section`, `unsafe-assume-single-core`)"
         );
     }
 }

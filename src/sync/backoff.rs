@@ -1,10 +1,10 @@
 //! How a thread waits for a lock that another thread holds for a bounded number of steps.
 
-/// How many turns spin: the holder of the lock most likely runs on another core and is about to release it.
+/// The number of pauses that spin: the holder of the lock most likely runs on another core and is about to release it.
 #[cfg(feature = "std")]
 const SPINS: u32 = 64;
 
-/// How many turns after those yield: the holder was preempted and may need this core.
+/// The number of pauses after those that yield: the holder was preempted and may need this core.
 #[cfg(feature = "std")]
 const YIELDS: u32 = 64;
 

@@ -1,4 +1,4 @@
-//! loom's primitives, made when they are first touched: loom's own constructors are not `const`, ours are.
+//! loom's primitives, created on first use: loom's own constructors are not `const`, and those here are.
 
 use std::sync::OnceLock;
 
@@ -8,11 +8,10 @@ pub(crate) use loom::sync::atomic::Ordering;
 #[cfg(feature = "blocking")]
 pub(super) use loom::{sync::Notify, thread};
 
-/// Lets the holder of the list lock go on.
+/// Lets the holder of the list lock continue.
 ///
-/// To meet the lock and wait has no effect, so all that can follow also follows when this thread comes
-/// a little later, and is explored there. Exploring it here as well would never end: two threads that
-/// wait can yield to each other for ever.
+/// Waiting for the lock has no side effects, so every continuation is also reached by an execution in which this thread
+/// arrives later. Exploring the wait as well would never end: two threads that wait can yield to each other forever.
 pub(crate) fn back_off(_turn: u32) {
     loom::skip_branch();
     loom::thread::yield_now();
@@ -112,7 +111,7 @@ impl AtomicBool {
     }
 }
 
-/// The value stands in `core`'s cell; loom watches a shadow of it for races.
+/// The value is in `core`'s cell. loom checks accesses to a shadow of it for races.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T> {
     value: core::cell::UnsafeCell<T>,
@@ -156,8 +155,8 @@ impl<T> Drop for UnsafeCell<T> {
     }
 }
 
-/// Memory that is given up is written by whoever gets it next: whatever other threads did with it has to
-/// happen before. `write` has loom check that, unless the model has failed already.
+/// The next owner of freed memory writes to it, so every access of another thread must happen before the free. The write to the
+/// shadow makes loom check that, unless the model has failed already.
 fn give_up(write: impl FnOnce()) {
     if !std::thread::panicking() {
         write();

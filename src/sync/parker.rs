@@ -24,7 +24,7 @@ impl Parker {
     }
 }
 
-/// No time passes in a model: a deadline is past at once, or after whatever others do before.
+/// No time passes in a model: a deadline can elapse immediately, or after any steps of other threads.
 pub(crate) fn has_elapsed(_deadline: Instant) -> bool {
     true
 }

@@ -1,4 +1,4 @@
-//! What users see: the contract of [`OnceCell`] on top of a backend. No backend is excepted from this.
+//! The contract of [`OnceCell`] on top of a backend. No backend is excepted from these.
 
 use std::{
     boxed::Box,
@@ -26,10 +26,10 @@ type AnyFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 type AnyJob<'a, T> = Job<AnyFuture<'a, T>>;
 
-/// How many futures wait for a cell beside the one that initializes it.
+/// The number of futures that wait for a cell, without the one that initializes it.
 const WAITERS: [usize; 3] = [1, 2, 17];
 
-/// `set`, `try_insert`, `get`, `take` and `into_inner` of a cell that nobody waits for.
+/// `set`, `try_insert`, `get`, `take` and `into_inner` work on a cell without waiters.
 pub fn a_cell_is_set_once<B: Backend>() {
     let mut cell = OnceCell::<u32, B>::with_backend();
     require!(cell.get().is_none(), StateMachine, "a new cell has a value");
@@ -47,7 +47,7 @@ pub fn a_cell_is_set_once<B: Backend>() {
         require!(
             cell.try_insert(3) == Err(SetError::AlreadyInitializedError(3)),
             Publication,
-            "`try_insert` does not tell that there is a value"
+            "`try_insert` does not report that there is a value"
         );
         require!(
             cell.take() == Some(value),
@@ -68,7 +68,7 @@ pub fn a_cell_is_set_once<B: Backend>() {
     );
 }
 
-/// Of many initializers one runs, and all get its value.
+/// Of many callers, one runs its initializer, and all get the value.
 pub fn one_initializer_runs<B: Backend>() {
     for count in WAITERS {
         let cell = OnceCell::<u32, B>::with_backend();
@@ -87,7 +87,7 @@ pub fn one_initializer_runs<B: Backend>() {
         require!(
             cell.set(2) == Err(SetError::InitializingError(2)),
             Exclusion,
-            "`set` does not tell that an initializer is running"
+            "`set` does not report that an initializer is running"
         );
         run(&mut jobs);
         require!(
@@ -101,7 +101,7 @@ pub fn one_initializer_runs<B: Backend>() {
         require!(
             (jobs.iter()).all(|job| job.output().zip(value).is_some_and(|(a, b)| ptr::eq(*a, b))),
             Publication,
-            "not everybody got the value of the cell"
+            "a caller did not get the value of the cell"
         );
     }
 }
@@ -114,17 +114,17 @@ enum Failure {
     Drop,
 }
 
-/// After an initializer has failed the others take their turns, until one succeeds.
+/// After an initializer has failed, the other callers run theirs, until one succeeds.
 pub fn an_error_passes_the_turn_on<B: Backend>() {
     the_turn_is_passed_on::<B>(Failure::Error);
 }
 
-/// The same after an initializer has panicked: there is no poisoning.
+/// After an initializer has panicked, the other callers run theirs, until one succeeds: the cell is not poisoned.
 pub fn a_panic_passes_the_turn_on<B: Backend>() {
     the_turn_is_passed_on::<B>(Failure::Panic);
 }
 
-/// The same after a future was dropped that was running its initializer.
+/// After a future that ran its initializer was dropped, the other callers run theirs, until one succeeds.
 pub fn a_dropped_initializer_passes_the_turn_on<B: Backend>() {
     the_turn_is_passed_on::<B>(Failure::Drop);
 }
@@ -190,8 +190,8 @@ fn the_turn_is_passed_on<B: Backend>(failure: Failure) {
     }
 }
 
-/// Nothing is reserved for the oldest waiter: whoever is polled first after a failure initializes, though
-/// nobody else is ever polled again.
+/// Nothing is reserved for the oldest waiter: the first waiter to be polled after a failure initializes, even if no other waiter
+/// is ever polled again.
 pub fn whoever_is_polled_first_is_next<B: Backend>() {
     for next in 0..5 {
         let cell = OnceCell::<u32, B>::with_backend();
@@ -216,7 +216,7 @@ pub fn whoever_is_polled_first_is_next<B: Backend>() {
     }
 }
 
-/// `insert` waits for a running initializer to end, and takes its turn if it fails.
+/// `insert` waits for a running initializer to end, and stores its value if the initializer fails.
 pub fn inserting_waits_its_turn<B: Backend>() {
     for succeeds in [false, true] {
         let cell = OnceCell::<u32, B>::with_backend();
@@ -244,7 +244,7 @@ pub fn inserting_waits_its_turn<B: Backend>() {
     }
 }
 
-/// `wait` never initializes; it gets the value of `set`, after whatever has failed before.
+/// `wait` never initializes the cell. It returns the value of `set`, even after failures.
 pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend();
     let mut waiting: Vec<_> = (0..17).map(|_| Job::started(cell.wait())).collect();
@@ -371,12 +371,12 @@ pub fn a_failed_attempt_is_shared<B: Backend>() {
     one_attempt_is_shared::<B>(Failure::Error);
 }
 
-/// The same after the initializer has panicked.
+/// One initializer panics, and every other shared call returns without running its own.
 pub fn a_panicked_attempt_is_shared<B: Backend>() {
     one_attempt_is_shared::<B>(Failure::Panic);
 }
 
-/// The same after the future was dropped that was running the initializer.
+/// The future that runs the initializer is dropped, and every other shared call returns without running its own.
 pub fn a_dropped_attempt_is_shared<B: Backend>() {
     one_attempt_is_shared::<B>(Failure::Drop);
 }
@@ -477,7 +477,7 @@ pub fn a_value_is_shared<B: Backend>() {
     }
 }
 
-/// A shared call that is polled only after the next attempt has begun does not wait for that.
+/// A shared call that is polled only after the next attempt has begun does not wait for the next attempt.
 pub fn a_shared_call_waits_for_one_attempt<B: Backend>() {
     for count in WAITERS {
         let cell = OnceCell::<u32, B>::with_backend();
@@ -499,8 +499,8 @@ pub fn a_shared_call_waits_for_one_attempt<B: Backend>() {
     }
 }
 
-/// `wait_attempt` returns at once if no initializer is running, and otherwise when the initializer ends, however often it
-/// is polled before.
+/// `wait_attempt` returns immediately if no initializer is running, and otherwise when the initializer ends, even after spurious
+/// polls.
 pub fn waiting_for_an_attempt_ends_with_it<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend();
     for succeeds in [false, true] {
@@ -533,7 +533,7 @@ pub fn waiting_for_an_attempt_ends_with_it<B: Backend>() {
     }
 }
 
-/// Futures that come to a ready cell are done at their first poll, and leave no waker behind.
+/// The futures of a ready cell complete in their first poll, and leave no waker in the cell.
 pub fn a_ready_cell_registers_nobody<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend_and_value(1);
     let futures: [AnyFuture<'_, u32>; 6] = [
@@ -554,7 +554,7 @@ pub fn a_ready_cell_registers_nobody<B: Backend>() {
         require!(
             job.output() == Some(&1),
             Publication,
-            "a future waits for a ready cell, or gives another value"
+            "a future of a ready cell is pending, or returned another value"
         );
         require!(
             job.task().wakers() == 0,
@@ -564,7 +564,7 @@ pub fn a_ready_cell_registers_nobody<B: Backend>() {
     }
 }
 
-/// After `take` a cell is as new, even if futures were leaked that waited for it, or were initializing it.
+/// After `take` a cell works as a new one, even if futures that waited for it or initialized it were leaked.
 pub fn a_cell_starts_afresh_after_take<B: Backend>() {
     for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         let mut cell = OnceCell::<u32, B>::with_backend();
@@ -578,7 +578,7 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
         require!(
             cell.take().is_none(),
             Publication,
-            "`take` found a value that nobody made"
+            "`take` returned a value although no initializer has completed"
         );
         let mut jobs: Vec<_> = (0..3)
             .map(|_| {
@@ -593,7 +593,7 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
     }
 }
 
-/// Tasks on several threads get one value, from one initializer.
+/// Tasks on several threads get one value from one initializer.
 pub fn threads_fill_a_cell_once<B: Backend<Waiter: Send> + Sync>() {
     let cells: Vec<_> = (0..ROUNDS)
         .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
@@ -622,7 +622,7 @@ pub fn threads_fill_a_cell_once<B: Backend<Waiter: Send> + Sync>() {
     }
 }
 
-/// Tasks on several threads whose initializers fail take their turns until each of them has failed.
+/// Tasks on several threads, whose initializers fail, initialize one after the other until each has failed.
 pub fn threads_take_their_turns<B: Backend<Waiter: Send> + Sync>() {
     let cells: Vec<_> = (0..ROUNDS)
         .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
@@ -680,7 +680,7 @@ pub fn threads_share_attempts<B: Backend<Waiter: Send> + Sync>() {
     }
 }
 
-/// Starts some jobs, and polls whoever is woken, though not to the end.
+/// Starts some jobs, and polls those that are woken a few times, not until they complete.
 fn run_for_a_while<F: Future>(start: impl Fn() -> Job<F>) -> Vec<Job<F>> {
     let mut jobs: Vec<_> = (0..3).map(|_| start()).collect();
     for _ in 0..10 {
@@ -695,7 +695,7 @@ fn require_all_done<F: Future>(jobs: &[Job<F>]) {
     require!(
         asleep == 0,
         NoLostWakeup,
-        "{asleep} of {} futures sleep on, and nobody is initializing",
+        "{asleep} of {} futures stay asleep, and no initializer is running",
         jobs.len()
     );
 }

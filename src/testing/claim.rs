@@ -1,28 +1,28 @@
-//! The claim as a value, so that only who has it gives it up.
+//! The claim as a value, so that only its holder can end it.
 
 use std::mem;
 
 use super::rule::{Rule, broken};
 use crate::backend::{Backend, State};
 
-/// How a claim ends.
+/// The states with which a claim can end.
 pub(super) const OUTCOMES: [State; 2] = [State::Ready, State::Uninit];
 
-/// The claim of a backend. Dropping it releases it, as a cell does it.
+/// The claim of a backend. Dropping it releases it, as in a cell.
 #[must_use]
 pub(super) struct Claim<'a, B: Backend> {
     backend: &'a B,
 }
 
 impl<'a, B: Backend> Claim<'a, B> {
-    /// Takes the claim of a backend that nobody is initializing.
+    /// Takes the claim of a backend whose state is UNINIT.
     #[track_caller]
     pub(super) fn take(backend: &'a B) -> Self {
         Self::try_take(backend).unwrap_or_else(|found| {
             broken(
                 Rule::StateMachine,
                 format_args!(
-                    "`try_claim` returned `Err({found:?})` when nobody had the claim and there was no value"
+                    "`try_claim` returned `Err({found:?})` when the claim was free and there was no value"
                 ),
             )
         })
@@ -34,7 +34,7 @@ impl<'a, B: Backend> Claim<'a, B> {
 
     /// # Safety
     ///
-    /// The claim was taken, and forgotten.
+    /// The claim was taken and forgotten.
     pub(super) unsafe fn assume(backend: &'a B) -> Self {
         Self { backend }
     }
@@ -51,7 +51,7 @@ impl<'a, B: Backend> Claim<'a, B> {
     pub(super) fn publish(self) {
         let backend = self.backend;
         mem::forget(self);
-        // SAFETY: we have the claim and give it up. There is no value that anybody would read.
+        // SAFETY: `self` is the claim, and is forgotten. No code reads a value.
         unsafe { backend.publish() };
     }
 
@@ -67,7 +67,7 @@ impl<'a, B: Backend> Claim<'a, B> {
 
 impl<B: Backend> Drop for Claim<'_, B> {
     fn drop(&mut self) {
-        // SAFETY: we have the claim and give it up.
+        // SAFETY: `self` is the claim, and is being dropped.
         unsafe { self.backend.release() };
     }
 }

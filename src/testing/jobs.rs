@@ -1,4 +1,4 @@
-//! Futures with a task each, run as an executor would: whoever is woken is polled.
+//! Futures with one task each, which are polled as by an executor: after each wake.
 
 use core::{
     pin::Pin,
@@ -12,7 +12,7 @@ use std::{
 
 use super::{leak::leak, task::Task};
 
-/// How many polls a run takes before it counts as one that never ends.
+/// The number of polls after which a run counts as one that never ends.
 const PATIENCE: usize = 10_000;
 
 /// A future and its task.
@@ -34,7 +34,7 @@ impl<F: Future> Job<F> {
         }
     }
 
-    /// One that has been polled once.
+    /// Creates a job that has been polled once.
     pub(super) fn started(future: F) -> Self {
         let mut job = Self::new(future);
         job.poll();
@@ -53,7 +53,7 @@ impl<F: Future> Job<F> {
         &self.task
     }
 
-    /// Polls unless it is done.
+    /// Polls the future, unless it has completed.
     pub(super) fn poll(&mut self) {
         let Some(future) = &mut self.future else { return };
         let waker = self.task.waker();
@@ -69,20 +69,20 @@ impl<F: Future> Job<F> {
         self.future = None;
     }
 
-    /// Never drops the future.
+    /// Leaks the future.
     pub(super) fn leak(mut self) {
         if let Some(future) = self.future.take() {
             leak(future);
         }
     }
 
-    /// Whether an executor would poll it: it is new, or was woken since the last poll.
+    /// Returns `true` if an executor would poll the job: it is new, or was woken since the last poll.
     pub(super) fn is_queued(&self) -> bool {
         self.future.is_some() && self.wakes_before.is_none_or(|before| self.task.wakes() > before)
     }
 }
 
-/// Polls whoever is woken, until nobody is.
+/// Polls every job that was woken, until no job is woken.
 pub(super) fn run<F: Future>(jobs: &mut [Job<F>]) {
     let mut patience = PATIENCE;
     while patience > 0 && jobs.iter().any(Job::is_queued) {
@@ -93,7 +93,7 @@ pub(super) fn run<F: Future>(jobs: &mut [Job<F>]) {
     }
 }
 
-/// Pends once.
+/// Returns `Pending` once.
 pub(super) async fn yield_now() {
     let mut has_pended = false;
     core::future::poll_fn(|cx| {
@@ -107,7 +107,7 @@ pub(super) async fn yield_now() {
     .await;
 }
 
-/// Whether `call` panics.
+/// Returns `true` if `call` panics.
 pub(super) fn panics<R>(call: impl FnOnce() -> R) -> bool {
     panic::catch_unwind(AssertUnwindSafe(call)).is_err()
 }

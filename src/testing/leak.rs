@@ -7,7 +7,7 @@ use std::{
     vec::Vec,
 };
 
-/// Never drops what is pinned, and keeps its memory where a leak checker finds it.
+/// Leaks a pinned box, and stores its address where a leak checker finds it.
 pub(super) fn leak<T>(pinned: Pin<Box<T>>) {
     static LEAKED: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
 

@@ -1,8 +1,8 @@
 //! Rules 5 and 9 of [`Backend`]: no wakeup is lost, and a wait for one attempt ends with it. No backend is excepted from
 //! this.
 //!
-//! "Woken" means: woken since the waiter was polled last. A backend may wake a waiter too early, whose task
-//! then polls it, and may let it wait anew.
+//! "Woken" means woken since the last poll of the waiter. A backend may wake a waiter spuriously; the waiter's task then polls it,
+//! and the waiter waits again.
 
 use core::task::Poll;
 use std::{
@@ -22,8 +22,8 @@ use super::{
 };
 use crate::backend::{Backend, State, WaiterKind};
 
-/// [`publish`](Backend::publish) wakes every waiter, and each of them then finds out by itself: none depends
-/// on another one being polled.
+/// [`publish`](Backend::publish) wakes every waiter, and the next poll of each returns `Ready`: no waiter depends on another
+/// waiter being polled.
 pub fn a_value_wakes_every_waiter<B: Backend>() {
     for count in CROWDS {
         for kind_of in MIXTURES {
@@ -31,12 +31,12 @@ pub fn a_value_wakes_every_waiter<B: Backend>() {
             let claim = Claim::take(&backend);
             let mut waiters = crowd(&backend, count, kind_of);
             claim.publish();
-            require_woken(&waiters, State::Ready, "and nobody was polled since");
+            require_woken(&waiters, State::Ready, "and no waiter was polled since");
             for waiter in waiters.iter_mut().rev() {
                 require!(
                     waiter.finds_out(),
                     NoLostWakeup,
-                    "a woken waiter slept on after `publish`"
+                    "a woken waiter stayed asleep after `publish`"
                 );
             }
         }
@@ -51,19 +51,19 @@ pub fn a_failure_wakes_every_claimant<B: Backend>() {
             let claim = Claim::take(&backend);
             let mut waiters = crowd(&backend, count, kind_of);
             claim.release();
-            require_woken(&waiters, State::Uninit, "and nobody was polled since");
+            require_woken(&waiters, State::Uninit, "and no waiter was polled since");
             for waiter in waiters.iter_mut().rev() {
                 require!(
                     waiter.kind == WaiterKind::Passive || waiter.finds_out(),
                     NoLostWakeup,
-                    "a woken claimant slept on after `release`"
+                    "a woken claimant stayed asleep after `release`"
                 );
             }
         }
     }
 }
 
-/// A waiter that comes when the state has settled already does not sleep.
+/// A waiter that is polled after the state has settled does not sleep.
 pub fn nobody_waits_for_what_has_happened<B: Backend>() {
     for (outcome, kind) in [
         (State::Ready, WaiterKind::Claimant),
@@ -90,7 +90,7 @@ pub fn nobody_waits_for_what_has_happened<B: Backend>() {
     }
 }
 
-/// A waiter that has something to wait for comes to rest: `poll_wait` does not return `Ready` for ever.
+/// For a waiter that has something to wait for, `poll_wait` returns `Pending` after a bounded number of polls.
 pub fn waiting_comes_to_rest<B: Backend>() {
     let backend = B::UNINIT;
     Waiter::asleep(&backend, WaiterKind::Passive);
@@ -102,7 +102,7 @@ pub fn waiting_comes_to_rest<B: Backend>() {
     let _waiters = crowd(&backend, 17, mixed);
 }
 
-/// A waiter that is polled again and again is woken like any other.
+/// A waiter that was polled repeatedly is woken like any other.
 pub fn spurious_polls_are_harmless<B: Backend>() {
     for outcome in OUTCOMES {
         let backend = B::UNINIT;
@@ -135,7 +135,7 @@ pub fn the_newest_waker_is_woken<B: Backend>() {
     }
 }
 
-/// Whoever is cancelled, first, last or in the middle: all others are woken.
+/// If any waiter is cancelled (the first, the last, or one in the middle), all others are woken.
 pub fn cancelling_loses_nobodys_wakeup<B: Backend>() {
     for count in CROWDS {
         for is_chosen in CHOICES {
@@ -151,8 +151,7 @@ pub fn cancelling_loses_nobodys_wakeup<B: Backend>() {
     }
 }
 
-/// Nobody's wakeup is lost with a waiter that is woken and then cancelled, as a wakeup is never one waiter's
-/// own.
+/// If a waiter is woken and then cancelled, no wakeup is lost: no other waiter depends on it.
 pub fn cancelling_the_woken_loses_nobodys_wakeup<B: Backend>() {
     for is_chosen in CHOICES {
         let backend = B::UNINIT;
@@ -169,7 +168,7 @@ pub fn cancelling_the_woken_loses_nobodys_wakeup<B: Backend>() {
             );
         }
 
-        // And with one who is woken by a failure, and cancelled in the midst of the next attempt.
+        // A waiter is woken by a failure, and cancelled during the next attempt.
         let claim = Claim::take(&backend);
         let mut waiters = crowd(&backend, 17, only_claimants);
         claim.release();
@@ -178,20 +177,20 @@ pub fn cancelling_the_woken_loses_nobodys_wakeup<B: Backend>() {
         drop(remove_where(&mut waiters, |index| is_chosen(index, 17)));
         waiters.iter_mut().for_each(Waiter::sleep);
         claim.publish();
-        require_woken(&waiters, State::Ready, "after it had been woken in vain");
+        require_woken(&waiters, State::Ready, "after a wake by a failure");
         require_woken(&later, State::Ready, "after older waiters were cancelled");
     }
 }
 
-/// A woken claimant reserves nothing: newcomers get the claim, and whoever is polled first finds that there
-/// is nothing to wait for.
+/// Nothing is reserved for a woken claimant: a new caller gets the claim, and the first claimant to be polled finds that there is
+/// nothing to wait for.
 pub fn a_wake_reserves_nothing<B: Backend>() {
     for first in 0..5 {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);
         let mut waiters = crowd(&backend, 5, only_claimants);
         claim.release();
-        // A newcomer.
+        // A new caller.
         Claim::take(&backend).release();
         require!(
             waiters[first].finds_out(),
@@ -209,7 +208,7 @@ pub fn a_wake_reserves_nothing<B: Backend>() {
     }
 }
 
-/// A waiter that was woken in vain, or settled, or cancelled can wait again.
+/// A waiter that was woken by a failure, or has returned `Ready`, or was cancelled can wait again.
 pub fn a_waiter_can_wait_again<B: Backend>() {
     let backend = B::UNINIT;
     let mut woken_in_vain = Waiter::new(&backend, WaiterKind::Claimant);
@@ -258,7 +257,7 @@ pub fn cancelling_is_idempotent<B: Backend>() {
     require_woken(&waiters, State::Ready, "after another one was cancelled twice");
 }
 
-/// Failures neither lose a passive waiter nor settle what it waits for.
+/// After failures, passive waiters stay registered and keep waiting.
 pub fn passive_waiters_outlast_failures<B: Backend>() {
     for count in CROWDS {
         let backend = B::UNINIT;
@@ -337,7 +336,7 @@ pub fn the_end_of_an_attempt_is_not_missed<B: Backend>() {
     }
 }
 
-/// Threads that register, move to other tasks and cancel, while another one settles the state: everybody who
+/// Threads register waiters, move them to other tasks and cancel them, while another thread settles the state: every waiter that
 /// is asleep afterwards is woken.
 pub fn threads_lose_no_wakeup<B: Backend<Waiter: Send> + Sync>() {
     let backends: Vec<_> = (0..ROUNDS).map(|_| B::UNINIT).collect();
@@ -374,8 +373,7 @@ pub fn threads_lose_no_wakeup<B: Backend<Waiter: Send> + Sync>() {
     }
 }
 
-/// Threads that take the claim, give it back and wait for each other, again and again: when nobody has the
-/// claim any more, no claimant is asleep.
+/// Threads repeatedly take the claim, release it and wait for each other: after the last release, no claimant is asleep.
 pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
     let backends: Vec<_> = (0..ROUNDS).map(|_| B::UNINIT).collect();
     let asleep = race(ROUNDS, |round, thread| {
@@ -404,8 +402,8 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
     }
 }
 
-/// Threads that claim and release, and wait for each other's attempts: `poll_attempt` returns `Pending` while the attempt is
-/// in progress, and `Ready` after it has ended, although the next one has begun (rule 9).
+/// Threads claim and release, and wait for each other's attempts: `poll_attempt` returns `Pending` while the attempt is
+/// in progress, and `Ready` after it has ended, even if the next one has begun (rule 9).
 pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
     /// A backend, and what is known of its attempts, which have the numbers from 1.
     struct Watched<B> {

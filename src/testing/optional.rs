@@ -1,5 +1,5 @@
-//! Rules 6 to 8 of [`Backend`](crate::Backend), and what its methods promise beside the rules. A backend may
-//! be excepted from these, one by one, if its documentation says so.
+//! Rules 6 to 8 of [`Backend`](crate::Backend), and further guarantees of its methods. A backend may be excepted from single
+//! properties if its documentation describes the exceptions.
 
 pub use self::{order::*, panics::*, quiet::*, reentrancy::*, tidy::*};
 

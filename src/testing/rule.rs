@@ -1,8 +1,8 @@
-//! What a failed property says.
+//! The messages of failed properties.
 
 use std::fmt;
 
-/// The place in the documentation of [`Backend`](crate::Backend) that a property comes from.
+/// The rule in the documentation of [`Backend`](crate::Backend) that a property tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     StateMachine,
@@ -15,9 +15,9 @@ pub(super) enum Rule {
     NothingLeftBehind,
     CheapRelease,
     OneAttempt,
-    /// What `publish` and `release` say of the order.
+    /// The order of wakes, in the documentation of `publish` and `release`.
     OldestFirst,
-    /// What `poll_wait` and `cancel` do, and so what they do not.
+    /// `poll_wait` and `cancel` wake no task.
     Quiet,
 }
 
@@ -32,17 +32,15 @@ impl fmt::Display for Rule {
             Self::NoLostWakeup => "rule 5 of `Backend` (no lost wakeup)",
             Self::NoUserCodeUnderALock => "rule 6 of `Backend` (no user code under a lock)",
             Self::NothingLeftBehind => "rule 7 of `Backend` (nothing is left behind)",
-            Self::CheapRelease => {
-                "rule 8 of `Backend` (who is not woken by a release does not make it dearer)"
-            }
+            Self::CheapRelease => "rule 8 of `Backend` (cost of failures)",
             Self::OneAttempt => "rule 9 of `Backend` (one attempt)",
             Self::OldestFirst => "the order of `Backend::publish` and `release` (oldest first)",
-            Self::Quiet => "`Backend::poll_wait` and `cancel` (they wake nobody)",
+            Self::Quiet => "`Backend::poll_wait` and `cancel` (no spurious wakeups)",
         })
     }
 }
 
-/// Panics, and names the rule, unless the condition holds.
+/// Panics and names the rule, unless the condition holds.
 macro_rules! require {
     ($condition:expr, $rule:ident, $($message:tt)+) => {
         if !$condition {

@@ -1,8 +1,8 @@
-//! The state machine and rules 1 to 4 of [`Backend`]: what cells hand out references on. No backend is
-//! excepted from these.
+//! The state machine and rules 1 to 4 of [`Backend`], on which the memory safety of cells depends. No backend is excepted from
+//! these.
 //!
-//! Orderings that are too weak show on few processors: run these properties under Miri or a thread sanitizer
-//! too, which see every access that races.
+//! Orderings that are too weak cause failures on few processors only. Run these properties also under Miri or a thread
+//! sanitizer, which detect every data race.
 
 use std::{
     boxed::Box,
@@ -24,14 +24,14 @@ use super::{
 };
 use crate::backend::{Backend, State, WaiterKind};
 
-/// A backend that begins as [`UNINIT`](Backend::UNINIT) is UNINIT, and gives the claim away.
+/// A backend that begins as [`UNINIT`](Backend::UNINIT) is UNINIT, and its claim can be taken.
 pub fn uninit_is_uninit<B: Backend>() {
     let backend = B::UNINIT;
     require_state(&backend, State::Uninit, "in the beginning");
     Claim::take(&backend).release();
 }
 
-/// A backend that begins as [`READY`](Backend::READY) is READY for good, and keeps nobody waiting.
+/// A backend that begins as [`READY`](Backend::READY) stays READY, and no waiter waits for it.
 pub fn ready_is_ready<B: Backend>() {
     let backend = B::READY;
     for _ in 0..2 {
@@ -47,13 +47,13 @@ pub fn ready_is_ready<B: Backend>() {
     }
 }
 
-/// While somebody has the claim, nobody else gets it, and the state is INITIALIZING (rule 1).
+/// While a caller has the claim, no other caller gets it, and the state is INITIALIZING (rule 1).
 pub fn a_claim_excludes_others<B: Backend>() {
     let backend = B::UNINIT;
     let claim = Claim::take(&backend);
     let waiters = crowd(&backend, 4, mixed);
     for _ in 0..3 {
-        require_state(&backend, State::Initializing, "while somebody has the claim");
+        require_state(&backend, State::Initializing, "while the claim is taken");
         require_claim_refused(&backend, State::Initializing);
     }
     drop(waiters);
@@ -61,7 +61,7 @@ pub fn a_claim_excludes_others<B: Backend>() {
     claim.release();
 }
 
-/// After [`publish`](Backend::publish) the state is READY for good (rule 2).
+/// After [`publish`](Backend::publish) the state stays READY (rule 2).
 pub fn publishing_is_final<B: Backend>() {
     for waiters in [0, 1, 17] {
         let backend = B::UNINIT;
@@ -77,7 +77,7 @@ pub fn publishing_is_final<B: Backend>() {
     }
 }
 
-/// After [`release`](Backend::release) the state is UNINIT, and somebody else gets the claim.
+/// After [`release`](Backend::release) the state is UNINIT, and another caller gets the claim.
 pub fn releasing_makes_room_for_the_next_claim<B: Backend>() {
     let backend = B::UNINIT;
     for waiters in [0, 1, 17, 0] {
@@ -115,7 +115,7 @@ pub fn threads_never_share_a_claim<B: Backend + Sync>() {
     require_state(&backend, State::Uninit, "after every claim was released");
 }
 
-/// Whoever gets the claim sees what was done before it was released (rule 3).
+/// The next holder of the claim sees all writes that preceded the release (rule 3).
 pub fn threads_see_what_was_released<B: Backend + Sync>() {
     let backend = B::UNINIT;
     let count = Unsynchronized::new(0_usize);
@@ -124,7 +124,7 @@ pub fn threads_see_what_was_released<B: Backend + Sync>() {
             let Ok(claim) = Claim::try_take(&backend) else {
                 return false;
             };
-            // SAFETY: whoever has the claim is alone.
+            // SAFETY: only the holder of the claim accesses the memory.
             let prev = unsafe { count.get() };
             linger((round + step) % 7);
             // SAFETY: as above.
@@ -140,11 +140,11 @@ pub fn threads_see_what_was_released<B: Backend + Sync>() {
     require!(
         count == claims,
         Succession,
-        "what {claims} holders of the claim have counted one after the other is {count}"
+        "{claims} holders of the claim have incremented a counter one after the other, and its value is {count}"
     );
 }
 
-/// Whoever learns that the state is READY sees what was done before it was published (rule 2).
+/// A thread that observes READY sees all writes that preceded the publication (rule 2).
 pub fn threads_see_what_was_published<B: Backend + Sync>() {
     const WHOLE: [usize; 8] = [7; 8];
 
@@ -154,20 +154,20 @@ pub fn threads_see_what_was_published<B: Backend + Sync>() {
         let backend = &backends[round];
         if thread == 0 {
             dawdle(round % 50);
-            // SAFETY: nobody reads before the state is READY.
+            // SAFETY: no thread reads before the state is READY.
             unsafe { values[round].set(WHOLE) };
             // SAFETY: the claim was forgotten.
             unsafe { Claim::assume(backend) }.publish();
             return;
         }
-        // In one way only, so that no other way helps it out.
+        // Observed in one way only, so that the ordering of another way cannot hide an error.
         let sees_ready = || match (round + thread) % 3 {
             0 => backend.is_ready(),
             1 => backend.state() == State::Ready,
             _ => matches!(Claim::try_take(backend), Err(State::Ready)),
         };
         if (0..200).any(|_| sees_ready()) {
-            // SAFETY: nobody writes after the state has become READY.
+            // SAFETY: no thread writes after the state has become READY.
             let seen = unsafe { values[round].get() };
             require!(
                 seen == WHOLE,
@@ -194,7 +194,7 @@ pub fn a_claim_may_change_threads<B: Backend + Sync>() {
     }
 }
 
-/// After [`cancel`](Backend::cancel) nobody touches the waiter (rule 4).
+/// After [`cancel`](Backend::cancel) no thread accesses the waiter (rule 4).
 pub fn a_cancelled_waiter_is_not_touched<B: Backend>() {
     for count in CROWDS {
         for is_chosen in CHOICES {
@@ -216,7 +216,7 @@ pub fn a_cancelled_waiter_is_not_touched<B: Backend>() {
     }
 }
 
-/// After [`poll_wait`](Backend::poll_wait) has returned `Ready` nobody touches the waiter (rule 4).
+/// After [`poll_wait`](Backend::poll_wait) has returned `Ready`, no thread accesses the waiter (rule 4).
 pub fn a_settled_waiter_is_not_touched<B: Backend>() {
     for kind_of in MIXTURES {
         let backend = B::UNINIT;
@@ -228,7 +228,7 @@ pub fn a_settled_waiter_is_not_touched<B: Backend>() {
             require!(
                 waiter.finds_out(),
                 NoLostWakeup,
-                "a waiter slept on after `publish`"
+                "a waiter stayed asleep after `publish`"
             );
             remains.push(waiter.into_remains());
         }
@@ -259,14 +259,14 @@ pub fn threads_do_not_touch_a_cancelled_waiter<B: Backend<Waiter: Send> + Sync>(
     }
 }
 
-/// A backend may be dropped, or begin anew, before waiters that were leaked: they stay where they are, and
-/// nobody knows them any more.
+/// A backend may be dropped or replaced while waiters that were leaked are registered. Their memory stays valid, and the new
+/// backend has no reference to them.
 pub fn leaked_waiters_may_outlive_the_backend<B: Backend>() {
     for kind_of in MIXTURES {
         let mut backend = Box::new(B::UNINIT);
         Claim::take(&*backend).forget();
         crowd(&*backend, 3, kind_of).into_iter().for_each(Waiter::leak);
-        // As `OnceCell::take` does it.
+        // As in `OnceCell::take`.
         *backend = B::UNINIT;
         require_state(&*backend, State::Uninit, "in the beginning");
         let claim = Claim::take(&*backend);
@@ -275,7 +275,7 @@ pub fn leaked_waiters_may_outlive_the_backend<B: Backend>() {
         require!(
             waiters.iter().all(Waiter::is_woken),
             NoLostWakeup,
-            "a waiter that came after others were leaked was not woken by `release`"
+            "a waiter that was registered after others were leaked was not woken by `release`"
         );
     }
 }
@@ -313,7 +313,7 @@ fn require_state<B: Backend>(backend: &B, expected: State, when: &str) {
 fn require_claim_refused<B: Backend>(backend: &B, state: State) {
     match Claim::try_take(backend) {
         Ok(claim) => {
-            // Two would end the same initialization.
+            // If it were dropped, the initialization would be ended twice.
             claim.forget();
             require!(false, Exclusion, "`try_claim` returned `Ok` in {state:?}");
         }

@@ -1,4 +1,4 @@
-//! A task that never runs: its wakers are counted, and can be made to interfere.
+//! A task that never runs, whose wakers count their operations and can run a hook.
 
 use core::{
     cell::RefCell,
@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-/// What can be done to a waker. Waking by reference counts as waking.
+/// An operation on a waker. Waking by reference counts as waking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Clone,
@@ -31,15 +31,15 @@ std::thread_local! {
     static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn()>>> = RefCell::default();
 }
 
-/// A task whose wakers count what is done to them, and can run a hook each time.
+/// A task whose wakers count their operations, and can run a hook in each of them.
 pub(super) struct Task {
     hook: Option<(Op, HookId)>,
     /// Whether the hook runs.
     is_armed: AtomicBool,
-    /// How often the hook has run.
+    /// The number of times that the hook has run.
     runs: AtomicUsize,
     wakes: AtomicUsize,
-    /// How many wakers of this task there are.
+    /// The number of wakers of this task.
     wakers: AtomicUsize,
 }
 
@@ -51,7 +51,7 @@ impl Task {
         Self::drop_raw,
     );
 
-    /// Only counts.
+    /// Creates a task without a hook.
     pub(super) fn new() -> Arc<Self> {
         Self::hooked(None)
     }
@@ -98,7 +98,7 @@ impl Task {
         self.is_armed.store(false, SeqCst);
     }
 
-    /// How often the hook has run.
+    /// Returns the number of times that the hook has run.
     pub(super) fn runs(&self) -> usize {
         self.runs.load(SeqCst)
     }
@@ -107,7 +107,7 @@ impl Task {
         self.wakes.load(SeqCst)
     }
 
-    /// How many wakers of this task there are.
+    /// Returns the number of wakers of this task.
     pub(super) fn wakers(&self) -> usize {
         self.wakers.load(SeqCst)
     }
@@ -125,7 +125,7 @@ impl Task {
         }
     }
 
-    /// What a new waker owns.
+    /// Returns the data of a new waker, and counts the waker.
     fn raw(self: &Arc<Self>) -> *const () {
         self.wakers.fetch_add(1, SeqCst);
         Arc::into_raw(Arc::clone(self)).cast()

@@ -1,5 +1,5 @@
-//! Threads that race for a bounded number of steps. None of them ever blocks on another one's progress, so
-//! that whatever goes wrong ends in a failure.
+//! Threads that race for a bounded number of steps. No thread ever blocks on the progress of another one, so that every error
+//! ends in a failure and not in a hang.
 
 use core::{cell::UnsafeCell, hint};
 use std::{
@@ -9,14 +9,14 @@ use std::{
     vec::Vec,
 };
 
-/// How many threads race. Two cores suffice for them to meet.
+/// The number of threads that race. Two cores are enough for them to interleave.
 pub(super) const THREADS: usize = 3;
 
-/// How often a race is repeated.
+/// The number of repetitions of a race.
 pub(super) const ROUNDS: usize = if cfg!(miri) { 5 } else { 4_000 };
 
-/// Calls `run` with the numbers of round and thread: each thread goes through all rounds, and tries to begin
-/// each of them together with the others. Returns what the threads have returned, round by round.
+/// Calls `run` with the numbers of round and thread. Each thread runs all rounds, and tries to begin each of them at the same time
+/// as the other threads. Returns the results of the threads, round by round.
 #[track_caller]
 pub(super) fn race<R: Send>(rounds: usize, run: impl Fn(usize, usize) -> R + Sync) -> Vec<Vec<R>> {
     let arrived: Vec<_> = (0..rounds).map(|_| AtomicUsize::new(0)).collect();
@@ -42,7 +42,7 @@ pub(super) fn race<R: Send>(rounds: usize, run: impl Fn(usize, usize) -> R + Syn
     (0..rounds).map(|_| next_round()).collect()
 }
 
-/// Waits for the others, but not for ever: one of them may have panicked.
+/// Waits for the other threads for a bounded time, because one of them may have panicked.
 fn meet(arrived: &AtomicUsize) {
     const PATIENCE: usize = if cfg!(miri) { 10 } else { 500 };
 
@@ -59,15 +59,15 @@ fn meet(arrived: &AtomicUsize) {
     }
 }
 
-/// Spends some steps, so that threads meet elsewhere in each round.
+/// Spins for some steps, so that the threads interleave differently in each round.
 pub(super) fn dawdle(steps: usize) {
     for _ in 0..steps {
         hint::spin_loop();
     }
 }
 
-/// The same for a thread that holds what no other may hold, or waits for that. Lets the others run at times: if one of them
-/// holds it too, they meet though they share a processor.
+/// Spins for some steps, or yields if `steps` is zero. This is for a thread that holds a claim, or waits for one: if another
+/// thread on the same processor takes the claim too, the yield lets the test detect it.
 pub(super) fn linger(steps: usize) {
     if steps == 0 {
         thread::yield_now();
@@ -76,10 +76,10 @@ pub(super) fn linger(steps: usize) {
     }
 }
 
-/// Memory without synchronization of its own: Miri and sanitizers see who races for it.
+/// Memory without synchronization of its own, in which Miri and sanitizers detect data races.
 pub(super) struct Unsynchronized<T>(UnsafeCell<T>);
 
-// SAFETY: whoever uses it promises that nobody else does at the same time.
+// SAFETY: the callers of the `unsafe` methods guarantee that no two threads access the memory concurrently, unless both read.
 unsafe impl<T: Send> Sync for Unsynchronized<T> {}
 
 impl<T: Copy> Unsynchronized<T> {
@@ -89,15 +89,15 @@ impl<T: Copy> Unsynchronized<T> {
 
     /// # Safety
     ///
-    /// Nobody writes at the same time.
+    /// No other thread writes at the same time.
     pub(super) unsafe fn get(&self) -> T {
-        // SAFETY: the caller's promise.
+        // SAFETY: as the caller guarantees.
         unsafe { *self.0.get() }
     }
 
     /// # Safety
     ///
-    /// Nobody reads or writes at the same time.
+    /// No other thread reads or writes at the same time.
     pub(super) unsafe fn set(&self, value: T) {
         // SAFETY: the caller's promise.
         unsafe { *self.0.get() = value };

@@ -19,10 +19,10 @@ use super::{
 };
 use crate::backend::{Backend, State, WaiterKind};
 
-/// How many waiters it takes to see one, a pair, more than one batch of wakes, and many.
+/// Numbers of waiters: one, a pair, more than one batch of wakes, and many.
 pub(super) const CROWDS: [usize; 4] = [1, 2, 17, 100];
 
-/// How often a waiter is polled before it counts as one that never comes to rest.
+/// The number of polls after which a waiter counts as one that never sleeps.
 const PATIENCE: usize = 100;
 
 pub(super) fn only_claimants(_: usize) -> WaiterKind {
@@ -41,7 +41,7 @@ pub(super) fn mixed(index: usize) -> WaiterKind {
     }
 }
 
-/// Who may be in a crowd.
+/// The kinds of waiters in a crowd.
 pub(super) const MIXTURES: [fn(usize) -> WaiterKind; 3] = [only_claimants, only_passive, mixed];
 
 /// A waiter, its backend, and the task that polls it.
@@ -55,7 +55,7 @@ pub(super) struct Waiter<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> Waiter<'a, B> {
-    /// One that has not been polled.
+    /// Creates a waiter that has not been polled.
     pub(super) fn new(backend: &'a B, kind: WaiterKind) -> Self {
         Self::of_task(backend, kind, &Task::new())
     }
@@ -70,7 +70,7 @@ impl<'a, B: Backend> Waiter<'a, B> {
         }
     }
 
-    /// One that sleeps.
+    /// Creates a waiter that sleeps.
     #[track_caller]
     pub(super) fn asleep(backend: &'a B, kind: WaiterKind) -> Self {
         let mut waiter = Self::new(backend, kind);
@@ -82,7 +82,7 @@ impl<'a, B: Backend> Waiter<'a, B> {
         &self.task
     }
 
-    /// Lets another task poll it from now on.
+    /// Moves the waiter to another task.
     pub(super) fn move_to(&mut self, task: &Arc<Task>) {
         self.task = Arc::clone(task);
     }
@@ -90,8 +90,8 @@ impl<'a, B: Backend> Waiter<'a, B> {
     pub(super) fn poll(&mut self) -> Poll<()> {
         let waker = self.task.waker();
         self.wakes_before = self.task.wakes();
-        // SAFETY: the waiter is used with this backend alone, by its owner alone, and is unregistered before
-        // its memory is given up: by `drop`, or by `into_remains`.
+        // SAFETY: the waiter is used with this backend only, by its owner only, and is unregistered before
+        // its memory is freed or reused: by `drop`, or by `into_remains`.
         unsafe { (self.backend).poll_wait(self.waiter.as_mut(), &mut Context::from_waker(&waker)) }
     }
 
@@ -103,7 +103,7 @@ impl<'a, B: Backend> Waiter<'a, B> {
         unsafe { (self.backend).poll_attempt(self.waiter.as_mut(), &mut Context::from_waker(&waker)) }
     }
 
-    /// Polls a waiter that has something to wait for, until it pends.
+    /// Polls a waiter that has something to wait for, until it returns `Pending`.
     #[track_caller]
     pub(super) fn sleep(&mut self) {
         for _ in 0..PATIENCE {
@@ -115,18 +115,18 @@ impl<'a, B: Backend> Waiter<'a, B> {
         broken(
             Rule::NoLostWakeup,
             format_args!(
-                "a waiter with `WaiterKind::{kind:?}` never comes to rest: in {state:?}, `poll_wait` has \
-                 returned `Ready` {PATIENCE} times"
+                "`poll_wait` never returns `Pending`: for `WaiterKind::{kind:?}` in {state:?}, it has returned `Ready` \
+                 {PATIENCE} times"
             ),
         );
     }
 
-    /// Whether its task would poll it: it was woken during the last poll, or since.
+    /// Returns `true` if the waiter's task was woken during the last poll or since.
     pub(super) fn is_woken(&self) -> bool {
         self.task.wakes() > self.wakes_before
     }
 
-    /// Polls a waiter that has nothing to wait for as its task would, and tells whether it finds that out.
+    /// Polls a waiter that has nothing to wait for as its task would, and returns `true` if a poll returns `Ready`.
     pub(super) fn finds_out(&mut self) -> bool {
         for _ in 0..PATIENCE {
             if self.poll().is_ready() {
@@ -144,28 +144,28 @@ impl<'a, B: Backend> Waiter<'a, B> {
         unsafe { self.backend.cancel(self.waiter.as_mut()) };
     }
 
-    /// Cancels the waiter, and keeps its memory to see whether somebody writes to it.
+    /// Cancels the waiter, and keeps its memory to detect later writes.
     pub(super) fn into_remains(mut self) -> Remains<B> {
         self.cancel();
         // SAFETY: the waiter is not moved but dropped in place, below.
         let place = Box::into_raw(unsafe { Pin::into_inner_unchecked(self.into_waiter()) });
-        // SAFETY: it is in there, unregistered, and never used again.
+        // SAFETY: the waiter is in this memory, is unregistered, and is never used again.
         unsafe { place.drop_in_place() };
-        // SAFETY: this is the memory of the box, in which nothing lives any more.
+        // SAFETY: this is the memory of the box, whose contents have been dropped.
         unsafe { place.cast::<u8>().write_bytes(PATTERN, size_of::<B::Waiter>()) };
         // SAFETY: a box is not null.
         Remains(unsafe { NonNull::new_unchecked(place) })
     }
 
-    /// Never cancels the waiter.
+    /// Leaks the waiter without cancelling it.
     pub(super) fn leak(self) {
         leak(self.into_waiter());
     }
 
-    /// The waiter alone, as it is.
+    /// Returns the waiter without cancelling it.
     fn into_waiter(self) -> Pin<Box<B::Waiter>> {
         let this = ManuallyDrop::new(self);
-        // SAFETY: `this` is not used again but for its other field, and nothing drops it.
+        // SAFETY: `this` is not dropped, and of its fields only `task` is used again.
         let waiter = unsafe { ptr::read(&this.waiter) };
         // SAFETY: as above.
         drop(unsafe { ptr::read(&this.task) });
@@ -179,7 +179,7 @@ impl<B: Backend> Drop for Waiter<'_, B> {
     }
 }
 
-/// Sleeping waiters, oldest first.
+/// Creates `count` sleeping waiters, oldest first.
 #[track_caller]
 pub(super) fn crowd<B: Backend>(
     backend: &B,
@@ -191,7 +191,7 @@ pub(super) fn crowd<B: Backend>(
         .collect()
 }
 
-/// Checks that everybody is woken whom `outcome` concerns.
+/// Checks that every waiter was woken that `outcome` settles.
 #[track_caller]
 pub(super) fn require_woken<B: Backend>(waiters: &[Waiter<'_, B>], outcome: State, when: &str) {
     for (index, waiter) in waiters.iter().enumerate() {
@@ -206,7 +206,7 @@ pub(super) fn require_woken<B: Backend>(waiters: &[Waiter<'_, B>], outcome: Stat
     }
 }
 
-/// What has led to `outcome`, to tell of it.
+/// Returns the cause of `outcome`, for messages.
 pub(super) fn cause(outcome: State) -> &'static str {
     match outcome {
         State::Ready => "`publish` was called",
@@ -216,7 +216,7 @@ pub(super) fn cause(outcome: State) -> &'static str {
 
 const PATTERN: u8 = 0xA5;
 
-/// The memory of a waiter that is gone: nobody may write to it.
+/// The memory of a waiter that was dropped, to which no thread may write.
 pub(super) struct Remains<B: Backend>(NonNull<B::Waiter>);
 
 // SAFETY: it owns plain bytes.
@@ -241,12 +241,12 @@ impl<B: Backend> Remains<B> {
 
 impl<B: Backend> Drop for Remains<B> {
     fn drop(&mut self) {
-        // SAFETY: it was a box, in which nothing lives any more.
+        // SAFETY: the pointer comes from a box, whose contents have been dropped.
         drop(unsafe { Box::from_raw(self.0.as_ptr().cast::<MaybeUninit<B::Waiter>>()) });
     }
 }
 
-/// Takes every waiter out for which `is_chosen` holds of its index.
+/// Removes and returns every waiter for whose index `is_chosen` returns `true`.
 pub(super) fn remove_where<T>(from: &mut Vec<T>, is_chosen: impl Fn(usize) -> bool) -> Vec<T> {
     let (chosen, rest): (Vec<_>, Vec<_>) = mem::take(from)
         .into_iter()
@@ -256,7 +256,7 @@ pub(super) fn remove_where<T>(from: &mut Vec<T>, is_chosen: impl Fn(usize) -> bo
     chosen.into_iter().map(|(_, waiter)| waiter).collect()
 }
 
-/// Chooses from a crowd of so many: the first, one in the middle, the last, every other, all.
+/// Choices of an index from a number of waiters: the first, one in the middle, the last, every other, all.
 pub(super) const CHOICES: [fn(usize, usize) -> bool; 5] = [
     |index, _| index == 0,
     |index, count| index == count / 2,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What the panic of a poisoned lazy says.
-pub(crate) const POISONED: &str = "is poisoned: the future that was to compute its value has panicked";
+pub(crate) const POISONED: &str = "is poisoned: its future panicked";
 
 /// Why there is no value.
 #[derive(Debug)]

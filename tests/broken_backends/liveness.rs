@@ -35,7 +35,7 @@ fn a_publish_that_forgets_passive_waiters() {
     assert_caught(
         cells::waiting_gets_the_value_and_never_makes_it::<Broken<Mistaken>>,
         "rule 5",
-        "17 of 17 futures sleep on",
+        "17 of 17 futures stay asleep",
     );
 }
 
@@ -124,7 +124,7 @@ fn a_wait_that_never_comes_to_rest() {
     assert_caught(
         liveness::waiting_comes_to_rest::<Broken<Mistaken>>,
         "rule 5",
-        "never comes to rest",
+        "`poll_wait` never returns `Pending`",
     );
 }
 

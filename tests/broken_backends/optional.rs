@@ -127,7 +127,7 @@ fn a_registration_that_is_made_at_each_poll() {
     assert_caught(
         optional::moving_to_another_task_drops_the_waker::<Broken<Mistaken>>,
         "rule 7",
-        "the waker was kept of the task that a waiter had moved away from",
+        "the waker of the former task of a waiter that had moved was not dropped",
     );
 }
 

@@ -32,7 +32,7 @@ fn a_claim_that_is_given_twice() {
     assert_caught(
         cells::one_initializer_runs::<Broken<Mistaken>>,
         "rule 1",
-        "`set` does not tell that an initializer is running",
+        "`set` does not report that an initializer is running",
     );
     assert_caught(
         cells::an_error_passes_the_turn_on::<Broken<Mistaken>>,
@@ -65,7 +65,7 @@ fn a_claim_that_is_looked_for_and_then_taken() {
     assert_caught(
         soundness::threads_see_what_was_released::<Broken<Mistaken>>,
         "rule 3",
-        "holders of the claim have counted one after the other",
+        "holders of the claim have incremented a counter one after the other",
     );
 }
 
@@ -84,7 +84,7 @@ fn a_claim_that_fails_for_no_reason() {
     assert_caught(
         soundness::uninit_is_uninit::<Broken<Mistaken>>,
         "the state machine",
-        "`try_claim` returned `Err(Uninit)` when nobody had the claim",
+        "`try_claim` returned `Err(Uninit)` when the claim was free",
     );
     assert_caught(
         cells::a_cell_is_set_once::<Broken<Mistaken>>,

@@ -233,6 +233,6 @@ fn a_completed_wait_for_a_guard_says_so_when_it_is_polled() {
     let mut claiming = Box::pin(cell.get_or_claim());
     assert!(poll(&mut claiming).is_ready());
     let message = panic_of(|| poll(&mut claiming).is_ready());
-    assert!(message.contains("polled after it had completed"), "{message}");
+    assert!(message.contains("polled after completion"), "{message}");
     assert_eq!(cell.set(1), Ok(()));
 }

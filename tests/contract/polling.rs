@@ -181,7 +181,7 @@ fn assert_refuses_another_poll<F: Future>(future: F) {
     assert!(poll(&mut future).is_ready());
     for _ in 0..2 {
         let message = panic_of(|| poll(&mut future).is_ready());
-        assert!(message.contains("polled after it had completed"), "{message}");
+        assert!(message.contains("polled after completion"), "{message}");
     }
 }
 
@@ -236,7 +236,7 @@ fn a_poll_after_waiting_and_completion_panics() {
     assert!(poll(&mut running).is_ready());
     assert!(poll(&mut waiting).is_ready());
     let message = panic_of(|| poll(&mut waiting).is_ready());
-    assert!(message.contains("polled after it had completed"), "{message}");
+    assert!(message.contains("polled after completion"), "{message}");
 }
 
 #[track_caller]
@@ -244,7 +244,7 @@ fn assert_refuses_a_poll_after_a_panic<F: Future>(future: F) {
     let mut future = Box::pin(future);
     assert_eq!(panic_of(|| poll(&mut future).is_ready()), "first");
     let message = panic_of(|| poll(&mut future).is_ready());
-    assert!(message.contains("or panicked"), "{message}");
+    assert!(message.contains("or a panic"), "{message}");
 }
 
 #[test]

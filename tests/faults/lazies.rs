@@ -363,7 +363,7 @@ impl StaticScenario {
         settle(cast, ask, || shared.try_get().is_some());
         wakers::assert_none();
         if world::is_poisoned() {
-            // "What is left of the future is then leaked, as all of a static is."
+            // "The remains of the future are leaked, as the contents of every static are."
             world::may_leak(Thing::Future);
         }
         // SAFETY: nobody uses it any more.

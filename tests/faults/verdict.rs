@@ -58,8 +58,8 @@ fn wrong_panics(record: &Record) -> Vec<Wrong> {
 /// Whom the panic of a call may reach: whoever is at work, but for what the documentation says.
 fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
     if call.is_unwinding {
-        // "The first panic goes on; the later ones are swallowed"; and "with `std`, a panic in its destructor is
-        // swallowed".
+        // "The first panic propagates; later panics are discarded"; and "with `std`, a panic in its destructor is
+        // discarded".
         return vec![None];
     }
     let starter = match call.who {
@@ -79,20 +79,20 @@ fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
             .iter()
             .any(|caught| caught.who == starter && caught.panic != Panic::Fault(number));
     if !has_gone {
-        // "A panic of the initializer reaches the caller that started it."
+        // "A panic in the initializer is resumed in the caller that started it."
         return vec![Some(starter)];
     }
     match call.kind {
         // The report, with an error that nobody has taken.
         Kind::Drop(Thing::Error) => vec![Some(call.who), None],
-        // "If that has been cancelled, it reaches nobody but the panic hook."
+        // "If that caller was cancelled, only the panic hook reports the panic."
         _ => vec![None],
     }
 }
 
 /// Whether the crate may panic with this message.
 fn may_panic(record: &Record, who: Who, message: &str) -> bool {
-    let is_poison = message.contains("is poisoned: the future that was to compute its value has panicked");
+    let is_poison = message.contains("is poisoned: its future panicked");
     let is_lost = message.starts_with("the runtime dropped a spawned initializer before it completed");
     let lost = || {
         let mut cancelled = record.cancelled.iter();

@@ -12,7 +12,7 @@ fn assert_refused() {
     let refused = |call: &dyn Fn()| {
         let message = panic_of(call);
         assert!(
-            message.contains("blocking call in a task of async-std"),
+            message.contains("blocking call in an async-std task"),
             "{message}"
         );
     };

@@ -12,7 +12,7 @@
 //! first passive waiter. Both ends of both lanes are at most three steps from the head, so that a failed initializer
 //! never walks over the passive waiters.
 //!
-//! A node finds out by itself whether it is at an end of its lane. It is not the first node if `prev.next` leads back
+//! The links show whether a node is at an end of its lane. It is not the first node if `prev.next` leads back
 //! to it, and not the last node if `next.prev` does. The head is read and written only where a lane's end changes.
 //!
 //! # Fields of a node
@@ -20,11 +20,11 @@
 //! | field | while the node is not linked | while the node is linked |
 //! |---|---|---|
 //! | `prev` | null; read by the owner of the node | never null; read by any thread, written by the holder of the lock |
-//! | `payload` | uninitialized | read by the owner of the node and the holder of the lock; replaced by its owner, who holds the lock |
-//! | `next` | the kind alone; read by the owner of the node | read and written by the holder of the lock |
+//! | `payload` | uninitialized | read by the owner of the node and the holder of the lock; replaced by its owner, under the lock |
+//! | `next` | the kind only; read by the owner of the node | read and written by the holder of the lock |
 //!
 //! Clearing `prev` is the last access of the list to a node that it unlinks. The owner of the node may see that
-//! without the lock, and free the node at once.
+//! without the lock, and free the node immediately.
 
 use core::{marker::PhantomPinned, mem::MaybeUninit, pin::Pin, ptr, ptr::NonNull, slice};
 
@@ -155,7 +155,7 @@ impl<P> Node<P> {
     }
 }
 
-/// The list in the hands of the holder of its lock, who takes the head from the word and puts it back there.
+/// The list, as the holder of its lock accesses it. The holder loads the head from the word and stores it back.
 #[derive(Debug)]
 pub(crate) struct List<P> {
     /// The first claimant, or the first passive waiter if there is no claimant, or null.
@@ -350,7 +350,7 @@ impl<P> List<P> {
         count_step();
         // SAFETY: the list leads to valid nodes only, and the node that `push` was given is valid.
         let node = unsafe { node.as_ref() };
-        // ORDERING: Relaxed: other threads learn no more from it than that the node is linked.
+        // ORDERING: Relaxed: other threads only check whether the node is linked.
         node.prev.store(prev.as_ptr(), Ordering::Relaxed);
     }
 
@@ -413,7 +413,7 @@ mod tests {
         unsafe { list.push(node.as_ref(), kind(node)) };
     }
 
-    /// A list in which each node has its index as its payload.
+    /// Creates a list in which the payload of each node is its index.
     fn list_of(nodes: &[TestNode]) -> List<u32> {
         // SAFETY: a null head is an empty list.
         let mut list = unsafe { List::from_head(ptr::null_mut()) };
@@ -485,8 +485,8 @@ mod tests {
         assert_eq!(drain(&mut list), [0, 2]);
     }
 
-    /// Every mix of kinds up to six nodes, any two of the nodes unlinked one after the other: the rest stays in order,
-    /// and newcomers are appended to their lanes.
+    /// For every mix of kinds of up to six nodes, any two nodes are unlinked one after the other: the rest stays in order,
+    /// and new nodes are appended to their lanes.
     #[test]
     fn any_two_nodes_of_any_mix_can_be_unlinked() {
         for len in 2..=6_u32 {
@@ -520,7 +520,8 @@ mod tests {
         }
     }
 
-    /// From every mix of kinds up to six nodes: up to each node of the first lane, in batches of every size.
+    /// From every mix of kinds of up to six nodes, the front is popped up to each node of the first lane, in batches of every
+    /// size.
     #[test]
     fn the_front_of_any_mix_can_be_popped_up_to_any_node() {
         for len in 1..=6_u32 {

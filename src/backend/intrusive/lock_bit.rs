@@ -6,7 +6,7 @@ use crate::{
     sync::{Ordering, back_off},
 };
 
-/// The lock bit needs no critical section beside it.
+/// A placeholder for the critical section, which the lock bit does not need.
 pub(super) struct CriticalSection;
 
 impl Word {
@@ -152,7 +152,7 @@ mod tests {
         /// However busy the machine is, a thread comes to sleep within this time.
         const LONG: Duration = Duration::from_secs(20);
 
-        /// How often the thread with this status has gone to sleep. A yield is not counted.
+        /// Returns the number of times that the thread with this status has gone to sleep. A yield is not counted.
         fn sleeps(status: &Path) -> u32 {
             fs::read_to_string(status)
                 .expect("Linux has it")

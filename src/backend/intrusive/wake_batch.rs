@@ -1,4 +1,5 @@
-//! A few wakers, taken under the list lock and woken outside it. A waker that panics leaves no waiter asleep.
+//! Collects wakers under the list lock and wakes them after it is released. A panicking waker does not prevent the others from
+//! being woken.
 
 use core::{mem::MaybeUninit, slice, task::Waker};
 
@@ -48,7 +49,7 @@ impl WakeBatch {
         }
     }
 
-    /// Has `take` write wakers to an empty batch, from the first slot on, and advance the iterator past them.
+    /// Calls `take`, which writes wakers to an empty batch, from the first slot on, and advances the iterator past them.
     ///
     /// # Safety
     ///
@@ -60,7 +61,7 @@ impl WakeBatch {
         self.len = Self::CAPACITY - slots.len();
     }
 
-    /// Wakes all, and leaves the batch empty. If a waker panics, it is gone, and those behind it stay in the batch.
+    /// Wakes all wakers, and leaves the batch empty. If a waker panics, the wakers after it stay in the batch.
     #[inline(always)]
     fn wake_all(&mut self) {
         while self.next < self.len {

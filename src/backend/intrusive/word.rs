@@ -85,7 +85,7 @@ impl Snapshot {
         }
     }
 
-    /// The same state and waiters with LOCKED set.
+    /// Returns the word with LOCKED set.
     #[cfg_attr(
         feature = "critical-section",
         allow(dead_code, reason = "there is no lock bit")
@@ -105,7 +105,7 @@ impl Snapshot {
         self.0.addr() == other.0.addr()
     }
 
-    /// The word of an empty or full cell without waiters.
+    /// Returns the word of a cell without waiters that is empty or has a value.
     #[inline(always)]
     pub(super) fn without_waiters(state: State) -> Self {
         match state {
@@ -131,7 +131,7 @@ impl Condition {
     /// UNINIT.
     pub(super) const UNINIT: Self = Self { mask: STATE, set: 0 };
 
-    /// A state that does not settle what a waiter of `kind` waits for.
+    /// Returns the condition that the state does not settle what a waiter of `kind` waits for.
     #[inline(always)]
     pub(super) fn keeps_waiting(kind: WaiterKind) -> Self {
         match kind {
@@ -148,7 +148,7 @@ impl Condition {
         word.0.addr() & self.mask == self.set
     }
 
-    /// The same condition, on an unlocked word.
+    /// Adds the condition that the word is unlocked.
     #[cfg(not(feature = "critical-section"))]
     #[inline(always)]
     pub(super) fn and_unlocked(self) -> Self {
@@ -222,7 +222,7 @@ impl<'a> ListGuard<'a> {
         Self {
             word,
             state: found.0.addr() & STATE,
-            // SAFETY: the holder of the lock alone uses the list (invariant 1); linked nodes are valid (invariant 3).
+            // SAFETY: only the holder of the lock uses the list (invariant 1). Linked nodes are valid (invariant 3).
             list: unsafe { List::from_head(head) },
             _critical_section: critical_section,
         }

@@ -8,9 +8,9 @@
 //!           └┼──────────────►c3   └┼───────────►v2       prev of a lane's first node: the lane's last
 //! ```
 //!
-//! This is the shape of the list of [`Intrusive`](crate::backend::Intrusive), which threads share. Here, no lock takes the
-//! list out of the word that it is in, no other thread looks at a node, and nodes are popped one at a time. So the head is a
-//! link like those in the nodes, and each operation changes one link, whichever it is.
+//! This is the shape of the list of [`Intrusive`](crate::backend::Intrusive), which threads share. Here, no lock moves the
+//! head out of the word, no other thread accesses a node, and nodes are popped one at a time. So the head is a
+//! link like those in the nodes, and each operation changes one link: the head or a link in a node.
 //!
 //! # Links
 //!
@@ -241,7 +241,7 @@ impl<P> List<P> {
         if let Some(next) = unsafe { node.next.next_in(lane) } {
             back = next;
         }
-        // SAFETY: a node of this list, or the node itself.
+        // SAFETY: this is a linked node of this list, or `node`.
         unsafe { back.as_ref() }.prev.set(prev);
         node.prev.set(None);
         // SAFETY: a linked node has a payload, and the node is no longer linked.
@@ -324,7 +324,7 @@ mod tests {
         unsafe { list.push(node.as_ref(), name) };
     }
 
-    /// A list in which each node has its index as its payload.
+    /// Creates a list in which the payload of each node is its index.
     fn list_of(nodes: &[TestNode]) -> List<u32> {
         let list = List::new(2);
         for (node, name) in nodes.iter().zip(0..) {
@@ -363,8 +363,8 @@ mod tests {
         assert!(nodes.iter().all(|node| !node.is_linked()));
     }
 
-    /// Every mix of kinds up to six nodes, any two of the nodes unlinked one after the other: the rest stays in order,
-    /// newcomers are appended to their lanes, and the tag and the kinds stay.
+    /// For every mix of kinds of up to six nodes, any two nodes are unlinked one after the other: the rest stays in order,
+    /// new nodes are appended to their lanes, and the tag and the kinds stay.
     #[test]
     fn any_two_nodes_of_any_mix_can_be_unlinked() {
         for len in 2..=6_u32 {

@@ -38,7 +38,7 @@ fn oldest_first<B: Backend>(kind_of: fn(usize) -> WaiterKind, outcome: State) {
                 waiter
             })
             .collect();
-        // They keep their places.
+        // The waiters keep their places.
         for waiter in waiters.iter_mut().rev() {
             waiter.sleep();
         }

@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-/// What the wakers panic with, to tell it from the panics of a failed property.
+/// The payload with which wakers panic, to distinguish their panics from those of a failed property.
 struct OfAWaker;
 
 fn panicking_on(op: Op) -> Arc<Task> {
     Task::on(op, || std::panic::panic_any(OfAWaker))
 }
 
-/// Whether a waker's panic came out of `call`. Other panics go on.
+/// Returns `true` if a waker's panic propagated from `call`. Resumes other panics.
 fn lets_a_panic_out<R>(call: impl FnOnce() -> R) -> bool {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(_) => false,
@@ -57,8 +57,8 @@ pub fn wakers_may_panic_when_woken<B: Backend>() {
                 task.arm();
                 tasks.push(Arc::clone(&task));
                 let mut waiter = Waiter::of_task(&backend, mixed(index), &task);
-                // A backend that wakes others here lets their panics out here: this poll has failed, and its
-                // task with it.
+                // If the backend wakes other tasks in this call, their panics propagate here: this poll has failed, and its
+                // task too.
                 if lets_a_panic_out(|| waiter.sleep()) {
                     a_panic_is_out = true;
                     lets_a_panic_out(|| drop(waiter));
@@ -81,7 +81,7 @@ pub fn wakers_may_panic_when_woken<B: Backend>() {
     }
 }
 
-/// If a waker panics when it is cloned, the panic propagates, and nobody else stays asleep.
+/// If a waker panics when it is cloned, the panic propagates, and every other waiter is woken.
 pub fn wakers_may_panic_when_cloned<B: Backend>() {
     for outcome in OUTCOMES {
         for is_new in [true, false] {
@@ -113,7 +113,7 @@ pub fn wakers_may_panic_when_cloned<B: Backend>() {
     }
 }
 
-/// If a waker panics when it is dropped, the panic propagates, and nobody else stays asleep.
+/// If a waker panics when it is dropped, the panic propagates, and every other waiter is woken.
 pub fn wakers_may_panic_when_dropped<B: Backend>() {
     for outcome in OUTCOMES {
         for is_cancelled in [true, false] {
@@ -149,7 +149,7 @@ pub fn wakers_may_panic_when_dropped<B: Backend>() {
     }
 }
 
-/// Checks that `backend` is in `state` and goes on working.
+/// Checks that `backend` is in `state` and stays usable.
 #[track_caller]
 fn require_usable<B: Backend>(backend: &B, state: State, after: &str) {
     let found = backend.state();
@@ -171,6 +171,6 @@ fn require_usable<B: Backend>(backend: &B, state: State, after: &str) {
     require!(
         works && broke == Some(false),
         NoUserCodeUnderALock,
-        "the backend does not go on working after {after}"
+        "the backend is unusable after {after}"
     );
 }

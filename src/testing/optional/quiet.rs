@@ -1,4 +1,4 @@
-//! Nobody is woken in vain.
+//! No task is woken spuriously.
 
 use std::{format, vec::Vec};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Waiters that come, are polled again or move to another task wake neither themselves nor others.
+/// Waiters that register, are polled again or move to another task wake neither themselves nor others.
 pub fn registering_wakes_nobody<B: Backend>() {
     for kind_of in MIXTURES {
         let backend = B::UNINIT;
@@ -32,7 +32,7 @@ pub fn registering_wakes_nobody<B: Backend>() {
         require!(
             older.iter().all(|task| task.wakes() == 0),
             Quiet,
-            "the task was woken that a waiter had moved away from"
+            "the former task of a waiter that had moved was woken"
         );
     }
 }
@@ -50,12 +50,12 @@ pub fn cancelling_wakes_nobody<B: Backend>() {
         require!(
             tasks.iter().all(|task| task.wakes() == 0),
             Quiet,
-            "a task was woken by its cancelling"
+            "a task was woken when its waiter was cancelled"
         );
         drop(waiters);
         claim.release();
 
-        // Those who were woken by a failure are cancelled during the next attempt.
+        // Waiters that were woken by a failure are cancelled during the next attempt.
         let claim = Claim::take(&backend);
         let mut woken = crowd(&backend, 5, only_claimants);
         claim.release();

@@ -16,19 +16,19 @@ use crate::{
     },
 };
 
-/// Does with the backend what can be done with it from anywhere.
+/// Uses the backend in every way that does not require a claim.
 fn use_every_way<B: Backend>(backend: &B) {
     let _ = backend.is_ready();
     if let Ok(claim) = Claim::try_take(backend) {
         claim.release();
     }
     for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-        // Dropping it cancels.
+        // Dropping the waiter cancels it.
         let _ = Waiter::new(backend, kind).poll();
     }
 }
 
-/// Whoever is woken finds the state settled, even if it looks at once.
+/// A waker that reads the state while it is woken finds the state settled.
 pub fn wakers_may_look_at_the_state<B: Backend + 'static>() {
     for outcome in OUTCOMES {
         let backend = Rc::new(B::UNINIT);
@@ -111,7 +111,7 @@ pub fn wakers_may_reenter_when_cloned<B: Backend + 'static>() {
     }
 }
 
-/// A waker that settles the state while it is being cloned does not fall asleep.
+/// A waiter whose waker settles the state while it is being cloned does not fall asleep.
 pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
     for outcome in OUTCOMES {
         for is_new in [true, false] {
@@ -127,7 +127,7 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
                 let backend = Rc::clone(&backend);
                 move || {
                     if std::mem::take(&mut *forgotten.lock().unwrap()) {
-                        // SAFETY: the claim was forgotten above, and nobody else takes it up.
+                        // SAFETY: the claim was forgotten above, and no other code assumes it.
                         unsafe { Claim::assume(&*backend) }.settle(outcome);
                     }
                 }

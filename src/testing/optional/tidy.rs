@@ -11,7 +11,7 @@ use crate::{
 };
 use std::vec::Vec;
 
-/// After [`cancel`](Backend::cancel) the waker is dropped, wherever the waiter stood.
+/// After [`cancel`](Backend::cancel) the waker is dropped, at every position of the waiter.
 pub fn cancelling_drops_the_waker<B: Backend>() {
     for count in CROWDS {
         for is_chosen in CHOICES {
@@ -31,7 +31,7 @@ pub fn cancelling_drops_the_waker<B: Backend>() {
     }
 }
 
-/// A waiter that has moved to another task has left no waker of the earlier one behind.
+/// After a waiter has moved to another task, the waker of the earlier task is dropped.
 pub fn moving_to_another_task_drops_the_waker<B: Backend>() {
     for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         let backend = B::UNINIT;
@@ -45,13 +45,13 @@ pub fn moving_to_another_task_drops_the_waker<B: Backend>() {
             require!(
                 older.wakers() == 0,
                 NothingLeftBehind,
-                "the waker was kept of the task that a waiter had moved away from"
+                "the waker of the former task of a waiter that had moved was not dropped"
             );
         }
     }
 }
 
-/// A waiter keeps no more than one waker, however often it is polled.
+/// The backend keeps at most one waker of a waiter, even if the waiter is polled repeatedly.
 pub fn a_waiter_keeps_one_waker<B: Backend>() {
     for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         let backend = B::UNINIT;
@@ -69,7 +69,7 @@ pub fn a_waiter_keeps_one_waker<B: Backend>() {
     }
 }
 
-/// Who was woken, and has been polled since, has no waker left.
+/// After a waiter was woken and polled again, its waker is dropped.
 pub fn waking_drops_the_waker<B: Backend>() {
     for outcome in OUTCOMES {
         let backend = B::UNINIT;
@@ -82,13 +82,13 @@ pub fn waking_drops_the_waker<B: Backend>() {
             require!(
                 found_out && waiter.task().wakers() == 0,
                 NothingLeftBehind,
-                "the waker was kept of a waiter that has nothing to wait for any more"
+                "the waker of a waiter that has nothing to wait for was not dropped"
             );
         }
     }
 }
 
-/// A backend that is dropped keeps no waker of waiters that were cancelled before.
+/// After a backend was dropped, no waker of waiters that were cancelled before is left.
 pub fn dropping_the_backend_drops_all_wakers<B: Backend>() {
     let backend = B::UNINIT;
     Claim::take(&backend).forget();
