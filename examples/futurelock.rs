@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_waiter_that_is_held_holds_up_nobody() {
+    fn a_waiter_that_is_held_blocks_no_task() {
         assert!(waiter(Late::Held));
     }
 
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spawned_initializer_goes_on_while_its_caller_is_held() {
+    fn a_spawned_initializer_keeps_running_while_its_caller_is_held() {
         assert!(spawned_initializer(Late::Held));
     }
 
@@ -299,12 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_of_a_static_that_is_held_holds_up_nobody() {
+    fn a_driver_of_a_static_that_is_held_blocks_no_task() {
         assert!(driver_of_a_static(Late::Held));
     }
 
     #[test]
-    fn what_is_dropped_holds_up_nobody() {
+    fn a_future_that_is_dropped_blocks_no_task() {
         for program in PROGRAMS {
             assert!((program.run)(Late::Dropped), "{}", program.held);
         }

@@ -47,7 +47,7 @@ type Breaks = UnsafeCell<u32>;
 type SharesBroken = &'static Breaks;
 
 #[test]
-fn the_probe_tells_yes_and_no() {
+fn the_probe_returns_both_results() {
     assert!(is!(Send: u32));
     assert!(is!(Sync: u32));
     assert!(!is!(Send: Neither) && !is!(Sync: Neither));

@@ -476,7 +476,7 @@ fn a_thread_drives_a_lazy_value() {
 }
 
 #[test]
-fn a_thread_goes_on_with_what_a_task_has_begun() {
+fn a_thread_resumes_a_future_that_a_task_has_polled() {
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = polls.clone();
     let lazy = BoxLazy::boxed(async move {

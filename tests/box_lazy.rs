@@ -280,7 +280,7 @@ fn a_future_that_wakes_itself_lets_other_waiters_poll_it() {
 }
 
 #[test]
-fn another_waiter_goes_on_when_the_one_that_polled_last_is_cancelled() {
+fn another_waiter_resumes_when_the_last_poller_is_cancelled() {
     let event = Event::new();
     let lazy = after(&event);
     let task = Task::new();
@@ -300,7 +300,7 @@ fn another_waiter_goes_on_when_the_one_that_polled_last_is_cancelled() {
 }
 
 #[test]
-fn another_waiter_goes_on_when_one_that_was_woken_is_cancelled() {
+fn another_waiter_resumes_when_a_woken_one_is_cancelled() {
     let event = Event::new();
     let lazy = after(&event);
     let tasks = [Task::new(), Task::new()];
@@ -536,7 +536,7 @@ fn the_destructor_of_the_future_may_wake_its_waker() {
 }
 
 #[test]
-fn an_unfinished_future_comes_back_in_its_box_and_goes_on_in_another_lazy() {
+fn an_unfinished_future_is_returned_in_its_box_and_resumes_in_another_lazy() {
     let event = Event::new();
     let lazy = after(&event);
     assert!(poll(&mut Box::pin(lazy.get())).is_pending());

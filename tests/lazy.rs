@@ -126,7 +126,7 @@ fn the_value_is_computed_once_and_shared() {
 }
 
 #[test]
-fn nothing_is_computed_before_somebody_asks() {
+fn nothing_is_computed_before_the_first_call() {
     let (polls, drops) = (AtomicUsize::new(0), Drops::new());
     let lazy = Lazy::new(Steps::new(&polls, 1, &drops));
     assert_eq!(lazy.try_get(), None);
@@ -195,7 +195,7 @@ fn any_waiter_drives_on_after_the_driver_was_dropped() {
 }
 
 #[test]
-fn nobody_need_be_waiting_when_the_driver_is_dropped() {
+fn a_driver_can_be_dropped_when_no_task_waits() {
     let (polls, drops) = (AtomicUsize::new(0), Drops::new());
     let lazy = Lazy::new(Steps::new(&polls, 2, &drops));
     assert!(poll(&mut Box::pin(lazy.get_unpin())).is_pending());
@@ -249,7 +249,7 @@ fn waiters_are_woken_by_the_value() {
 }
 
 #[test]
-fn a_waker_that_panics_does_so_after_everybody_was_woken() {
+fn a_panicking_waker_panics_after_every_waiter_is_woken() {
     let gate = Gate::new();
     let lazy = Lazy::new(gate.clone());
     let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
@@ -343,7 +343,7 @@ fn into_inner_and_into_parts_do_not_mind_a_driver_that_was_leaked() {
 }
 
 #[test]
-fn into_parts_gives_an_unfinished_future_back_and_it_goes_on() {
+fn into_parts_returns_an_unfinished_future_that_can_resume() {
     let (polls, drops) = (AtomicUsize::new(0), Drops::new());
     let lazy = Lazy::new(Steps::new(&polls, 3, &drops));
     assert!(poll(&mut Box::pin(lazy.get_unpin())).is_pending());

@@ -231,7 +231,7 @@ fn rule_19_the_futurelock_program_completes() {
 /// async-lock, asyncband: the waiters form a chain in which each wakes the next one, so that everybody behind
 /// a waiter that is not polled stays asleep, after a failure or even after success.
 #[test]
-fn rule_20_nobody_sleeps_behind_a_waiter_that_is_not_polled() {
+fn rule_20_no_waiter_sleeps_behind_a_waiter_that_is_not_polled() {
     for fails in [true, false] {
         let cell = OnceCell::new();
         let (gate, mut running) = start(&cell);

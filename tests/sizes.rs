@@ -101,7 +101,7 @@ fn an_initialization_keeps_its_future_where_it_waited() {
 }
 
 #[test]
-fn an_exclusive_initialization_has_nobody_to_wait_for() {
+fn an_exclusive_initialization_waits_for_no_task() {
     let mut cell = OnceCell::<u64>::new();
     let future_of_one_word = || With::<1>::default();
     assert_eq!(size_of_val(&cell.get_mut_or_init(future_of_one_word)), 3 * WORD);

@@ -64,7 +64,7 @@ fn noted(log: &Log<&'static str>) -> impl Send + use<> {
 }
 
 #[test]
-fn a_panicked_initializer_is_gone_before_its_panic_is_told() {
+fn a_panicked_initializer_is_dropped_before_its_panic_is_reported() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     // Not an async block, which drops what it holds as it panics.
@@ -78,7 +78,7 @@ fn a_panicked_initializer_is_gone_before_its_panic_is_told() {
 }
 
 #[test]
-fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
+fn an_initializer_that_never_started_is_dropped_before_the_cell_is_empty() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     let init = async move || {
@@ -105,7 +105,7 @@ fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
 }
 
 #[test]
-fn blocking_work_that_never_began_is_gone_before_the_cell_is_empty_again() {
+fn blocking_work_that_never_started_is_dropped_before_the_cell_is_empty() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     let init = move || {
@@ -130,7 +130,7 @@ fn blocking_work_that_never_began_is_gone_before_the_cell_is_empty_again() {
 }
 
 #[test]
-fn an_initializer_that_is_dropped_in_between_is_gone_before_the_cell_is_empty_again() {
+fn an_initializer_that_is_dropped_unfinished_is_gone_before_the_cell_is_empty() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     let init = async move || {
@@ -245,7 +245,7 @@ fn a_field_is_initialized_in_a_task() {
 }
 
 #[test]
-fn debug_of_a_field_tells_its_name() {
+fn debug_of_a_field_shows_its_name() {
     let client = Client::new(&Drops::new());
     assert_eq!(format!("{:?}", client.token()), "ArcField { .. }");
 }

@@ -74,7 +74,7 @@ fn a_static_in_a_function_will_do() {
 }
 
 #[test]
-fn the_value_is_computed_when_it_is_asked_for_and_lives_for_ever() {
+fn the_value_is_computed_on_the_first_call_and_lives_forever() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     lazy! {
         static VALUE: Vec<u32> = async { vec![7; 1 + CALLS.fetch_add(1, Ordering::SeqCst)] };
@@ -242,7 +242,7 @@ fn a_reference_to_a_static_is_awaited() {
 
 /// The program that stands still with an `OnceCell` or a `Lazy`.
 #[test]
-fn a_driver_that_is_held_and_polled_no_more_holds_up_nobody() {
+fn a_driver_that_is_held_and_no_longer_polled_blocks_no_waiter() {
     static EVENT: Event = Event::new();
     lazy! {
         static VALUE: u32 = async {
@@ -307,7 +307,7 @@ fn only_a_wake_has_the_future_polled_again() {
 }
 
 #[test]
-fn a_wake_that_nobody_waits_for_is_not_lost() {
+fn a_wake_without_waiters_is_not_lost() {
     static EVENT: Event = Event::new();
     lazy! {
         static VALUE: u32 = async {
@@ -502,7 +502,7 @@ fn a_panic_where_the_future_is_made_or_dropped_poisons() {
 }
 
 #[test]
-fn a_waker_that_panics_does_so_after_everybody_was_woken() {
+fn a_panicking_waker_panics_after_every_waiter_is_woken() {
     static TASKS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
     fn crowded() -> util::BoxFuture<'static, u32> {
         Box::pin(async {

@@ -549,7 +549,7 @@ fn a_subscriber_can_settle_what_a_waiter_waits_for_when_it_begins_to_wait() {
 
 /// Otherwise a subscriber that initializes a cell at each callback, and fails to, would call itself without end.
 #[test]
-fn what_a_subscriber_initializes_has_no_span() {
+fn an_initialization_by_a_subscriber_has_no_span() {
     let others = static_cell();
     let act = |_| Some(outcome(|| others.get_or_try_init_blocking(|| Err("no space"))));
     let cell = static_cell();

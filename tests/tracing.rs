@@ -165,7 +165,7 @@ fn an_attempt_without_a_span_has_no_duration() {
 
 /// When it panics, not when its future is dropped at last.
 #[test]
-fn a_panic_is_told_at_once() {
+fn a_panic_is_emitted_at_once() {
     let notes = Notes::default();
     with_default(Registry::default().with(notes.clone()), || {
         let cell = OnceCell::<u32>::new();
@@ -178,7 +178,7 @@ fn a_panic_is_told_at_once() {
 }
 
 #[test]
-fn what_the_initializer_tells_is_inside_its_span() {
+fn events_of_the_initializer_are_inside_its_span() {
     let notes = Notes::of(|| {
         let tell = || tracing::info!(target: "tracing", "connecting");
         let cell = OnceCell::new();
@@ -206,7 +206,7 @@ fn what_the_initializer_tells_is_inside_its_span() {
 }
 
 #[test]
-fn a_waiter_is_told_of_when_it_begins_to_wait() {
+fn a_waiter_emits_an_event_when_it_begins_to_wait() {
     let notes = Notes::of(|| {
         let cell = OnceCell::<u32>::new();
         let mut passive = Box::pin(cell.wait());
@@ -292,7 +292,7 @@ fn a_shared_attempt_has_one_span_however_many_calls_wait() {
 }
 
 #[test]
-fn a_lazy_value_has_one_attempt_whoever_drives_it() {
+fn a_lazy_value_has_one_attempt_for_all_its_drivers() {
     let notes = Notes::of(|| {
         let lazy = pin!(Lazy::new(async {
             yield_now().await;
@@ -410,7 +410,7 @@ fn so_have_spawned_initializers() {
 }
 
 #[test]
-fn attempts_are_counted_when_nobody_listens() {
+fn attempts_are_counted_without_a_subscriber() {
     let cell = OnceCell::<u32>::new();
     now(cell.get_or_try_init(async || Err(0_u8))).unwrap_err();
     let notes = Notes::of(|| _ = now(cell.get_or_init(async || 1)));
@@ -543,7 +543,7 @@ fn a_subscriber_that_panics_at_a_panic_does_not_abort() {
 }
 
 #[test]
-fn what_is_no_initializer_is_not_told_of() {
+fn calls_without_a_shared_initializer_emit_nothing() {
     let notes = Notes::of(|| {
         let cell = OnceCell::new();
         now(cell.insert(1)).unwrap();

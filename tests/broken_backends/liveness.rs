@@ -40,7 +40,7 @@ fn a_publish_that_forgets_passive_waiters() {
 }
 
 #[test]
-fn a_release_that_wakes_nobody() {
+fn a_release_that_wakes_no_waiter() {
     struct Mistaken;
     impl Mistake for Mistaken {
         fn release(backend: &Broken<Self>) {

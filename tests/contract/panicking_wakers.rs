@@ -62,7 +62,7 @@ fn wake_with(cell: &OnceCell<u32>, event: Event, count: usize, panicking: &[usiz
 }
 
 #[test]
-fn a_waker_that_panics_when_woken_strands_nobody_wherever_it_stands() {
+fn a_waker_that_panics_when_woken_strands_no_waiter_at_any_position() {
     for event in EVENTS {
         for place in [0, 1, 15, 16, 39] {
             let cell = OnceCell::new();

@@ -107,7 +107,7 @@ fn drop_can_use_the_cell() {
 }
 
 #[test]
-fn wake_can_initialize_the_cell_anew() {
+fn wake_can_initialize_the_cell_again() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let (gate, mut running) = start(&CELL);
     let task = Hooked::on(Op::Wake, || assert_eq!(now(CELL.get_or_init(async || 3)), &3));
@@ -182,7 +182,7 @@ fn wake_can_cancel_any_other_waiter() {
 }
 
 #[test]
-fn wake_can_register_anew_without_being_woken_again() {
+fn wake_can_register_again_without_being_woken_again() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let (gate, mut running) = start(&CELL);
     // Somebody claims at the first wake, so that everybody who is polled afterwards waits again.

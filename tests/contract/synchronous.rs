@@ -109,7 +109,7 @@ fn the_closure_can_use_the_cell_except_to_wait() {
 }
 
 #[test]
-fn the_closure_is_gone_before_the_value_is_there() {
+fn the_closure_is_dropped_before_the_value_is_published() {
     let cell = OnceCell::new();
     let guard = OnDrop(|| assert_eq!(cell.state(), State::Initializing));
     let value = cell.try_get_or_init(move || {

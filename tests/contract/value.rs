@@ -108,7 +108,7 @@ fn passive_waiters_of_an_empty_cell_and_of_a_running_initializer_are_woken_in_on
 }
 
 #[test]
-fn everybody_gets_the_same_value() {
+fn every_caller_gets_the_same_value() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
     let mut waiters = [Waiter::claimant(&cell, 2), Waiter::passive(&cell)];

@@ -44,7 +44,7 @@ fn a_claimant_registers_again_during_a_drain() {
 ///
 /// Worrying: B is dropped, or polled, when A has woken the first batch and not yet locked for the second.
 #[test]
-fn a_value_wakes_everybody() {
+fn a_value_wakes_every_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let passive = stage.waiting(stage.cell.wait());
@@ -97,7 +97,7 @@ fn a_passive_waiter_is_woken_between_drains() {
 /// Worrying: between A's batches B claims and C registers; woken by A, C would register again, and be woken
 /// again, as long as A finds anybody.
 #[test]
-fn a_drain_leaves_those_who_came_later_asleep() {
+fn a_drain_leaves_later_claimants_asleep() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let waiters = [2, 3].map(|value| stage.waiting(stage.get_or_init(value)));

@@ -109,7 +109,7 @@ fn two_drivers_take_the_steps_of_one_future() {
 /// Worrying: the driver goes between the waiter's look at the state and its registration; B polls a future that A
 /// has polled, without having seen what A did.
 #[test]
-fn when_the_driver_is_dropped_a_newcomer_goes_on() {
+fn when_the_driver_is_dropped_a_newcomer_resumes() {
     exhaustive(|stage| {
         with_lazy(Steps::new(2), |lazy| {
             let driver = stage.waiting(lazy.get());
@@ -122,7 +122,7 @@ fn when_the_driver_is_dropped_a_newcomer_goes_on() {
 
 /// When the driver is dropped, and one of two waiters in the list too, the other goes on.
 #[test]
-fn when_the_driver_is_dropped_any_waiter_goes_on() {
+fn when_the_driver_is_dropped_any_waiter_resumes() {
     bounded(2, |stage| {
         with_lazy(Steps::new(2), |lazy| {
             let driver = stage.waiting(lazy.get());
@@ -400,7 +400,7 @@ fn a_wake_against_a_newcomer() {
 
 /// A driver that is alive and polled no more holds up nobody.
 #[test]
-fn a_driver_that_is_polled_no_more_holds_up_nobody() {
+fn a_driver_that_is_no_longer_polled_blocks_no_waiter() {
     bounded(3, |stage| {
         with_static(stage, Script::new(1), |scene| {
             let held = scene.waiting();

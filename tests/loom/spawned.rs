@@ -118,7 +118,7 @@ fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
 ///
 /// Worrying: the caller goes while the report is being made, whose waiter it is.
 #[test]
-fn a_caller_that_is_cancelled_leaves_the_initializer_at_work() {
+fn a_cancelled_caller_leaves_the_initializer_running() {
     bounded(2, |stage| {
         let mut caller = stage.task(stage.get_or_spawn(Ok(1)));
         match caller.poll() {

@@ -83,7 +83,7 @@ fn a_spurious_poll_against_failure() {
 /// Worrying: the panic unwinds out of the drain when its lock is free, and B takes itself out of the list
 /// before the drain goes on.
 #[test]
-fn a_panicking_waker_strands_nobody() {
+fn a_panicking_waker_strands_no_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let explosive = stage.waiting_for_trouble(stage.cell.wait(), || resume_unwind(Box::new(Failed)));

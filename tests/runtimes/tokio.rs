@@ -51,7 +51,7 @@ fn outside_a_runtime_a_spawned_initializer_panics_with_advice_and_leaves_the_cel
 }
 
 #[test]
-fn a_runtime_that_shuts_down_tells_who_waits_for_its_task() {
+fn a_runtime_that_shuts_down_reports_its_lost_task_to_the_caller() {
     let cell = static_cell();
     let runtime = current_thread();
     let mut spawned = pin!(cell.get_or_init_spawned(Tokio, std::future::pending));
@@ -131,7 +131,7 @@ fn a_future_drops_its_handle_when_it_has_completed() {
 }
 
 #[test]
-fn a_blocking_call_on_a_worker_lets_the_other_tasks_go_on() {
+fn a_blocking_call_on_a_worker_leaves_the_other_tasks_running() {
     let runtime = multi_thread();
     let cell = static_cell();
     let initialized = runtime.block_on(async {

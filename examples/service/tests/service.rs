@@ -34,17 +34,17 @@ macro_rules! on_tokio_and_smol {
 
 on_tokio_and_smol! {
     requests_are_answered
-    nothing_is_opened_before_it_is_asked_for
+    nothing_is_opened_before_the_first_request
     many_requests_open_one_pool
     clients_that_go_away_do_not_restart_the_opening
     clients_that_go_away_do_not_throw_the_cache_away
     a_missing_database_is_unavailable_until_it_is_there
     a_file_that_is_no_database_is_unavailable_until_it_is_replaced
-    an_opening_that_takes_long_and_fails_is_tried_by_each_who_waited
+    a_slow_opening_that_fails_is_retried_by_each_waiter
     a_broken_configuration_is_unavailable_until_it_is_mended
     threads_and_tasks_wait_for_one_reading_of_the_configuration
     attempts_are_logged
-    what_was_asked_is_answered_before_the_end
+    open_requests_are_answered_before_the_server_ends
     with_eager_everything_is_opened_before
     with_eager_a_missing_database_ends_it
     wrong_usage_is_explained
@@ -176,7 +176,7 @@ fn requests_are_answered(program: &str) {
     assert_eq!(server.get("/nowhere").status, 404);
 }
 
-fn nothing_is_opened_before_it_is_asked_for(program: &str) {
+fn nothing_is_opened_before_the_first_request(program: &str) {
     let shop = Shop::new();
     let server = shop.serve(program);
     server.assert_opened("config", 0, 0, 0);
@@ -263,7 +263,7 @@ fn a_file_that_is_no_database_is_unavailable_until_it_is_replaced(program: &str)
     server.assert_opened("pool", 3, 1, 2);
 }
 
-fn an_opening_that_takes_long_and_fails_is_tried_by_each_who_waited(program: &str) {
+fn a_slow_opening_that_fails_is_retried_by_each_waiter(program: &str) {
     let shop = Shop::new();
     let server = shop.serve(program);
     let lock = shop.lock();
@@ -339,7 +339,7 @@ fn attempts_are_logged(program: &str) {
     }
 }
 
-fn what_was_asked_is_answered_before_the_end(program: &str) {
+fn open_requests_are_answered_before_the_server_ends(program: &str) {
     let shop = Shop::new();
     let server = shop.serve(program);
     let lock = shop.lock();
