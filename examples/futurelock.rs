@@ -9,8 +9,8 @@
 //! task awaits the cell: does it ever get its value? Beside that, the same with the future dropped before, which is
 //! all it takes.
 //!
-//! Nothing here depends on time. The executor polls whoever was woken until nobody is woken any more. A task that has
-//! not ended by then never will.
+//! Nothing here depends on time. The executor polls woken tasks until no task is awake. A task that has not ended by
+//! then never ends.
 
 use std::{pin::pin, process::ExitCode, sync::Arc, thread};
 
@@ -87,7 +87,7 @@ macro_rules! with_a_waiter {
             let initializing = Arc::clone(&cell);
             spawn(async move {
                 let failed = initializing.get_or_try_init(fail_to_connect).await;
-                assert!(failed.is_err(), "nobody initializes it before");
+                assert!(failed.is_err(), "it is not initialized before");
             });
             ends(async move {
                 select_and_await(late, cell.get_or_init(connect), cell.get_or_init(connect)).await;
@@ -236,7 +236,7 @@ fn spawn(task: impl Future<Output = ()> + 'static) {
     EXECUTOR.with(|executor| executor.spawn(task).detach());
 }
 
-/// Whether `program` ends, or waits when there is nobody left to wake it.
+/// Returns whether `program` ends, or still waits when no waker is left that could wake it.
 fn ends(program: impl Future<Output = ()> + 'static) -> bool {
     EXECUTOR.with(|executor| {
         let run = || while executor.try_tick() {};

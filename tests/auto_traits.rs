@@ -178,7 +178,7 @@ fn a_future_is_send_with_all_of_its_parts_only() {
     assert!(!is!(Send: Insert<'static, SyncOnly>));
 }
 
-/// Nobody else refers to a cell that is borrowed exclusively, so its value need not be `Sync`.
+/// No other reference to a cell exists while it is borrowed exclusively, so its value need not be `Sync`.
 #[test]
 fn an_exclusive_future_is_send_with_a_value_that_is_not_sync() {
     assert!(is!(Send: MutInitOf<SendOnly, u32, u32>));

@@ -305,7 +305,7 @@ fn a_timeout_that_runs_out_leaves_no_waiter_behind() {
     assert_eq!(Counted::registered(), 0);
 }
 
-/// Wakes whoever waits over and over, as `AtomicWaker` does with two.
+/// Wakes the waiters over and over, as `AtomicWaker` does with two waiters.
 struct Restless(Intrusive);
 
 // SAFETY: it does what `Intrusive` does. Waking more often is allowed.
@@ -410,7 +410,7 @@ fn a_timeout_does_not_end_at_a_failure() {
 
 // The own cell.
 
-/// Whether `call` panics as it should where initializers are watched. Elsewhere it would wait for ever.
+/// Returns whether `call` panics, as it must if deadlocks are detected. Otherwise the call would wait forever.
 #[track_caller]
 fn assert_found<R>(call: impl FnOnce() -> R) {
     let message = panic_of(call);

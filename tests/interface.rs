@@ -656,7 +656,7 @@ impl Outside {
 
     fn settle(&self, outcome: State) {
         let mut waiting = self.waiting.lock().unwrap();
-        // Under the lock, so that nobody registers for what is over.
+        // Under the lock, so that no waiter registers for an event that is over.
         self.state.store(outcome as u8, Ordering::Release);
         let (woken, rest) = (waiting.drain(..))
             .partition::<Vec<_>, _>(|(_, kind, _)| outcome == State::Ready || *kind == WaiterKind::Claimant);

@@ -26,7 +26,7 @@ use util::{Counted, Drops, Gate, Hooked, Op, Task, is_same, message, now, panic_
 
 const POISONED: &str = "this lazy value is poisoned";
 
-/// A future that counts its polls, and is ready at the poll of a certain number. Tells when it is dropped.
+/// A future that counts its polls, and is ready at the poll of a certain number. Records when it is dropped.
 struct Steps<'a> {
     polls: &'a AtomicUsize,
     needed: usize,
@@ -55,7 +55,7 @@ impl Future for Steps<'_> {
     }
 }
 
-/// A future that panics at its second poll, and tells when it is dropped.
+/// A future that panics at its second poll, and records when it is dropped.
 struct Explosive {
     polls: usize,
     _drop: Counted,
@@ -183,7 +183,7 @@ fn any_waiter_drives_on_after_the_driver_was_dropped() {
         [1; 3],
         "the others are woken"
     );
-    // The first to be polled is the next, whoever it is.
+    // The first waiter to be polled is the next driver.
     assert!(poll(&mut third).is_pending());
     assert!(poll(&mut second).is_pending());
     assert_eq!(polls.load(Ordering::SeqCst), 2, "nothing is restarted");

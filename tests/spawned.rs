@@ -166,7 +166,7 @@ fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     assert!(poll_with(&mut other, &explosive.waker()).is_pending());
     assert!(poll(&mut spawned()).is_ready());
     assert_eq!(cell.get(), Some(&1));
-    // The task that has had the panic tells of it.
+    // The task that received the panic reports it.
     let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut caller).is_ready())).unwrap_err();
     assert_eq!(message(&*panic), "the waker is out of luck");
 }

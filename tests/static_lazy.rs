@@ -276,7 +276,7 @@ fn every_waiter_is_woken_by_the_futures_own_waker() {
     assert_eq!(EVENT.polls(), 1);
     EVENT.announce();
     assert!(tasks.iter().all(|task| task.wakes() == 1));
-    // Whoever is polled first goes on.
+    // The first task to be polled resumes the future.
     assert_eq!(poll(&mut gets[20]), Poll::Ready(&1));
     assert!(
         gets.iter_mut()

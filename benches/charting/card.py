@@ -1,7 +1,7 @@
 """A card: a picture with a ground of its own, which reads well in light and in dark surroundings.
 
 The style follows the reader's scheme. It is scoped, and no line is blank, so that a page or a doc comment can have
-the whole file in it. Nothing is told by colour alone.
+the whole file in it. No information is in the color alone.
 """
 
 from html import escape

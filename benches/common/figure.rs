@@ -8,7 +8,7 @@ use super::table::Unit;
 /// A crate, and how to get its figure.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    /// Whether it is somebody else's.
+    /// Whether it is a peer's.
     pub(crate) is_peer: bool,
     pub(crate) sample: Sample,
 }
@@ -139,7 +139,7 @@ impl Measured {
         }
     }
 
-    /// What could not be told is not held against us.
+    /// A figure that could not be measured does not fail.
     pub(crate) fn is_met(&self) -> bool {
         let judged = self.judged();
         judged.is_nan() || judged <= self.figure.bar.at_most()

@@ -36,7 +36,7 @@ pub(crate) fn sample(contenders: &[Sample], effort: Effort) -> Vec<Samples> {
     let mut samples = vec![Samples::default(); contenders.len()];
     let mut round = 0;
     while round < effort.rounds || start.elapsed() < effort.time {
-        // Nobody is always the first, in the caches that the pause has left.
+        // The order rotates, so that no subject always runs first after the pause.
         for turn in 0..contenders.len() {
             let contender = (round + turn) % contenders.len();
             samples[contender]

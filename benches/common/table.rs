@@ -4,7 +4,7 @@ use super::rounds::Effort;
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Unit {
-    /// Told by the compiler, or counted: the same in every run.
+    /// Known to the compiler, or counted: the same in every run.
     Exact,
     /// Measured, and subject to noise.
     Nanoseconds,

@@ -1,7 +1,7 @@
 //! `Lazy` and its peers side by side: size, time, allocations.
 //!
-//! `cargo bench --bench lazy` prints one table, which reads as the one of `--bench peers` does. What a lazy
-//! allocates counts as its size. A peer that is a handle to what it has allocated is asked through a clone.
+//! `cargo bench --bench lazy` prints one table, which reads as the one of `--bench peers` does. What a lazy allocates
+//! counts as its size. Peers that are handles (for example `Shared`) are cloned before each access.
 //!
 //! A static is computed once in a process, so that it has no figures for what comes before its value.
 

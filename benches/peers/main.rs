@@ -6,7 +6,7 @@
 //! and from run to run; ratios should not, and what is counted must not: the run fails if a count is over
 //! its bar.
 //!
-//! The limit is the cost, in the same rounds, of what nobody can leave out.
+//! The limit is the cost, in the same rounds, of what no implementation can avoid.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -144,7 +144,7 @@ fn figures() -> Vec<Figure> {
     ]
 }
 
-/// Not a number if that cannot be told.
+/// NaN if that cannot be measured.
 fn crates_brought_in(package: &str) -> f64 {
     Resolved::from_name(package).map_or(f64::NAN, |resolved| resolved.crates as f64)
 }

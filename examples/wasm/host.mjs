@@ -23,7 +23,7 @@ const host = {
 
 process.on("exit", (status) => {
   if (status === 0 && !hasSucceeded) {
-    console.error("nothing is left to happen, and somebody is still asleep");
+    console.error("no event is left, and a task is still asleep");
     process.exitCode = 1;
   }
 });

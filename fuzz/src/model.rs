@@ -352,7 +352,7 @@ impl Player for Model<'_> {
         done(dropped)
     }
 
-    /// Whoever waits still does.
+    /// The waiters keep waiting.
     fn leak(&self, _slot: usize) {}
 
     fn put(&self, insert: bool) -> Option<Outcome> {

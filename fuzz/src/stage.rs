@@ -11,7 +11,7 @@ use crate::{
 /// The name of an initializer, or of a value: each kind counts from zero.
 pub(crate) type Id = u32;
 
-/// What happens while a subject is at work: it runs code of its user, or an operation ends.
+/// An event of a subject: it calls user code, or an operation ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Cloned(u8),
@@ -52,7 +52,7 @@ pub(crate) enum Outcome {
 /// What a panic is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Thrown {
-    /// One of those that the program told.
+    /// One of those that the program sets.
     Planned(u32),
     Deadlock,
     PolledAfterCompletion,
@@ -108,7 +108,7 @@ enum Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Restraint {
     Free,
-    /// Initializers panic; there is nobody to play with.
+    /// Initializers panic; there is no program to run.
     Alone,
     Quiet,
 }
@@ -355,7 +355,7 @@ fn ending() -> impl Iterator<Item = Op> {
         .chain([Op::UseKept { deed: Deed::Drop }, Op::Alone { deed: Alone::Renew }])
 }
 
-/// Has both players do the same, and tells how long their records are after that.
+/// Runs the same operation on both, and returns the lengths of their records afterwards.
 fn compare_one(real: &dyn Player, model: &dyn Player, from: usize, play: impl Fn(&dyn Player)) -> usize {
     for player in [real, model] {
         play(player);

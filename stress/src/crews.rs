@@ -37,7 +37,7 @@ pub(crate) struct Crews {
     blocking: Arc<Pool<Work>>,
 }
 
-/// Tells smol and async-std how many threads they have.
+/// Sets the number of threads of smol and async-std.
 ///
 /// # Safety
 ///
@@ -139,21 +139,36 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     fn push(&self, next: T) {
-        (self.queue.lock().expect("nobody panics with it")).push_back(next);
+        (self
+            .queue
+            .lock()
+            .expect("no thread panics while it holds the lock"))
+        .push_back(next);
         self.comes.notify_one();
     }
 
     fn pop(&self) -> T {
-        let mut queue = self.queue.lock().expect("nobody panics with it");
+        let mut queue = self
+            .queue
+            .lock()
+            .expect("no thread panics while it holds the lock");
         loop {
             match queue.pop_front() {
                 Some(next) => return next,
-                None => queue = self.comes.wait(queue).expect("nobody panics with it"),
+                None => {
+                    queue = self
+                        .comes
+                        .wait(queue)
+                        .expect("no thread panics while it holds the lock")
+                }
             }
         }
     }
 
     fn len(&self) -> usize {
-        self.queue.lock().expect("nobody panics with it").len()
+        self.queue
+            .lock()
+            .expect("no thread panics while it holds the lock")
+            .len()
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Failed {
 pub(crate) struct PlannedPanic;
 
 impl PlannedPanic {
-    /// Whether this is one, or tells of one that was before.
+    /// Returns whether the payload is a planned panic, or reports that one has poisoned a static.
     pub(crate) fn is_in(payload: &(dyn Any + Send)) -> bool {
         let message = payload.downcast_ref::<&str>();
         payload.is::<Self>() || message.is_some_and(|message| message.contains(POISONED))

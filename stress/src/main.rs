@@ -1,4 +1,4 @@
-//! More threads than cores, on several runtimes at once, in each other's way on the same cells.
+//! Stress test: more threads than cores, on several runtimes, contend for the same cells.
 //!
 //! ```text
 //! cargo run --release -- --seconds 60 --seed 1
@@ -14,10 +14,10 @@
 //! | [`site`] | what has to hold around one cell |
 //! | [`census`] | what was made has to go, once |
 //!
-//! Three directors, one for each backend, play one generation after the other until the time is up. The seed chooses
-//! what everybody does; the machine chooses when. What goes wrong ends the process: by a message, by a generation
-//! that does not end, or by what a sanitizer sees. For that one's sake, nothing of ours orders an initializer before
-//! those that use its value: what is counted is counted with Relaxed.
+//! Three directors, one for each backend, run one generation after another until the time is up. The seed determines
+//! what each task does; the machine determines when. A failure ends the process: by a message, by a generation that
+//! does not end, or by the report of a sanitizer. So that a sanitizer can see a race, only the cell orders an
+//! initializer before the users of its value: all counters are Relaxed.
 
 mod args;
 mod blocking;

@@ -61,7 +61,7 @@ impl Site {
         &self.census
     }
 
-    /// A value that nobody else has.
+    /// A value that is used once.
     pub(crate) fn value(&self) -> Value {
         let number = 1 + self.numbers.fetch_add(1, Relaxed);
         Value {
@@ -74,7 +74,7 @@ impl Site {
     /// An initializer begins; there must be no other one. If it does not end, it was cancelled.
     pub(crate) fn begin(self: &Arc<Self>) -> Work {
         let was_occupied = self.is_occupied.swap(true, Relaxed);
-        assert!(!was_occupied, "two initializers are at work: {self:?}");
+        assert!(!was_occupied, "two initializers are running: {self:?}");
         TOTALS.initializations.add();
         let work = Work {
             site: self.clone(),
@@ -98,13 +98,13 @@ impl Site {
         if let Err(seen) = seen {
             assert_eq!(seen, value.number, "two values are seen: {self:?}");
         }
-        // SAFETY: the value is there, so that no initializer is at work any more.
+        // SAFETY: the cell has a value, so that no initializer is running any more.
         let bench = unsafe { *self.bench.get() };
         // All steps happen before this, and are seen though they are Relaxed.
         assert_eq!(bench, self.steps.load(Relaxed), "a step is not seen: {self:?}");
         assert!(
             !self.is_occupied.load(Relaxed),
-            "an initializer is at work: {self:?}"
+            "an initializer is running: {self:?}"
         );
     }
 
@@ -114,7 +114,7 @@ impl Site {
     }
 }
 
-/// An initializer at work.
+/// A running initializer.
 #[derive(Debug)]
 pub(crate) struct Work {
     site: Arc<Site>,
@@ -123,7 +123,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn step(&self) {
-        // SAFETY: we are the initializer at work.
+        // SAFETY: this is the running initializer.
         unsafe { *self.site.bench.get() += 1 };
         self.site.steps.fetch_add(1, Relaxed);
     }
@@ -140,6 +140,6 @@ impl Drop for Work {
             TOTALS.cancellations.add();
         }
         let was_occupied = self.site.is_occupied.swap(false, Relaxed);
-        assert!(was_occupied, "two initializers were at work: {:?}", self.site);
+        assert!(was_occupied, "two initializers were running: {:?}", self.site);
     }
 }

@@ -1,4 +1,4 @@
-//! A waker panics: nobody else is stranded, the cell stays usable, the first panic propagates.
+//! A waker panics: every other waiter is woken, the cell stays usable, the first panic propagates.
 
 use std::{sync::Arc, task::Poll};
 
@@ -18,7 +18,7 @@ const EVENTS: [Event; 3] = [Event::Value, Event::Error, Event::Cancellation];
 
 /// Has `count` claimants woken by `event`, of whom those in `panicking` panic with their number.
 ///
-/// Tells who was woken, and the panic.
+/// Returns which waiters were woken, and the message of the panic.
 fn wake_with(cell: &OnceCell<u32>, event: Event, count: usize, panicking: &[usize]) -> (Vec<usize>, String) {
     const NAMES: [&str; 40] = {
         let mut names = ["another waker"; 40];
@@ -103,9 +103,9 @@ fn of_several_wakers_that_panic_the_first_panic_propagates() {
 fn all_wakers_may_panic() {
     for event in EVENTS {
         let cell = OnceCell::new();
-        let everybody: Vec<_> = (0..40).collect();
-        let (woken, message) = wake_with(&cell, event, 40, &everybody);
-        assert_eq!(woken, everybody, "{event:?}");
+        let all: Vec<_> = (0..40).collect();
+        let (woken, message) = wake_with(&cell, event, 40, &all);
+        assert_eq!(woken, all, "{event:?}");
         assert_eq!(message, "waker 0", "{event:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! The initializer yields a value: its future is dropped, the value is written, READY is published, and
-//! everybody is woken, oldest first.
+//! The initializer returns a value: its future is dropped, the value is written, READY is published, and every waiter
+//! is woken, oldest first.
 
 use oncelot::OnceCell;
 

@@ -30,7 +30,7 @@ struct Actor<'a> {
     sleeps: Sleeps,
 }
 
-/// Everybody who takes part.
+/// The actors of a scenario, and the executor that runs them.
 pub(crate) struct Cast<'a> {
     plan: Plan,
     actors: Vec<Actor<'a>>,
@@ -111,13 +111,13 @@ impl<'a> Cast<'a> {
         cast
     }
 
-    /// Plays until nobody is awake.
+    /// Runs until no actor is awake.
     pub(crate) fn play_with_the_gate_shut(&mut self) {
         self.run_and_rescue();
     }
 
-    /// Plays until nobody is awake, and helps those that a panic put in has left asleep: whose own waker has panicked,
-    /// and who wait for a gate that nobody has opened.
+    /// Runs until no actor is awake, and helps those that an injected panic has left asleep: their own waker has
+    /// panicked, or they wait for a gate that no actor has opened.
     pub(crate) fn play(&mut self) {
         self.run_and_rescue();
         world::unfaulted(world::gate::open);
@@ -241,7 +241,7 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// Does something to a cell that nobody else has.
+/// Does something to a cell that no other actor uses.
 pub(crate) fn own<R>(f: impl FnOnce() -> R) -> Option<R> {
     let done = world::acting(world::OWNER, false, || catch_unwind(AssertUnwindSafe(f)));
     done.map_err(|payload| world::catch(world::OWNER, payload)).ok()

@@ -1,4 +1,4 @@
-//! Initializing a cell that nobody else has.
+//! Scenarios for the initialization of a cell that is borrowed exclusively.
 
 use std::cell::Cell;
 

@@ -15,7 +15,7 @@ use crate::{
 /// Who asks for the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Askers {
-    Nobody,
+    None,
     One,
     /// A thread.
     Blocking,
@@ -39,7 +39,7 @@ pub(crate) struct LazyScenario {
     has_value: bool,
     computation: Waits,
     askers: Askers,
-    /// Whether somebody asks until there is a value.
+    /// Whether a task polls until there is a value.
     settles: bool,
     finally: Finally,
 }
@@ -257,7 +257,7 @@ impl<B: Bed + Send + Sync> Asked for BoxLazy<'static, Value, B> {
 
 impl Askers {
     const ALL: [Self; 5] = [
-        Self::Nobody,
+        Self::None,
         Self::One,
         Self::Blocking,
         Self::Three,
@@ -272,7 +272,7 @@ impl Askers {
     fn enter<'a>(self, cast: &mut Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>) {
         let asks = |cast: &mut Cast<'a>| cast.add(Sleeps::ForATurn, &ask);
         match self {
-            Self::Nobody | Self::Blocking => {}
+            Self::None | Self::Blocking => {}
             Self::One => {
                 asks(cast);
             }
@@ -291,7 +291,7 @@ impl Askers {
     }
 }
 
-/// Nobody sleeps on, and who asks now gets the value, or hears that there will never be one.
+/// No actor stays asleep, and a new call gets the value, or the panic of a poisoned lazy.
 fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_ready: impl Fn() -> bool) {
     let asleep = cast.present();
     if !asleep.is_empty() {
@@ -349,7 +349,7 @@ impl StaticScenario {
         // SAFETY: the room is this static's alone.
         let lazy = unsafe { StaticLazy::<Value>::__new(room, start) };
         let lazy = util::leak_box(Box::new(lazy));
-        // SAFETY: nobody drops it or borrows it exclusively, but for the end of this function.
+        // SAFETY: it is not dropped or borrowed exclusively before the end of this function.
         let shared: &'static StaticLazy<Value> = unsafe { &*lazy };
         let mut cast = Cast::new();
         let ask = || deed(shared.get(), Value::see);
@@ -366,7 +366,7 @@ impl StaticScenario {
             // "What is left of the future is then leaked, as all of a static is."
             world::may_leak(Thing::Future);
         }
-        // SAFETY: nobody uses it any more.
+        // SAFETY: it is not used any more.
         own(|| unsafe { lazy.drop_in_place() });
     }
 }

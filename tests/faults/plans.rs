@@ -19,7 +19,7 @@ const MANY: usize = 6;
 /// In runs with more calls than these, there are no two panics.
 const LONG: usize = 40;
 
-/// With more actors than these, nobody panics in a run where somebody is cancelled.
+/// With more actors than these, runs with a cancellation have no panic.
 const CROWD: usize = 16;
 
 /// What was run on one backend.

@@ -103,7 +103,7 @@ impl Script {
     pub(crate) fn fallible(self) -> impl FnOnce() -> Fallible + Send + 'static {
         let captured = Captured::new();
         move || {
-            world::at_work();
+            world::initializer_runs();
             world::call(Kind::Call);
             drop(captured);
             Fallible::new(self, false)
@@ -119,7 +119,7 @@ impl Script {
     pub(crate) fn at_once(self) -> impl FnOnce() -> Result<Value, Error> + Send + 'static {
         let captured = Captured::new();
         move || {
-            world::at_work();
+            world::initializer_runs();
             world::call(Kind::Call);
             drop(captured);
             self.end()
@@ -152,7 +152,7 @@ impl Drop for Captured {
     fn drop(&mut self) {
         // A task is started with the claim, and gives it up last. Others have the closure while they wait.
         if world::is_task() {
-            world::at_work();
+            world::initializer_runs();
         }
     }
 }
@@ -199,7 +199,7 @@ impl Future for Fallible {
     type Output = Result<Value, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        world::at_work();
+        world::initializer_runs();
         self.has_panicked = true;
         let polled = world::inside_poll(self.is_computation, || {
             world::call(Kind::Poll);
@@ -216,7 +216,7 @@ impl Future for Fallible {
 impl Drop for Fallible {
     fn drop(&mut self) {
         if !self.has_panicked {
-            world::at_work();
+            world::initializer_runs();
         }
     }
 }
@@ -241,7 +241,7 @@ impl Future for Infallible {
     }
 }
 
-/// A `static`, as a constant may have several addresses, and wakers are told apart by them.
+/// A `static`, as a constant may have several addresses, and wakers are compared by address.
 static WAKERS: RawWakerVTable = RawWakerVTable::new(
     |data| {
         wakers::clone(data.addr());

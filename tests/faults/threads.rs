@@ -1,5 +1,5 @@
-//! Threads as actors. One goes on when the cast polls it, until it parks or ends, and meanwhile the cast waits: of all who
-//! take part, one is at work at a time, and the same happens in each run.
+//! Threads as actors. A thread runs when the cast polls it, until it parks or ends, while the cast waits. So one actor
+//! runs at a time, and each run is deterministic.
 
 use std::{
     cell::RefCell,
@@ -127,7 +127,7 @@ fn watch(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) 
     })
 }
 
-/// A backend that tells the cast when a thread is about to park, and has the cast say when it goes on.
+/// A backend that notifies the cast before a thread parks, and lets the cast decide when the thread resumes.
 pub(crate) struct Watched<B>(B);
 
 // SAFETY: it does what the backend does, with another waker, which wakes as surely.

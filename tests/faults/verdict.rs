@@ -55,7 +55,7 @@ fn wrong_panics(record: &Record) -> Vec<Wrong> {
     wrong
 }
 
-/// Whom the panic of a call may reach: whoever is at work, but for what the documentation says.
+/// The actors that the panic of a call may reach: the one that is running, except as the documentation says.
 fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
     if call.is_unwinding {
         // "The first panic goes on; the later ones are swallowed"; and "with `std`, a panic in its destructor is
@@ -83,9 +83,9 @@ fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
         return vec![Some(starter)];
     }
     match call.kind {
-        // The report, with an error that nobody has taken.
+        // The report, with an error that no caller has taken.
         Kind::Drop(Thing::Error) => vec![Some(call.who), None],
-        // "If that has been cancelled, it reaches nobody but the panic hook."
+        // If the caller was cancelled, only the panic hook sees the panic.
         _ => vec![None],
     }
 }

@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     Budget,
 }
 
-/// Who is at work: an actor of the cast, or the run itself, which owns the cell.
+/// Who is running: an actor of the cast, or the run itself, which owns the cell.
 pub(crate) type Who = usize;
 pub(crate) const OWNER: Who = usize::MAX;
 
@@ -87,7 +87,7 @@ pub(crate) enum Panic {
 /// What was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    /// These would sleep for ever.
+    /// These would sleep forever.
     Asleep(Vec<Who>),
     /// These are polled on and on, and get nowhere.
     Spinning(Vec<Who>),
@@ -198,7 +198,7 @@ thread_local! {
     static IS_CLAIMED: RefCell<Option<IsClaimed>> = const { RefCell::new(None) };
 }
 
-/// Whether somebody initializes the cell that is watched.
+/// Whether an initializer of the watched cell is running.
 type IsClaimed = Rc<dyn Fn() -> bool>;
 
 fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
@@ -381,16 +381,16 @@ pub(crate) fn watch(is_claimed: impl Fn() -> bool + 'static) {
     IS_CLAIMED.set(Some(Rc::new(is_claimed)));
 }
 
-/// A part of an initializer is run, or dropped: whoever does it has the claim, so that there is neither another initializer
-/// nor a value.
-pub(crate) fn at_work() {
+/// Records that a part of an initializer is run or dropped. Its actor must hold the claim, so that there is neither another
+/// initializer nor a value.
+pub(crate) fn initializer_runs() {
     let is_claimed = IS_CLAIMED.with_borrow(|is_claimed| is_claimed.as_deref().is_none_or(unfaulted));
     if !is_claimed {
-        complain("an initializer is at work, or not yet gone, and the claim is free");
+        complain("an initializer is running, or not yet dropped, and the claim is free");
     }
 }
 
-/// Whether whoever acts is a task that another one has started.
+/// Returns whether the current actor is a task that another actor has spawned.
 pub(crate) fn is_task() -> bool {
     let who = who();
     with(|record| record.parents.get(who).copied().flatten().is_some())
@@ -424,13 +424,13 @@ pub(crate) fn acting<R>(who: Who, is_dropping: bool, f: impl FnOnce() -> R) -> R
     result
 }
 
-/// The future of whoever acts is an `async` block.
+/// Records that the future of the current actor is an `async` block.
 pub(crate) fn is_async() {
     let who = who();
     with(|record| record.async_actors.push(who));
 }
 
-/// Whoever acts is a thread.
+/// Records that the current actor is a thread.
 pub(crate) fn is_thread() {
     let who = who();
     with(|record| record.threads.push(who));
@@ -519,7 +519,7 @@ pub(crate) fn see(value: &Token) {
 pub(crate) mod wakers {
     use super::{Kind, Who, Wrong, call_of, complain, with};
 
-    /// A new address for wakers of an actor, whose older ones wake nobody any more.
+    /// A new address for wakers of an actor, whose older wakers have no effect any more.
     pub(crate) fn new(who: Who) -> usize {
         with(|record| {
             for waker in &mut record.wakers {
@@ -576,7 +576,8 @@ pub(crate) mod wakers {
         }
     }
 
-    /// Whoever has ended is not known to anybody, while those who are `present` may wait. The gate is open, and knows nobody.
+    /// No wakers of actors that have ended are left, while those that are `present` may wait. The gate is open, and holds no
+    /// waker.
     pub(crate) fn assert_none_but_of(present: &[Who]) {
         let left: Vec<Who> = with(|record| {
             let left = record.wakers.iter().filter(|waker| waker.live != 0);
@@ -589,12 +590,12 @@ pub(crate) mod wakers {
         }
     }
 
-    /// When nobody waits any more, nothing is left to be woken by, but for what the gate has.
+    /// When no actor waits any more, no wakers are left except those that the gate holds.
     pub(crate) fn assert_none() {
         super::gate::close();
         let live = with(|record| record.wakers.iter().map(|waker| waker.live).sum::<i32>());
         if live != 0 {
-            complain(format!("{live} wakers were left behind, and nobody waits"));
+            complain(format!("{live} wakers were left behind, and no actor waits"));
         }
     }
 }
@@ -645,7 +646,7 @@ pub(crate) mod gate {
         super::unfaulted(|| drop(waker));
     }
 
-    /// Opens it, be it that whoever is to do so panics.
+    /// Opens the gate, even if the actor that is to open it panics.
     pub(crate) fn open_in_any_case() {
         in_a_destructor(open);
     }
@@ -689,7 +690,7 @@ pub(crate) fn polls(who: Who) -> usize {
     with(|record| record.polls[who])
 }
 
-/// Who is to be dropped, or moved to another task, by whoever drives the cast.
+/// The actor that the executor is to drop, or to move to another task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
     Cancel(Who),
@@ -714,12 +715,12 @@ pub(crate) fn cancelled(who: Who) {
     });
 }
 
-/// How much has happened that is not about wakers: what cannot go on for ever.
+/// The number of events other than wakes: their number is finite in a run that ends.
 pub(crate) fn progress() -> usize {
     with(|record| record.progress)
 }
 
-/// Somebody has come, or gone.
+/// An actor was added or removed.
 pub(crate) fn make_progress() {
     with(|record| record.progress += 1);
 }

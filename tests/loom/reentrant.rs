@@ -34,7 +34,12 @@ where
     }
 
     fn poll(&self) {
-        let mut task = self.task.lock().unwrap().take().expect("no other thread polls it");
+        let mut task = self
+            .task
+            .lock()
+            .unwrap()
+            .take()
+            .expect("no other thread polls it");
         match task.poll() {
             Poll::Ready(output) => *self.output.lock().unwrap() = Some(output),
             Poll::Pending => *self.task.lock().unwrap() = Some(task),

@@ -182,7 +182,7 @@ fn assert_refused() {
     refused(&|| _ = cell.insert_blocking(1));
     gate.open(1);
     assert_eq!(poll(&mut init), Poll::Ready(&1));
-    assert_eq!(cell.wait_blocking(), &1, "a value that is there blocks nobody");
+    assert_eq!(cell.wait_blocking(), &1, "a value that exists does not block");
 
     let gate = Gate::new();
     let lazy = pin!(Lazy::new(gate.clone()));

@@ -53,7 +53,7 @@ static AT_REST: AtomicBool = AtomicBool::new(false);
 ///
 /// # Safety
 ///
-/// Nobody uses the reference when `shared` is gone.
+/// The reference is not used after `shared` is cleared.
 pub unsafe fn lend<T>(shared: &T) -> &'static T {
     // SAFETY: the caller's promise.
     unsafe { &*ptr::from_ref(shared) }
@@ -70,7 +70,7 @@ pub fn has_come() -> bool {
     critical_section::with(|cs| ACCOUNT.borrow(cs).get()).is_some()
 }
 
-/// Stops the timer, has the handler forget the cell, and tells what it has seen.
+/// Stops the timer, makes the handler forget the cell, and returns what the handler has seen.
 pub fn recall() -> Option<Account> {
     board::stop_timer();
     critical_section::with(|cs| {
@@ -79,7 +79,7 @@ pub fn recall() -> Option<Account> {
     })
 }
 
-/// Tells the handler whether all tasks are asleep or done.
+/// Records for the handler whether all tasks are asleep or done.
 pub fn set_at_rest(at_rest: bool) {
     AT_REST.store(at_rest, Ordering::Relaxed);
 }
@@ -92,7 +92,7 @@ pub fn set_at_rest(at_rest: bool) {
 pub(crate) fn on_timer() {
     board::stop_timer();
     let Some((errand, cell)) = critical_section::with(|cs| ORDER.borrow(cs).take()) else {
-        panic!("{PATIENCE} ticks after the handler came, somebody is still asleep: a wakeup was lost");
+        panic!("{PATIENCE} ticks after the handler ran, a task is still asleep: a wakeup was lost");
     };
     let account = Account {
         is_accepted: errand.run(cell),
@@ -104,7 +104,7 @@ pub(crate) fn on_timer() {
 }
 
 impl Errand {
-    /// Tells whether the cell took the value that the handler brings.
+    /// Records whether the cell accepted the value of the handler.
     fn run(self, cell: &OnceCell<Tracked>) -> bool {
         match self {
             Self::Set => match cell.set(Tracked::new(BROUGHT)) {

@@ -32,7 +32,7 @@ macro_rules! report {
     ($($text:tt)*) => { ::semihosting::println!($($text)*) };
 }
 
-/// Ends the program, and tells QEMU that all is well. A panic tells it otherwise.
+/// Ends the program, and reports success to QEMU. A panic reports failure.
 pub fn succeed() -> ! {
     semihosting::process::exit(0)
 }

@@ -1,5 +1,5 @@
-//! What the cells cost under load: the service that opens lazily, beside the one that has opened everything before
-//! serving and has no cell. On Linux, which tells the CPU time of the servers.
+//! The cost of the cells under load: the service that opens lazily, compared with one that opens everything before
+//! serving and has no cell. Linux only, for the CPU time of the servers.
 //!
 //! Each server is a process of its own, and a new one in every round, as processes differ by chance. They are asked in
 //! turns: lazy, eager, eager, lazy, and in the next round the other way round. So whatever else the machine does meets

@@ -1,4 +1,4 @@
-//! A shop's figures over HTTP, from an SQLite database that is opened when somebody first asks for it.
+//! A shop's figures over HTTP, from an SQLite database that is opened by the first request that needs it.
 //!
 //! This library is all of the service, and names no runtime. `bin/serve-tokio.rs` and `bin/serve-smol.rs` serve it on
 //! theirs.

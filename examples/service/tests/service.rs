@@ -1,7 +1,7 @@
 //! Runs the programs as their operators do, and asks as their clients do. No test looks at how long anything took.
 //!
-//! What makes an opening slow is another process that has locked the database: this one. While it has, whoever
-//! opens the database waits in SQLite.
+//! An opening is slow because another process has locked the database: this one. While it holds the lock, an opening
+//! waits in SQLite.
 
 mod common;
 
@@ -90,7 +90,7 @@ impl Shop {
         self.make_database();
     }
 
-    /// Keeps everybody else from reading the database, until it is committed or dropped.
+    /// Locks the database for other readers until it is committed or dropped.
     fn lock(&self) -> Connection {
         let connection = Connection::open(self.database()).unwrap();
         connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -230,7 +230,7 @@ fn clients_that_go_away_do_not_throw_the_cache_away(program: &str) {
     server.hang_up(clients);
     server.assert_opened("sales", 1, 0, 0);
     drop(lock);
-    // Nobody asks, and it is computed all the same.
+    // No request asks for the value, and it is computed nevertheless.
     server.wait_for("/openings/sales/succeeded", 1);
     assert_eq!(server.get("/sales").status, 200);
     server.assert_opened("sales", 1, 1, 0);

@@ -11,8 +11,8 @@
 //!                        waiter takes over                                   of them opens this gate
 //! ```
 //!
-//! A path that cannot be opened fails the initializer. Its task gets the error and asks again;
-//! whoever claims next, that task or a waiter, opens the next path.
+//! A path that cannot be opened fails the initializer. Its task gets the error and asks again; the next claimant,
+//! that task or a waiter, opens the next path.
 
 use std::future::poll_fn;
 use std::io;

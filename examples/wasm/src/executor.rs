@@ -51,7 +51,7 @@ pub(crate) struct Handle<R> {
 
 #[derive(Debug)]
 enum End<R> {
-    /// To come; whoever waits for it.
+    /// Not yet set. Holds the waker of the task that joins.
     Awaited(Option<Waker>),
     Reached(Option<R>),
 }
@@ -91,7 +91,7 @@ pub(crate) extern "C" fn run_tasks() {
 }
 
 impl<R> Handle<R> {
-    /// Drops the task wherever it is, and tells whether it had still to end.
+    /// Drops the task, and returns `true` if it had not ended.
     pub(crate) fn cancel(self) -> bool {
         let task = TASKS.with_borrow_mut(|tasks| tasks.asleep.remove(&self.id));
         task.is_some()

@@ -162,7 +162,7 @@ impl Model<'_> {
         Ok(Outcome::Twice(Box::new(outcomes)))
     }
 
-    /// `get_mut_or_try_init`: nobody waits, and nobody is told.
+    /// `get_mut_or_try_init`: no task waits, and no task is woken.
     fn poll_alone(&self, id: Id, progress: &mut Progress) -> Result<Polled> {
         match std::mem::replace(progress, Progress::Done) {
             Progress::Waiting => {

@@ -1,4 +1,4 @@
-//! Four embassy tasks share `lazy!` statics, and lose whoever drives one.
+//! Four embassy tasks share `lazy!` statics, and the task that drives one is cancelled.
 
 #![no_std]
 #![no_main]

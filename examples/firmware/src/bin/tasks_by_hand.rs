@@ -32,7 +32,7 @@ fn main() -> ! {
         pin!(story::play(3)),
     ];
     executor::run(&mut tasks, || {
-        panic!("all tasks are asleep, and nobody is left to wake them")
+        panic!("all tasks are asleep, and no waker is left to wake them")
     });
     succeed()
 }

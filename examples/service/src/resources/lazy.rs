@@ -1,4 +1,4 @@
-//! Configuration, pool and cache in cells: opened when somebody first asks.
+//! Configuration, pool and cache in cells, opened by the first request.
 //!
 //! | cell | who initializes it | so that |
 //! |---|---|---|
