@@ -1,4 +1,4 @@
-//! The futurelock: a task waits for a cell, while it holds a future of the same cell that it polls no more.
+//! The futurelock: a task waits for a cell, while it holds a future of the same cell that it no longer polls.
 //!
 //! ```sh
 //! cargo run --example futurelock
@@ -6,8 +6,8 @@
 //!
 //! Each program is the same task, with another cell. It `select`s between a future of the cell and a timeout, and the
 //! timeout comes first. The future stays alive, as `select` has only borrowed it, and is never polled again. Then the
-//! task awaits the cell: does it ever get its value? Beside that, the same with the future dropped before, which is
-//! all it takes.
+//! task awaits the cell: does it ever get its value? The second column drops the future first, which avoids the
+//! deadlock.
 //!
 //! Nothing here depends on time. The executor polls woken tasks until no task is awake. A task that has not ended by
 //! then never ends.

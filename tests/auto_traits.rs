@@ -1,4 +1,4 @@
-//! Which of `Send`, `Sync`, `Unpin`, `UnwindSafe` and `RefUnwindSafe` the types have, and which not.
+//! Checks which types are `Send`, `Sync`, `Unpin`, `UnwindSafe` and `RefUnwindSafe`, and which are not.
 
 use std::{
     cell::{Cell, UnsafeCell},

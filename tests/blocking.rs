@@ -1,4 +1,4 @@
-//! Threads that wait beside tasks (feature `blocking`).
+//! Threads that wait next to tasks (feature `blocking`).
 
 mod util;
 

@@ -1,4 +1,4 @@
-//! What the documentation of `BoxLazy` and `LocalBoxLazy` claims.
+//! Tests of the documented behavior of `BoxLazy` and `LocalBoxLazy`.
 
 #![cfg(feature = "alloc")]
 

@@ -1,4 +1,4 @@
-//! The newtypes of `oncelot::compat`: what is not in the documentation tests of the crates whose interfaces they have.
+//! Tests of the newtypes of `oncelot::compat`, beyond the documentation tests of the crates that they replace.
 
 use std::{
     cell::Cell,

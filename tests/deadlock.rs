@@ -1,4 +1,4 @@
-//! What the feature `deadlock-detection` reports: the types of the values, and where each initializer began.
+//! The reports of the feature `deadlock-detection`: the types of the values, and where each initializer started.
 
 mod util;
 

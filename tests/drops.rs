@@ -1,4 +1,4 @@
-//! Whatever happens, everything is dropped once: the value, the closure, its future, the error, the wakers.
+//! The value, the closure, its future, the error and the wakers are dropped once, on every path.
 
 mod util;
 

@@ -1,4 +1,4 @@
-//! The whole public interface, as its users write it.
+//! Tests of every function and impl of the public interface, as users write them.
 
 mod util;
 

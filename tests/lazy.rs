@@ -1,4 +1,4 @@
-//! What the documentation of `Lazy` claims.
+//! Tests of the documented behavior of `Lazy`.
 
 #[path = "util/counting.rs"]
 mod counting;

@@ -4,7 +4,7 @@
 //!
 //! | rule | where |
 //! |---|---|
-//! | 1 a wake proves nothing | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
+//! | 1 a wake does not prove that there is a value | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
 //! | 2 claim acquires, rollback releases | `loom/claim.rs`: `failed_initializers_do_not_race` |
 //! | 3 READY is published with Release and seen with Acquire | `loom/publish.rs`: `who_sees_ready_sees_the_value` |
 //! | 4 `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_*` |
@@ -14,22 +14,22 @@
 //! | 8 drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
 //! | 9 no user code under a lock | `contract/reentrant_wakers.rs` |
 //! | 10 a panicking waker strands no waiter | `contract/panicking_wakers.rs` |
-//! | 11 wakers are taken out in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
-//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri, for what it is run on |
-//! | 13 the state is looked at again under the lock | here; `loom/wake.rs`: `a_spurious_poll_*` |
-//! | 14 a wakeup is never one waiter's own | here |
+//! | 11 wakers are unlinked in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
+//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri |
+//! | 13 the state is checked again under the lock | here; `loom/wake.rs`: `a_spurious_poll_*` |
+//! | 14 a wakeup is not reserved for one waiter | here |
 //! | 15 decisions are made under the lock | `contract/reentrant_wakers.rs`: `clone_can_*`; `loom/publish.rs`: `*_registers_against_*` |
 //! | 16 explicit states | here |
 //! | 17 `take` resets the whole word | here; `contract/cancellation.rs`: `take_*` |
-//! | 18 a destructor that panics in mid-transition | `contract/destructors.rs` |
+//! | 18 a destructor that panics in the middle of a transition | `contract/destructors.rs` |
 //! | 19 nothing is reserved for a waiter | here |
 //! | 20 every waiter that an event concerns is woken | here |
 //! | 21 cancelling unlinks | here |
-//! | 22 registering takes as many steps behind any number of waiters | `src/list.rs`: `rule_22_*` |
+//! | 22 registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `rule_22_*` |
 //! | 23 what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
 //! | 24 an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
 //! | 25 the newest waker replaces the older | `contract/polling.rs`: `the_newest_waker_is_the_one_that_is_woken` |
-//! | 26 passive waiters do not make failures more expensive | `src/list.rs`: `rule_26_*` |
+//! | 26 passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `rule_26_*` |
 //! | 27 the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 
 mod util;

@@ -1,4 +1,4 @@
-//! The sizes that the documentation speaks of: a change is meant to be noticed.
+//! The sizes that the documentation names.
 
 // With `tracing`, a cell counts its attempts, and its futures keep their spans. With `deadlock-detection`, futures keep where
 // their initializers began.

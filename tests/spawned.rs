@@ -1,4 +1,4 @@
-//! Initializers that run as tasks of their own, on a runtime that does what the test says.
+//! Initializers that run as tasks of their own, on a runtime that the test controls.
 #![cfg(feature = "std")]
 
 mod util;

@@ -1,4 +1,4 @@
-//! What the documentation of `lazy!` and `StaticLazy` claims.
+//! Tests of the documented behavior of `lazy!` and `StaticLazy`.
 
 #[path = "util/counting.rs"]
 mod counting;

@@ -1,7 +1,7 @@
-//! A subscriber that uses the cell whose initializer it is called for (feature `tracing`).
+//! A subscriber that uses the same cell whose initializer emits the event (feature `tracing`).
 //!
-//! The subscriber is the program's, not a scoped one: `tracing` does not call a scoped subscriber from inside itself, and
-//! so would hide a recursion. Each test gives its thread a subscriber of its own, to which the program's passes each call.
+//! The subscriber is global, not scoped: `tracing` does not call a scoped subscriber from inside itself, which would hide
+//! a recursion. Each test registers a subscriber for its thread, and the global one forwards each call to it.
 
 mod util;
 

@@ -1,4 +1,4 @@
-//! Threads that get in each other's way. The schedules are the machine's; the counts must be right in all.
+//! Bounded stress tests: threads contend for the same cells. The counts must be right in every schedule.
 
 mod util;
 

@@ -1,4 +1,4 @@
-//! What a subscriber hears of initializers and waiters (feature `tracing`).
+//! The spans and events of initializers and waiters (feature `tracing`).
 
 mod util;
 

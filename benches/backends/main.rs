@@ -1,11 +1,11 @@
 //! The backends of this crate: size, time, allocations.
 //!
-//! `cargo bench --bench backends --features atomic-waker,event-listener` measures every figure for every
-//! backend in one process and prints a table for each. A number is the median of its samples; in a round,
-//! every backend takes a sample in its turn.
+//! `cargo bench --bench backends --features atomic-waker,event-listener` measures every figure for every backend in
+//! one process and prints a table for each. A number is the median of its samples; in each round, every backend is
+//! sampled once.
 //!
-//! With `AtomicWaker`, a waiter that comes wakes the one before it. Here no task is polled before there is a
-//! value; on an executor, two of them would go on waking each other until then.
+//! With `AtomicWaker`, a waiter that registers wakes the one before it. Here no task is polled before there is a
+//! value. On an executor, two tasks would keep waking each other until then.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-"""A card: a picture with a ground of its own, which reads well in light and in dark surroundings.
+"""A card: a picture with its own background, which reads well on light and on dark pages.
 
 The style follows the reader's scheme. It is scoped, and no line is blank, so that a page or a doc comment can have
 the whole file in it. No information is in the color alone.

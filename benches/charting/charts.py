@@ -1,4 +1,4 @@
-"""Which pictures there are, and which figures of the benches each shows."""
+"""Defines the charts, and the figures of the benches that each shows."""
 
 from . import bars, lines
 from .card import Card

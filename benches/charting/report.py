@@ -1,4 +1,4 @@
-"""What `cargo bench -- --json PATH` has written.
+"""Reads the output of `cargo bench -- --json PATH`.
 
 Whatever a chart asks for and the file does not have is an `Unusable` that names it.
 """

@@ -1,4 +1,4 @@
-"""The bench's table in GitHub's markdown, and whether a document has it."""
+"""Prints the bench's table in GitHub's markdown, and checks that a document contains it."""
 
 from .report import Unusable
 

@@ -1,4 +1,4 @@
-//! A once-cell behind one interface that adds nothing to what it does.
+//! A common trait for the cells of all crates, without overhead.
 //!
 //! Every method returns the cell's own future, unwrapped: its size and its polls are the cell's.
 

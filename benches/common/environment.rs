@@ -1,4 +1,4 @@
-//! What a run depends on: the processor, the compiler, the packages and what they bring in.
+//! The environment of a run: the processor, the compiler, the packages and their dependencies.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A figure: who is measured, how, and which bar we have set ourselves.
+//! A figure: the crates that are measured, the measurement, and the bar for this crate.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a stretch of code costs: time, and allocations.
+//! Measures the time and the allocations of a piece of code.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

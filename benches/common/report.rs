@@ -1,4 +1,4 @@
-//! The figures side by side, for people and for scripts.
+//! Reports of all figures: a table, and JSON for scripts.
 
 use super::figure::Measured;
 use super::rounds::Samples;

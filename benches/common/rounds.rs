@@ -1,4 +1,4 @@
-//! Noise: many short rounds in which every contender takes its turn, and medians over them.
+//! Sampling: many short rounds, in each of which every contender is sampled once, and medians over the rounds.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! What is measured, written once for every contender, and its limits: what cannot be left out.
+//! The measured scenarios, written once for every contender, and their limits: the operations that no implementation
+//! can avoid.
 
 use std::future::{Future, ready};
 use std::hint::black_box;

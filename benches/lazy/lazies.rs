@@ -1,4 +1,4 @@
-//! The crates side by side, behind one interface that adds nothing to what they do.
+//! The lazies of all crates behind a common trait, without overhead.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;

@@ -1,9 +1,9 @@
-//! `Lazy` and its peers side by side: size, time, allocations.
+//! Compares `Lazy` with its peers: size, time, allocations.
 //!
-//! `cargo bench --bench lazy` prints one table, which reads as the one of `--bench peers` does. What a lazy allocates
-//! counts as its size. Peers that are handles (for example `Shared`) are cloned before each access.
+//! `cargo bench --bench lazy` prints one table, in the format of `--bench peers`. What a lazy allocates counts as its
+//! size. Peers that are handles (for example `Shared`) are cloned before each access.
 //!
-//! A static is computed once in a process, so that it has no figures for what comes before its value.
+//! A static is computed once in a process, so it has figures only for access to its value.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! What is measured, written once for every crate.
+//! The measured scenarios, written once for every crate.
 
 use std::future::{Future, ready};
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! The crates side by side, behind one interface.
+//! The cells of all crates behind a common trait.
 
 use std::future::Future;
 

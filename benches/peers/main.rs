@@ -1,10 +1,9 @@
-//! The cells of this crate and of its peers side by side: size, time, allocations.
+//! Compares the cells of this crate and of its peers: size, time, allocations.
 //!
-//! `cargo bench --bench peers` measures every figure for every crate in one process and prints one
-//! table. A crate's number is the median of its samples. A ratio is the median of the rounds' ratios;
-//! in a round, every crate takes a sample in its turn. Nanoseconds differ from processor to processor
-//! and from run to run; ratios should not, and what is counted must not: the run fails if a count is over
-//! its bar.
+//! `cargo bench --bench peers` measures every figure for every crate in one process and prints one table. A crate's
+//! number is the median of its samples. A ratio is the median of the rounds' ratios; in each round, every crate is
+//! sampled once. Nanoseconds differ from processor to processor and from run to run; ratios should not. Counts must
+//! not: the run fails if a count is over its bar.
 //!
 //! The limit is the cost, in the same rounds, of what no implementation can avoid.
 

@@ -1,7 +1,6 @@
-//! The reference: what a subject does, said without pointers, atomics or guards.
+//! The reference model of a subject, without pointers, atomics or guards.
 //!
-//! A panic of the user's code is an `Err` here. What is done on its way, which destructors do in reality, is said in
-//! [`Model::unwind`].
+//! A panic of user code is an `Err` here. [`Model::unwind`] does what destructors do while a thread unwinds.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,4 +1,4 @@
-//! What bytes tell a stage to do.
+//! Decodes bytes into a program for a stage.
 
 use arbitrary::{Result, Unstructured};
 

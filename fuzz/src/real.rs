@@ -1,4 +1,4 @@
-//! The real subjects, and the user's code that they run.
+//! The real subjects, and the user code that they call.
 
 use std::{
     any::Any,

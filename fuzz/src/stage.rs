@@ -1,4 +1,4 @@
-//! Where a program is played, and the record of it.
+//! Runs a program, and records its events.
 
 use std::cell::{Cell, RefCell};
 

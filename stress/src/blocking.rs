@@ -1,4 +1,4 @@
-//! A thread that does at random what can be done to a cell, and blocks.
+//! A thread that performs random blocking operations on a cell.
 
 use std::{thread, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What there is of a generation, counted as it comes and goes.
+//! Drop counters for everything that a generation creates.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! A task that does at random what can be done to a cell.
+//! A task that performs random operations on a cell.
 
 use std::{pin::pin, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! 64 threads to run jobs.
+//! The executors: 64 threads that run jobs.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! Cells that are used up by many, from the making to the last drop.
+//! A generation: some cells and their clients, from creation to the last drop.
 
 use std::{
     any::type_name,

@@ -1,4 +1,4 @@
-//! What makes values, or fails to.
+//! Initializers that succeed, fail, panic, or are cancelled.
 
 use std::{any::Any, panic::resume_unwind, pin::Pin, sync::Arc, thread};
 

@@ -6,13 +6,13 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | [`generation`] | some cells with one backend, a `Lazy`, perhaps a `StaticLazy`, and the clients that use them up |
-//! | [`client`], [`blocking`] | a task, or a thread, that does at random what can be done to a cell |
-//! | [`initializer`] | makes a value, fails, panics, or is cancelled on its way |
+//! | [`generation`] | some cells with one backend, a `Lazy`, perhaps a `StaticLazy`, and their clients |
+//! | [`client`], [`blocking`] | a task, or a thread, that performs random operations on a cell |
+//! | [`initializer`] | an initializer that returns a value, fails, panics, or is cancelled |
 //! | [`crews`] | 64 threads, of five executors and two pools |
-//! | [`clock`] | a thread that wakes tasks after a while, in any order, and when it is not asked to |
-//! | [`site`] | what has to hold around one cell |
-//! | [`census`] | what was made has to go, once |
+//! | [`clock`] | a thread that wakes tasks after a while, in any order, and spuriously |
+//! | [`site`] | the invariants of one cell |
+//! | [`census`] | the drop counters: everything that was created is dropped once |
 //!
 //! Three directors, one for each backend, run one generation after another until the time is up. The seed determines
 //! what each task does; the machine determines when. A failure ends the process: by a message, by a generation that

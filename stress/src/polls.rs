@@ -1,4 +1,4 @@
-//! Ways to go on with a future, and to stop.
+//! Futures that poll another one, and that stop or migrate.
 
 use std::{
     any::Any,

@@ -1,4 +1,4 @@
-//! What is around one cell, and what has to hold of it.
+//! One cell with its data, and the invariants that are checked.
 
 use std::{
     cell::UnsafeCell,

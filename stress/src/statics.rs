@@ -1,4 +1,4 @@
-//! A `StaticLazy` now and then.
+//! A `StaticLazy` in some generations.
 
 use std::{
     cell::RefCell,

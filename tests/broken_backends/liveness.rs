@@ -1,4 +1,4 @@
-//! Mistakes that leave tasks asleep, or that never let them come to rest.
+//! Mistakes that leave tasks asleep, or that poll them without end.
 
 use std::{
     pin::Pin,

@@ -1,4 +1,4 @@
-//! Mistakes that make cells unsound, or that make them refuse what they should do.
+//! Mistakes that make cells unsound, or that make them reject valid operations.
 
 use std::{pin::Pin, sync::atomic::Ordering, thread};
 

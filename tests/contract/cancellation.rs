@@ -1,4 +1,4 @@
-//! Futures are dropped before they have completed, or never.
+//! Futures that are dropped before they complete, or leaked.
 
 use std::{future::pending, task::Poll};
 

@@ -1,5 +1,5 @@
-//! An initializer that awaits its own cell: debug builds with `std`, and any build with `deadlock-detection`, panic and
-//! say so; other builds wait.
+//! An initializer that awaits its own cell: debug builds with `std`, and any build with `deadlock-detection`, panic
+//! with a report; other builds wait.
 
 use std::{
     cell::Cell,

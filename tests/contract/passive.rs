@@ -1,4 +1,4 @@
-//! A passive waiter wants the value and never initializes.
+//! Passive waiters, which wait for the value and never initialize.
 
 use std::task::Poll;
 

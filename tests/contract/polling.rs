@@ -1,4 +1,4 @@
-//! What a poll does in each state.
+//! The effect of a poll in each state.
 
 use std::{
     cell::Cell,

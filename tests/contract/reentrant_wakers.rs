@@ -1,5 +1,5 @@
-//! A waker uses the cell from its `wake`, `clone` or `drop`: no user code runs under a lock. Under a lock,
-//! these tests would hang.
+//! A waker uses the cell from its `wake`, `clone` or `drop`: no user code runs under a lock. Otherwise these tests
+//! would hang.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! `try_get_or_init`: an initializer that is a plain closure, and runs at once or not at all.
+//! `try_get_or_init`: an initializer that is a plain closure, and runs immediately or not at all.
 
 use std::task::Poll;
 

@@ -1,4 +1,4 @@
-//! The backends, and what their documentation takes out of the contract.
+//! The backends under test, and the exceptions to the contract that their documentation names.
 
 use std::sync::Arc;
 

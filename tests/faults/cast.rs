@@ -1,4 +1,4 @@
-//! The actors of a run and what drives them: one thread, first woken, first polled.
+//! The actors of a run, and their executor: one thread, which polls actors in the order of their wakes.
 
 use std::{
     cell::RefCell,

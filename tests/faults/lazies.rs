@@ -1,4 +1,4 @@
-//! `Lazy`, and statics of `lazy!`.
+//! Scenarios for `Lazy`, `BoxLazy` and statics of `lazy!`.
 
 use std::{fmt::Debug, pin::Pin};
 

@@ -1,4 +1,4 @@
-//! The plans of a scenario, which are made from what its runs have written down, and the runs of all of them.
+//! The fault plans of a scenario, which are derived from the records of its runs, and the runs of all plans.
 
 use std::{
     collections::BTreeMap,

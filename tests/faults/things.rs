@@ -1,4 +1,4 @@
-//! The user's side: values, errors, initializers and wakers, each of whose functions can be made to panic.
+//! Instrumented user types: values, errors, initializers and wakers, each of whose functions can be made to panic.
 
 use std::{
     fmt,

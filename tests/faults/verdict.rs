@@ -1,4 +1,4 @@
-//! What must hold after a run.
+//! The checks after a run.
 
 use crate::{
     bed::Bed,

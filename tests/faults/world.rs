@@ -1,5 +1,5 @@
-//! What one run of a scenario writes down: the calls into the user's code, where one may be made to panic; what was
-//! made and dropped; whom a panic has reached; and what was wrong.
+//! The record of one run of a scenario: the calls into user code, each of which can be made to panic; what was
+//! created and dropped; which actor a panic reached; and what was wrong.
 
 use std::{
     any::Any,

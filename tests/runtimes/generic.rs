@@ -1,4 +1,4 @@
-//! Code that names no runtime.
+//! Runtime-agnostic code.
 
 use std::{pin::Pin, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What holds on every runtime.
+//! The tests that every runtime must pass.
 
 use std::{
     future::pending,

@@ -1,4 +1,4 @@
-//! Calls in destructors of thread-locals, before and after the thread-locals of the runtimes are gone.
+//! Calls in destructors of thread-locals, before and after the thread-locals of the runtimes are destroyed.
 
 use std::{
     cell::RefCell,

@@ -1,4 +1,4 @@
-//! What tokio has of its own: a runtime to be in, threads that may be blocked or not, a budget, an end.
+//! Tests of tokio only: calls outside a runtime, threads that must not block, the cooperative budget, shutdown.
 
 use std::{
     any::Any,

@@ -1,4 +1,4 @@
-//! Programs that the tests of compilation have cargo build, each as a package of its own.
+//! Builds programs with cargo for the compilation tests, each as a package of its own.
 
 use std::{
     env, fs,

@@ -1,4 +1,4 @@
-//! What the tasks do while the interrupt handler uses their cell.
+//! The code of the tasks while the interrupt handler uses their cell.
 
 use core::{
     future::{Future, pending},

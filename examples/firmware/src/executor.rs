@@ -1,4 +1,4 @@
-//! An executor of a few lines: it polls what has been woken, on the stack of its caller.
+//! A minimal executor, which polls woken tasks on the stack of its caller.
 
 use core::{
     future::Future,

@@ -1,4 +1,4 @@
-//! The interrupt handler: it runs one errand at a time, to the cell that the tasks are using.
+//! The interrupt handler. It performs one operation at a time on the cell that the tasks use.
 
 use core::{
     cell::Cell,

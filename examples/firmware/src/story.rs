@@ -1,4 +1,4 @@
-//! Four roles play four scenes, each around a `static` cell. Any executor will do, one task for each role.
+//! Four tasks run four scenarios, each with a `static` cell, on any executor.
 
 use core::{
     future::pending,

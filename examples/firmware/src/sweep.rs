@@ -1,7 +1,7 @@
 //! Rounds in each of which the interrupt handler runs a tick later, until it runs too late to interrupt the task.
 //!
-//! With a timer that ticks no slower than instructions are executed (see `.cargo/config.toml`), it has come between any
-//! two of them then.
+//! If the timer ticks at least once for each instruction (see `.cargo/config.toml`), the handler has then run between
+//! any two instructions.
 
 use core::{fmt, future::Future, pin::Pin};
 

@@ -1,4 +1,4 @@
-//! Counts that must come back to nothing, kept by tasks and interrupt handlers alike.
+//! Drop counters that must return to zero, for tasks and interrupt handlers.
 
 use core::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! What the programs have in common.
+//! Common parts of the programs.
 
 use std::{
     error::Error,

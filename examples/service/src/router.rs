@@ -1,4 +1,4 @@
-//! Which request is answered by what.
+//! Routes requests to their answers.
 
 use axum::{
     Json, Router,

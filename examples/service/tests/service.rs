@@ -1,4 +1,4 @@
-//! Runs the programs as their operators do, and asks as their clients do. No test looks at how long anything took.
+//! Runs the programs as their operators do, and sends requests as their clients do. No test depends on time.
 //!
 //! An opening is slow because another process has locked the database: this one. While it holds the lock, an opening
 //! waits in SQLite.

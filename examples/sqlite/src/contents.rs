@@ -1,4 +1,4 @@
-//! The query: which tables does a database have, and what is in them?
+//! The query: the tables of a database, and their contents.
 
 use std::error::Error;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The system's allocator, with a counter that a thread switches on for the length of a call.
+//! The system's allocator, with a counter that a thread enables for the duration of a call.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

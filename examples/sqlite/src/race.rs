@@ -1,7 +1,7 @@
 //! The race, the same on every executor.
 //!
-//! Every task asks the cell for the database. So that the score is exact, and not a matter of
-//! luck, the initializer holds its claim at two gates:
+//! Every task asks the cell for the database. So that the counts are exact in every run, the initializer holds its
+//! claim at two gates:
 //!
 //! ```text
 //! claim ──► all have asked ──► open the file on a blocking thread ──► yield ──► some have left ──► Ok

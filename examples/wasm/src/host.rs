@@ -1,4 +1,4 @@
-//! What `host.mjs` offers.
+//! The functions that `host.mjs` provides.
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {

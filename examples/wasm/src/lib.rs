@@ -1,9 +1,9 @@
 //! Cells whose initializers await JavaScript promises.
 //!
-//! With the feature `tracing`, a subscriber checks what it is called for: the target has no clock.
+//! With the feature `tracing`, a subscriber checks the spans and events of the cells, on a target without a clock.
 //!
 //! [`executor`] runs tasks from JavaScript's microtasks, [`promise`] awaits timers of JavaScript, and `host.mjs` is
-//! the other side of both.
+//! the JavaScript side of both.
 
 use std::{
     cell::Cell,

@@ -1,4 +1,4 @@
-//! Wakers that are numbers: what is done to them is noted, and may run the user's code.
+//! Numbered wakers: each operation on them is recorded, and may run user code.
 
 use std::{
     mem::ManuallyDrop,

@@ -1,5 +1,5 @@
-//! The interrupt handler comes sooner and later while three embassy tasks use the same cell, and wakes them from
-//! the executor's sleep.
+//! The interrupt handler runs at varying moments while three embassy tasks use the same cell, and wakes them from the
+//! executor's sleep.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! Serves on smol, by hyper.
+//! Serves on smol, with hyper.
 
 use std::{io, net::TcpListener, process::ExitCode, time::Duration};
 

@@ -1,10 +1,10 @@
 //! Configuration, pool and cache in cells, opened by the first request.
 //!
-//! | cell | who initializes it | so that |
+//! | cell | initialized by | so that |
 //! |---|---|---|
 //! | configuration | a thread: of the pool for blocking work, or the one that opens the connection pool | both wait for one reading |
 //! | connection pool | a thread of the pool for blocking work | no task is blocked by SQLite |
-//! | cache | a task of its own | a client that goes away does not throw it away half-done |
+//! | cache | a task of its own | a client that disconnects does not discard it half-done |
 
 use oncelot::{
     OnceCell,

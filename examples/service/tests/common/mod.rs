@@ -1,4 +1,4 @@
-//! Runs a program of the service, and talks to it.
+//! Runs a program of the service, and sends requests to it.
 
 #![allow(dead_code, reason = "the tests and the benchmark each use some of it")]
 
