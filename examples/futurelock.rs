@@ -49,7 +49,7 @@ async fn answer() {
     received.wait().await;
 }
 
-/// So that it passes when the branch beside it has been polled, and the connection is still being made.
+/// So that the timeout comes after the other branch was polled, while the connection is still being made.
 async fn timeout() {
     yield_now().await;
 }

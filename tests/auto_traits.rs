@@ -256,7 +256,8 @@ fn a_guard_of_a_local_cell_stays_on_its_thread() {
 
 type SharedInitOf<T, F, Fut> = GetOrTryInitShared<'static, T, Closure<F>, Inner<Fut>>;
 
-/// Thread B sets the value that thread A drops later (`T: Send`), and has a reference to it beside thread A (`T: Sync`).
+/// Thread B sets the value that thread A drops later (`T: Send`), and shares a reference to it with thread A (`T:
+/// Sync`).
 #[test]
 fn a_guard_is_send_and_sync_with_a_cell_that_is_shared() {
     assert!(is!(Send: InitGuard<'static, u32>) && is!(Sync: InitGuard<'static, u32>));
@@ -314,7 +315,7 @@ fn an_exclusive_future_is_unpin_with_its_initializer() {
     assert!(!is!(Unpin: MutTryInitOf<u32, u32, PhantomPinned>));
 }
 
-/// A panic leaves the cell usable; what it can show otherwise is the value's, or the initializer's.
+/// A panic leaves the cell usable. A broken invariant can be observed only through the value or the initializer.
 #[test]
 fn a_future_is_unwind_safe_with_the_cell_and_its_initializer() {
     assert!(is!(UnwindSafe: InitOf<u32, u32, u32>) && is!(RefUnwindSafe: InitOf<u32, u32, u32>));

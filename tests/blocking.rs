@@ -174,7 +174,7 @@ fn a_panic_of_the_initializer_leaves_the_cell_empty() {
     assert_eq!(cell.get_or_init_blocking(|| 1), &1);
 }
 
-// Threads beside tasks.
+// Threads next to tasks.
 
 #[test]
 fn threads_wait_for_the_initializer_of_a_task() {
@@ -233,7 +233,7 @@ fn a_task_waits_for_the_initializer_of_a_thread() {
     });
 }
 
-/// A thread that could initialize takes its turn when the others fail, panic or are cancelled.
+/// A claimant that is a thread initializes when the others fail, panic or are cancelled.
 #[test]
 fn a_thread_takes_over() {
     for end in [|| Err(()), || panic!("out of luck")] as [fn() -> Result<u32, ()>; 2] {

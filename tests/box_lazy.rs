@@ -55,7 +55,7 @@ fn wait_for(lazy: &'static Static, waker: &Waker) {
 
 // Its type.
 
-/// A field whose future is of no type that can be written down, beside others in one list.
+/// A field whose future has an unnameable type, together with others in one list.
 struct Entry<'a> {
     value: BoxLazy<'a, usize>,
 }

@@ -216,7 +216,7 @@ fn every_initializer_in_between_is_named() {
     );
 }
 
-/// The branches of a deadlock that is not reported: its documentation says why.
+/// The branches of a deadlock that is not reported, for the reason in the documentation.
 #[test]
 fn a_cycle_between_two_branches_is_not_reported() {
     let [a, b] = [const { OnceCell::<u32>::new() }; 2];

@@ -154,7 +154,7 @@ fn many_threads_compute_it_once() {
                 scope.spawn(move || {
                     barrier.wait();
                     if thread % 2 == 0 {
-                        // Whatever it has begun, others go on with it.
+                        // The other threads resume the future that it has begun to poll.
                         let _ = poll(&mut Box::pin(lazy.get()));
                     }
                     assert_eq!(**block_on(lazy.get()), 7);
@@ -467,7 +467,7 @@ fn a_panic_in_the_poll_of_an_async_block_poisons() {
     assert_eq!(drops.count(), 1);
 }
 
-/// There is a future no more, but a value.
+/// The lazy has a value, and no future.
 #[test]
 fn a_value_is_not_poisoned() {
     let lazy = Lazy::<_, Gate<u32>>::with_value(1);
@@ -629,7 +629,7 @@ fn one_word_or_two_stand_beside_the_larger_of_the_value_and_the_future() {
     assert_eq!(size_of::<Lazy<u64, [u64; 7]>>(), 56 + 2 * 8);
     assert_eq!(size_of::<Lazy<[u64; 7], u64>>(), 56 + 2 * 8);
     assert_eq!(size_of::<Lazy<u64, Box<u64>>>(), 8 + 2 * 8);
-    // There is room beside a `u32`, and an `Option` has values to spare.
+    // A `u32` leaves padding, and an `Option` has a niche.
     assert_eq!(size_of::<Lazy<u32, [u32; 1]>>(), 8 + 8);
     assert_eq!(size_of::<Lazy<u64, Ready<u64>>>(), 16 + 8);
     assert_eq!(size_of::<GetLazy<'_, u64, [u64; 7]>>(), 5 * 8);

@@ -341,7 +341,7 @@ mod expressions {
     }
 }
 
-/// What stands inside the `async` block.
+/// The body of the `async` block.
 mod contents {
     use std::{
         fmt::Write,

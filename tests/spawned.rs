@@ -28,7 +28,7 @@ thread_local! {
     static WORK: RefCell<Vec<Work>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps what it is to run until the test takes it.
+/// Keeps its tasks until the test takes them.
 struct ByHand;
 
 impl Runtime for ByHand {
@@ -67,7 +67,7 @@ fn noted(log: &Log<&'static str>) -> impl Send + use<> {
 fn a_panicked_initializer_is_dropped_before_its_panic_is_reported() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
-    // Not an async block, which drops what it holds as it panics.
+    // Not an async block, which would drop its variables while it panics.
     let panicking = poll_fn(|_| -> Poll<Result<u32, ()>> { panic!("out of luck") });
     let init = move || With::new(panicking, remains);
     let mut caller = Box::pin(cell.get_or_try_init_spawned(ByHand, init));
@@ -171,14 +171,15 @@ fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     assert_eq!(message(&*panic), "the waker is out of luck");
 }
 
-/// The waker is dropped when its task claims beside the drain of the failure before, which has not come to it.
+/// The waker is dropped when its task claims during the drain of the failure before, which has not reached the
+/// waiter.
 #[test]
 fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
     let (cell, drops) = (static_cell(), Drops::new());
     let mut failing = Box::pin(cell.get_or_init(pending));
     assert!(poll(&mut failing).is_pending());
 
-    // The first of a batch polls the caller, which stands behind that batch.
+    // The first waiter of a batch polls the caller, which is linked behind that batch.
     let behind = Arc::new(Mutex::new(None::<BoxFuture<'static, Result<&u32, Counted>>>));
     let hook = Hooked::on(Op::Wake, {
         let behind = behind.clone();

@@ -240,7 +240,7 @@ fn a_reference_to_a_static_is_awaited() {
 
 // Whose turn it is.
 
-/// The program that stands still with an `OnceCell` or a `Lazy`.
+/// A program that deadlocks with a `OnceCell` or a `Lazy`.
 #[test]
 fn a_driver_that_is_held_and_no_longer_polled_blocks_no_waiter() {
     static EVENT: Event = Event::new();

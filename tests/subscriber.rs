@@ -250,7 +250,7 @@ impl Act {
     }
 }
 
-/// Runs tasks at once, on this thread, whose subscriber is called for them.
+/// Runs tasks immediately on this thread, so that its subscriber is called for them.
 struct AtOnce;
 
 impl Runtime for AtOnce {
@@ -513,8 +513,8 @@ fn a_subscriber_can_use_a_lazy_static_after_its_attempt() {
     }
 }
 
-/// Nothing is held when the event of a waiter is emitted: the waiter is registered, and is woken if the subscriber settles
-/// what it waits for.
+/// No lock is held when the event of a waiter is emitted: the waiter is registered, and is woken if the subscriber settles
+/// the cell.
 #[test]
 fn a_subscriber_can_settle_what_a_waiter_waits_for_when_it_begins_to_wait() {
     let settles: [(&str, Program); 3] = [

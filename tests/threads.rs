@@ -196,8 +196,8 @@ fn an_initialization_can_end_on_another_thread() {
     assert_eq!(drops.count(), ROUNDS);
 }
 
-/// The waiter's future lives on the stack of a thread, which goes on as soon as it sees the value: possibly
-/// while the other thread is still waking.
+/// The waiter's future lives on the stack of a thread, which continues as soon as it sees the value, possibly while
+/// the other thread is still waking.
 #[test]
 fn a_waiter_may_be_dropped_while_the_others_are_woken() {
     in_rounds(

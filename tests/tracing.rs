@@ -32,7 +32,7 @@ use tracing_subscriber::{
 };
 use util::{Drops, With, now, panic_of, poll, static_cell};
 
-/// Writes down what it hears: `LEVEL span{fields}: message fields`.
+/// Records spans and events: `LEVEL span{fields}: message fields`.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -364,7 +364,7 @@ fn so_have_threads() {
     );
 }
 
-/// Runs tasks at once, on this thread, whose subscriber hears of them.
+/// Runs tasks immediately on this thread, so that its subscriber sees their events.
 struct AtOnce;
 
 impl Runtime for AtOnce {
@@ -532,7 +532,7 @@ fn a_subscriber_that_panics_at_a_failure_leaves_the_cell_usable() {
     assert_eq!(now(cell.get_or_init(async || 1)), &1);
 }
 
-/// The one that goes on is the initializer's.
+/// The panic that propagates is the initializer's.
 #[test]
 fn a_subscriber_that_panics_at_a_panic_does_not_abort() {
     with_default(Registry::default().with(Explosive), || {

@@ -33,7 +33,7 @@ oncelot_cell!(OnAtomicWaker, "AtomicWaker", AtomicWaker);
 /// Its name, its unit, and how to get it.
 type Figure = (&'static str, Unit, Sample);
 
-/// The figures of one backend; those of all stand in the same order.
+/// The figures of one backend. All backends have the same order.
 fn figures<C: AsyncCell>() -> Vec<Figure> {
     let exact = |name, sample: Sample| (name, Unit::Exact, sample);
     let timed = |name, sample: Sample| (name, Unit::Nanoseconds, sample);
@@ -71,7 +71,7 @@ fn allocations_of_waiting<C: AsyncCell>(waiters: usize) -> f64 {
 
 /// `None` if there is something that we do not know.
 fn parse(arguments: impl IntoIterator<Item = String>) -> Option<Effort> {
-    // `cargo bench` says `--bench`; `cargo test` does not.
+    // `cargo bench` passes `--bench`; `cargo test` does not.
     let mut effort = Effort::ONCE;
     for argument in arguments {
         effort = match argument.as_str() {

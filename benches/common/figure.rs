@@ -23,7 +23,7 @@ impl Contender {
         }
     }
 
-    /// Something else of ours.
+    /// Another subject of this crate.
     pub(crate) fn of_ours(name: &'static str, sample: Sample) -> Self {
         Self {
             name,

@@ -16,7 +16,7 @@ thread_local! {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The system's allocator, counting what it hands out.
+/// The system's allocator, with a count of its allocations.
 struct Counting;
 
 fn count_allocation(size: usize) {

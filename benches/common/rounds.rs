@@ -22,7 +22,7 @@ impl Effort {
         rounds: 3,
         time: Duration::from_millis(250),
     };
-    /// To see that it runs, or for what is the same each time.
+    /// For a test run, or for figures that are the same each time.
     pub(crate) const ONCE: Self = Self {
         rounds: 1,
         time: Duration::ZERO,

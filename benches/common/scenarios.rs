@@ -177,7 +177,7 @@ impl<G: Got> Got for Result<G, Failed> {
     }
 }
 
-/// For each cell a driver, who has begun to make the value and pends, and the waiters, who have not been polled yet.
+/// For each cell, a driver whose initializer is pending, and waiters that have not been polled.
 pub(crate) struct Meeting<F> {
     crowd: Crowd,
     tasks: Vec<(Arc<CountedTask>, Waker)>,

@@ -20,7 +20,7 @@ impl Unit {
     }
 }
 
-/// Three significant digits of what is measured, all of what is counted, and a tenth of a share.
+/// Three significant digits of a measurement, all digits of a count, and one decimal of a share.
 pub(crate) fn number(value: f64, unit: Unit) -> String {
     match unit {
         _ if value.is_nan() => "?".to_owned(),

@@ -353,7 +353,7 @@ enum Mode {
     Phases,
 }
 
-/// Returns the mode and the filter, or `None` if the arguments are not as the usage says.
+/// Returns the mode and the filter, or `None` if the arguments do not match the usage.
 fn parse(arguments: impl IntoIterator<Item = String>) -> Option<(Mode, String)> {
     let mut is_bench = false;
     let mut mode = None;

@@ -59,7 +59,7 @@ fn figures() -> Vec<Figure> {
             AIM,
             all_lazies!(L => bytes_beyond_parts::<L, _, _>(pass)),
         ),
-        // A waiter stands in its own future. A peer that keeps it in an allocation instead has a smaller future.
+        // A waiter is stored in its own future. A peer that keeps it in an allocation instead has a smaller future.
         exact(
             "bytes of the future of `get`",
             Bar::Value(40.0),

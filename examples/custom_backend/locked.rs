@@ -75,7 +75,7 @@ impl Locked {
     }
 }
 
-// SAFETY: rules 1 to 4 are kept as the table above says.
+// SAFETY: the table above states how rules 1 to 4 are kept.
 unsafe impl Backend for Locked {
     const UNINIT: Self = Self::starting_as(State::Uninit);
     const READY: Self = Self::starting_as(State::Ready);

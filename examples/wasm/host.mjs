@@ -1,4 +1,4 @@
-// Runs the module whose path is given. Fails if it fails, and if nothing is left to happen before it has succeeded.
+// Runs the module whose path is given. Fails if the module fails, or if no event is left before it has succeeded.
 import { readFileSync } from "node:fs";
 
 let hasSucceeded = false;

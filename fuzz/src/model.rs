@@ -29,7 +29,7 @@ pub(crate) struct Model<'p> {
     /// There is one if and only if the state is READY.
     value: Cell<Option<Id>>,
     waiters: Waiters,
-    /// The initializers that are being called or polled, outermost first: whose waker they have.
+    /// The initializers that are being called or polled, outermost first, with the wakers that they were polled with.
     frames: RefCell<Vec<Waker>>,
     kept: Cell<Option<Waker>>,
     slots: Cell<[Id; SLOTS]>,
@@ -185,7 +185,7 @@ impl<'p> Model<'p> {
         self.wait_until(id, WaiterKind::Claimant, task, || self.acquire())
     }
 
-    /// Ends the waiting of a future that has what it waited for.
+    /// Ends the wait of a future whose event has happened.
     fn end_waiting(&self, id: Id, acquired: &Acquired) -> Result {
         self.set_progress(id, Progress::Done);
         self.cancel(id).map_err(|thrown| {

@@ -91,7 +91,7 @@ thread_local! {
     static CURRENT: Cell<Option<NonNull<dyn Player>>> = const { Cell::new(None) };
     /// The waker that an initializer has kept.
     static KEPT: RefCell<Option<std::task::Waker>> = const { RefCell::new(None) };
-    /// How many calls of a subject are going on, whose panics are caught.
+    /// The number of calls of a subject in progress, whose panics are caught.
     static GUARDED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -148,7 +148,7 @@ fn current<R>(look: impl FnOnce(&Stage<'_>) -> R) -> R {
     look(unsafe { player.as_ref() }.stage())
 }
 
-/// Calls the subject, and catches what it panics with.
+/// Calls the subject, and catches its panic.
 fn guarded(call: impl FnOnce() -> Outcome) -> Outcome {
     GUARDED.set(GUARDED.get() + 1);
     let result = catch_unwind(AssertUnwindSafe(call));

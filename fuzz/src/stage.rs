@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
     Pending,
     Value(Id),
     Failed(Id),
-    /// What `insert` finds, and what it gives back.
+    /// What `insert` finds, and the value that it returns.
     Occupied(Id, Id),
     AlreadyInitialized(Id),
     Initializing(Id),

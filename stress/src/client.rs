@@ -248,8 +248,8 @@ impl<B: Stressed> Visit<'_, B> {
         }
     }
 
-    /// Starts to wait, and does something else with the same cell before it goes on, or gives up: it may be woken,
-    /// and not polled, while others need the cell.
+    /// Starts to wait, and uses the same cell in another way before it continues or is dropped: it may be woken and
+    /// not polled while others need the cell.
     async fn hold_an_insertion(&mut self) {
         self.client.note(Deed::HoldingAnInsertion);
         let generation = self.generation.clone();

@@ -64,7 +64,7 @@ impl Crews {
         crews
     }
 
-    /// Runs a job as a task of some executor, which lets all its tasks go on.
+    /// Runs a job as a task of a random executor, which keeps polling all its tasks.
     pub(crate) fn run_on_an_executor(&self, job: Job, random: &mut Random) {
         const TASKS: usize = TOKIO + CURRENT_THREADS + SMOL + ASYNC_STD;
         let mut thread = random.below(TASKS as u64) as usize;

@@ -13,7 +13,7 @@ use crate::{
     totals::TOTALS,
 };
 
-/// What the panic of a poisoned lazy says.
+/// A part of the panic message of a poisoned lazy.
 pub(crate) const POISONED: &str = "is poisoned: the future that was to compute its value has panicked";
 
 /// Why there is no value.
@@ -105,7 +105,7 @@ pub(crate) async fn initialize<B: Stressed>(
     ending.happen(site)
 }
 
-/// Apart from `initialize`, whose type contains itself otherwise.
+/// A function of its own, as the type of `initialize` would otherwise contain itself.
 fn boxed<B: Stressed>(
     generation: &Arc<Generation<B>>,
     number: usize,

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Planned panics do not come by here, but for those of poisoned lazies.
+/// Planned panics do not reach the hook, except those of poisoned lazies.
 fn abort_on_unplanned_panics() {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

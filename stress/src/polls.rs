@@ -53,7 +53,7 @@ fn planned<R>(result: Result<R, Box<dyn Any + Send>>) -> Option<R> {
     }
 }
 
-/// A job that moves from executor to executor in the middle of whatever it waits for.
+/// A job that migrates from executor to executor while it waits.
 pub(crate) struct Nomad {
     job: Option<Job>,
     random: Random,

@@ -25,8 +25,8 @@ pub(crate) struct Value {
 /// Where the initializers of one cell work.
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// How many steps initializers have made. Nothing but the cell keeps them from racing with each other, and with
-    /// those who have seen the value.
+    /// The number of steps of the initializers. Only the cell keeps them from racing with each other, and with the
+    /// readers of the value.
     bench: UnsafeCell<u64>,
     /// The same number.
     steps: AtomicU64,
@@ -40,8 +40,8 @@ pub(crate) struct Site {
     census: Arc<Census>,
 }
 
-// SAFETY: the bench is used by those who hold the claim of the cell, and read by those who have seen its value. That
-// the cell keeps the one from the other is what is put to the test.
+// SAFETY: the bench is used by the holders of the claim of the cell, and read by tasks that have seen its value. The
+// program tests that the cell orders the two.
 unsafe impl Sync for Site {}
 
 impl Site {
@@ -90,7 +90,7 @@ impl Site {
         assert_eq!(before, 0, "a second value was put in: {self:?}");
     }
 
-    /// For those who have got the value from the cell.
+    /// For tasks that have the value from the cell.
     pub(crate) fn inspect(&self, value: &Value) {
         TOTALS.looks_at_values.add();
         assert_eq!(value.number, *value.echo, "half a value is seen: {self:?}");

@@ -126,7 +126,7 @@ unsafe impl<M: Mistake> Backend for Broken<M> {
     }
 }
 
-/// Settles the state and wakes as `wake` does it, all but those whom the outcome does not concern.
+/// Settles the state, and passes the wakers of all waiters that the outcome concerns to `wake`.
 fn settle<M>(backend: &Broken<M>, outcome: State, wake: impl FnOnce(Vec<Waker>)) {
     let mut inner = backend.inner.lock();
     inner.state = outcome;

@@ -45,8 +45,7 @@ fn the_inner_future_is_dropped_before_the_claim_is_given_back() {
     assert_eq!(log.take(), [("dropped", true), ("woken", false)]);
 }
 
-/// Five waiters of every mix of kinds, each of them cancelled in turn: the first, one in the middle, the
-/// last.
+/// Five waiters in every mix of kinds, of which each one is cancelled: the first, one in the middle, the last.
 #[test]
 fn a_cancelled_waiter_leaves_its_neighbours_in_order() {
     for mix in 0..1_u32 << 5 {

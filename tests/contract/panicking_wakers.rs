@@ -16,7 +16,7 @@ enum Event {
 
 const EVENTS: [Event; 3] = [Event::Value, Event::Error, Event::Cancellation];
 
-/// Has `count` claimants woken by `event`, of whom those in `panicking` panic with their number.
+/// Registers `count` claimants that `event` wakes. The wakers in `panicking` panic with their number.
 ///
 /// Returns which waiters were woken, and the message of the panic.
 fn wake_with(cell: &OnceCell<u32>, event: Event, count: usize, panicking: &[usize]) -> (Vec<usize>, String) {
@@ -248,8 +248,8 @@ fn a_waker_that_panics_when_replaced_leaves_the_newer_one_in_its_place() {
     assert_eq!(behind.wakes(), 1);
 }
 
-/// The eighteenth of the claimants is still in the list while the first batch is being woken. The first one's
-/// wake polls it, so that it takes its turn, and its own waker panics when it is dropped.
+/// The eighteenth of the claimants is still in the list while the first batch is being woken. The wake of the first
+/// one polls it inline, so that it claims, and its own waker panics when it is dropped.
 #[test]
 fn a_waker_that_panics_when_its_waiter_claims_gives_the_claim_back() {
     use std::sync::{Mutex, OnceLock};

@@ -7,7 +7,7 @@ use crate::util::{
     CROWDS, Gate, Hooked, Log, OnDrop, Op, Waiter, With, claimant_or_passive, is_same, poll, poll_with, start,
 };
 
-/// Who waits, as the number of each says: claimants where it is true.
+/// The kinds of the waiters by their numbers: `true` for a claimant.
 const MIXES: [fn(usize) -> bool; 5] = [
     |_| true,
     |_| false,

@@ -31,7 +31,7 @@ pub(crate) type SharedDeed<B> = for<'a> fn(Deeds, &'a Arc<OnceCell<Value, B>>) -
 
 /// Something that a backend may do wrong.
 pub(crate) struct Exception {
-    /// The sentence of its documentation that says so.
+    /// The sentence of the documentation that names the exception.
     pub(crate) reason: &'static str,
     pub(crate) excuses: fn(&Record, &Wrong) -> bool,
 }

@@ -17,9 +17,9 @@ pub(crate) type Deed<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 /// What an actor may be asleep for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sleeps {
-    /// It goes on with a value alone.
+    /// Only a value wakes it.
     ForTheValue,
-    /// It goes on whenever there is no initializer.
+    /// A value wakes it, and so does the end of an initializer.
     ForATurn,
 }
 
@@ -50,8 +50,8 @@ pub(crate) fn spawn(deed: impl Future<Output = ()> + 'static) {
 
 /// A deed: what awaits `future` and hands the result to `then`.
 ///
-/// Where the plan says so, in an async block, which drops the future while it unwinds, if it panics. Otherwise the
-/// future is dropped later.
+/// If the plan says so, the deed is an async block, which drops the future while it unwinds. Otherwise the future is
+/// dropped after a panic was caught.
 pub(crate) fn deed<'a, F: Future + 'a>(future: F, then: impl FnOnce(F::Output) + 'a) -> Deed<'a> {
     if world::plan().in_async {
         return Box::pin(async { then(future.await) });
@@ -80,7 +80,7 @@ impl<'a> Cast<'a> {
         }
     }
 
-    /// Adds an actor, who is polled when the others before have been. `make` is its own doing already.
+    /// Adds an actor, which is polled after the actors before it. `make` already runs as this actor.
     pub(crate) fn add(&mut self, sleeps: Sleeps, make: impl FnOnce() -> Deed<'a>) -> Who {
         let who = world::enter(None);
         let made = world::acting(who, false, || catch_unwind(AssertUnwindSafe(make)));
@@ -100,7 +100,7 @@ impl<'a> Cast<'a> {
         world::schedule(who);
     }
 
-    /// One that goes on where another one has been dismissed.
+    /// Returns a cast that continues a run after another cast was dropped.
     pub(crate) fn continued() -> Self {
         let mut cast = Self::new();
         cast.actors.resize_with(world::actors(), || Actor {
@@ -157,7 +157,7 @@ impl<'a> Cast<'a> {
         }
     }
 
-    /// Those who have not ended.
+    /// Returns the actors that have not ended.
     pub(crate) fn present(&self) -> Vec<Who> {
         (0..self.actors.len())
             .filter(|who| self.actors[*who].deed.is_some())
@@ -168,7 +168,7 @@ impl<'a> Cast<'a> {
         self.actors[who].sleeps
     }
 
-    /// Drops all who are left.
+    /// Drops the remaining actors.
     pub(crate) fn dismiss(mut self) {
         for who in self.present() {
             self.cancel(who);

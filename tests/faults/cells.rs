@@ -55,18 +55,18 @@ pub(crate) enum Company {
     Alone,
     /// The cell has its value already.
     AValue,
-    /// Two who wait for the value, in an empty cell.
+    /// Two waiters for the value of an empty cell.
     TwoWhoWait,
     /// A running initializer, with waiters of both kinds before and behind the deed, some of which move to other
     /// tasks.
     AnInitializer(Ends),
     /// The same with so many waiters that they are woken in several batches.
     ACrowd(Ends),
-    /// The deed is the first, and the others wait for its initializer.
+    /// The deed comes first, and the others wait for its initializer.
     Waiters,
 }
 
-/// How the initializer of the company ends.
+/// How the initializer of the background activity ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
     WithAValue,
@@ -348,7 +348,7 @@ impl Company {
     fn fits(self, deed: Deeds) -> bool {
         match self {
             Self::ACrowd(_) => matches!(deed, Deeds::Insert | Deeds::InsertBlocking),
-            // Those who have no initializer that could be waited for.
+            // Only deeds with an initializer that others can wait for.
             Self::Waiters => match deed {
                 Deeds::GetOrInit(script)
                 | Deeds::GetOrTryInit(script)

@@ -12,16 +12,16 @@ use crate::{
     world::{self, Kind, Order, Thing, Wrong, wakers},
 };
 
-/// Who asks for the value.
+/// The callers of the lazy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Askers {
     None,
     One,
     /// A thread.
     Blocking,
-    /// Three, of whom one moves to another task.
+    /// Three, of which one moves to another task.
     Three,
-    /// Three, of whom the first is dropped.
+    /// Three, of which the first is dropped.
     ThreeWithoutTheFirst,
 }
 

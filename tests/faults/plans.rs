@@ -13,7 +13,8 @@ use crate::{
     world::{self, Call, Cancel, Plan, Record},
 };
 
-/// Of more calls than these, beside another fault, only the first, the second and the last one of each kind panic.
+/// If a run has another fault and more calls than these, only the first, the second and the last call of each kind
+/// panic.
 const MANY: usize = 6;
 
 /// In runs with more calls than these, there are no two panics.
@@ -55,8 +56,8 @@ impl Tally {
         }
     }
 
-    /// Runs a scenario without a fault, with each one, with each cancellation, and with both: a panic in what comes of
-    /// the cancellation. Once one has gone wrong, no more are run.
+    /// Runs a scenario without a fault, with each panic, with each cancellation, and with a panic after each
+    /// cancellation. Stops after the first run that goes wrong.
     pub(crate) fn run<B: Bed, S: fmt::Debug + Copy>(&mut self, scenario: S, play: fn(S)) {
         if self.failed > 0 {
             return;

@@ -24,7 +24,7 @@ impl Error {
         }
     }
 
-    /// Whether it comes from the initializer of `who`.
+    /// Returns whether the error is that of the initializer of `who`.
     pub(crate) fn is_of(&self, who: Who) -> bool {
         world::acts_for(self.maker, who)
     }
@@ -79,7 +79,7 @@ pub(crate) struct Script {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
     No,
-    /// Has itself polled once more.
+    /// Wakes its task, and is ready at the next poll.
     Yields,
     /// Until the gate is open.
     AtTheGate,

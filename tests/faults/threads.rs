@@ -26,7 +26,7 @@ use crate::{
     world::{self, Panics, Who},
 };
 
-/// What is done on a thread of its own, which may park in a cell whose backend is `Watched`.
+/// A deed on a thread of its own, which may park in a cell whose backend is `Watched`.
 pub(crate) fn deed(f: impl FnOnce() + Send + 'static) -> Deed<'static> {
     world::is_thread();
     Box::pin(Thread(Stage::Unborn(Box::new(f))))
@@ -71,7 +71,7 @@ impl Future for Thread {
     }
 }
 
-/// It cannot be dropped, but unparked, and then it goes on if there is a value.
+/// The thread cannot be dropped. It can be unparked, and then it continues if there is a value.
 impl Drop for Thread {
     fn drop(&mut self) {
         if matches!(self.0, Stage::Parked(..)) {
@@ -98,7 +98,7 @@ thread_local! {
     static ITSELF: RefCell<Option<Itself>> = const { RefCell::new(None) };
 }
 
-/// What a thread that is an actor knows of itself.
+/// The state of a thread that is an actor.
 struct Itself {
     /// Has it polled by the cast. What would unpark it waits until then.
     waker: Waker,
@@ -113,7 +113,7 @@ impl Wake for Schedules {
     }
 }
 
-/// Polls a waiter. If this thread is an actor and has to wait, the cast learns what would unpark it.
+/// Polls a waiter. If this thread is an actor and has to wait, its waker is passed to the cast.
 fn watch(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
     ITSELF.with_borrow(|itself| {
         let Some(Itself { waker, parking }) = itself else {

@@ -29,7 +29,7 @@ pub(crate) fn judge<B: Bed>(record: &Record) -> Verdict {
     verdict
 }
 
-/// Each panic that was put in has reached whom it should, once; and no other has come.
+/// Each injected panic has reached the right actor, once, and there was no other panic.
 fn wrong_panics(record: &Record) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     for (number, call) in record.plan.faults.iter().zip(record.faults()) {
@@ -69,7 +69,7 @@ fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
     let Some(starter) = starter.filter(|_| call.doing == Doing::Polling) else {
         return vec![Some(call.who)];
     };
-    // In the task of an initializer. The report to the one who has started it is the task's own.
+    // In the task of an initializer. The task itself sends the report to the caller that started it.
     if call.kind == Kind::Wake && call.target == Some(starter) {
         return vec![Some(call.who)];
     }

@@ -53,7 +53,7 @@ pub(crate) enum Doing {
     Dropping,
 }
 
-/// A call as it was written down.
+/// A recorded call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) kind: Kind,
@@ -193,7 +193,7 @@ struct Gate {
 thread_local! {
     /// Shared with the threads that take part.
     static RECORD: RefCell<Arc<Mutex<Record>>> = RefCell::default();
-    /// Panics say nothing meanwhile: each one is caught, and judged.
+    /// While set, the panic hook prints nothing: each panic is caught and checked.
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
     static IS_CLAIMED: RefCell<Option<IsClaimed>> = const { RefCell::new(None) };
 }
@@ -205,7 +205,7 @@ fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
     RECORD.with_borrow(|record| f(&mut record.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// For a thread that takes part: has it do so, when it calls it.
+/// Returns a function that makes the thread that calls it a part of this run.
 pub(crate) fn invite() -> impl FnOnce() + Send {
     let record = RECORD.with_borrow(Arc::clone);
     move || {
@@ -288,8 +288,8 @@ fn call_of(kind: Kind, target: Option<Who>, is_computation: bool) {
         } else {
             Doing::Polling
         };
-        // A destructor that panics while the thread unwinds aborts the program. That is so in any Rust program, unless
-        // the crate catches it, as it says where it wakes, and where it poisons a `Lazy`.
+        // A destructor that panics while the thread unwinds aborts the program. That holds for any Rust program,
+        // except where the crate documents that it catches the panic: when it wakes, and when it poisons a `Lazy`.
         let is_caught = kind == Kind::Wake && record.panics.swallows_wakers
             || kind == Kind::Drop(Thing::Future) && is_computation;
         let who = record.who.unwrap_or(OWNER);
@@ -412,7 +412,7 @@ pub(crate) fn inside_poll<R>(is_computation: bool, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Runs what `who` does. Neither `f` panics nor does it leave anything open.
+/// Runs `f` as the actor `who`. `f` does not panic.
 pub(crate) fn acting<R>(who: Who, is_dropping: bool, f: impl FnOnce() -> R) -> R {
     let outer = with(|record| {
         let outer = (record.who, record.is_dropping, record.inside_poll);
@@ -436,12 +436,12 @@ pub(crate) fn is_thread() {
     with(|record| record.threads.push(who));
 }
 
-/// Who acts.
+/// Returns the current actor.
 pub(crate) fn who() -> Who {
     with(|record| record.who.unwrap_or(OWNER))
 }
 
-/// A panic has reached `who`.
+/// Records that a panic has reached `who`.
 pub(crate) fn catch(who: Who, payload: Box<dyn Any + Send>) -> Panic {
     let panic = match payload.downcast_ref::<Fault>() {
         Some(fault) => Panic::Fault(fault.call),
@@ -506,7 +506,7 @@ impl Drop for Token {
     }
 }
 
-/// All who see a value of the cell while it is shared see this one.
+/// All actors that see a value of the cell while it is shared see this one.
 pub(crate) fn see(value: &Token) {
     let id = value.id();
     let first = with(|record| *record.seen.get_or_insert(id));
@@ -640,7 +640,7 @@ pub(crate) mod gate {
         false
     }
 
-    /// Forgets whom it would have woken.
+    /// Drops the waker of the gate.
     pub(crate) fn close() {
         let waker = with(|record| record.gate.waker.take());
         super::unfaulted(|| drop(waker));
@@ -662,7 +662,7 @@ pub(crate) mod gate {
     }
 }
 
-/// An actor is there: one that the scenario has, or one that was started by another.
+/// Records a new actor, of the scenario or spawned by another actor.
 pub(crate) fn enter(parent: Option<Who>) -> Who {
     with(|record| {
         record.polls.push(0);
@@ -672,12 +672,12 @@ pub(crate) fn enter(parent: Option<Who>) -> Who {
     })
 }
 
-/// How many actors there are and were.
+/// Returns the number of actors so far.
 pub(crate) fn actors() -> usize {
     with(|record| record.polls.len())
 }
 
-/// Whether `maker` is `who`, or a task of it.
+/// Returns whether `maker` is `who`, or a task that `who` spawned.
 pub(crate) fn acts_for(maker: Who, who: Who) -> bool {
     maker == who || with(|record| record.parents.get(maker).copied().flatten()) == Some(who)
 }
@@ -725,7 +725,8 @@ pub(crate) fn make_progress() {
     with(|record| record.progress += 1);
 }
 
-/// Whom a panic that was put in may have left asleep, as it was their own waker's, unless they were `rescued`.
+/// Returns the actors that an injected panic may have left asleep, because it was a panic of their own wakers, except
+/// those in `rescued`.
 pub(crate) fn victims(rescued: &mut Vec<usize>) -> Vec<Who> {
     with(|record| {
         let mut victims = Vec::new();

@@ -91,7 +91,7 @@ fn a_refused_claim_sees_the_value() {
         let set = thread::spawn(|| stage.cell.set(1).is_ok());
         let found = stage.cell.try_claim().err();
         if found == Some(State::Ready) {
-            // SAFETY: the cell has said that it holds a value.
+            // SAFETY: the cell holds a value.
             assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
         }
         assert!(set.join().unwrap() || found.is_none());

@@ -203,7 +203,7 @@ fn a_wait_does_not_wait_for_the_next_attempt() {
     });
 }
 
-/// A `wait_attempt` that is dropped while a guard is being dropped leaves a claimant beside it to take over.
+/// A `wait_attempt` that is dropped while a guard is being dropped lets the claimant next to it take over.
 #[test]
 fn a_wait_is_cancelled_against_a_dropped_guard() {
     bounded(3, |stage| {

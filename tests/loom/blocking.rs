@@ -146,7 +146,8 @@ fn a_thread_whose_time_runs_out_against_a_failure() {
 
 /// A thread whose time runs out leaves the waiters around it linked and woken.
 ///
-/// Risk: A, who publishes, has woken the first and not yet locked for the next batch, in which B is no longer linked.
+/// Risk: A, which publishes, has woken the first batch and not yet locked for the next one, in which B is no longer
+/// linked.
 #[test]
 fn a_thread_whose_time_runs_out_between_waiters() {
     bounded(2, |stage| {

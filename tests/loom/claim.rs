@@ -120,7 +120,7 @@ fn of_two_sets_one_wins() {
         let other = thread::spawn(|| stage.cell.set(1));
         let mine = stage.cell.set(2);
         if mine.is_err_and(|error| error.is_already_init_err()) {
-            // SAFETY: the cell has said that it holds a value.
+            // SAFETY: the cell holds a value.
             assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
         }
         let winner = if mine.is_ok() { 2 } else { 1 };

@@ -60,7 +60,7 @@ fn a_value_wakes_every_waiter() {
 
 /// A passive waiter sleeps through every failure, and is woken by the value.
 ///
-/// Risk: A's drain looks for claimants behind the passive waiter, who came first.
+/// Risk: A's drain looks for claimants behind the passive waiter, which registered first.
 #[test]
 fn a_passive_waiter_sleeps_through_failures() {
     bounded(3, |stage| {

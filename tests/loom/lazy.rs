@@ -157,7 +157,7 @@ pub(super) struct Sleeper {
     pub(super) script: &'static Script,
 }
 
-/// What a sleeper waits for, and what it does until then.
+/// The events that a sleeper waits for, and its behavior until then.
 pub(super) struct Script {
     /// Ordered only by the wakes.
     events: Vec<AtomicBool>,
@@ -170,7 +170,7 @@ pub(super) struct Script {
     pub(super) thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
-// SAFETY: the count of polls is used by those who hold the claim; that they are ordered is a claim of the models,
+// SAFETY: the count of polls is used by the holders of the claim; that they are ordered is a claim of the models,
 // which loom checks.
 unsafe impl Sync for Script {}
 
@@ -513,8 +513,8 @@ fn a_wake_against_a_panic() {
 /// A waiter that the future's waker polls, on the thread of the event, resumes the future, while another task drives
 /// it.
 ///
-/// Risk: the waker has freed the future, and releases the claim in the middle of whose drain the waiter claims and
-/// puts the future to sleep again; or the other has the claim by then.
+/// Risk: the waker has freed the future, and releases the claim; in the middle of that drain, the waiter claims and
+/// puts the future to sleep again, or the other task has claimed.
 #[test]
 fn a_wake_that_polls_against_a_driver() {
     bounded(2, |stage| {

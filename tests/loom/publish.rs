@@ -22,7 +22,7 @@ fn who_sees_ready_sees_the_value() {
 /// A task that sees READY sees the value when it is published under the list lock, and when waiters unlock the word
 /// afterwards.
 ///
-/// Risk: the READY that C sees was stored by B, who unlocked the list after A's publication.
+/// Risk: the READY that C sees was stored by B, which unlocked the list after A's publication.
 #[test]
 fn who_sees_ready_sees_the_value_around_waiters() {
     bounded(3, |stage| {

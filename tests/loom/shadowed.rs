@@ -185,7 +185,7 @@ impl SeenWaker {
 
     /// # Safety
     ///
-    /// `data` is that of a waker of ours, and lends its count.
+    /// `data` is that of a waker of this type, and is borrowed.
     unsafe fn borrow(data: *const ()) -> ManuallyDrop<Arc<Self>> {
         // SAFETY: it comes from `into_raw`, and the count stays with the waker.
         ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })

@@ -120,8 +120,8 @@ pub(crate) struct Stage<B: Backend = Intrusive> {
     alarms: Mutex<Vec<Arc<Alarm>>>,
 }
 
-// SAFETY: the bench is used by those who hold the claim of the cell; that they are ordered is a claim of the
-// models, which loom checks.
+// SAFETY: the bench is used by the holders of the claim of the cell; that they are ordered is a claim of the models,
+// which loom checks.
 unsafe impl<B: Staged> Sync for Stage<B> {}
 
 impl<B: Staged> Stage<B> {

@@ -326,7 +326,7 @@ fn a_panic_while_a_worker_blocks_propagates_unchanged() {
     let payload = panic_while_blocking(|| panic_any(Payload));
     assert!(payload.is::<Payload>(), "{}", message(&*payload));
 
-    // Though it says what tokio does where it refuses to block.
+    // Also if the message is that of tokio's own panic when it refuses to block.
     const REFUSAL: &str = "can call blocking only when running on the multi-threaded runtime";
     let payload = panic_while_blocking(|| panic!("{REFUSAL}"));
     assert_eq!(message(&*payload), REFUSAL);

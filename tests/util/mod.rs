@@ -122,7 +122,7 @@ pub(crate) enum Op {
     Drop,
 }
 
-/// The task of a waker that counts what is done to it and runs a hook each time, which may panic.
+/// The task of a waker that counts its operations and calls a hook for each, which may panic.
 pub(crate) struct Hooked {
     hook: Box<dyn Fn(Op) + Send + Sync>,
     armed: AtomicBool,

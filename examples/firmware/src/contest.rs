@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub enum Part {
     Waits,
-    /// Waits as one task and goes on waiting as another one, as a future does that moves between executors.
+    /// Waits in one task and then in another, as a future does that moves between executors.
     Moves,
     Initializes,
     Inserts,
@@ -113,7 +113,7 @@ async fn make() -> Tracked {
     Tracked::new(1)
 }
 
-/// Checks what is left when all tasks are done, and drops the cell.
+/// Checks the counts after all tasks are done, and drops the cell.
 ///
 /// # Panics
 ///

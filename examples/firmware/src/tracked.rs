@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use critical_section::Mutex;
 
-/// A count of what is there.
+/// A count of live objects.
 pub struct Count(Mutex<Cell<i32>>);
 
 impl Count {

@@ -265,7 +265,7 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// Takes one from what is left, if anything is.
+/// Decrements the counter, unless it is zero.
 fn take_one(left: &AtomicUsize) -> bool {
     left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
         .is_ok()

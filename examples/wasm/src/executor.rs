@@ -21,7 +21,7 @@ static WOKEN: Mutex<VecDeque<u32>> = Mutex::new(VecDeque::new());
 #[derive(Default)]
 struct Tasks {
     next: u32,
-    /// All that have not ended, but for the one that is being polled.
+    /// All tasks that have not ended, except the one that is being polled.
     asleep: BTreeMap<u32, Task>,
 }
 

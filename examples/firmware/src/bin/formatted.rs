@@ -97,7 +97,7 @@ impl Frame {
     }
 
     /// The number of the string with which a cell is shown, such as `OnceCell({})`. Before it are the number of the message,
-    /// and one that says that a sequence of strings follows.
+    /// and a number that starts a sequence of strings.
     fn name(&self) -> &[u8] {
         &self.bytes[4..6]
     }

@@ -121,7 +121,7 @@ impl Server {
         Pid::from_raw(self.process.id().try_into().expect("the system has given it"))
     }
 
-    /// Waits until it takes no more connections.
+    /// Waits until the server accepts no more connections.
     pub(crate) fn wait_until_closed(&self) {
         until("the server takes no connections", || {
             TcpStream::connect(self.address).err()

@@ -17,7 +17,7 @@ pub(in super::super) struct Slot {
     is_cloning: bool,
     /// Another task wanted to take the slot meanwhile.
     is_missed: bool,
-    /// Those who may be in the slot.
+    /// The waiters that may be in the slot.
     registered: HashSet<Id>,
 }
 
