@@ -121,7 +121,7 @@ fn the_backends_are_unwind_safe() {
 }
 
 #[test]
-fn the_errors_are_what_their_values_are() {
+fn the_errors_have_the_auto_traits_of_their_values() {
     assert!(is!(Send: SetError<u32>) && is!(Sync: SetError<u32>));
     assert!(!is!(Send: SetError<Neither>));
     assert!(is!(UnwindSafe: SetError<u32>) && is!(RefUnwindSafe: SetError<u32>));
@@ -371,7 +371,7 @@ fn a_lazy_is_sync_with_a_future_that_is_send() {
 }
 
 #[test]
-fn a_lazy_is_unpin_with_its_future_whatever_its_value() {
+fn a_lazy_is_unpin_if_its_future_is() {
     assert!(is!(Unpin: Lazy<u32, u32>));
     assert!(is!(Unpin: Lazy<PhantomPinned, u32>));
     assert!(!is!(Unpin: Lazy<u32, PhantomPinned>));
@@ -391,7 +391,7 @@ fn a_lazy_is_unwind_safe_with_its_value_and_its_future() {
 }
 
 #[test]
-fn a_get_is_unwind_safe_with_what_it_gets() {
+fn a_get_is_unwind_safe_with_its_value() {
     assert!(is!(UnwindSafe: GetLazy<'static, u32, u32>) && is!(RefUnwindSafe: GetLazy<'static, u32, u32>));
     assert!(!is!(UnwindSafe: GetLazy<'static, u32, SharesBroken>));
     assert!(!is!(UnwindSafe: GetLazy<'static, Breaks, u32>));
@@ -402,7 +402,7 @@ fn a_get_is_unwind_safe_with_what_it_gets() {
 /// As std's `LazyLock<T, Box<dyn FnOnce() -> T>>` is not.
 #[cfg(feature = "alloc")]
 #[test]
-fn what_is_boxed_is_not_unwind_safe() {
+fn a_box_lazy_is_not_unwind_safe() {
     type Std = std::sync::LazyLock<u32, Box<dyn FnOnce() -> u32 + Send>>;
     assert!(!is!(UnwindSafe: Std) && !is!(RefUnwindSafe: Std));
     assert!(!is!(UnwindSafe: oncelot::BoxLazy<'static, u32>));
@@ -438,7 +438,7 @@ fn a_get_is_send_with_a_lazy_that_is_sync() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
+fn a_box_lazy_is_send_and_sync_unless_it_is_local() {
     assert!(is!(Send: oncelot::BoxLazy<'static, u32>) && is!(Sync: oncelot::BoxLazy<'static, u32>));
     assert!(is!(Unpin: oncelot::BoxLazy<'static, u32>));
     assert!(
@@ -449,7 +449,7 @@ fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn what_is_boxed_is_send_and_sync_with_its_value_and_its_backend() {
+fn a_box_lazy_is_send_and_sync_with_its_value_and_its_backend() {
     use oncelot::BoxLazy;
     assert!(is!(Send: BoxLazy<'static, SendOnly>));
     assert!(!is!(Send: BoxLazy<'static, SyncOnly>));
@@ -460,7 +460,7 @@ fn what_is_boxed_is_send_and_sync_with_its_value_and_its_backend() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn a_get_of_what_is_boxed_is_send_with_a_lazy_that_is_sync() {
+fn a_get_of_a_box_lazy_is_send_if_the_lazy_is_sync() {
     type Get<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T> + Send>;
     type LocalGet<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T>>;
     assert!(is!(Send: Get<u32>) && is!(Sync: Get<u32>) && !is!(Unpin: Get<u32>));

@@ -699,7 +699,7 @@ fn a_future_that_awaits_its_own_lazy_is_found() {
 
 #[test]
 #[cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
-fn one_word_or_two_stand_beside_the_larger_of_the_value_and_the_box() {
+fn a_box_lazy_adds_one_or_two_words_to_the_larger_of_value_and_box() {
     assert_eq!(size_of::<BoxLazy<'_, u64>>(), 2 * 8 + 2 * 8);
     // A `bool` has values to spare.
     assert_eq!(size_of::<BoxLazy<'_, ([u64; 3], bool)>>(), 4 * 8 + 8);

@@ -39,7 +39,7 @@ fn set_has_the_size_of_insert() {
 }
 
 #[test]
-fn initializing_futures_have_the_size_of_those_of_the_cell() {
+fn initializing_futures_are_as_large_as_those_of_the_cell() {
     let init = async || [1_u64; 8];
     let cell = oncelot::OnceCell::new();
     let size = size_of_val(&cell.get_or_init(init));

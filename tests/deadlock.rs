@@ -184,7 +184,7 @@ fn the_macro_that_declares_a_static_is_named() {
 }
 
 #[test]
-fn every_initializer_in_between_is_named() {
+fn every_initializer_between_is_named() {
     static OUTER: OnceCell<u64> = OnceCell::new();
     static MIDDLE: OnceCell<String> = OnceCell::new();
     static INNER: OnceCell<char> = OnceCell::new();

@@ -611,20 +611,20 @@ fn initializing_error_is_copy_eq_and_debug() {
 // Owners of other types.
 
 #[test]
-fn a_cell_can_hold_what_has_no_size() {
+fn a_cell_can_hold_a_zero_sized_value() {
     let cell = OnceCell::new();
     assert_eq!(block_on(cell.get_or_init(async || ())), &());
 }
 
 #[test]
-fn a_cell_can_hold_what_is_not_send() {
+fn a_cell_can_hold_a_value_that_is_not_send() {
     let cell = OnceCell::new();
     let value = block_on(cell.get_or_init(async || std::rc::Rc::new(1)));
     assert_eq!(**value, 1);
 }
 
 #[test]
-fn a_cell_can_hold_what_has_no_traits() {
+fn a_cell_can_hold_a_value_without_traits() {
     let cell = OnceCell::<RandomState>::new();
     assert!(cell.set(RandomState::new()).is_ok());
     let _: &RandomState = now(cell.wait());

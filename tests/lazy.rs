@@ -223,7 +223,7 @@ fn the_computation_knows_the_waker_of_its_driver() {
 }
 
 #[test]
-fn a_driver_that_is_neither_polled_nor_dropped_holds_up_the_others() {
+fn a_driver_that_is_neither_polled_nor_dropped_blocks_the_others() {
     let gate = Gate::new();
     let lazy = Lazy::new(gate.clone());
     let (mut driver, mut other) = (Box::pin(lazy.get_unpin()), Box::pin(lazy.get_unpin()));
@@ -625,7 +625,7 @@ fn it_works_with_a_backend_from_outside() {
     target_pointer_width = "64",
     not(any(feature = "deadlock-detection", feature = "tracing"))
 ))]
-fn one_word_or_two_stand_beside_the_larger_of_the_value_and_the_future() {
+fn a_lazy_adds_one_or_two_words_to_the_larger_of_value_and_future() {
     assert_eq!(size_of::<Lazy<u64, [u64; 7]>>(), 56 + 2 * 8);
     assert_eq!(size_of::<Lazy<[u64; 7], u64>>(), 56 + 2 * 8);
     assert_eq!(size_of::<Lazy<u64, Box<u64>>>(), 8 + 2 * 8);

@@ -492,7 +492,7 @@ mod contents {
     }
 
     #[test]
-    fn may_be_unsafe_code_of_its_own() {
+    fn may_contain_unsafe_code() {
         assert_eq!(value_of(&UNSAFE_BLOCK), &21);
         assert_eq!(value_of(&UNSAFE_EXPRESSION), &21);
     }

@@ -130,7 +130,7 @@ fn blocking_work_that_never_started_is_dropped_before_the_cell_is_empty() {
 }
 
 #[test]
-fn an_initializer_that_is_dropped_unfinished_is_gone_before_the_cell_is_empty() {
+fn an_unfinished_initializer_is_dropped_before_the_cell_is_empty() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     let init = async move || {
@@ -325,7 +325,7 @@ fn a_field_may_be_a_static_that_is_no_part_of_its_owner() {
 }
 
 #[test]
-fn a_task_keeps_what_its_cell_is_a_field_of() {
+fn a_task_keeps_the_owner_of_its_cell() {
     let drops = Drops::new();
     let client = Client::new(&drops);
     {

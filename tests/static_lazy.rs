@@ -142,7 +142,7 @@ fn the_future_is_stored_as_it_is() {
 /// The future is where the program has nothing but zeros when it begins.
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-fn the_future_adds_nothing_to_what_is_stored_of_the_program() {
+fn the_future_adds_nothing_to_the_stored_program() {
     unsafe extern "C" {
         #[link_name = "__bss_start"]
         static FIRST: u8;
@@ -321,7 +321,7 @@ fn a_wake_without_waiters_is_not_lost() {
 }
 
 #[test]
-fn a_future_that_wakes_itself_gives_others_their_turn() {
+fn a_future_that_wakes_itself_yields_to_others() {
     static STEPS: AtomicUsize = AtomicUsize::new(0);
     lazy! {
         static VALUE: usize = async {

@@ -516,7 +516,7 @@ fn a_subscriber_can_use_a_lazy_static_after_its_attempt() {
 /// No lock is held when the event of a waiter is emitted: the waiter is registered, and is woken if the subscriber settles
 /// the cell.
 #[test]
-fn a_subscriber_can_settle_what_a_waiter_waits_for_when_it_begins_to_wait() {
+fn a_subscriber_can_settle_the_cell_when_a_waiter_begins_to_wait() {
     let settles: [(&str, Program); 3] = [
         ("set", |cell| cell.set(9).unwrap()),
         ("initialize", |cell| _ = now(cell.get_or_init(async || 9))),

@@ -259,7 +259,7 @@ fn a_guard_is_an_attempt() {
 }
 
 #[test]
-fn a_shared_attempt_has_one_span_however_many_calls_wait() {
+fn a_shared_attempt_has_one_span_for_all_calls_that_wait() {
     let notes = Notes::of(|| {
         let cell = OnceCell::<u32>::new();
         let failing = || async {

@@ -189,7 +189,7 @@ fn a_waiter_that_keeps_its_older_waker() {
 }
 
 #[test]
-fn a_cancellation_that_takes_those_behind_along() {
+fn a_cancellation_that_unlinks_the_waiters_behind_it() {
     struct Mistaken;
     impl Mistake for Mistaken {
         fn cancel(backend: &Broken<Self>, ticket: Pin<&mut Ticket>) {

@@ -112,7 +112,7 @@ fn a_state_that_is_ready_too_early() {
 }
 
 #[test]
-fn a_ready_backend_that_says_it_is_not() {
+fn a_ready_backend_that_reports_uninit() {
     struct Mistaken;
     impl Mistake for Mistaken {
         const READY: State = State::Uninit;

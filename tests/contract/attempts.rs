@@ -162,7 +162,7 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 }
 
 #[test]
-fn a_call_that_comes_after_a_failure_makes_the_next_attempt() {
+fn a_call_after_a_failure_makes_the_next_attempt() {
     let cell = OnceCell::new();
     let (_gate, running) = start(&cell);
     let mut call = waiting(&cell, 2);
@@ -254,7 +254,7 @@ fn a_shared_call_whose_newer_waker_panics_when_cloned_does_not_wait_for_the_next
 }
 
 #[test]
-fn a_completed_shared_call_says_so_when_it_is_polled() {
+fn a_completed_shared_call_panics_when_it_is_polled() {
     let cell = OnceCell::new();
     let (_gate, running) = start(&cell);
     let mut call = waiting(&cell, 2);

@@ -144,7 +144,7 @@ fn a_cancelled_insert_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_waiter_can_take_over_and_be_cancelled_in_turn() {
+fn a_waiter_can_take_over_and_then_be_cancelled() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
     let mut second = Box::pin(cell.get_or_init(pending));

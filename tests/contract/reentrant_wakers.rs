@@ -317,7 +317,7 @@ fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
 }
 
 #[test]
-fn drop_can_end_the_waiting_of_its_own_future() {
+fn drop_can_end_the_wait_of_its_own_future() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let running = shared(CELL.get_or_init(std::future::pending));
     assert!(poll_shared(&running, Waker::noop()).is_pending());

@@ -97,7 +97,7 @@ fn a_handle_spawns_on_its_own_runtime_wherever_the_caller_is() {
 }
 
 #[test]
-fn a_handle_whose_runtime_is_gone_panics_with_advice_and_leaves_the_cell_usable() {
+fn a_handle_of_a_dropped_runtime_panics_with_advice_and_leaves_the_cell_usable() {
     for runtime in [current_thread(), multi_thread()] {
         let cell = static_cell();
         let handle = runtime.handle().clone();
