@@ -213,7 +213,7 @@ fn main() -> ExitCode {
         let has_ended = [run(Late::Held), run(Late::Dropped)];
         println!("{}", line(held, has_ended));
         if has_ended != [ends, true] {
-            eprintln!("error: that is not what its documentation says");
+            eprintln!("error: this differs from the documentation");
             code = ExitCode::FAILURE;
         }
     }

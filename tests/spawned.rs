@@ -60,7 +60,7 @@ fn note_the_wake<'a>(
 /// Something that notes when it is dropped.
 fn noted(log: &Log<&'static str>) -> impl Send + use<> {
     let log = log.clone();
-    OnDrop(move || log.note("the initializer is gone"))
+    OnDrop(move || log.note("the initializer is dropped"))
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_panicked_initializer_is_dropped_before_its_panic_is_reported() {
     let mut caller = Box::pin(cell.get_or_try_init_spawned(ByHand, init));
     assert!(poll_with(&mut caller, &log.waker("the caller is woken")).is_pending());
     assert!(poll(&mut spawned()).is_ready());
-    assert_eq!(log.take(), ["the initializer is gone", "the caller is woken"]);
+    assert_eq!(log.take(), ["the initializer is dropped", "the caller is woken"]);
     assert_eq!(panic_of(|| poll(&mut caller).is_ready()), "out of luck");
 }
 
@@ -95,7 +95,7 @@ fn an_initializer_that_never_started_is_dropped_before_the_cell_is_empty() {
     assert_eq!(
         log.take(),
         [
-            "the initializer is gone",
+            "the initializer is dropped",
             "another is woken",
             "the caller is woken"
         ]
@@ -122,7 +122,7 @@ fn blocking_work_that_never_started_is_dropped_before_the_cell_is_empty() {
     assert_eq!(
         log.take(),
         [
-            "the initializer is gone",
+            "the initializer is dropped",
             "another is woken",
             "the caller is woken"
         ]
@@ -149,7 +149,7 @@ fn an_unfinished_initializer_is_dropped_before_the_cell_is_empty() {
     assert_eq!(
         log.take(),
         [
-            "the initializer is gone",
+            "the initializer is dropped",
             "another is woken",
             "the caller is woken"
         ]
@@ -162,13 +162,13 @@ fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     let mut caller = Box::pin(cell.get_or_init_spawned(ByHand, async || 1));
     assert!(poll(&mut caller).is_pending());
     let mut other: BoxFuture<'_, _> = Box::pin(cell.wait());
-    let explosive = Hooked::panicking_on(Op::Wake, "the waker is out of luck");
+    let explosive = Hooked::panicking_on(Op::Wake, "the waker panics");
     assert!(poll_with(&mut other, &explosive.waker()).is_pending());
     assert!(poll(&mut spawned()).is_ready());
     assert_eq!(cell.get(), Some(&1));
     // The task that received the panic reports it.
     let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut caller).is_ready())).unwrap_err();
-    assert_eq!(message(&*panic), "the waker is out of luck");
+    assert_eq!(message(&*panic), "the waker panics");
 }
 
 /// The waker is dropped when its task claims during the drain of the failure before, which has not reached the
@@ -187,7 +187,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
             let taken = behind.lock().unwrap().take();
             if let Some(mut caller) = taken {
                 let message = panic_of(|| poll(&mut caller).is_ready());
-                assert_eq!(message, "the waker is out of luck");
+                assert_eq!(message, "the waker panics");
             }
         }
     });
@@ -197,7 +197,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
         assert!(poll_with(&mut waiter, &hook.waker()).is_pending());
         batch.push(waiter);
     }
-    let explosive = Hooked::panicking_on(Op::Drop, "the waker is out of luck");
+    let explosive = Hooked::panicking_on(Op::Drop, "the waker panics");
     let waker = explosive.waker();
     let error = drops.counted();
     let mut caller: BoxFuture<'_, _> = Box::pin(cell.get_or_try_init_spawned(ByHand, async || Err(error)));

@@ -39,7 +39,7 @@ impl Census {
             .all(|kind| {
                 let gone = self.gone[kind as usize].load(Relaxed);
                 let born = self.born[kind as usize].load(Relaxed);
-                assert!(gone <= born, "{kind:?}: {born} were made, {gone} dropped");
+                assert!(gone <= born, "{kind:?}: {born} were created, {gone} were dropped");
                 gone == born
             })
     }

@@ -450,7 +450,7 @@ impl Deeds {
             Self::TryGetOrInit => {
                 let init = Script::VALUE.at_once();
                 act(move || {
-                    let value = cell.try_get_or_init(|| init().expect("its script says so"));
+                    let value = cell.try_get_or_init(|| init().expect("the outcome is that of the script"));
                     if let Ok(value) = value {
                         value.see();
                     }
@@ -507,7 +507,7 @@ where
         Deeds::GetOrInitBlocking => {
             let init = Script::VALUE.at_once();
             on_a_thread(cell, |cell| {
-                let value = cell.get_or_init_blocking(|| init().expect("its script says so"));
+                let value = cell.get_or_init_blocking(|| init().expect("the outcome is that of the script"));
                 value.see();
             })
         }
@@ -534,7 +534,7 @@ where
         ),
         Deeds::GetOrInitUnblock => {
             let init = Script::VALUE.at_once();
-            let init = || init().expect("its script says so");
+            let init = || init().expect("the outcome is that of the script");
             deed(cell.get_or_init_spawned_blocking(Actors, init), Value::see)
         }
         Deeds::GetOrTryInitUnblock(script) => deed(
@@ -571,7 +571,7 @@ fn is_claimed<B: Bed>(cell: &Cell<B>) -> bool {
 
 fn require(is_so: bool, claim: &str) {
     if !is_so {
-        world::complain(format!("it is not so that {claim}"));
+        world::complain(format!("does not hold: {claim}"));
     }
 }
 

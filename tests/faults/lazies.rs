@@ -309,7 +309,7 @@ fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_re
         fresh
     });
     if world::has_heard_of_poison(fresh) != world::is_poisoned() {
-        world::complain("who asks hears that the future has panicked, if it has");
+        world::complain("a call panics if the future has panicked");
     }
     if is_ready() == world::is_poisoned() {
         world::complain("there is a value, if the future has not panicked");

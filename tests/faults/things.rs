@@ -237,7 +237,7 @@ impl Future for Infallible {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Value> {
         Pin::new(&mut self.0)
             .poll(cx)
-            .map(|result| result.expect("its script says so"))
+            .map(|result| result.expect("the outcome is that of the script"))
     }
 }
 

@@ -56,7 +56,7 @@ impl Future for Thread {
                 unpark.wake();
                 running
             }
-            Stage::Ended => unreachable!("who has ended is not polled"),
+            Stage::Ended => unreachable!("an actor that has ended is not polled"),
         };
         match running.parks.recv() {
             Ok(unpark) => {

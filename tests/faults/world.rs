@@ -586,7 +586,7 @@ pub(crate) mod wakers {
                 .collect()
         });
         if !left.is_empty() {
-            complain(format!("wakers of {left:?} were left behind, who have ended"));
+            complain(format!("wakers of {left:?} were left behind, which have ended"));
         }
     }
 

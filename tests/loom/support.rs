@@ -60,7 +60,7 @@ where
 {
     assert!(
         builder.max_permutations.is_none() && builder.max_duration.is_none(),
-        "what is cut short is not explored as far as the model says"
+        "a model that is cut short is not explored to its bound"
     );
     let bound = builder.preemption_bound;
     let executions = Arc::new(AtomicUsize::new(0));
