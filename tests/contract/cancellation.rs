@@ -47,7 +47,7 @@ fn the_inner_future_is_dropped_before_the_claim_is_given_back() {
 
 /// Five waiters in every mix of kinds, of which each one is cancelled: the first, one in the middle, the last.
 #[test]
-fn a_cancelled_waiter_leaves_its_neighbours_in_order() {
+fn a_cancelled_waiter_leaves_its_neighbors_in_order() {
     for mix in 0..1_u32 << 5 {
         for gone in 0..5 {
             for fails in [false, true] {

@@ -304,7 +304,7 @@ fn a_newer_waker_that_ends_the_initializer_when_cloned() {
 /// Risk: A's clone unlinks a node that B's drain is to take next, and then A locks to replace the waker in a node
 /// that B has taken.
 #[test]
-fn a_newer_waker_that_drops_a_neighbour_when_cloned() {
+fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let gone = stage.waiting(stage.get_or_init(2));
