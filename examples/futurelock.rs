@@ -49,7 +49,7 @@ async fn answer() {
     received.wait().await;
 }
 
-/// So that the timeout comes after the other branch was polled, while the connection is still being made.
+/// Ends after the other branch was polled, while the connection is still being made.
 async fn timeout() {
     yield_now().await;
 }
@@ -61,7 +61,7 @@ enum Late {
     Dropped,
 }
 
-/// What every program does.
+/// Runs a program: all of them do the same.
 async fn select_and_await<S: Future, A: Future>(late: Late, selected: S, awaited: A) {
     let mut selected = Box::pin(selected);
     if let Either::Left(_) = select(&mut selected, pin!(timeout())).await {

@@ -339,7 +339,7 @@ fn a_future_is_unwind_safe_with_the_cell_and_its_initializer_only() {
     assert!(!is!(UnwindSafe: Insert<'static, SharesBroken>));
 }
 
-/// As no `&mut` is: code that panics can leave the value half-changed, and code that catches the panic then sees it.
+/// Like `&mut`: code that panics can leave the value half-changed, and code that catches the panic then sees it.
 #[test]
 fn an_exclusive_future_is_not_unwind_safe() {
     assert!(!is!(UnwindSafe: MutInitOf<u32, u32, u32>) && is!(RefUnwindSafe: MutInitOf<u32, u32, u32>));
@@ -399,7 +399,7 @@ fn a_get_is_unwind_safe_with_its_value() {
     assert!(!is!(UnwindSafe: GetStatic<Breaks>));
 }
 
-/// As std's `LazyLock<T, Box<dyn FnOnce() -> T>>` is not.
+/// Like std's `LazyLock<T, Box<dyn FnOnce() -> T>>`.
 #[cfg(feature = "alloc")]
 #[test]
 fn a_box_lazy_is_not_unwind_safe() {

@@ -55,7 +55,7 @@ fn one_invocation_declares_several() {
     assert_eq!(block_on(declared::BY_A_FUNCTION.get()), &"a");
 }
 
-/// As the unsafe block of the macro is the crate's, and not theirs.
+/// The unsafe block of the macro belongs to this crate.
 #[test]
 fn crates_that_forbid_unsafe_code_can_declare_statics() {
     #![forbid(unsafe_code)]

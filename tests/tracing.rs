@@ -37,7 +37,7 @@ use util::{Drops, With, now, panic_of, poll, static_cell};
 struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
-    /// What is heard while `program` runs.
+    /// Returns the notes of `program`.
     fn of(program: impl FnOnce()) -> Vec<String> {
         let notes = Self::default();
         with_default(Registry::default().with(notes.clone()), program);

@@ -11,9 +11,9 @@ WIDTH = 800
 MARGIN = 24
 TOP = 84  # Where the picture may begin, under the titles.
 
-# What each color is for, in a light and in a dark scheme. The color-blind tell those of the series (`ours`, and the
-# letters) from each other, and each series has a mark besides. The contrast to the ground is 3:1 at least, that of text
-# 4.5:1, but for what only frames.
+# What each color is for, in a light and in a dark scheme. The colors of the series (`ours`, and the letters) can be
+# distinguished with color blindness, and each series has its own mark. The contrast to the ground is at least 3:1, that
+# of text 4.5:1, except for frames.
 COLORS = {
     "ground": ("#ffffff", "#0d1117"),
     "edge": ("#d1d9e0", "#3d444d"),

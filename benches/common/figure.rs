@@ -14,7 +14,7 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// What has the name of a package, which may be this one.
+    /// Creates a subject with the name of a package, which may be this one.
     pub(crate) fn package(name: &'static str, sample: Sample) -> Self {
         Self {
             name,
@@ -128,7 +128,7 @@ impl Measured {
         self.ours().ratios_to(peer).median()
     }
 
-    /// What the bar is about: our value, or a ratio.
+    /// Returns the number that the bar limits: the value of this crate, or a ratio.
     pub(crate) fn judged(&self) -> f64 {
         match self.figure.bar {
             Bar::Value(_) => self.ours().median(),

@@ -82,7 +82,7 @@ impl Cost {
         }
     }
 
-    /// How many parts there were.
+    /// Returns how many parts there were.
     pub(crate) fn parts(self) -> f64 {
         self.parts as f64
     }
@@ -96,7 +96,7 @@ impl Cost {
         self.allocations as f64
     }
 
-    /// What was allocated and not given back.
+    /// Returns the bytes that were allocated and not freed.
     pub(crate) fn bytes_kept(self) -> f64 {
         self.bytes as f64
     }

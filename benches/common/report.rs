@@ -45,7 +45,7 @@ impl Report {
         row
     }
 
-    /// The same for a program, cell by cell, with the noise.
+    /// Returns the figures as JSON, cell by cell, with the noise.
     pub(crate) fn json(&self) -> String {
         let versions = self.crates.iter().map(|(name, version)| {
             let version = version

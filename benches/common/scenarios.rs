@@ -137,7 +137,7 @@ impl Crowd {
         waiters: 10_000,
     };
 
-    /// One cell, for what is counted.
+    /// Returns the numbers for a count: one cell with `waiters` waiters.
     pub(crate) const fn of_one_cell(waiters: usize) -> Self {
         Self { cells: 1, waiters }
     }
@@ -249,7 +249,7 @@ impl<F: Future<Output: Got>> Meeting<F> {
         })
     }
 
-    /// What one waiter takes: its future, and its share of what was allocated for all.
+    /// Returns the bytes of one waiter: its future, and its share of the allocations for all.
     pub(crate) fn bytes_each(mut self) -> f64 {
         let total = self.crowd.total();
         let cost = Cost::of(total, || {

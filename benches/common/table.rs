@@ -11,7 +11,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// How long to measure what has this unit.
+    /// Returns how long to measure what has this unit.
     pub(crate) fn effort(self, effort: Effort) -> Effort {
         match self {
             Self::Exact => Effort::ONCE,

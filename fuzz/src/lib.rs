@@ -89,7 +89,7 @@ pub fn replay(target: fn(&[u8]), path: &Path) -> usize {
     }
 }
 
-/// What a target does when it is not built for fuzzing: it replays the paths that it is given.
+/// Replays the paths in the arguments, if a target is not built for fuzzing.
 pub fn replay_arguments(target: fn(&[u8])) {
     for path in std::env::args_os().skip(1) {
         let files = replay(target, path.as_ref());

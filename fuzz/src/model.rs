@@ -99,8 +99,7 @@ impl<'p> Model<'p> {
         stage::run(self, event)
     }
 
-    /// What destructors do while `thrown` is on its way. The user's code does not panic then, or its panics are
-    /// swallowed.
+    /// Runs the destructors while `thrown` unwinds. The user's code does not panic then, or its panics are swallowed.
     fn unwind(&self, thrown: Thrown, destructors: impl FnOnce() -> Result) -> Thrown {
         self.unwinding.set(self.unwinding.get() + 1);
         destructors().expect("a second panic aborts");
@@ -206,7 +205,7 @@ impl<'p> Model<'p> {
         result
     }
 
-    /// What an initializer does in a poll: `None` while it is pending, an `Err` within if it failed.
+    /// Polls an initializer: returns `None` while it is pending, and an inner `Err` if it failed.
     fn poll_initializer(&self, id: Id, waker: Waker) -> Result<Option<std::result::Result<Id, Id>>> {
         let step = self.stage.step();
         self.run(Event::Polled(id))?;

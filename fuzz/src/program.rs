@@ -161,7 +161,7 @@ impl Program {
         )
     }
 
-    /// The same on `Local`, if this one is on `Intrusive` and its subject is not a static.
+    /// Returns the same program on `Local`, if this one is on `Intrusive` and its subject is not a static.
     pub(crate) fn on_local(self) -> Option<Self> {
         let is_for_local = self.backend == Backend::Intrusive && self.subject != Subject::StaticLazy;
         is_for_local.then_some(Self {

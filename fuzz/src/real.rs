@@ -38,7 +38,7 @@ trait Subject: Sized + 'static {
     fn with_value(stage: &Stage<'_>) -> Option<Self>;
     fn future(&'static self, kind: Kind, id: Id, stage: &Stage<'_>) -> NonNull<dyn Driven>;
     fn put(&self, insert: bool, stage: &Stage<'_>) -> Option<Outcome>;
-    /// What is left after `Renew` and `RenewWithValue`.
+    /// Runs the operations of `Alone` other than `Renew` and `RenewWithValue`.
     fn alone(&mut self, deed: Alone, stage: &Stage<'_>) -> Option<Outcome>;
     fn look(&self) -> Option<Id>;
 }

@@ -63,7 +63,7 @@ pub(crate) enum Thrown {
 /// What plays a program: a real subject, or a model.
 pub(crate) trait Player {
     fn stage(&self) -> &Stage<'_>;
-    /// Whether a panic is on its way.
+    /// Returns whether a panic is on its way.
     fn is_unwinding(&self) -> bool;
 
     fn create(&self, slot: usize, kind: Kind, id: Id) -> Outcome;
@@ -140,7 +140,7 @@ impl<'p> Stage<'p> {
         plans.len() as Id - 1
     }
 
-    /// Of the future of a lazy.
+    /// Returns a new id for the future of a lazy.
     pub(crate) fn new_computation(&self) -> Id {
         self.new_initializer(self.program.plan)
     }
@@ -157,7 +157,7 @@ impl<'p> Stage<'p> {
         self.record.borrow_mut().push(event);
     }
 
-    /// What the user's code does now that it is run.
+    /// Returns the action of the user code that now runs.
     fn action(&self, event: &Event) -> Action {
         let plan = |id: Id| self.plans.borrow()[id as usize];
         let (action, is_initializer) = match *event {

@@ -32,7 +32,7 @@ impl Census {
         }
     }
 
-    /// Whether all that were born are gone; fails if more are gone.
+    /// Returns whether all that were born are gone; fails if more are gone.
     pub(crate) fn is_over(&self) -> bool {
         [Kind::Value, Kind::Error, Kind::Initializer]
             .into_iter()

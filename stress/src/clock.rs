@@ -38,7 +38,7 @@ impl Clock {
         }
     }
 
-    /// All that are there, when there are some.
+    /// Waits until there are wakers, and takes all of them.
     fn handed_in(&self) -> Vec<Waker> {
         let mut wakers = self
             .wakers

@@ -50,7 +50,7 @@ pub(crate) unsafe fn size_global_executors() {
 }
 
 impl Crews {
-    /// For the rest of the process.
+    /// Starts the threads, which run until the process ends.
     pub(crate) fn start() -> &'static Self {
         let crews = Self {
             tokio: (Builder::new_multi_thread().worker_threads(TOKIO).build()).expect("tokio starts"),

@@ -97,7 +97,7 @@ impl<B: Stressed> Generation<B> {
         self.crews
     }
 
-    /// One of the cells, in which a task of its own can initialize.
+    /// Returns one of the cells, whose handle can spawn an initializer.
     pub(crate) fn cell(&self, number: usize) -> &Arc<Cell<B>> {
         &self.cells[number].0
     }

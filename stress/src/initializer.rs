@@ -127,7 +127,7 @@ pub(crate) fn initialize_here(site: &Arc<Site>, mut random: Random, ending: Endi
     ending.happen(site)
 }
 
-/// What computes the value of a lazy, with pauses.
+/// Computes the value of a lazy, with pauses.
 pub(crate) async fn compute(
     site: Arc<Site>,
     clock: &'static Clock,

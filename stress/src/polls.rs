@@ -40,7 +40,7 @@ pub(crate) async fn catch_planned<F: Future>(future: F) -> Option<F::Output> {
     planned(AssertUnwindSafe(future).catch_unwind().await)
 }
 
-/// The same of a closure.
+/// Catches a planned panic of a closure.
 pub(crate) fn catch_planned_here<R>(call: impl FnOnce() -> R) -> Option<R> {
     planned(catch_unwind(AssertUnwindSafe(call)))
 }

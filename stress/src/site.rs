@@ -90,7 +90,7 @@ impl Site {
         assert_eq!(before, 0, "a second value was put in: {self:?}");
     }
 
-    /// For tasks that have the value from the cell.
+    /// Checks a value that a task got from the cell.
     pub(crate) fn inspect(&self, value: &Value) {
         TOTALS.looks_at_values.add();
         assert_eq!(value.number, *value.echo, "half a value is seen: {self:?}");
@@ -108,7 +108,7 @@ impl Site {
         );
     }
 
-    /// For the end: a value was put in, if one was to come.
+    /// Checks at the end that a value was stored exactly if `has_value`.
     pub(crate) fn close(&self, has_value: bool) {
         assert_eq!(self.published.load(Relaxed), has_value.into(), "{self:?}");
     }

@@ -76,7 +76,7 @@ impl Static {
         Some(Self { lazy, plan })
     }
 
-    /// Whether its future does not panic.
+    /// Returns whether its future does not panic.
     pub(crate) fn has_value(&self) -> bool {
         self.plan.ending == Ending::Success
     }

@@ -69,7 +69,7 @@ fn a_claim_that_is_looked_for_and_then_taken() {
     );
 }
 
-/// As a weak compare-and-swap does that is not tried again.
+/// Like a weak compare-and-swap that is not retried.
 #[test]
 fn a_claim_that_fails_for_no_reason() {
     struct Mistaken;

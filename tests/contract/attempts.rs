@@ -26,7 +26,7 @@ fn shared(cell: &OnceCell<u32>, value: u32) -> Shared<'_> {
     Box::pin(cell.get_or_try_init_shared(async move || Ok(value)))
 }
 
-/// The same, polled once while an initializer is running.
+/// Returns a shared call that was polled once while an initializer is running.
 fn waiting(cell: &OnceCell<u32>, value: u32) -> Shared<'_> {
     let mut waiting = shared(cell, value);
     assert!(poll(&mut waiting).is_pending());
@@ -327,7 +327,7 @@ fn of_1000_shared_calls_one_runs_its_initializer_and_all_return() {
     assert_eq!(attempts, 1);
 }
 
-/// For comparison.
+/// For comparison with the shared calls.
 #[test]
 fn of_1000_calls_of_get_or_try_init_each_runs_its_initializer() {
     let (cell, runs) = (OnceCell::new(), AtomicUsize::new(0));

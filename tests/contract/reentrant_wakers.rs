@@ -292,7 +292,7 @@ fn clone_of_a_newer_waker_can_end_the_waiting() {
     assert_eq!(Arc::strong_count(&newer), 1, "no waker is left behind");
 }
 
-/// The same, but another task has claimed by then: the end of a wait guarantees neither a value nor the claim.
+/// Like the test above, but another task has claimed meanwhile: the end of a wait guarantees neither a value nor the claim.
 #[test]
 fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
     static CELL: OnceCell<u32> = OnceCell::new();

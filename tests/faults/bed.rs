@@ -82,7 +82,7 @@ impl Bed for EventListener {
 /// Of the count of notified listeners, in debug builds.
 const OVERFLOW: &str = "attempt to subtract with overflow";
 
-/// Whether a waker has panicked in the hands of the event, that is, not in those of an initializer.
+/// Returns whether a waker has panicked in the hands of the event, that is, not in those of an initializer.
 fn has_broken_an_event(record: &Record) -> bool {
     let is_such =
         |call: Call| matches!(call.kind, Kind::CloneWaker | Kind::Wake) && call.is_inside_poll.is_none();

@@ -66,7 +66,7 @@ pub(crate) fn deed<'a, F: Future + 'a>(future: F, then: impl FnOnce(F::Output) +
     }))
 }
 
-/// One that does not wait.
+/// Returns a deed that does not wait.
 pub(crate) fn act<'a>(f: impl FnOnce() + 'a) -> Deed<'a> {
     Box::pin(async { f() })
 }

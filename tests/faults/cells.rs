@@ -187,7 +187,7 @@ impl CellScenario {
         all
     }
 
-    /// Those without a deed that needs a cell that is `Sync`.
+    /// Returns the scenarios whose deeds do not need a `Sync` cell.
     pub(crate) fn of_one_thread() -> Vec<Self> {
         let mut all = Self::all();
         all.retain(|scenario| !scenario.deed.is_shared());

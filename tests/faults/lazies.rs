@@ -371,7 +371,7 @@ impl StaticScenario {
     }
 }
 
-/// What a static's function does.
+/// Runs the initializer of a static.
 fn start(computation: Waits) -> Infallible {
     world::call_of_computation(Kind::Call);
     Infallible::computation(computation)

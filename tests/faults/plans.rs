@@ -177,7 +177,7 @@ fn points(calls: &[Call], first: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The same, or the first, the second and the last one of each kind, if they are many.
+/// Returns all points, or if there are many, the first, the second and the last one of each kind.
 fn few_points(calls: &[Call], first: usize) -> Vec<usize> {
     let points = points(calls, first);
     if points.len() <= MANY {

@@ -115,7 +115,7 @@ impl Script {
         || Infallible(fallible())
     }
 
-    /// The same without a future.
+    /// Returns an initializer that is a plain closure.
     pub(crate) fn at_once(self) -> impl FnOnce() -> Result<Value, Error> + Send + 'static {
         let captured = Captured::new();
         move || {

@@ -90,7 +90,7 @@ fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
     }
 }
 
-/// Whether the crate may panic with this message.
+/// Returns whether the crate may panic with this message.
 fn may_panic(record: &Record, who: Who, message: &str) -> bool {
     let is_poison = message.contains("is poisoned: the future that was to compute its value has panicked");
     let is_lost = message.starts_with("the runtime dropped a spawned initializer before it completed");

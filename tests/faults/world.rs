@@ -339,17 +339,17 @@ fn call_of(kind: Kind, target: Option<Who>, is_computation: bool) {
     }
 }
 
-/// The same, of the future of a `Lazy`.
+/// Records a call of the future of a `Lazy`.
 pub(crate) fn call_of_computation(kind: Kind) {
     call_of(kind, None, true);
 }
 
-/// Whether a panic was put in that poisons a `Lazy`.
+/// Returns whether a panic was put in that poisons a `Lazy`.
 pub(crate) fn is_poisoned() -> bool {
     with(|record| record.is_poisoned)
 }
 
-/// Whether an actor has heard that a `Lazy` is poisoned.
+/// Returns whether an actor has heard that a `Lazy` is poisoned.
 pub(crate) fn has_heard_of_poison(who: Who) -> bool {
     with(|record| {
         let mut caught = record.caught.iter().filter(|caught| caught.who == who);
@@ -357,8 +357,8 @@ pub(crate) fn has_heard_of_poison(who: Who) -> bool {
     })
 }
 
-/// Has `f` run by a destructor, after what may panic: then while the thread unwinds, and what panics in there is caught, as
-/// it must be in a destructor.
+/// Runs `f` in a destructor, after what may panic: then while the thread unwinds, and what panics in there is caught, as it
+/// must be in a destructor.
 pub(crate) fn in_a_destructor(f: impl FnOnce()) {
     struct Guard<F: FnOnce()>(Option<F>);
     impl<F: FnOnce()> Drop for Guard<F> {
@@ -600,7 +600,7 @@ pub(crate) mod wakers {
     }
 }
 
-/// Has an actor polled.
+/// Schedules a poll of an actor.
 pub(crate) fn schedule(who: Who) {
     with(|record| {
         if !record.woken.contains(&who) {
@@ -609,7 +609,7 @@ pub(crate) fn schedule(who: Who) {
     });
 }
 
-/// Who is to be polled next.
+/// Returns the actor to be polled next.
 pub(crate) fn next_woken() -> Option<Who> {
     with(|record| (!record.woken.is_empty()).then(|| record.woken.remove(0)))
 }
@@ -620,7 +620,7 @@ pub(crate) mod gate {
 
     use super::{in_a_destructor, with};
 
-    /// Whether it is open. If not, `waker` is woken when it opens.
+    /// Returns whether it is open. If not, `waker` is woken when it opens.
     pub(crate) fn is_open_or_wakes(waker: &Waker) -> bool {
         if with(|record| record.gate.is_open) {
             return true;

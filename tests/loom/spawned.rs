@@ -23,7 +23,7 @@ std::thread_local! {
 }
 
 impl Threads {
-    /// For the end of a model, which its tasks must not outlive.
+    /// Joins all threads at the end of a model.
     fn join() {
         for thread in STARTED.take() {
             thread.join().expect("a task does not panic");

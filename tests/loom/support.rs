@@ -347,7 +347,7 @@ impl<F: Future, B: Staged> Task<F, B> {
         }
     }
 
-    /// Whether it has been woken since it was last polled.
+    /// Returns whether it has been woken since it was last polled.
     pub(crate) fn is_woken(&self) -> bool {
         self.wakes() > self.wakes_before
     }

@@ -101,7 +101,7 @@ impl Task {
         self.wakes.load(Ordering::SeqCst)
     }
 
-    /// How many wakers of this task exist.
+    /// Returns how many wakers of this task exist.
     pub(crate) fn wakers(self: &Arc<Self>) -> usize {
         Arc::strong_count(self) - 1
     }
@@ -445,12 +445,12 @@ impl<'a> Waiter<'a> {
         waiter
     }
 
-    /// One that has been polled and would initialize with `value`.
+    /// Returns a claimant that has been polled, and that would initialize with `value`.
     pub(crate) fn claimant(cell: &'a OnceCell<u32>, value: u32) -> Self {
         Self::new(cell.get_or_init(async move || value))
     }
 
-    /// One that has been polled and only waits.
+    /// Returns a passive waiter that has been polled.
     pub(crate) fn passive(cell: &'a OnceCell<u32>) -> Self {
         Self::new(cell.wait())
     }

@@ -65,7 +65,7 @@ pub fn send(errand: Errand, cell: &'static OnceCell<Tracked>, ticks: u32) {
     board::start_timer(ticks);
 }
 
-/// Whether the handler has come.
+/// Returns whether the handler has come.
 pub fn has_come() -> bool {
     critical_section::with(|cs| ACCOUNT.borrow(cs).get()).is_some()
 }

@@ -53,7 +53,7 @@ impl Drop for Tracked {
     }
 }
 
-/// How many values there are.
+/// Returns how many values there are.
 pub fn alive() -> i32 {
     ALIVE.get()
 }

@@ -119,7 +119,7 @@ fn main() {
 }
 
 impl Comparison {
-    /// One round.
+    /// Runs one round.
     fn run(&mut self, database: &Path, turn: Duration, is_lazy_first: bool) {
         let mut servers = [
             start(self.program, self.path, &[database.as_os_str()]),

@@ -128,7 +128,7 @@ impl Server {
         self.wait_for("/requests/abandoned", before + count);
     }
 
-    /// How often the pool, or something else, was tried to open, and how that went.
+    /// Returns how often the pool, or something else, was tried to open, and how that went.
     fn assert_opened(&self, what: &str, started: u64, succeeded: u64, failed: u64) {
         let status = self.get("/status").json();
         let expected = json!({ "started": started, "succeeded": succeeded, "failed": failed });

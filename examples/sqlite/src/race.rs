@@ -155,7 +155,7 @@ pub(crate) fn run<R: Runtime>(
 }
 
 impl Race {
-    /// One task.
+    /// Runs one task.
     async fn take_part(&self) -> Outcome {
         let mut has_asked = false;
         loop {
@@ -318,7 +318,7 @@ impl Score {
         ]
     }
 
-    /// What the cell promises, or the plan demands, and the counts deny.
+    /// Returns the guarantees of the cell, and the steps of the plan, that the counts contradict.
     pub(crate) fn broken_promises(&self) -> impl Iterator<Item = String> {
         let Plan {
             tasks,

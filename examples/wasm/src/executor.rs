@@ -97,7 +97,7 @@ impl<R> Handle<R> {
         task.is_some()
     }
 
-    /// What the task ends with.
+    /// Waits for the result of the task.
     pub(crate) async fn join(self) -> R {
         poll_fn(|cx| match &mut *self.end.borrow_mut() {
             End::Awaited(waker) => {

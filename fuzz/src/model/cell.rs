@@ -141,7 +141,7 @@ impl Model<'_> {
         }))
     }
 
-    /// What is left after `Renew`, `RenewWithValue` and `Change`.
+    /// Runs the operations of `Alone` other than `Renew`, `RenewWithValue` and `Change`.
     pub(super) fn cell_alone(&self, deed: Alone) -> Result<Outcome> {
         let Alone::Initialize { plan, steps } = deed else {
             return Ok(Outcome::Found(self.reset()?));

@@ -102,7 +102,7 @@ impl Frame {
         &self.bytes[4..6]
     }
 
-    /// What is shown inside that string.
+    /// Returns the arguments of that string.
     fn content(&self) -> &[u8] {
         &self.bytes[6..self.len]
     }
