@@ -1,4 +1,4 @@
-"""The sources of published crates, for `.ci/peers` and `.ci/dependents`. Nothing of them is kept in the repository."""
+"""The sources of published crates, for `.ci/peers` and `.ci/dependents`. The repository contains nothing of them."""
 
 import json
 import re
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def directories(manifest: Path, names: list[str]) -> dict[str, Path]:
-    """Downloads what `manifest` needs. Returns the directories of the packages with these names."""
+    """Downloads the dependencies of `manifest`. Returns the directories of the packages with these names."""
     command = ["cargo", "metadata", "--format-version", "1", "--manifest-path", manifest]
     metadata = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     found = {package["name"]: Path(package["manifest_path"]).parent for package in metadata["packages"]}

@@ -1,4 +1,4 @@
-//! The futurelock: a task waits for a cell, while it holds a future of the same cell that it polls no more.
+//! The futurelock: a task waits for a cell, while it holds a future of the same cell that it no longer polls.
 //!
 //! ```sh
 //! cargo run --example futurelock
@@ -6,11 +6,11 @@
 //!
 //! Each program is the same task, with another cell. It `select`s between a future of the cell and a timeout, and the
 //! timeout comes first. The future stays alive, as `select` has only borrowed it, and is never polled again. Then the
-//! task awaits the cell: does it ever get its value? Beside that, the same with the future dropped before, which is
-//! all it takes.
+//! task awaits the cell: does it ever get its value? The second column drops the future first, which avoids the
+//! deadlock.
 //!
-//! Nothing here depends on time. The executor polls whoever was woken until nobody is woken any more. A task that has
-//! not ended by then never will.
+//! Nothing here depends on time. The executor polls woken tasks until no task is awake. A task that has not ended by
+//! then never ends.
 
 use std::{pin::pin, process::ExitCode, sync::Arc, thread};
 
@@ -49,7 +49,7 @@ async fn answer() {
     received.wait().await;
 }
 
-/// So that it passes when the branch beside it has been polled, and the connection is still being made.
+/// Ends after the other branch was polled, while the connection is still being made.
 async fn timeout() {
     yield_now().await;
 }
@@ -61,7 +61,7 @@ enum Late {
     Dropped,
 }
 
-/// What every program does.
+/// Runs a program: all of them do the same.
 async fn select_and_await<S: Future, A: Future>(late: Late, selected: S, awaited: A) {
     let mut selected = Box::pin(selected);
     if let Either::Left(_) = select(&mut selected, pin!(timeout())).await {
@@ -87,7 +87,7 @@ macro_rules! with_a_waiter {
             let initializing = Arc::clone(&cell);
             spawn(async move {
                 let failed = initializing.get_or_try_init(fail_to_connect).await;
-                assert!(failed.is_err(), "nobody initializes it before");
+                assert!(failed.is_err(), "it is not initialized before");
             });
             ends(async move {
                 select_and_await(late, cell.get_or_init(connect), cell.get_or_init(connect)).await;
@@ -213,7 +213,7 @@ fn main() -> ExitCode {
         let has_ended = [run(Late::Held), run(Late::Dropped)];
         println!("{}", line(held, has_ended));
         if has_ended != [ends, true] {
-            eprintln!("error: that is not what its documentation says");
+            eprintln!("error: this differs from the documentation");
             code = ExitCode::FAILURE;
         }
     }
@@ -236,7 +236,7 @@ fn spawn(task: impl Future<Output = ()> + 'static) {
     EXECUTOR.with(|executor| executor.spawn(task).detach());
 }
 
-/// Whether `program` ends, or waits when there is nobody left to wake it.
+/// Returns whether `program` ends, or still waits when no waker is left that could wake it.
 fn ends(program: impl Future<Output = ()> + 'static) -> bool {
     EXECUTOR.with(|executor| {
         let run = || while executor.try_tick() {};
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_waiter_that_is_held_holds_up_nobody() {
+    fn a_waiter_that_is_held_blocks_no_task() {
         assert!(waiter(Late::Held));
     }
 
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spawned_initializer_goes_on_while_its_caller_is_held() {
+    fn a_spawned_initializer_keeps_running_while_its_caller_is_held() {
         assert!(spawned_initializer(Late::Held));
     }
 
@@ -299,12 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_of_a_static_that_is_held_holds_up_nobody() {
+    fn a_driver_of_a_static_that_is_held_blocks_no_task() {
         assert!(driver_of_a_static(Late::Held));
     }
 
     #[test]
-    fn what_is_dropped_holds_up_nobody() {
+    fn a_future_that_is_dropped_blocks_no_task() {
         for program in PROGRAMS {
             assert!((program.run)(Late::Dropped), "{}", program.held);
         }

@@ -263,7 +263,7 @@ impl Database {
     }
 }
 
-/// A clock that stands still while a task can run.
+/// A clock that advances only when no task can run.
 #[derive(Default)]
 struct Clock {
     now: Cell<Duration>,

@@ -1,4 +1,4 @@
-//! What `tracing` shows of a cell: three tasks race to connect, and the first attempt fails.
+//! The spans and events of a cell: three tasks race to connect, and the first attempt fails.
 //!
 //! ```sh
 //! cargo run --example tracing --features tracing

@@ -1,4 +1,4 @@
-//! Which of `Send`, `Sync`, `Unpin`, `UnwindSafe` and `RefUnwindSafe` the types have, and which not.
+//! Checks which types are `Send`, `Sync`, `Unpin`, `UnwindSafe` and `RefUnwindSafe`, and which are not.
 
 use std::{
     cell::{Cell, UnsafeCell},
@@ -47,7 +47,7 @@ type Breaks = UnsafeCell<u32>;
 type SharesBroken = &'static Breaks;
 
 #[test]
-fn the_probe_tells_yes_and_no() {
+fn the_probe_returns_both_results() {
     assert!(is!(Send: u32));
     assert!(is!(Sync: u32));
     assert!(!is!(Send: Neither) && !is!(Sync: Neither));
@@ -121,7 +121,7 @@ fn the_backends_are_unwind_safe() {
 }
 
 #[test]
-fn the_errors_are_what_their_values_are() {
+fn the_errors_have_the_auto_traits_of_their_values() {
     assert!(is!(Send: SetError<u32>) && is!(Sync: SetError<u32>));
     assert!(!is!(Send: SetError<Neither>));
     assert!(is!(UnwindSafe: SetError<u32>) && is!(RefUnwindSafe: SetError<u32>));
@@ -178,7 +178,7 @@ fn a_future_is_send_with_all_of_its_parts_only() {
     assert!(!is!(Send: Insert<'static, SyncOnly>));
 }
 
-/// Nobody else refers to a cell that is borrowed exclusively, so its value need not be `Sync`.
+/// No other reference to a cell exists while it is borrowed exclusively, so its value need not be `Sync`.
 #[test]
 fn an_exclusive_future_is_send_with_a_value_that_is_not_sync() {
     assert!(is!(Send: MutInitOf<SendOnly, u32, u32>));
@@ -256,7 +256,8 @@ fn a_guard_of_a_local_cell_stays_on_its_thread() {
 
 type SharedInitOf<T, F, Fut> = GetOrTryInitShared<'static, T, Closure<F>, Inner<Fut>>;
 
-/// Thread B sets the value that thread A drops later (`T: Send`), and has a reference to it beside thread A (`T: Sync`).
+/// Thread B sets the value that thread A drops later (`T: Send`), and shares a reference to it with thread A (`T:
+/// Sync`).
 #[test]
 fn a_guard_is_send_and_sync_with_a_cell_that_is_shared() {
     assert!(is!(Send: InitGuard<'static, u32>) && is!(Sync: InitGuard<'static, u32>));
@@ -314,7 +315,7 @@ fn an_exclusive_future_is_unpin_with_its_initializer() {
     assert!(!is!(Unpin: MutTryInitOf<u32, u32, PhantomPinned>));
 }
 
-/// A panic leaves the cell usable; what it can show otherwise is the value's, or the initializer's.
+/// A panic leaves the cell usable. A broken invariant can be observed only through the value or the initializer.
 #[test]
 fn a_future_is_unwind_safe_with_the_cell_and_its_initializer() {
     assert!(is!(UnwindSafe: InitOf<u32, u32, u32>) && is!(RefUnwindSafe: InitOf<u32, u32, u32>));
@@ -338,7 +339,7 @@ fn a_future_is_unwind_safe_with_the_cell_and_its_initializer_only() {
     assert!(!is!(UnwindSafe: Insert<'static, SharesBroken>));
 }
 
-/// As no `&mut` is: code that panics can leave the value half-changed, and code that catches the panic then sees it.
+/// Like `&mut`: code that panics can leave the value half-changed, and code that catches the panic then sees it.
 #[test]
 fn an_exclusive_future_is_not_unwind_safe() {
     assert!(!is!(UnwindSafe: MutInitOf<u32, u32, u32>) && is!(RefUnwindSafe: MutInitOf<u32, u32, u32>));
@@ -370,7 +371,7 @@ fn a_lazy_is_sync_with_a_future_that_is_send() {
 }
 
 #[test]
-fn a_lazy_is_unpin_with_its_future_whatever_its_value() {
+fn a_lazy_is_unpin_if_its_future_is() {
     assert!(is!(Unpin: Lazy<u32, u32>));
     assert!(is!(Unpin: Lazy<PhantomPinned, u32>));
     assert!(!is!(Unpin: Lazy<u32, PhantomPinned>));
@@ -390,7 +391,7 @@ fn a_lazy_is_unwind_safe_with_its_value_and_its_future() {
 }
 
 #[test]
-fn a_get_is_unwind_safe_with_what_it_gets() {
+fn a_get_is_unwind_safe_with_its_value() {
     assert!(is!(UnwindSafe: GetLazy<'static, u32, u32>) && is!(RefUnwindSafe: GetLazy<'static, u32, u32>));
     assert!(!is!(UnwindSafe: GetLazy<'static, u32, SharesBroken>));
     assert!(!is!(UnwindSafe: GetLazy<'static, Breaks, u32>));
@@ -398,10 +399,10 @@ fn a_get_is_unwind_safe_with_what_it_gets() {
     assert!(!is!(UnwindSafe: GetStatic<Breaks>));
 }
 
-/// As std's `LazyLock<T, Box<dyn FnOnce() -> T>>` is not.
+/// Like std's `LazyLock<T, Box<dyn FnOnce() -> T>>`.
 #[cfg(feature = "alloc")]
 #[test]
-fn what_is_boxed_is_not_unwind_safe() {
+fn a_box_lazy_is_not_unwind_safe() {
     type Std = std::sync::LazyLock<u32, Box<dyn FnOnce() -> u32 + Send>>;
     assert!(!is!(UnwindSafe: Std) && !is!(RefUnwindSafe: Std));
     assert!(!is!(UnwindSafe: oncelot::BoxLazy<'static, u32>));
@@ -437,7 +438,7 @@ fn a_get_is_send_with_a_lazy_that_is_sync() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
+fn a_box_lazy_is_send_and_sync_unless_it_is_local() {
     assert!(is!(Send: oncelot::BoxLazy<'static, u32>) && is!(Sync: oncelot::BoxLazy<'static, u32>));
     assert!(is!(Unpin: oncelot::BoxLazy<'static, u32>));
     assert!(
@@ -448,7 +449,7 @@ fn what_is_boxed_is_send_and_sync_unless_it_is_local() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn what_is_boxed_is_send_and_sync_with_its_value_and_its_backend() {
+fn a_box_lazy_is_send_and_sync_with_its_value_and_its_backend() {
     use oncelot::BoxLazy;
     assert!(is!(Send: BoxLazy<'static, SendOnly>));
     assert!(!is!(Send: BoxLazy<'static, SyncOnly>));
@@ -459,7 +460,7 @@ fn what_is_boxed_is_send_and_sync_with_its_value_and_its_backend() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn a_get_of_what_is_boxed_is_send_with_a_lazy_that_is_sync() {
+fn a_get_of_a_box_lazy_is_send_if_the_lazy_is_sync() {
     type Get<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T> + Send>;
     type LocalGet<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T>>;
     assert!(is!(Send: Get<u32>) && is!(Sync: Get<u32>) && !is!(Unpin: Get<u32>));

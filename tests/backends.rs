@@ -24,7 +24,7 @@ mod event_listener {
     );
 }
 
-/// There is one slot: whoever comes or goes wakes whoever is in it.
+/// The backend has one slot: a waiter that registers or cancels wakes the waiter in it.
 #[cfg(feature = "atomic-waker")]
 mod atomic_waker {
     oncelot::conformance_tests!(

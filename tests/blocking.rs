@@ -1,4 +1,4 @@
-//! Threads that wait beside tasks (feature `blocking`).
+//! Threads that wait next to tasks (feature `blocking`).
 
 mod util;
 
@@ -174,7 +174,7 @@ fn a_panic_of_the_initializer_leaves_the_cell_empty() {
     assert_eq!(cell.get_or_init_blocking(|| 1), &1);
 }
 
-// Threads beside tasks.
+// Threads next to tasks.
 
 #[test]
 fn threads_wait_for_the_initializer_of_a_task() {
@@ -233,7 +233,7 @@ fn a_task_waits_for_the_initializer_of_a_thread() {
     });
 }
 
-/// A thread that could initialize takes its turn when the others fail, panic or are cancelled.
+/// A claimant that is a thread initializes when the others fail, panic or are cancelled.
 #[test]
 fn a_thread_takes_over() {
     for end in [|| Err(()), || panic!("out of luck")] as [fn() -> Result<u32, ()>; 2] {
@@ -305,7 +305,7 @@ fn a_timeout_that_runs_out_leaves_no_waiter_behind() {
     assert_eq!(Counted::registered(), 0);
 }
 
-/// Wakes whoever waits over and over, as `AtomicWaker` does with two.
+/// Wakes the waiters over and over, as `AtomicWaker` does with two waiters.
 struct Restless(Intrusive);
 
 // SAFETY: it does what `Intrusive` does. Waking more often is allowed.
@@ -410,7 +410,7 @@ fn a_timeout_does_not_end_at_a_failure() {
 
 // The own cell.
 
-/// Whether `call` panics as it should where initializers are watched. Elsewhere it would wait for ever.
+/// Returns whether `call` panics, as it must if deadlocks are detected. Otherwise the call would wait forever.
 #[track_caller]
 fn assert_found<R>(call: impl FnOnce() -> R) {
     let message = panic_of(call);
@@ -476,7 +476,7 @@ fn a_thread_drives_a_lazy_value() {
 }
 
 #[test]
-fn a_thread_goes_on_with_what_a_task_has_begun() {
+fn a_thread_resumes_a_future_that_a_task_has_polled() {
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = polls.clone();
     let lazy = BoxLazy::boxed(async move {

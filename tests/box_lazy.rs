@@ -1,4 +1,4 @@
-//! What the documentation of `BoxLazy` and `LocalBoxLazy` claims.
+//! Tests of the documented behavior of `BoxLazy` and `LocalBoxLazy`.
 
 #![cfg(feature = "alloc")]
 
@@ -55,7 +55,7 @@ fn wait_for(lazy: &'static Static, waker: &Waker) {
 
 // Its type.
 
-/// A field whose future is of no type that can be written down, beside others in one list.
+/// A field whose future has an unnameable type, together with others in one list.
 struct Entry<'a> {
     value: BoxLazy<'a, usize>,
 }
@@ -280,7 +280,7 @@ fn a_future_that_wakes_itself_lets_other_waiters_poll_it() {
 }
 
 #[test]
-fn another_waiter_goes_on_when_the_one_that_polled_last_is_cancelled() {
+fn another_waiter_resumes_when_the_last_poller_is_cancelled() {
     let event = Event::new();
     let lazy = after(&event);
     let task = Task::new();
@@ -300,7 +300,7 @@ fn another_waiter_goes_on_when_the_one_that_polled_last_is_cancelled() {
 }
 
 #[test]
-fn another_waiter_goes_on_when_one_that_was_woken_is_cancelled() {
+fn another_waiter_resumes_when_a_woken_one_is_cancelled() {
     let event = Event::new();
     let lazy = after(&event);
     let tasks = [Task::new(), Task::new()];
@@ -536,7 +536,7 @@ fn the_destructor_of_the_future_may_wake_its_waker() {
 }
 
 #[test]
-fn an_unfinished_future_comes_back_in_its_box_and_goes_on_in_another_lazy() {
+fn an_unfinished_future_is_returned_in_its_box_and_resumes_in_another_lazy() {
     let event = Event::new();
     let lazy = after(&event);
     assert!(poll(&mut Box::pin(lazy.get())).is_pending());
@@ -699,7 +699,7 @@ fn a_future_that_awaits_its_own_lazy_is_found() {
 
 #[test]
 #[cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
-fn one_word_or_two_stand_beside_the_larger_of_the_value_and_the_box() {
+fn a_box_lazy_adds_one_or_two_words_to_the_larger_of_value_and_box() {
     assert_eq!(size_of::<BoxLazy<'_, u64>>(), 2 * 8 + 2 * 8);
     // A `bool` has values to spare.
     assert_eq!(size_of::<BoxLazy<'_, ([u64; 3], bool)>>(), 4 * 8 + 8);

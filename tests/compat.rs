@@ -1,4 +1,4 @@
-//! The newtypes of `oncelot::compat`: what is not in the documentation tests of the crates whose interfaces they have.
+//! Tests of the newtypes of `oncelot::compat`, beyond the documentation tests of the crates that they replace.
 
 use std::{
     cell::Cell,
@@ -39,7 +39,7 @@ fn set_has_the_size_of_insert() {
 }
 
 #[test]
-fn initializing_futures_have_the_size_of_those_of_the_cell() {
+fn initializing_futures_are_as_large_as_those_of_the_cell() {
     let init = async || [1_u64; 8];
     let cell = oncelot::OnceCell::new();
     let size = size_of_val(&cell.get_or_init(init));

@@ -1,8 +1,9 @@
-//! What the compiler must refuse, as it would be unsound, or would show what a panic has broken.
+//! Programs that the compiler must reject, because they would be unsound, or would expose a state that a panic has
+//! broken.
 //!
-//! Each file in `compile_fail` is a program with one offending line, which `#[cfg(feature = "offending")]`
-//! marks. Without that line the program must compile; with it, it must be refused for the reason that the
-//! test names. The reason is an error's code, as their wording changes from compiler to compiler.
+//! Each file in `compile_fail` is a program with one offending line, which `#[cfg(feature = "offending")]` marks.
+//! Without that line the program must compile. With it, the compiler must report the error code that the test names.
+//! Messages are not compared, as they differ between compilers.
 
 #![cfg(not(miri))]
 

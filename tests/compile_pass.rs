@@ -1,6 +1,6 @@
-//! Programs that declare statics by `lazy!`, which the compiler must accept, in every edition and with the lints that it has.
+//! Programs that declare statics by `lazy!`, which the compiler must accept, in every edition and with all its lints.
 //!
-//! The variable `ONCELOT_TEST_RUSTC` names another compiler than the default one: `.ci/run msrv` sets it.
+//! The variable `ONCELOT_TEST_RUSTC` selects another compiler than the default one: `.ci/run msrv` sets it.
 
 #![cfg(not(miri))]
 

@@ -1,4 +1,4 @@
-//! What the feature `deadlock-detection` reports: the types of the values, and where each initializer began.
+//! The reports of the feature `deadlock-detection`: the types of the values, and where each initializer started.
 
 mod util;
 
@@ -184,7 +184,7 @@ fn the_macro_that_declares_a_static_is_named() {
 }
 
 #[test]
-fn every_initializer_in_between_is_named() {
+fn every_initializer_between_is_named() {
     static OUTER: OnceCell<u64> = OnceCell::new();
     static MIDDLE: OnceCell<String> = OnceCell::new();
     static INNER: OnceCell<char> = OnceCell::new();
@@ -216,7 +216,7 @@ fn every_initializer_in_between_is_named() {
     );
 }
 
-/// The branches of a deadlock that is not reported: its documentation says why.
+/// The branches of a deadlock that is not reported, for the reason in the documentation.
 #[test]
 fn a_cycle_between_two_branches_is_not_reported() {
     let [a, b] = [const { OnceCell::<u32>::new() }; 2];

@@ -1,4 +1,4 @@
-//! Whatever happens, everything is dropped once: the value, the closure, its future, the error, the wakers.
+//! The value, the closure, its future, the error and the wakers are dropped once, on every path.
 
 mod util;
 
@@ -260,7 +260,7 @@ fn a_value_is_dropped_when_the_futures_destructor_panics_before_it_is_in_the_cel
     assert_eq!(drops.count(), 1);
 }
 
-/// The same where the initializer is a task of its own.
+/// Like the test above, with a spawned initializer.
 #[test]
 #[cfg(feature = "std")]
 fn a_value_is_dropped_when_the_destructor_of_a_spawned_future_panics() {

@@ -1,4 +1,4 @@
-//! The whole public interface, as its users write it.
+//! Tests of every function and impl of the public interface, as users write them.
 
 mod util;
 
@@ -79,7 +79,7 @@ fn from_a_value_is_ready() {
 // Looking.
 
 #[test]
-fn initialized_tells_whether_there_is_a_value() {
+fn initialized_returns_whether_there_is_a_value() {
     let cell = OnceCell::new();
     assert!(!cell.initialized());
     let (gate, mut running) = start(&cell);
@@ -90,7 +90,7 @@ fn initialized_tells_whether_there_is_a_value() {
 }
 
 #[test]
-fn get_waits_for_nobody() {
+fn get_does_not_wait() {
     let cell = OnceCell::new();
     assert_eq!(cell.get(), None);
     let (gate, mut running) = start(&cell);
@@ -372,7 +372,7 @@ fn get_or_claim_leaves_the_initialization_to_its_caller() {
 // Waiting.
 
 #[test]
-fn wait_attempt_gives_what_has_become_of_the_attempt() {
+fn wait_attempt_returns_the_outcome_of_the_attempt() {
     let cell = OnceCell::new();
     assert_eq!(now(cell.wait_attempt()), None);
     let (gate, mut running) = start(&cell);
@@ -466,7 +466,7 @@ fn debug_of_a_static_shows_the_value_or_whether_its_future_is_pending() {
 }
 
 #[test]
-fn debug_of_a_future_tells_its_name() {
+fn debug_of_a_future_shows_its_name() {
     let cell = OnceCell::<u32>::new();
     assert!(format!("{:?}", cell.get_or_init(one)).starts_with("GetOrInit"));
     assert!(format!("{:?}", cell.get_or_try_init(try_one)).starts_with("GetOrTryInit"));
@@ -481,7 +481,7 @@ fn debug_of_a_future_tells_its_name() {
 }
 
 #[test]
-fn debug_of_a_backend_tells_the_state() {
+fn debug_of_a_backend_shows_the_state() {
     fn shown<B: Backend + std::fmt::Debug>() -> [String; 2] {
         let (uninit, ready) = (B::UNINIT, B::READY);
         [format!("{uninit:?}"), format!("{ready:?}")]
@@ -501,7 +501,7 @@ fn debug_of_a_backend_tells_the_state() {
 }
 
 #[test]
-fn debug_of_a_waiter_tells_what_it_waits_for() {
+fn debug_of_a_waiter_shows_what_it_waits_for() {
     assert_eq!(
         format!("{:?}", Intrusive::waiter(WaiterKind::Passive)),
         "IntrusiveWaiter { is_waiting: false, .. }"
@@ -553,7 +553,7 @@ fn a_cell_is_eq_if_its_value_is() {
 // The error.
 
 #[test]
-fn set_error_tells_its_kinds_apart() {
+fn set_error_distinguishes_its_kinds() {
     let already = SetError::AlreadyInitializedError(1);
     assert!(already.is_already_init_err() && !already.is_initializing_err());
     let initializing = SetError::InitializingError(1);
@@ -568,7 +568,7 @@ fn set_error_gives_the_value_back() {
 }
 
 #[test]
-fn set_error_is_an_error_that_tells_its_reason() {
+fn set_error_is_an_error_with_a_reason() {
     fn boxed(error: SetError<u32>) -> Box<dyn std::error::Error> {
         Box::new(error)
     }
@@ -611,20 +611,20 @@ fn initializing_error_is_copy_eq_and_debug() {
 // Owners of other types.
 
 #[test]
-fn a_cell_can_hold_what_has_no_size() {
+fn a_cell_can_hold_a_zero_sized_value() {
     let cell = OnceCell::new();
     assert_eq!(block_on(cell.get_or_init(async || ())), &());
 }
 
 #[test]
-fn a_cell_can_hold_what_is_not_send() {
+fn a_cell_can_hold_a_value_that_is_not_send() {
     let cell = OnceCell::new();
     let value = block_on(cell.get_or_init(async || std::rc::Rc::new(1)));
     assert_eq!(**value, 1);
 }
 
 #[test]
-fn a_cell_can_hold_what_has_no_traits() {
+fn a_cell_can_hold_a_value_without_traits() {
     let cell = OnceCell::<RandomState>::new();
     assert!(cell.set(RandomState::new()).is_ok());
     let _: &RandomState = now(cell.wait());
@@ -656,7 +656,7 @@ impl Outside {
 
     fn settle(&self, outcome: State) {
         let mut waiting = self.waiting.lock().unwrap();
-        // Under the lock, so that nobody registers for what is over.
+        // Under the lock, so that no waiter registers for an event that is over.
         self.state.store(outcome as u8, Ordering::Release);
         let (woken, rest) = (waiting.drain(..))
             .partition::<Vec<_>, _>(|(_, kind, _)| outcome == State::Ready || *kind == WaiterKind::Claimant);

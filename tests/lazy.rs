@@ -1,4 +1,4 @@
-//! What the documentation of `Lazy` claims.
+//! Tests of the documented behavior of `Lazy`.
 
 #[path = "util/counting.rs"]
 mod counting;
@@ -26,7 +26,7 @@ use util::{Counted, Drops, Gate, Hooked, Op, Task, is_same, message, now, panic_
 
 const POISONED: &str = "lazy value is poisoned";
 
-/// A future that counts its polls, and is ready at the poll of a certain number. Tells when it is dropped.
+/// A future that counts its polls, and is ready at the poll of a certain number. Records when it is dropped.
 struct Steps<'a> {
     polls: &'a AtomicUsize,
     needed: usize,
@@ -55,7 +55,7 @@ impl Future for Steps<'_> {
     }
 }
 
-/// A future that panics at its second poll, and tells when it is dropped.
+/// A future that panics at its second poll, and records when it is dropped.
 struct Explosive {
     polls: usize,
     _drop: Counted,
@@ -126,7 +126,7 @@ fn the_value_is_computed_once_and_shared() {
 }
 
 #[test]
-fn nothing_is_computed_before_somebody_asks() {
+fn nothing_is_computed_before_the_first_call() {
     let (polls, drops) = (AtomicUsize::new(0), Drops::new());
     let lazy = Lazy::new(Steps::new(&polls, 1, &drops));
     assert_eq!(lazy.try_get(), None);
@@ -154,7 +154,7 @@ fn many_threads_compute_it_once() {
                 scope.spawn(move || {
                     barrier.wait();
                     if thread % 2 == 0 {
-                        // Whatever it has begun, others go on with it.
+                        // The other threads resume the future that it has begun to poll.
                         let _ = poll(&mut Box::pin(lazy.get()));
                     }
                     assert_eq!(**block_on(lazy.get()), 7);
@@ -183,7 +183,7 @@ fn any_waiter_drives_on_after_the_driver_was_dropped() {
         [1; 3],
         "the others are woken"
     );
-    // The first to be polled is the next, whoever it is.
+    // The first waiter to be polled is the next driver.
     assert!(poll(&mut third).is_pending());
     assert!(poll(&mut second).is_pending());
     assert_eq!(polls.load(Ordering::SeqCst), 2, "nothing is restarted");
@@ -195,7 +195,7 @@ fn any_waiter_drives_on_after_the_driver_was_dropped() {
 }
 
 #[test]
-fn nobody_need_be_waiting_when_the_driver_is_dropped() {
+fn a_driver_can_be_dropped_when_no_task_waits() {
     let (polls, drops) = (AtomicUsize::new(0), Drops::new());
     let lazy = Lazy::new(Steps::new(&polls, 2, &drops));
     assert!(poll(&mut Box::pin(lazy.get_unpin())).is_pending());
@@ -223,7 +223,7 @@ fn the_computation_knows_the_waker_of_its_driver() {
 }
 
 #[test]
-fn a_driver_that_is_neither_polled_nor_dropped_holds_up_the_others() {
+fn a_driver_that_is_neither_polled_nor_dropped_blocks_the_others() {
     let gate = Gate::new();
     let lazy = Lazy::new(gate.clone());
     let (mut driver, mut other) = (Box::pin(lazy.get_unpin()), Box::pin(lazy.get_unpin()));
@@ -249,7 +249,7 @@ fn waiters_are_woken_by_the_value() {
 }
 
 #[test]
-fn a_waker_that_panics_does_so_after_everybody_was_woken() {
+fn a_panicking_waker_panics_after_every_waiter_is_woken() {
     let gate = Gate::new();
     let lazy = Lazy::new(gate.clone());
     let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
@@ -343,7 +343,7 @@ fn into_inner_and_into_parts_do_not_mind_a_driver_that_was_leaked() {
 }
 
 #[test]
-fn into_parts_gives_an_unfinished_future_back_and_it_goes_on() {
+fn into_parts_returns_an_unfinished_future_that_can_resume() {
     let (polls, drops) = (AtomicUsize::new(0), Drops::new());
     let lazy = Lazy::new(Steps::new(&polls, 3, &drops));
     assert!(poll(&mut Box::pin(lazy.get_unpin())).is_pending());
@@ -467,7 +467,7 @@ fn a_panic_in_the_poll_of_an_async_block_poisons() {
     assert_eq!(drops.count(), 1);
 }
 
-/// There is a future no more, but a value.
+/// The lazy has a value, and no future.
 #[test]
 fn a_value_is_not_poisoned() {
     let lazy = Lazy::<_, Gate<u32>>::with_value(1);
@@ -625,11 +625,11 @@ fn it_works_with_a_backend_from_outside() {
     target_pointer_width = "64",
     not(any(feature = "deadlock-detection", feature = "tracing"))
 ))]
-fn one_word_or_two_stand_beside_the_larger_of_the_value_and_the_future() {
+fn a_lazy_adds_one_or_two_words_to_the_larger_of_value_and_future() {
     assert_eq!(size_of::<Lazy<u64, [u64; 7]>>(), 56 + 2 * 8);
     assert_eq!(size_of::<Lazy<[u64; 7], u64>>(), 56 + 2 * 8);
     assert_eq!(size_of::<Lazy<u64, Box<u64>>>(), 8 + 2 * 8);
-    // There is room beside a `u32`, and an `Option` has values to spare.
+    // A `u32` leaves padding, and an `Option` has a niche.
     assert_eq!(size_of::<Lazy<u32, [u32; 1]>>(), 8 + 8);
     assert_eq!(size_of::<Lazy<u64, Ready<u64>>>(), 16 + 8);
     assert_eq!(size_of::<GetLazy<'_, u64, [u64; 7]>>(), 5 * 8);

@@ -1,7 +1,7 @@
 //! Ordinary expressions in `lazy!`: each compiles as if it were written by hand, without a warning, and has its value.
 //!
-//! `compile_pass.rs` also builds and runs this file in other editions, for which it uses neither the syntax of a newer
-//! edition nor a crate besides this one.
+//! `compile_pass.rs` also builds and runs this file in other editions, so it uses neither the syntax of a newer
+//! edition nor a crate other than this one.
 
 #![deny(warnings)]
 #![warn(
@@ -341,7 +341,7 @@ mod expressions {
     }
 }
 
-/// What stands inside the `async` block.
+/// The body of the `async` block.
 mod contents {
     use std::{
         fmt::Write,
@@ -492,7 +492,7 @@ mod contents {
     }
 
     #[test]
-    fn may_be_unsafe_code_of_its_own() {
+    fn may_contain_unsafe_code() {
         assert_eq!(value_of(&UNSAFE_BLOCK), &21);
         assert_eq!(value_of(&UNSAFE_EXPRESSION), &21);
     }

@@ -1,6 +1,6 @@
-//! Cells of one thread: what wakers do to a drain that they are woken by, and what a leaked future leaves behind.
+//! Cells of one thread: wakers that use the cell during the drain that wakes them, and futures that are leaked.
 //!
-//! What a local cell has in common with others is tested by the conformance suite and in `faults`.
+//! The conformance suite and `faults` test what local cells have in common with other cells.
 
 mod util;
 

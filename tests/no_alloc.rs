@@ -1,4 +1,4 @@
-//! Nothing in the crate allocates, whatever happens: counted by the allocator.
+//! No operation of the crate allocates: a counting allocator checks it.
 
 #[path = "util/counting.rs"]
 mod counting;

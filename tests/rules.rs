@@ -1,11 +1,10 @@
-//! What has gone wrong in cells, locks and queues like this one, and must not go wrong here.
+//! Regression tests for bugs found in other crates' cells, locks and queues.
 //!
-//! One test for each story; where the claim is part of the contract, or needs another tool, the test stands
-//! there:
+//! One test per bug. Bugs that are covered elsewhere are listed with the test that covers them:
 //!
 //! | rule | where |
 //! |---|---|
-//! | 1 a wake proves nothing | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
+//! | 1 a wake does not prove that there is a value | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
 //! | 2 claim acquires, rollback releases | `loom/claim.rs`: `failed_initializers_do_not_race` |
 //! | 3 READY is published with Release and seen with Acquire | `loom/publish.rs`: `who_sees_ready_sees_the_value` |
 //! | 4 `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_*` |
@@ -14,23 +13,23 @@
 //! | 7 the value is dropped, in every path | `drops.rs` |
 //! | 8 drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
 //! | 9 no user code under a lock | `contract/reentrant_wakers.rs` |
-//! | 10 a panicking waker strands nobody | `contract/panicking_wakers.rs` |
-//! | 11 wakers are taken out in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
-//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri, for what it is run on |
-//! | 13 the state is looked at again under the lock | here; `loom/wake.rs`: `a_spurious_poll_*` |
-//! | 14 a wakeup is never one waiter's own | here |
+//! | 10 a panicking waker strands no waiter | `contract/panicking_wakers.rs` |
+//! | 11 wakers are unlinked in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
+//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri |
+//! | 13 the state is checked again under the lock | here; `loom/wake.rs`: `a_spurious_poll_*` |
+//! | 14 a wakeup is not reserved for one waiter | here |
 //! | 15 decisions are made under the lock | `contract/reentrant_wakers.rs`: `clone_can_*`; `loom/publish.rs`: `*_registers_against_*` |
 //! | 16 explicit states | here |
 //! | 17 `take` resets the whole word | here; `contract/cancellation.rs`: `take_*` |
-//! | 18 a destructor that panics in mid-transition | `contract/destructors.rs` |
+//! | 18 a destructor that panics in the middle of a transition | `contract/destructors.rs` |
 //! | 19 nothing is reserved for a waiter | here |
-//! | 20 everybody whom an event concerns is woken | here |
+//! | 20 every waiter that an event concerns is woken | here |
 //! | 21 cancelling unlinks | here |
-//! | 22 registering takes as many steps behind any number of waiters | `src/list.rs`: `rule_22_*` |
+//! | 22 registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `rule_22_*` |
 //! | 23 what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
-//! | 24 an initializer that awaits its own cell is told so | `contract/own_cell.rs` |
+//! | 24 an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
 //! | 25 the newest waker replaces the older | `contract/polling.rs`: `the_newest_waker_is_the_one_that_is_woken` |
-//! | 26 passive waiters do not make failures dearer | `src/list.rs`: `rule_26_*` |
+//! | 26 passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `rule_26_*` |
 //! | 27 the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 
 mod util;
@@ -47,7 +46,7 @@ use util::{
     BoxFuture, Counted, Drops, Gate, Hooked, Op, Task, Waiter, now, panic_of, poll, poll_with, start,
 };
 
-/// once_cell #295: a thread took its wake for "ready" and read uninitialized memory, as another thread had
+/// once_cell #295: a thread took its wake for "ready" and read uninitialized memory, because another thread had
 /// claimed in between and its initializer had failed too.
 #[test]
 fn rule_01_a_wake_is_not_taken_for_ready() {
@@ -59,7 +58,7 @@ fn rule_01_a_wake_is_not_taken_for_ready() {
     assert_eq!(woken.wakes(), 1);
 
     let (second_gate, mut second) = start(&cell);
-    assert!(woken.poll().is_pending(), "somebody else has claimed in between");
+    assert!(woken.poll().is_pending(), "another task has claimed in between");
     second_gate.open(Err("the second"));
     assert!(poll(&mut second).is_ready());
     assert_eq!(woken.wakes(), 2, "and it is registered again");
@@ -126,7 +125,7 @@ fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
         let woken: usize = tasks.iter().map(|task| task.count(Op::Wake)).sum();
         assert_eq!(
             woken, 15,
-            "the rest of the batch, and nobody who was freed in the list"
+            "the rest of the batch, and no waiter that was freed in the list"
         );
     }
 }
@@ -195,9 +194,9 @@ fn rule_17_a_cell_is_as_new_after_take() {
     assert!(cell.set(drops.counted()).is_ok());
 }
 
-/// tokio #6450, RFD 609, "futurelock": a task holds a waiter in a branch of a `select!` that it polls no
-/// more, and waits for the same cell in the handler of the other branch. In tokio and asyncband the turn was
-/// handed to the waiter that nobody polls, and the handler waited for it.
+/// tokio #6450, RFD 609, "futurelock": a task holds a waiter in a branch of a `select!` that it no longer polls, and
+/// waits for the same cell in the handler of the other branch. In tokio and asyncband the claim was handed to the
+/// waiter that is not polled, and the handler waited for it.
 #[test]
 fn rule_19_the_futurelock_program_completes() {
     let cell = OnceCell::new();
@@ -228,10 +227,10 @@ fn rule_19_the_futurelock_program_completes() {
     assert_eq!(poll_with(&mut program, &task.waker()), Poll::Ready(2));
 }
 
-/// async-lock, asyncband: the waiters form a chain in which each wakes the next one, so that everybody behind
-/// a waiter that is not polled stays asleep, after a failure or even after success.
+/// async-lock, asyncband: the waiters form a chain in which each wakes the next one, so that every waiter behind one
+/// that is not polled stays asleep, after a failure or even after success.
 #[test]
-fn rule_20_nobody_sleeps_behind_a_waiter_that_is_not_polled() {
+fn rule_20_no_waiter_sleeps_behind_a_waiter_that_is_not_polled() {
     for fails in [true, false] {
         let cell = OnceCell::new();
         let (gate, mut running) = start(&cell);

@@ -1,4 +1,4 @@
-//! The sizes that the documentation speaks of: a change is meant to be noticed.
+//! The sizes that the documentation names.
 
 // With `tracing`, a cell counts its attempts, and its futures keep their spans. With `deadlock-detection`, futures keep where
 // their initializers began.
@@ -47,7 +47,7 @@ fn a_waiter_is_four_words() {
 }
 
 #[test]
-fn a_local_cell_and_its_waiters_are_as_large_as_those_of_threads() {
+fn a_local_cell_and_its_waiters_have_the_default_sizes() {
     assert_eq!(size_of::<Local>(), WORD);
     assert_eq!(size_of::<LocalOnceCell<u64>>(), WORD + 8);
     assert_eq!(size_of::<LocalWaiter>(), 4 * WORD);
@@ -62,13 +62,13 @@ fn waiting_takes_the_waiter_and_a_reference() {
 }
 
 #[test]
-fn inserting_takes_the_value_beside() {
+fn an_insert_future_adds_the_value() {
     assert_eq!(size_of::<Insert<'_, u64>>(), 5 * WORD + size_of::<Option<u64>>());
 }
 
 /// A reference is never null, and a number has no value to spare: the future must not depend on either.
 #[test]
-fn an_initialization_takes_its_closure_beside() {
+fn an_initialization_future_adds_its_closure() {
     let cell = OnceCell::new();
     let number = std::hint::black_box(1_u64);
     let init = move || ready(number);
@@ -101,14 +101,14 @@ fn an_initialization_keeps_its_future_where_it_waited() {
 }
 
 #[test]
-fn an_exclusive_initialization_has_nobody_to_wait_for() {
+fn an_exclusive_initialization_waits_for_no_task() {
     let mut cell = OnceCell::<u64>::new();
     let future_of_one_word = || With::<1>::default();
     assert_eq!(size_of_val(&cell.get_mut_or_init(future_of_one_word)), 3 * WORD);
 }
 
 #[test]
-fn a_guard_is_a_reference_and_claiming_takes_the_waiter_beside() {
+fn a_guard_is_a_reference_and_a_claiming_future_adds_the_waiter() {
     assert_eq!(size_of::<InitGuard<'_, u64>>(), WORD);
     assert_eq!(size_of::<Option<InitGuard<'_, u64>>>(), WORD);
     assert_eq!(size_of::<GetOrClaim<'_, u64>>(), 5 * WORD);

@@ -1,4 +1,4 @@
-//! Initializers that run as tasks of their own, on a runtime that does what the test says.
+//! Initializers that run as tasks of their own, on a runtime that the test controls.
 #![cfg(feature = "std")]
 
 mod util;
@@ -28,7 +28,7 @@ thread_local! {
     static WORK: RefCell<Vec<Work>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps what it is to run until the test takes it.
+/// Keeps its tasks until the test takes them.
 struct ByHand;
 
 impl Runtime for ByHand {
@@ -60,25 +60,25 @@ fn note_the_wake<'a>(
 /// Something that notes when it is dropped.
 fn noted(log: &Log<&'static str>) -> impl Send + use<> {
     let log = log.clone();
-    OnDrop(move || log.note("the initializer is gone"))
+    OnDrop(move || log.note("the initializer is dropped"))
 }
 
 #[test]
-fn a_panicked_initializer_is_gone_before_its_panic_is_told() {
+fn a_panicked_initializer_is_dropped_before_its_panic_is_reported() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
-    // Not an async block, which drops what it holds as it panics.
+    // Not an async block, which would drop its variables while it panics.
     let panicking = poll_fn(|_| -> Poll<Result<u32, ()>> { panic!("out of luck") });
     let init = move || With::new(panicking, remains);
     let mut caller = Box::pin(cell.get_or_try_init_spawned(ByHand, init));
     assert!(poll_with(&mut caller, &log.waker("the caller is woken")).is_pending());
     assert!(poll(&mut spawned()).is_ready());
-    assert_eq!(log.take(), ["the initializer is gone", "the caller is woken"]);
+    assert_eq!(log.take(), ["the initializer is dropped", "the caller is woken"]);
     assert_eq!(panic_of(|| poll(&mut caller).is_ready()), "out of luck");
 }
 
 #[test]
-fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
+fn an_initializer_that_never_started_is_dropped_before_the_cell_is_empty() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     let init = async move || {
@@ -95,7 +95,7 @@ fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
     assert_eq!(
         log.take(),
         [
-            "the initializer is gone",
+            "the initializer is dropped",
             "another is woken",
             "the caller is woken"
         ]
@@ -105,7 +105,7 @@ fn an_initializer_that_never_began_is_gone_before_the_cell_is_empty_again() {
 }
 
 #[test]
-fn blocking_work_that_never_began_is_gone_before_the_cell_is_empty_again() {
+fn blocking_work_that_never_started_is_dropped_before_the_cell_is_empty() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     let init = move || {
@@ -122,7 +122,7 @@ fn blocking_work_that_never_began_is_gone_before_the_cell_is_empty_again() {
     assert_eq!(
         log.take(),
         [
-            "the initializer is gone",
+            "the initializer is dropped",
             "another is woken",
             "the caller is woken"
         ]
@@ -130,7 +130,7 @@ fn blocking_work_that_never_began_is_gone_before_the_cell_is_empty_again() {
 }
 
 #[test]
-fn an_initializer_that_is_dropped_in_between_is_gone_before_the_cell_is_empty_again() {
+fn an_unfinished_initializer_is_dropped_before_the_cell_is_empty() {
     let (cell, log) = (static_cell(), Log::new());
     let remains = noted(&log);
     let init = async move || {
@@ -149,7 +149,7 @@ fn an_initializer_that_is_dropped_in_between_is_gone_before_the_cell_is_empty_ag
     assert_eq!(
         log.take(),
         [
-            "the initializer is gone",
+            "the initializer is dropped",
             "another is woken",
             "the caller is woken"
         ]
@@ -162,23 +162,24 @@ fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     let mut caller = Box::pin(cell.get_or_init_spawned(ByHand, async || 1));
     assert!(poll(&mut caller).is_pending());
     let mut other: BoxFuture<'_, _> = Box::pin(cell.wait());
-    let explosive = Hooked::panicking_on(Op::Wake, "the waker is out of luck");
+    let explosive = Hooked::panicking_on(Op::Wake, "the waker panics");
     assert!(poll_with(&mut other, &explosive.waker()).is_pending());
     assert!(poll(&mut spawned()).is_ready());
     assert_eq!(cell.get(), Some(&1));
-    // The task that has had the panic tells of it.
+    // The task that received the panic reports it.
     let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut caller).is_ready())).unwrap_err();
-    assert_eq!(message(&*panic), "the waker is out of luck");
+    assert_eq!(message(&*panic), "the waker panics");
 }
 
-/// The waker is dropped when its task claims beside the drain of the failure before, which has not come to it.
+/// The waker is dropped when its task claims during the drain of the failure before, which has not reached the
+/// waiter.
 #[test]
 fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
     let (cell, drops) = (static_cell(), Drops::new());
     let mut failing = Box::pin(cell.get_or_init(pending));
     assert!(poll(&mut failing).is_pending());
 
-    // The first of a batch polls the caller, which stands behind that batch.
+    // The first waiter of a batch polls the caller, which is linked behind that batch.
     let behind = Arc::new(Mutex::new(None::<BoxFuture<'static, Result<&u32, Counted>>>));
     let hook = Hooked::on(Op::Wake, {
         let behind = behind.clone();
@@ -186,7 +187,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
             let taken = behind.lock().unwrap().take();
             if let Some(mut caller) = taken {
                 let message = panic_of(|| poll(&mut caller).is_ready());
-                assert_eq!(message, "the waker is out of luck");
+                assert_eq!(message, "the waker panics");
             }
         }
     });
@@ -196,7 +197,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
         assert!(poll_with(&mut waiter, &hook.waker()).is_pending());
         batch.push(waiter);
     }
-    let explosive = Hooked::panicking_on(Op::Drop, "the waker is out of luck");
+    let explosive = Hooked::panicking_on(Op::Drop, "the waker panics");
     let waker = explosive.waker();
     let error = drops.counted();
     let mut caller: BoxFuture<'_, _> = Box::pin(cell.get_or_try_init_spawned(ByHand, async || Err(error)));
@@ -245,7 +246,7 @@ fn a_field_is_initialized_in_a_task() {
 }
 
 #[test]
-fn debug_of_a_field_tells_its_name() {
+fn debug_of_a_field_shows_its_name() {
     let client = Client::new(&Drops::new());
     assert_eq!(format!("{:?}", client.token()), "ArcField { .. }");
 }
@@ -324,7 +325,7 @@ fn a_field_may_be_a_static_that_is_no_part_of_its_owner() {
 }
 
 #[test]
-fn a_task_keeps_what_its_cell_is_a_field_of() {
+fn a_task_keeps_the_owner_of_its_cell() {
     let drops = Drops::new();
     let client = Client::new(&drops);
     {

@@ -60,7 +60,7 @@ macro_rules! operations {
                 assert!(black_box(now(pin!(CELL.get_or_try_init(try_load)))).is_ok());
             }
 
-            /// Has an initializer whose future contains the value.
+            /// Runs an initializer whose future contains the value.
             pub(crate) fn get_or_init_ready() {
                 black_box(now(pin!(CELL.get_or_init(|| std::future::ready(large())))));
             }

@@ -1,4 +1,4 @@
-//! What the documentation of `lazy!` and `StaticLazy` claims.
+//! Tests of the documented behavior of `lazy!` and `StaticLazy`.
 
 #[path = "util/counting.rs"]
 mod counting;
@@ -55,7 +55,7 @@ fn one_invocation_declares_several() {
     assert_eq!(block_on(declared::BY_A_FUNCTION.get()), &"a");
 }
 
-/// As the unsafe block of the macro is the crate's, and not theirs.
+/// The unsafe block of the macro belongs to this crate.
 #[test]
 fn crates_that_forbid_unsafe_code_can_declare_statics() {
     #![forbid(unsafe_code)]
@@ -74,7 +74,7 @@ fn a_static_in_a_function_will_do() {
 }
 
 #[test]
-fn the_value_is_computed_when_it_is_asked_for_and_lives_for_ever() {
+fn the_value_is_computed_on_the_first_call_and_lives_forever() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     lazy! {
         static VALUE: Vec<u32> = async { vec![7; 1 + CALLS.fetch_add(1, Ordering::SeqCst)] };
@@ -142,7 +142,7 @@ fn the_future_is_stored_as_it_is() {
 /// The future is where the program has nothing but zeros when it begins.
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-fn the_future_adds_nothing_to_what_is_stored_of_the_program() {
+fn the_future_adds_nothing_to_the_stored_program() {
     unsafe extern "C" {
         #[link_name = "__bss_start"]
         static FIRST: u8;
@@ -240,9 +240,9 @@ fn a_reference_to_a_static_is_awaited() {
 
 // Whose turn it is.
 
-/// The program that stands still with an `OnceCell` or a `Lazy`.
+/// A program that deadlocks with a `OnceCell` or a `Lazy`.
 #[test]
-fn a_driver_that_is_held_and_polled_no_more_holds_up_nobody() {
+fn a_driver_that_is_held_and_no_longer_polled_blocks_no_waiter() {
     static EVENT: Event = Event::new();
     lazy! {
         static VALUE: u32 = async {
@@ -276,7 +276,7 @@ fn every_waiter_is_woken_by_the_futures_own_waker() {
     assert_eq!(EVENT.polls(), 1);
     EVENT.announce();
     assert!(tasks.iter().all(|task| task.wakes() == 1));
-    // Whoever is polled first goes on.
+    // The first task to be polled resumes the future.
     assert_eq!(poll(&mut gets[20]), Poll::Ready(&1));
     assert!(
         gets.iter_mut()
@@ -307,7 +307,7 @@ fn only_a_wake_has_the_future_polled_again() {
 }
 
 #[test]
-fn a_wake_that_nobody_waits_for_is_not_lost() {
+fn a_wake_without_waiters_is_not_lost() {
     static EVENT: Event = Event::new();
     lazy! {
         static VALUE: u32 = async {
@@ -321,7 +321,7 @@ fn a_wake_that_nobody_waits_for_is_not_lost() {
 }
 
 #[test]
-fn a_future_that_wakes_itself_gives_others_their_turn() {
+fn a_future_that_wakes_itself_yields_to_others() {
     static STEPS: AtomicUsize = AtomicUsize::new(0);
     lazy! {
         static VALUE: usize = async {
@@ -502,7 +502,7 @@ fn a_panic_where_the_future_is_made_or_dropped_poisons() {
 }
 
 #[test]
-fn a_waker_that_panics_does_so_after_everybody_was_woken() {
+fn a_panicking_waker_panics_after_every_waiter_is_woken() {
     static TASKS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
     fn crowded() -> util::BoxFuture<'static, u32> {
         Box::pin(async {

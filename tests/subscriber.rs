@@ -1,7 +1,7 @@
-//! A subscriber that uses the cell whose initializer it is called for (feature `tracing`).
+//! A subscriber that uses the same cell whose initializer emits the event (feature `tracing`).
 //!
-//! The subscriber is the program's, not a scoped one: `tracing` does not call a scoped subscriber from inside itself, and
-//! so would hide a recursion. Each test gives its thread a subscriber of its own, to which the program's passes each call.
+//! The subscriber is global, not scoped: `tracing` does not call a scoped subscriber from inside itself, which would hide
+//! a recursion. Each test registers a subscriber for its thread, and the global one forwards each call to it.
 
 mod util;
 
@@ -176,7 +176,7 @@ impl<F: Fn(Callback) + Send + Sync + 'static> Subscriber for Hooks<F> {
     }
 }
 
-/// What a use of a cell has led to: a result, or the kind of a panic.
+/// Returns the outcome of a use of a cell: its result, or the kind of its panic.
 fn outcome<R: Debug>(act: impl FnOnce() -> R) -> String {
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(result) => format!("{result:?}"),
@@ -220,7 +220,7 @@ impl Act {
         }
     }
 
-    /// What it leads to while the claim is taken by the attempt that the subscriber is called for.
+    /// Returns the expected outcome while the attempt that emits the event holds the claim.
     fn during_the_attempt(self) -> &'static str {
         match self {
             Self::Get => "None",
@@ -230,7 +230,7 @@ impl Act {
         }
     }
 
-    /// What it leads to at the event and at the close of an attempt that has left the value 1, or none.
+    /// Returns the expected outcomes at the event and at the close of an attempt that has left the value 1, or none.
     fn after_the_attempt(self, has_value: bool) -> [&'static str; 2] {
         match (self, has_value) {
             (Self::Get, true) => ["Some(1)"; 2],
@@ -250,7 +250,7 @@ impl Act {
     }
 }
 
-/// Runs tasks at once, on this thread, whose subscriber is called for them.
+/// Runs tasks immediately on this thread, so that its subscriber is called for them.
 struct AtOnce;
 
 impl Runtime for AtOnce {
@@ -373,7 +373,7 @@ const ATTEMPTS: [(&str, bool, Program); 25] = [
 
 type Noted = BTreeMap<Callback, Vec<String>>;
 
-/// What `act` leads to at each callback while `program` runs: each result once.
+/// Returns the distinct outcomes of `act` at each callback while `program` runs.
 #[track_caller]
 fn noted(
     name: &str,
@@ -413,7 +413,7 @@ fn assert_noted(name: &str, noted: &Noted, during: &str, [at_event, at_close]: [
     }
 }
 
-/// Whether `callback` is called while the claim is taken.
+/// Returns whether `callback` is called while the claim is taken.
 fn is_during_the_attempt(callback: Callback) -> bool {
     matches!(callback, Callback::NewSpan | Callback::Enter | Callback::Exit)
 }
@@ -440,7 +440,7 @@ fn a_subscriber_can_use_the_cell_after_each_attempt() {
 
 type AnyLazy = Lazy<u32, BoxFuture<'static, u32>>;
 
-/// What a subscriber does with a lazy value, as two functions: the value if it is there, and a poll for it.
+/// Returns the outcomes of `look`, which returns an existing value of a lazy, and of `get`, which polls for it.
 fn look_and_get(look: impl Fn() -> Option<u32>, get: impl Fn() -> Poll<u32>) -> [String; 2] {
     [outcome(look), outcome(get)]
 }
@@ -513,10 +513,10 @@ fn a_subscriber_can_use_a_lazy_static_after_its_attempt() {
     }
 }
 
-/// Nothing is held when the event of a waiter is emitted: the waiter is registered, and is woken if the subscriber settles
-/// what it waits for.
+/// No lock is held when the event of a waiter is emitted: the waiter is registered, and is woken if the subscriber settles
+/// the cell.
 #[test]
-fn a_subscriber_can_settle_what_a_waiter_waits_for_when_it_begins_to_wait() {
+fn a_subscriber_can_settle_the_cell_when_a_waiter_begins_to_wait() {
     let settles: [(&str, Program); 3] = [
         ("set", |cell| cell.set(9).unwrap()),
         ("initialize", |cell| _ = now(cell.get_or_init(async || 9))),
@@ -549,7 +549,7 @@ fn a_subscriber_can_settle_what_a_waiter_waits_for_when_it_begins_to_wait() {
 
 /// Otherwise a subscriber that initializes a cell at each callback, and fails to, would call itself without end.
 #[test]
-fn what_a_subscriber_initializes_has_no_span() {
+fn an_initialization_by_a_subscriber_has_no_span() {
     let others = static_cell();
     let act = |_| Some(outcome(|| others.get_or_try_init_blocking(|| Err("no space"))));
     let cell = static_cell();
@@ -610,7 +610,7 @@ fn a_subscriber_that_panics_at_the_event_and_the_close_does_not_abort() {
     assert_eq!(cell.get(), Some(&1));
 }
 
-/// What `tracing_subscriber` writes through a file that the program opens by a cell, which `open` opens for the writer.
+/// Returns the output of `tracing_subscriber` in a file that a cell opens, by `open`.
 #[track_caller]
 fn written(name: &str, open: fn(&OnceCell<Text>) -> Text, program: fn(&OnceCell<Text>)) -> String {
     // SAFETY: it is leaked, and never borrowed exclusively.

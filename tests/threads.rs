@@ -1,4 +1,4 @@
-//! Threads that get in each other's way. The schedules are the machine's; the counts must be right in all.
+//! Bounded stress tests: threads contend for the same cells. The counts must be right in every schedule.
 
 mod util;
 
@@ -114,7 +114,7 @@ fn the_value_is_made_once_among_failures_cancellations_and_panics() {
 }
 
 #[test]
-fn everybody_gets_the_value_in_whatever_way_they_ask() {
+fn every_task_gets_the_value_through_every_method() {
     let drops = Drops::new();
     let offered = AtomicUsize::new(0);
     in_rounds::<Counted>(
@@ -155,7 +155,7 @@ fn everybody_gets_the_value_in_whatever_way_they_ask() {
 }
 
 #[test]
-fn waiters_that_come_and_go_disturb_nobody() {
+fn waiters_that_register_and_cancel_disturb_no_other_waiter() {
     in_rounds(
         |cell, random| {
             for _ in 0..20 {
@@ -196,10 +196,10 @@ fn an_initialization_can_end_on_another_thread() {
     assert_eq!(drops.count(), ROUNDS);
 }
 
-/// The waiter's future lives on the stack of a thread, which goes on as soon as it sees the value: possibly
-/// while the other thread is still waking.
+/// The waiter's future lives on the stack of a thread, which continues as soon as it sees the value, possibly while
+/// the other thread is still waking.
 #[test]
-fn a_waiter_may_be_gone_while_the_others_are_woken() {
+fn a_waiter_may_be_dropped_while_the_others_are_woken() {
     in_rounds(
         |cell, random| {
             for _ in 0..random.below(4) {

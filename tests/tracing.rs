@@ -1,4 +1,4 @@
-//! What a subscriber hears of initializers and waiters (feature `tracing`).
+//! The spans and events of initializers and waiters (feature `tracing`).
 
 mod util;
 
@@ -32,12 +32,12 @@ use tracing_subscriber::{
 };
 use util::{Drops, With, now, panic_of, poll, static_cell};
 
-/// Writes down what it hears: `LEVEL span{fields}: message fields`.
+/// Records spans and events: `LEVEL span{fields}: message fields`.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
-    /// What is heard while `program` runs.
+    /// Returns the notes of `program`.
     fn of(program: impl FnOnce()) -> Vec<String> {
         let notes = Self::default();
         with_default(Registry::default().with(notes.clone()), program);
@@ -165,7 +165,7 @@ fn an_attempt_without_a_span_has_no_duration() {
 
 /// When it panics, not when its future is dropped at last.
 #[test]
-fn a_panic_is_told_at_once() {
+fn a_panic_is_emitted_at_once() {
     let notes = Notes::default();
     with_default(Registry::default().with(notes.clone()), || {
         let cell = OnceCell::<u32>::new();
@@ -178,7 +178,7 @@ fn a_panic_is_told_at_once() {
 }
 
 #[test]
-fn what_the_initializer_tells_is_inside_its_span() {
+fn events_of_the_initializer_are_inside_its_span() {
     let notes = Notes::of(|| {
         let tell = || tracing::info!(target: "tracing", "connecting");
         let cell = OnceCell::new();
@@ -206,7 +206,7 @@ fn what_the_initializer_tells_is_inside_its_span() {
 }
 
 #[test]
-fn a_waiter_is_told_of_when_it_begins_to_wait() {
+fn a_waiter_emits_an_event_when_it_begins_to_wait() {
     let notes = Notes::of(|| {
         let cell = OnceCell::<u32>::new();
         let mut passive = Box::pin(cell.wait());
@@ -259,7 +259,7 @@ fn a_guard_is_an_attempt() {
 }
 
 #[test]
-fn a_shared_attempt_has_one_span_however_many_calls_wait() {
+fn a_shared_attempt_has_one_span_for_all_calls_that_wait() {
     let notes = Notes::of(|| {
         let cell = OnceCell::<u32>::new();
         let failing = || async {
@@ -292,7 +292,7 @@ fn a_shared_attempt_has_one_span_however_many_calls_wait() {
 }
 
 #[test]
-fn a_lazy_value_has_one_attempt_whoever_drives_it() {
+fn a_lazy_value_has_one_attempt_for_all_its_drivers() {
     let notes = Notes::of(|| {
         let lazy = pin!(Lazy::new(async {
             yield_now().await;
@@ -364,7 +364,7 @@ fn so_have_threads() {
     );
 }
 
-/// Runs tasks at once, on this thread, whose subscriber hears of them.
+/// Runs tasks immediately on this thread, so that its subscriber sees their events.
 struct AtOnce;
 
 impl Runtime for AtOnce {
@@ -410,7 +410,7 @@ fn so_have_spawned_initializers() {
 }
 
 #[test]
-fn attempts_are_counted_when_nobody_listens() {
+fn attempts_are_counted_without_a_subscriber() {
     let cell = OnceCell::<u32>::new();
     now(cell.get_or_try_init(async || Err(0_u8))).unwrap_err();
     let notes = Notes::of(|| _ = now(cell.get_or_init(async || 1)));
@@ -440,13 +440,13 @@ struct Explosive;
 
 impl<S: Subscriber> Layer<S> for Explosive {
     fn on_event(&self, _event: &Event<'_>, _context: Context<'_, S>) {
-        panic!("the subscriber is out of luck");
+        panic!("the subscriber panics");
     }
 }
 
 fn hears_the_subscriber_panic(program: impl FnOnce()) {
     let message = with_default(Registry::default().with(Explosive), || panic_of(program));
-    assert_eq!(message, "the subscriber is out of luck");
+    assert_eq!(message, "the subscriber panics");
 }
 
 #[test]
@@ -480,7 +480,7 @@ struct ExplodesOnExit(AtomicUsize);
 impl<S: Subscriber> Layer<S> for ExplodesOnExit {
     fn on_exit(&self, _id: &span::Id, _context: Context<'_, S>) {
         if self.0.fetch_sub(1, SeqCst) == 1 {
-            panic!("the subscriber is out of luck");
+            panic!("the subscriber panics");
         }
     }
 }
@@ -492,7 +492,7 @@ fn a_subscriber_that_panics_as_a_span_is_left_leaks_nothing() {
         let hears_it = |program: &mut dyn FnMut()| {
             let subscriber = Registry::default().with(ExplodesOnExit(AtomicUsize::new(exit)));
             let message = with_default(subscriber, || panic_of(program));
-            assert_eq!(message, "the subscriber is out of luck");
+            assert_eq!(message, "the subscriber panics");
         };
         let drops = Drops::new();
         let cell = OnceCell::new();
@@ -532,7 +532,7 @@ fn a_subscriber_that_panics_at_a_failure_leaves_the_cell_usable() {
     assert_eq!(now(cell.get_or_init(async || 1)), &1);
 }
 
-/// The one that goes on is the initializer's.
+/// The panic that propagates is the initializer's.
 #[test]
 fn a_subscriber_that_panics_at_a_panic_does_not_abort() {
     with_default(Registry::default().with(Explosive), || {
@@ -543,7 +543,7 @@ fn a_subscriber_that_panics_at_a_panic_does_not_abort() {
 }
 
 #[test]
-fn what_is_no_initializer_is_not_told_of() {
+fn calls_without_a_shared_initializer_emit_nothing() {
     let notes = Notes::of(|| {
         let cell = OnceCell::new();
         now(cell.insert(1)).unwrap();

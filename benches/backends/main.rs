@@ -1,11 +1,11 @@
 //! The backends of this crate: size, time, allocations.
 //!
-//! `cargo bench --bench backends --features atomic-waker,event-listener` measures every figure for every
-//! backend in one process and prints a table for each. A number is the median of its samples; in a round,
-//! every backend takes a sample in its turn.
+//! `cargo bench --bench backends --features atomic-waker,event-listener` measures every figure for every backend in
+//! one process and prints a table for each. A number is the median of its samples; in each round, every backend is
+//! sampled once.
 //!
-//! With `AtomicWaker`, a waiter that comes wakes the one before it. Here no task is polled before there is a
-//! value; on an executor, two of them would go on waking each other until then.
+//! With `AtomicWaker`, a waiter that registers wakes the one before it. Here no task is polled before there is a
+//! value. On an executor, two tasks would keep waking each other until then.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -33,7 +33,7 @@ oncelot_cell!(OnAtomicWaker, "AtomicWaker", AtomicWaker);
 /// Its name, its unit, and how to get it.
 type Figure = (&'static str, Unit, Sample);
 
-/// The figures of one backend; those of all stand in the same order.
+/// The figures of one backend. All backends have the same order.
 fn figures<C: AsyncCell>() -> Vec<Figure> {
     let exact = |name, sample: Sample| (name, Unit::Exact, sample);
     let timed = |name, sample: Sample| (name, Unit::Nanoseconds, sample);
@@ -71,7 +71,7 @@ fn allocations_of_waiting<C: AsyncCell>(waiters: usize) -> f64 {
 
 /// `None` if there is something that we do not know.
 fn parse(arguments: impl IntoIterator<Item = String>) -> Option<Effort> {
-    // `cargo bench` says `--bench`; `cargo test` does not.
+    // `cargo bench` passes `--bench`; `cargo test` does not.
     let mut effort = Effort::ONCE;
     for argument in arguments {
         effort = match argument.as_str() {

@@ -1,1 +1,1 @@
-"""The pictures of `docs/charts`, and what they are drawn from."""
+"""Draws the charts of `docs/charts` from the JSON reports of the benches."""

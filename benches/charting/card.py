@@ -1,7 +1,7 @@
-"""A card: a picture with a ground of its own, which reads well in light and in dark surroundings.
+"""A card: a picture with its own background, which reads well on light and on dark pages.
 
 The style follows the reader's scheme. It is scoped, and no line is blank, so that a page or a doc comment can have
-the whole file in it. Nothing is told by colour alone.
+the whole file in it. No information is in the color alone.
 """
 
 from html import escape
@@ -11,10 +11,10 @@ WIDTH = 800
 MARGIN = 24
 TOP = 84  # Where the picture may begin, under the titles.
 
-# What each colour is for, in a light and in a dark scheme. The colour-blind tell those of the series (`ours`, and the
-# letters) from each other, and each series has a mark besides. The contrast to the ground is 3:1 at least, that of text
-# 4.5:1, but for what only frames.
-COLOURS = {
+# What each color is for, in a light and in a dark scheme. The colors of the series (`ours`, and the letters) can be
+# distinguished with color blindness, and each series has its own mark. The contrast to the ground is at least 3:1, that
+# of text 4.5:1, except for frames.
+COLORS = {
     "ground": ("#ffffff", "#0d1117"),
     "edge": ("#d1d9e0", "#3d444d"),
     "text": ("#1f2328", "#f0f6fc"),
@@ -127,12 +127,12 @@ class Card:
 
 
 def _paint(scheme):
-    """The colours of one scheme, as fill and as stroke."""
+    """The colors of one scheme, as fill and as stroke."""
     rules = []
-    for name, colours in COLOURS.items():
-        rules.append(f".oncelot-chart .fill-{name} {{ fill: {colours[scheme]}; }}")
-        rules.append(f".oncelot-chart .stroke-{name} {{ stroke: {colours[scheme]}; }}")
-    return "\n".join([*rules, f".oncelot-chart .halo {{ stroke: {COLOURS['ground'][scheme]}; }}", ""])
+    for name, colors in COLORS.items():
+        rules.append(f".oncelot-chart .fill-{name} {{ fill: {colors[scheme]}; }}")
+        rules.append(f".oncelot-chart .stroke-{name} {{ stroke: {colors[scheme]}; }}")
+    return "\n".join([*rules, f".oncelot-chart .halo {{ stroke: {COLORS['ground'][scheme]}; }}", ""])
 
 
 def _short(number):

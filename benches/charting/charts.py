@@ -1,4 +1,4 @@
-"""Which pictures there are, and which figures of the benches each shows."""
+"""Defines the charts, and the figures of the benches that each shows."""
 
 from . import bars, lines
 from .card import Card
@@ -34,7 +34,7 @@ def _waiters(report):
     names = {count: f"wait + wake + return, {count:,} waiters (ns each)" for count in (8, 100, 10_000)}
     samples = {count: report.figure(name, ASYNC_CELLS, has_limit=True) for count, name in names.items()}
     end = lines.draw(card, ASYNC_CELLS, [lines.Panel("", samples)])
-    limit = f"Limit: cloning a waker, and waking it, which nobody can leave out. {QUARTILES}"
+    limit = f"Limit: cloning a waker, and waking it, which no implementation can avoid. {QUARTILES}"
     return card.render(end, [limit, *_origin(report, ASYNC_CELLS)], _by_count(samples))
 
 
@@ -50,7 +50,7 @@ def _cancel(report):
         samples = {count: report.figure(name, ASYNC_CELLS, has_limit=True) for count, name in names.items()}
         panels.append(lines.Panel(f"the {first} waiter gives up first", samples))
     end = lines.draw(card, ASYNC_CELLS, panels)
-    limit = f"Limit: cloning a waker, and dropping it, which nobody can leave out. {QUARTILES}"
+    limit = f"Limit: cloning a waker, and dropping it, which no implementation can avoid. {QUARTILES}"
     description = " ".join(f"{panel.title}: {_by_count(panel.samples)}" for panel in panels)
     return card.render(end, [limit, *_origin(report, ASYNC_CELLS)], description)
 
@@ -68,7 +68,7 @@ def _sizes(report):
 
 
 def _uncontended(report):
-    card = Card("uncontended", "When nobody waits", "Nanoseconds. Each panel has a scale of its own. Lower is better.")
+    card = Card("uncontended", "Without waiters", "Nanoseconds. Each panel has a scale of its own. Lower is better.")
 
     def figure(name):
         return report.figure(name, ASYNC_CELLS, has_limit=True)
@@ -80,7 +80,7 @@ def _uncontended(report):
     ]
     end = bars.draw(card, ASYNC_CELLS, panels)
     limit = (
-        "Limit: what nobody can leave out. That is polling core::future::ready for a ready cell, and two"
+        "Limit: what no implementation can avoid. That is polling core::future::ready for a ready cell, and two"
         f" compare-and-swaps for an initialization. {QUARTILES}"
     )
     return card.render(end, [limit, *_origin(report, ASYNC_CELLS)], _by_panel(panels))
@@ -97,13 +97,13 @@ def _lazy(report):
     waiters = report.figure("wait + wake + return, 100 waiters (ns each)", LAZIES, has_limit=True)
     panels = [
         bars.Panel("get, ready", "one poll", ready),
-        bars.Panel("new + compute + drop", "nobody waits", uncontended),
+        bars.Panel("new + compute + drop", "no waiters", uncontended),
         bars.Panel("wait + wake + return", "100 waiters", waiters),
     ]
     rows = ["oncelot", STATIC, *LAZIES[1:]]
     end = bars.draw(card, rows, panels, absent="computed once")
     limit = (
-        "Limit: what nobody can leave out. That is polling core::future::ready; two compare-and-swaps; cloning a waker,"
+        "Limit: what no implementation can avoid. That is polling core::future::ready; two compare-and-swaps; cloning a waker,"
         f" and waking it. {QUARTILES} A static is computed once in a process."
     )
     return card.render(end, [limit, *_origin(report, LAZIES)], _by_panel(panels))

@@ -1,4 +1,4 @@
-"""What `cargo bench -- --json PATH` has written.
+"""Reads the output of `cargo bench -- --json PATH`.
 
 Whatever a chart asks for and the file does not have is an `Unusable` that names it.
 """
@@ -11,11 +11,11 @@ LIMIT = "limit"
 
 
 class Unusable(Exception):
-    """The input lacks something, or has something that nobody would draw."""
+    """The input lacks something, or has a value that cannot be drawn."""
 
 
 class Sample(NamedTuple):
-    """The median and what tells the noise; `text` is what the bench's table says."""
+    """The median and its noise; `text` is the entry in the bench's table."""
 
     first: float
     median: float

@@ -1,4 +1,4 @@
-"""The bench's table in GitHub's markdown, and whether a document has it."""
+"""Prints the bench's table in GitHub's markdown, and checks that a document contains it."""
 
 from .report import Unusable
 
@@ -10,7 +10,7 @@ def markdown(report):
 
 
 def check(report, path):
-    """The document has the header's table with these rows, whatever their padding, and tells the environment."""
+    """The document has the header's table with these rows, whatever their padding, and names the environment."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
     header, *rows = map(_line, report.rows())

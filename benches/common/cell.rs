@@ -1,4 +1,4 @@
-//! A once-cell behind one interface that adds nothing to what it does.
+//! A common trait for the cells of all crates, without overhead.
 //!
 //! Every method returns the cell's own future, unwrapped: its size and its polls are the cell's.
 
@@ -6,7 +6,7 @@ use std::future::Future;
 
 /// A once-cell, as far as synchronous users see it.
 pub(crate) trait Cell {
-    /// The name of its package, if it has one, or what else tells it from the others.
+    /// The name of its package, if it has one, or another unique name.
     const NAME: &'static str;
 
     type Of<T>;

@@ -1,4 +1,4 @@
-//! What a run depends on: the processor, the compiler, the packages and what they bring in.
+//! The environment of a run: the processor, the compiler, the packages and their dependencies.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,15 +18,15 @@ pub(crate) fn compiler() -> String {
     compiler.map_or("unknown compiler".to_owned(), |version| version.trim().to_owned())
 }
 
-/// The processor's name, where the system tells it in a file.
+/// The processor's name, if the system has it in a file.
 fn processor() -> Option<String> {
     let info = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = info.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// A package and all that it needs, as this build has resolved it: features that nobody here has
-/// asked for do not count.
+/// A package and its dependencies, as this build has resolved them: features that this build does not enable do not
+/// count.
 pub(crate) struct Resolved {
     pub(crate) version: String,
     /// The crates to compile, the package's own among them.

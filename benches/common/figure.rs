@@ -1,4 +1,4 @@
-//! A figure: who is measured, how, and which bar we have set ourselves.
+//! A figure: the crates that are measured, the measurement, and the bar for this crate.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use super::table::Unit;
 /// A crate, and how to get its figure.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    /// Whether it is somebody else's.
+    /// Whether it is a peer's.
     pub(crate) is_peer: bool,
     pub(crate) sample: Sample,
 }
 
 impl Contender {
-    /// What has the name of a package, which may be this one.
+    /// Creates a subject with the name of a package, which may be this one.
     pub(crate) fn package(name: &'static str, sample: Sample) -> Self {
         Self {
             name,
@@ -23,7 +23,7 @@ impl Contender {
         }
     }
 
-    /// Something else of ours.
+    /// Another subject of this crate.
     pub(crate) fn of_ours(name: &'static str, sample: Sample) -> Self {
         Self {
             name,
@@ -128,7 +128,7 @@ impl Measured {
         self.ours().ratios_to(peer).median()
     }
 
-    /// What the bar is about: our value, or a ratio.
+    /// Returns the number that the bar limits: the value of this crate, or a ratio.
     pub(crate) fn judged(&self) -> f64 {
         match self.figure.bar {
             Bar::Value(_) => self.ours().median(),
@@ -139,7 +139,7 @@ impl Measured {
         }
     }
 
-    /// What could not be told is not held against us.
+    /// A figure that could not be measured does not fail.
     pub(crate) fn is_met(&self) -> bool {
         let judged = self.judged();
         judged.is_nan() || judged <= self.figure.bar.at_most()

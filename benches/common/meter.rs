@@ -1,4 +1,4 @@
-//! What a stretch of code costs: time, and allocations.
+//! Measures the time and the allocations of a piece of code.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -16,7 +16,7 @@ thread_local! {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The system's allocator, counting what it hands out.
+/// The system's allocator, with a count of its allocations.
 struct Counting;
 
 fn count_allocation(size: usize) {
@@ -82,7 +82,7 @@ impl Cost {
         }
     }
 
-    /// How many parts there were.
+    /// Returns how many parts there were.
     pub(crate) fn parts(self) -> f64 {
         self.parts as f64
     }
@@ -96,7 +96,7 @@ impl Cost {
         self.allocations as f64
     }
 
-    /// What was allocated and not given back.
+    /// Returns the bytes that were allocated and not freed.
     pub(crate) fn bytes_kept(self) -> f64 {
         self.bytes as f64
     }

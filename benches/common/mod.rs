@@ -1,4 +1,4 @@
-//! What the benches share: what is measured, how, and how it is told.
+//! Shared parts of the benches: scenarios, measurement and reports.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 

@@ -39,7 +39,7 @@ impl Options {
                 figure => filter = figure.to_owned(),
             }
         }
-        // `cargo bench` says `--bench`; `cargo test` does not.
+        // `cargo bench` passes `--bench`; `cargo test` does not.
         let effort = effort.unwrap_or(if is_bench { Effort::FULL } else { Effort::ONCE });
         Some(Self { effort, json, filter })
     }

@@ -1,4 +1,4 @@
-//! The figures side by side, for people and for scripts.
+//! Reports of all figures: a table, and JSON for scripts.
 
 use super::figure::Measured;
 use super::rounds::Samples;
@@ -45,7 +45,7 @@ impl Report {
         row
     }
 
-    /// The same for a program, cell by cell, with what tells the noise.
+    /// Returns the figures as JSON, cell by cell, with the noise.
     pub(crate) fn json(&self) -> String {
         let versions = self.crates.iter().map(|(name, version)| {
             let version = version

@@ -1,4 +1,4 @@
-//! Noise: many short rounds in which every contender takes its turn, and medians over them.
+//! Sampling: many short rounds, in each of which every contender is sampled once, and medians over the rounds.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ impl Effort {
         rounds: 3,
         time: Duration::from_millis(250),
     };
-    /// To see that it runs, or for what is the same each time.
+    /// For a test run, or for figures that are the same each time.
     pub(crate) const ONCE: Self = Self {
         rounds: 1,
         time: Duration::ZERO,
@@ -36,7 +36,7 @@ pub(crate) fn sample(contenders: &[Sample], effort: Effort) -> Vec<Samples> {
     let mut samples = vec![Samples::default(); contenders.len()];
     let mut round = 0;
     while round < effort.rounds || start.elapsed() < effort.time {
-        // Nobody is always the first, in the caches that the pause has left.
+        // The order rotates, so that no subject always runs first after the pause.
         for turn in 0..contenders.len() {
             let contender = (round + turn) % contenders.len();
             samples[contender]

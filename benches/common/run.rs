@@ -1,4 +1,4 @@
-//! A bench that compares crates, from its command line to its exit code.
+//! Runs a bench that compares crates, from its command line to its exit code.
 
 use std::fs;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! What is measured, written once for every contender, and its limits: what cannot be left out.
+//! The measured scenarios, written once for every contender, and their limits: the operations that no implementation
+//! can avoid.
 
 use std::future::{Future, ready};
 use std::hint::black_box;
@@ -136,7 +137,7 @@ impl Crowd {
         waiters: 10_000,
     };
 
-    /// One cell, for what is counted.
+    /// Returns the numbers for a count: one cell with `waiters` waiters.
     pub(crate) const fn of_one_cell(waiters: usize) -> Self {
         Self { cells: 1, waiters }
     }
@@ -176,7 +177,7 @@ impl<G: Got> Got for Result<G, Failed> {
     }
 }
 
-/// For each cell a driver, who has begun to make the value and pends, and the waiters, who have not been polled yet.
+/// For each cell, a driver whose initializer is pending, and waiters that have not been polled.
 pub(crate) struct Meeting<F> {
     crowd: Crowd,
     tasks: Vec<(Arc<CountedTask>, Waker)>,
@@ -248,7 +249,7 @@ impl<F: Future<Output: Got>> Meeting<F> {
         })
     }
 
-    /// What one waiter takes: its future, and its share of what was allocated for all.
+    /// Returns the bytes of one waiter: its future, and its share of the allocations for all.
     pub(crate) fn bytes_each(mut self) -> f64 {
         let total = self.crowd.total();
         let cost = Cost::of(total, || {

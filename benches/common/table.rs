@@ -4,14 +4,14 @@ use super::rounds::Effort;
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Unit {
-    /// Told by the compiler, or counted: the same in every run.
+    /// Known to the compiler, or counted: the same in every run.
     Exact,
     /// Measured, and subject to noise.
     Nanoseconds,
 }
 
 impl Unit {
-    /// How long to measure what has this unit.
+    /// Returns how long to measure what has this unit.
     pub(crate) fn effort(self, effort: Effort) -> Effort {
         match self {
             Self::Exact => Effort::ONCE,
@@ -20,7 +20,7 @@ impl Unit {
     }
 }
 
-/// Three significant digits of what is measured, all of what is counted, and a tenth of a share.
+/// Three significant digits of a measurement, all digits of a count, and one decimal of a share.
 pub(crate) fn number(value: f64, unit: Unit) -> String {
     match unit {
         _ if value.is_nan() => "?".to_owned(),

@@ -1,4 +1,4 @@
-//! Tasks as an executor would hold them: a waker each, futures in their final place, initializers.
+//! Tasks as an executor holds them: each with a waker and a pinned future; and their initializers.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

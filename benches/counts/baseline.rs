@@ -1,4 +1,4 @@
-//! The counts of this crate that are committed, and what has changed since.
+//! The committed counts of this crate, and the comparison with the current ones.
 
 use std::fs;
 use std::path::PathBuf;

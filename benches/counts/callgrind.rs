@@ -1,4 +1,4 @@
-//! This program's phases under callgrind.
+//! Runs the phases of this program under callgrind.
 
 use std::fs;
 use std::io::ErrorKind;

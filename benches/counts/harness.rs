@@ -1,4 +1,4 @@
-//! What the harness adds to a count: the phases without a cell.
+//! The overhead of the harness: the phases without a cell.
 //!
 //! Each task polls an initializer of its own and registers nowhere. What remains is the loop, the poll of that
 //! initializer, the comparison of its output and, where a row says so, the task's box or the `async` block.

@@ -1,4 +1,4 @@
-//! The cell with the backend `Local`, beside the one with the default backend.
+//! The cell with the backend `Local`, next to the one with the default backend.
 
 use crate::common::cell::oncelot_cell;
 

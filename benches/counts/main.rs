@@ -1,7 +1,7 @@
-//! What each operation costs in instructions, bytes and allocations, for this crate and its peers.
+//! Counts the instructions, bytes and allocations of each operation, for this crate and its peers.
 //!
 //! `cargo bench --bench counts` runs this program again under callgrind, and prints a table for the cells and one for the
-//! lazies. A count does not depend on what else the machine does. So this crate's counts are compared with
+//! lazies. A count does not depend on the load of the machine. So this crate's counts are compared with
 //! `baseline-ARCH.txt`, and the run fails if one has grown by more than 2 %. Another version of the compiler can change
 //! them: `-- --update` rewrites the baseline.
 //!
@@ -11,10 +11,10 @@
 //! `Cost::of` calls every phase through `measured_work`, which is never inlined. Callgrind counts instructions only while
 //! that function is on the stack, and writes a dump each time it returns. The count is the dump's total divided by the
 //! number of operations. It includes the harness's loop, the wakers' `clone`, `wake` and `drop`, and the allocator where a
-//! crate calls it. It does not include what prepares the phase.
+//! crate calls it. It does not include the preparation of the phase.
 //!
-//! The column `harness` is the same phase without a cell: what of each count is the loop's. The loops of the lazies are
-//! those of the cells.
+//! The column `harness` is the same phase without a cell: the share of the loop in each count. The loops of the lazies
+//! are those of the cells.
 //!
 //! # How to read a phase
 //!
@@ -353,7 +353,7 @@ enum Mode {
     Phases,
 }
 
-/// Returns the mode and the filter, or `None` if the arguments are not as the usage says.
+/// Returns the mode and the filter, or `None` if the arguments do not match the usage.
 fn parse(arguments: impl IntoIterator<Item = String>) -> Option<(Mode, String)> {
     let mut is_bench = false;
     let mut mode = None;

@@ -78,7 +78,7 @@ impl<F: Future<Output: Got>> Crowd<F> {
         Cost::of(WAITERS, || self.poll_first())
     }
 
-    /// What another task does that wakes the waiters.
+    /// Wakes the waiters by the operation of another task.
     fn wake(mut self, wake: impl FnOnce()) -> Woken {
         self.poll_first();
         Woken {

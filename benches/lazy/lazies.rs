@@ -1,4 +1,4 @@
-//! The crates side by side, behind one interface that adds nothing to what they do.
+//! The lazies of all crates behind a common trait, without overhead.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -31,7 +31,7 @@ pub(crate) trait Lazy {
         F: Future<Output = u64> + 'a;
 }
 
-/// `$make => $argument` tells how the crate takes its future: some want the closure that makes it.
+/// `$make => $argument` is how the crate takes its future: some want the closure that makes it.
 macro_rules! lazy {
     (
         $marker:ident, $name:literal, $of:ty,
@@ -82,7 +82,7 @@ lazy!(
     lazy => lazy.try_get(),
     lazy => lazy.into_future()
 );
-// The handle is the future, and everybody who asks has one.
+// The handle is the future, and each caller has a clone.
 lazy!(
     FuturesUtil, "futures-util", Shared<F>,
     make => make().shared(),

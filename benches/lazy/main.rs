@@ -1,9 +1,9 @@
-//! `Lazy` and its peers side by side: size, time, allocations.
+//! Compares `Lazy` with its peers: size, time, allocations.
 //!
-//! `cargo bench --bench lazy` prints one table, which reads as the one of `--bench peers` does. What a lazy
-//! allocates counts as its size. A peer that is a handle to what it has allocated is asked through a clone.
+//! `cargo bench --bench lazy` prints one table, in the format of `--bench peers`. What a lazy allocates counts as its
+//! size. Peers that are handles (for example `Shared`) are cloned before each access.
 //!
-//! A static is computed once in a process, so that it has no figures for what comes before its value.
+//! A static is computed once in a process, so it has figures only for access to its value.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -59,7 +59,7 @@ fn figures() -> Vec<Figure> {
             AIM,
             all_lazies!(L => bytes_beyond_parts::<L, _, _>(pass)),
         ),
-        // A waiter stands in its own future. A peer that keeps it in an allocation instead has a smaller future.
+        // A waiter is stored in its own future. A peer that keeps it in an allocation instead has a smaller future.
         exact(
             "bytes of the future of `get`",
             Bar::Value(40.0),

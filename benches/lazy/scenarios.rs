@@ -1,4 +1,4 @@
-//! What is measured, written once for every crate.
+//! The measured scenarios, written once for every crate.
 
 use std::future::{Future, ready};
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use crate::common::scenarios::{Crowd, First, Got, Meeting, look, poll, poll_read
 use crate::common::tasks::{Gate, VALUE};
 use crate::lazies::Lazy;
 
-/// What a value and the future that `make` makes take when they are behind a lazy, less what both take alone.
+/// Returns the bytes of a lazy beyond those of its value and of the future that `make` makes.
 pub(crate) fn bytes_beyond_parts<L: Lazy, M, F>(make: M) -> f64
 where
     M: FnOnce() -> F,
@@ -75,7 +75,7 @@ pub(crate) fn wait_and_cancel<L: Lazy>(crowd: Crowd, first: First) -> Cost {
     meet::<L, _, _>(&lazies, crowd.waiters).wait_and_cancel(first)
 }
 
-/// What a waiter takes while it waits: its future, and its share of what was allocated for all.
+/// Returns the bytes of a waiter: its future, and its share of the allocations for all.
 pub(crate) fn bytes_of_waiter<L: Lazy>(waiters: usize) -> f64 {
     let gate = AtomicBool::new(false);
     let lazies = lazies::<L, _, _>(1, || Gate(&gate));

@@ -1,4 +1,4 @@
-//! A static with its value: one is computed once in a process, so that there is nothing else to measure.
+//! A static that has its value. It is computed once in a process, so only access can be measured.
 
 use std::future::ready;
 use std::hint::black_box;

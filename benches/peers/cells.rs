@@ -1,4 +1,4 @@
-//! The crates side by side, behind one interface.
+//! The cells of all crates behind a common trait.
 
 use std::future::Future;
 
@@ -28,8 +28,8 @@ macro_rules! cell {
     };
 }
 
-/// `$init => $argument` tells how the crate takes its initializer: most want a closure that makes
-/// the future, one wants the future.
+/// `$init => $argument` is how the crate takes its initializer: most want a closure that makes the future, one wants
+/// the future.
 macro_rules! async_cell {
     ($marker:ident, $name:literal, $($cell:ident)::+, $init:ident => $argument:expr) => {
         cell!($marker, $name, $($cell)::+);

@@ -1,12 +1,11 @@
-//! The cells of this crate and of its peers side by side: size, time, allocations.
+//! Compares the cells of this crate and of its peers: size, time, allocations.
 //!
-//! `cargo bench --bench peers` measures every figure for every crate in one process and prints one
-//! table. A crate's number is the median of its samples. A ratio is the median of the rounds' ratios;
-//! in a round, every crate takes a sample in its turn. Nanoseconds differ from processor to processor
-//! and from run to run; ratios should not, and what is counted must not: the run fails if a count is over
-//! its bar.
+//! `cargo bench --bench peers` measures every figure for every crate in one process and prints one table. A crate's
+//! number is the median of its samples. A ratio is the median of the rounds' ratios; in each round, every crate is
+//! sampled once. Nanoseconds differ from processor to processor and from run to run; ratios should not. Counts must
+//! not: the run fails if a count is over its bar.
 //!
-//! The limit is the cost, in the same rounds, of what nobody can leave out.
+//! The limit is the cost, in the same rounds, of what no implementation can avoid.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -170,7 +169,7 @@ fn failing_shared_tasks(count: usize) -> Cost {
     run_failing_tasks(count, || cell.get_or_try_init_shared(PendThenFail::default))
 }
 
-/// Not a number if that cannot be told.
+/// NaN if that cannot be measured.
 fn crates_brought_in(package: &str) -> f64 {
     Resolved::from_name(package).map_or(f64::NAN, |resolved| resolved.crates as f64)
 }

@@ -5,7 +5,7 @@
 //! | 1 exclusion | the state changes under the mutex only: from UNINIT to INITIALIZING in `try_claim`, from there by the holder of the claim |
 //! | 2 publication, 3 succession | the thread that unlocks the mutex happens before the thread that locks it next |
 //! | 4 pinning | a waiter is the number of an entry, so the backend has no pointer to it, and it may be moved or leaked |
-//! | 5 no lost wakeup | `poll_wait` looks at the state and registers under one lock; `settle` changes the state and removes the waiters under one lock |
+//! | 5 no lost wakeup | `poll_wait` reads the state and registers under one lock; `settle` changes the state and removes the waiters under one lock |
 //! | 6 no user code under a lock | wakers are cloned before the mutex is locked, and woken and dropped after it is unlocked; `wake_all` wakes every waiter before a panic propagates |
 //! | 7 nothing is left behind | `cancel` removes the entry, and its waker is dropped |
 //! | 8 cheap failures | a failure walks over the passive waiters, but neither wakes nor clones them |
@@ -75,7 +75,7 @@ impl Locked {
     }
 }
 
-// SAFETY: rules 1 to 4 are kept as the table above says.
+// SAFETY: the table above states how rules 1 to 4 are kept.
 unsafe impl Backend for Locked {
     const UNINIT: Self = Self::starting_as(State::Uninit);
     const READY: Self = Self::starting_as(State::Ready);

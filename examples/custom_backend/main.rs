@@ -1,4 +1,4 @@
-//! A backend of one's own: a cell whose state and waiters are behind a mutex.
+//! A custom backend: a cell whose state and waiters are behind a mutex.
 //!
 //! ```sh
 //! cargo run --example custom_backend
@@ -8,7 +8,7 @@
 //! A backend decides how the state of a cell is represented, how its waiters are kept, and what excludes threads, cores and
 //! interrupts from each other. Write one to use the lock of an operating system, for example, or to wake waiters in another
 //! order. `locked.rs` is a complete one, written for clarity. The first command uses it in a static cell. The second one runs
-//! the conformance suite of the feature `testing` on it, which is how to check a backend of your own: one line.
+//! the conformance suite of the feature `testing` on it. One line does the same for your own backend.
 
 mod locked;
 

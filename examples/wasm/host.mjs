@@ -1,4 +1,4 @@
-// Runs the module whose path is given. Fails if it fails, and if nothing is left to happen before it has succeeded.
+// Runs the module whose path is given. Fails if the module fails, or if no event is left before it has succeeded.
 import { readFileSync } from "node:fs";
 
 let hasSucceeded = false;
@@ -23,7 +23,7 @@ const host = {
 
 process.on("exit", (status) => {
   if (status === 0 && !hasSucceeded) {
-    console.error("nothing is left to happen, and somebody is still asleep");
+    console.error("no event is left, and a task is still asleep");
     process.exitCode = 1;
   }
 });

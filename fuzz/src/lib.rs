@@ -1,4 +1,4 @@
-//! Programs made of bytes, run on what ships and on a model of it at the same time.
+//! Fuzz targets: a program decoded from bytes runs on the shipped code and on a model of it.
 //!
 //! | target | what ships | model |
 //! |---|---|---|
@@ -6,12 +6,12 @@
 //! | [`schedule`] | `OnceCell`, on each backend | [`model`] |
 //! | [`lazy`] | `Lazy`, on each backend, and `StaticLazy` | [`model`] |
 //!
-//! A [`program`] is a sequence of operations. A [`stage`] plays it: with a [`real`] subject, or with a model of one.
-//! Both note every event in which code of the subject's user runs, and every result; the two records must be equal.
-//! That code may run further operations, or panic, as the program says.
+//! A [`program`] is a sequence of operations. A [`stage`] runs it on a [`real`] subject, or on a model of one. Both
+//! record every call into user code, and every result, and the two records must be equal. User code may run further
+//! operations, or panic, as the program says.
 //!
-//! The programs that are kept, in `corpus` and `regressions`, say something else when the decoding changes. Each of
-//! the latter once found a defect, which its name tells.
+//! The programs in `corpus` and `regressions` change their meaning when the decoding changes. Each program in
+//! `regressions` once found a defect, after which the file is named.
 
 use std::{
     panic::{catch_unwind, resume_unwind},
@@ -40,7 +40,7 @@ mod shipped_local_list;
 #[allow(dead_code, unused_imports, reason = "the crate uses more of it")]
 mod sync;
 
-/// Plays the program that `data` tells on a `OnceCell`.
+/// Runs the program that `data` encodes on a `OnceCell`.
 ///
 /// # Panics
 ///
@@ -49,7 +49,7 @@ pub fn schedule(data: &[u8]) {
     play(Program::of_cells(data));
 }
 
-/// Plays the program that `data` tells on a `Lazy` or a `StaticLazy`.
+/// Runs the program that `data` encodes on a `Lazy` or a `StaticLazy`.
 ///
 /// # Panics
 ///
@@ -65,7 +65,7 @@ fn play(program: Program) {
     }
 }
 
-/// Runs one target on files, or on all files of folders, and tells how many there were.
+/// Runs one target on files, or on all files of folders, and returns the number of files.
 ///
 /// # Panics
 ///
@@ -89,7 +89,7 @@ pub fn replay(target: fn(&[u8]), path: &Path) -> usize {
     }
 }
 
-/// What a target does when it is not built for fuzzing: it replays the paths that it is given.
+/// Replays the paths in the arguments, if a target is not built for fuzzing.
 pub fn replay_arguments(target: fn(&[u8])) {
     for path in std::env::args_os().skip(1) {
         let files = replay(target, path.as_ref());

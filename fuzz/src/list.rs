@@ -25,7 +25,7 @@ enum Op {
     Unlink { node: usize },
     /// Replaces the payload of a node that is there.
     Replace { node: usize },
-    /// Takes out the nodes of the first lane up to one of them, and no more than there is room for.
+    /// Pops the nodes of the first lane up to one of them, at most as many as there is room for.
     Pop { end: usize, room: usize },
     /// Gives the list away and takes it back, as a lock does. Nothing is done to a list that no lock takes.
     PassOn,
@@ -45,7 +45,7 @@ struct Model {
     passive: VecDeque<Entry>,
 }
 
-/// A list that ships. The callers keep what it asks for.
+/// A shipped list. The callers keep its safety requirements.
 trait List {
     type Node;
 
@@ -56,7 +56,7 @@ trait List {
     fn push(&mut self, node: Pin<&Self::Node>, kind: WaiterKind, entry: Entry);
     fn unlink(&mut self, node: Pin<&Self::Node>) -> Entry;
     fn replace(&mut self, node: Pin<&Self::Node>, entry: Entry) -> Entry;
-    /// Takes nodes from the front, up to `end`, and no more than there is room for.
+    /// Pops nodes from the front, up to `end`, at most as many as there is room for.
     fn pop(&mut self, end: &Self::Node, room: usize) -> Vec<Entry>;
     fn pass_on(&mut self);
     fn compare(&self, first: Option<&Self::Node>);

@@ -1,7 +1,6 @@
-//! The reference: what a subject does, said without pointers, atomics or guards.
+//! The reference model of a subject, without pointers, atomics or guards.
 //!
-//! A panic of the user's code is an `Err` here. What is done on its way, which destructors do in reality, is said in
-//! [`Model::unwind`].
+//! A panic of user code is an `Err` here. [`Model::unwind`] does what destructors do while a thread unwinds.
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,7 +29,7 @@ pub(crate) struct Model<'p> {
     /// There is one if and only if the state is READY.
     value: Cell<Option<Id>>,
     waiters: Waiters,
-    /// The initializers that are being called or polled, outermost first: whose waker they have.
+    /// The initializers that are being called or polled, outermost first, with the wakers that they were polled with.
     frames: RefCell<Vec<Waker>>,
     kept: Cell<Option<Waker>>,
     slots: Cell<[Id; SLOTS]>,
@@ -100,8 +99,7 @@ impl<'p> Model<'p> {
         stage::run(self, event)
     }
 
-    /// What destructors do while `thrown` is on its way. The user's code does not panic then, or its panics are
-    /// swallowed.
+    /// Runs the destructors while `thrown` unwinds. The user's code does not panic then, or its panics are swallowed.
     fn unwind(&self, thrown: Thrown, destructors: impl FnOnce() -> Result) -> Thrown {
         self.unwinding.set(self.unwinding.get() + 1);
         destructors().expect("a second panic aborts");
@@ -186,7 +184,7 @@ impl<'p> Model<'p> {
         self.wait_until(id, WaiterKind::Claimant, task, || self.acquire())
     }
 
-    /// Ends the waiting of a future that has what it waited for.
+    /// Ends the wait of a future whose event has happened.
     fn end_waiting(&self, id: Id, acquired: &Acquired) -> Result {
         self.set_progress(id, Progress::Done);
         self.cancel(id).map_err(|thrown| {
@@ -207,7 +205,7 @@ impl<'p> Model<'p> {
         result
     }
 
-    /// What an initializer does in a poll: `None` while it is pending, an `Err` within if it failed.
+    /// Polls an initializer: returns `None` while it is pending, and an inner `Err` if it failed.
     fn poll_initializer(&self, id: Id, waker: Waker) -> Result<Option<std::result::Result<Id, Id>>> {
         let step = self.stage.step();
         self.run(Event::Polled(id))?;
@@ -352,7 +350,7 @@ impl Player for Model<'_> {
         done(dropped)
     }
 
-    /// Whoever waits still does.
+    /// The waiters keep waiting.
     fn leak(&self, _slot: usize) {}
 
     fn put(&self, insert: bool) -> Option<Outcome> {

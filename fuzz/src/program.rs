@@ -1,4 +1,4 @@
-//! What bytes tell a stage to do.
+//! Decodes bytes into a program for a stage.
 
 use arbitrary::{Result, Unstructured};
 
@@ -31,7 +31,7 @@ pub(crate) enum Subject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Intrusive,
-    /// Not decoded: what is played on `Intrusive` is played on this one as well.
+    /// Not decoded: each program for `Intrusive` also runs on this backend.
     Local,
     AtomicWaker,
     EventListener,
@@ -68,10 +68,10 @@ pub(crate) enum Kind {
     Wait,
 }
 
-/// What an initializer does beside being polled.
+/// The actions of an initializer outside its polls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// When the closure is called that makes it.
+    /// When its closure is called.
     pub(crate) on_call: Action,
     /// When it is dropped, or its closure is, without being called.
     pub(crate) on_drop: Action,
@@ -90,7 +90,7 @@ pub(crate) struct Step {
 pub(crate) enum Use {
     Nothing,
     Keep,
-    /// As who wants to be polled again at once.
+    /// Wakes its own task, to be polled again.
     Wake,
 }
 
@@ -161,7 +161,7 @@ impl Program {
         )
     }
 
-    /// The same on `Local`, if this one is on `Intrusive` and its subject is not a static.
+    /// Returns the same program on `Local`, if this one is on `Intrusive` and its subject is not a static.
     pub(crate) fn on_local(self) -> Option<Self> {
         let is_for_local = self.backend == Backend::Intrusive && self.subject != Subject::StaticLazy;
         is_for_local.then_some(Self {
@@ -242,7 +242,7 @@ impl Kind {
 }
 
 impl Plan {
-    /// Of an initializer that does no more than it must.
+    /// No actions.
     pub(crate) const PLAIN: Self = Self {
         on_call: Action::NONE,
         on_drop: Action::NONE,
@@ -262,7 +262,7 @@ impl Plan {
 }
 
 impl Step {
-    /// Of an initializer that goes on.
+    /// The step of an initializer that stays pending.
     pub(crate) const PENDING: Self = Self {
         action: Action::NONE,
         waker: Use::Nothing,

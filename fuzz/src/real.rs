@@ -1,4 +1,4 @@
-//! The real subjects, and the user's code that they run.
+//! The real subjects, and the user code that they call.
 
 use std::{
     any::Any,
@@ -38,7 +38,7 @@ trait Subject: Sized + 'static {
     fn with_value(stage: &Stage<'_>) -> Option<Self>;
     fn future(&'static self, kind: Kind, id: Id, stage: &Stage<'_>) -> NonNull<dyn Driven>;
     fn put(&self, insert: bool, stage: &Stage<'_>) -> Option<Outcome>;
-    /// What is left after `Renew` and `RenewWithValue`.
+    /// Runs the operations of `Alone` other than `Renew` and `RenewWithValue`.
     fn alone(&mut self, deed: Alone, stage: &Stage<'_>) -> Option<Outcome>;
     fn look(&self) -> Option<Id>;
 }
@@ -75,7 +75,7 @@ fn drive<F: Future + 'static>(future: F, outcome: fn(F::Output) -> Outcome) -> N
 
 impl<F: Future> Driven for Driver<F> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        // SAFETY: the future stays on the heap until it is dropped there, or until nobody knows it any more.
+        // SAFETY: the future stays on the heap until it is dropped there, or until nothing refers to it any more.
         let future = unsafe { Pin::new_unchecked(&mut *self.future) };
         future.poll(cx).map(self.outcome)
     }
@@ -91,7 +91,7 @@ thread_local! {
     static CURRENT: Cell<Option<NonNull<dyn Player>>> = const { Cell::new(None) };
     /// The waker that an initializer has kept.
     static KEPT: RefCell<Option<std::task::Waker>> = const { RefCell::new(None) };
-    /// How many calls of a subject are going on, whose panics are caught.
+    /// The number of calls of a subject in progress, whose panics are caught.
     static GUARDED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -148,7 +148,7 @@ fn current<R>(look: impl FnOnce(&Stage<'_>) -> R) -> R {
     look(unsafe { player.as_ref() }.stage())
 }
 
-/// Calls the subject, and catches what it panics with.
+/// Calls the subject, and catches its panic.
 fn guarded(call: impl FnOnce() -> Outcome) -> Outcome {
     GUARDED.set(GUARDED.get() + 1);
     let result = catch_unwind(AssertUnwindSafe(call));
@@ -226,7 +226,7 @@ impl<S: Subject> Player for Real<'_, S> {
     fn poll(&self, slot: usize, task: u8) -> Outcome {
         let mut future = self.futures.get()[slot].expect("there is a future in the slot");
         let handle = Handle::new(task);
-        // SAFETY: nobody else uses the future, as its slot is busy.
+        // SAFETY: no other code uses the future, as its slot is busy.
         let future = unsafe { future.as_mut() };
         guarded(|| match future.poll(&mut Context::from_waker(handle.waker())) {
             Poll::Ready(outcome) => outcome,
@@ -238,7 +238,7 @@ impl<S: Subject> Player for Real<'_, S> {
         let future = self
             .put_future(slot, None)
             .expect("there is a future in the slot");
-        // SAFETY: it came from a box, and is nobody else's.
+        // SAFETY: it came from a box, and has no other owner.
         let mut future = unsafe { Box::from_raw(future.as_ptr()) };
         guarded(move || {
             // SAFETY: it is freed now.
@@ -277,7 +277,7 @@ impl<S: Subject> Player for Real<'_, S> {
     fn alone(&self, deed: Alone) -> Option<Outcome> {
         let mut has_it = true;
         let outcome = guarded(|| {
-            // SAFETY: nobody else uses the subject: there are no futures but those that are not used any more.
+            // SAFETY: no other code uses the subject: only futures that are not used any more are left.
             let subject = unsafe { &mut *self.subject.as_ptr() };
             let outcome = match deed {
                 Alone::Renew => {
@@ -310,11 +310,11 @@ impl<S> Drop for Real<'_, S> {
             // What is left may be broken.
             return;
         }
-        // SAFETY: it came from a box, and nobody uses it any more.
+        // SAFETY: it came from a box, and is not used any more.
         drop(unsafe { Box::from_raw(self.subject.as_ptr()) });
         for leaked in self.leaked.take() {
-            // SAFETY: it came from a box. The future in it is not dropped, and nobody has known it since the subject
-            // is gone.
+            // SAFETY: it came from a box. The future in it is not dropped, and nothing refers to it after the subject
+            // is dropped.
             drop(unsafe { Box::from_raw(leaked.as_ptr()) });
         }
     }

@@ -1,4 +1,4 @@
-//! Where a program is played, and the record of it.
+//! Runs a program, and records its events.
 
 use std::cell::{Cell, RefCell};
 
@@ -11,7 +11,7 @@ use crate::{
 /// The name of an initializer, or of a value: each kind counts from zero.
 pub(crate) type Id = u32;
 
-/// What happens while a subject is at work: it runs code of its user, or an operation ends.
+/// An event of a subject: it calls user code, or an operation ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Cloned(u8),
@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
     Pending,
     Value(Id),
     Failed(Id),
-    /// What `insert` finds, and what it gives back.
+    /// What `insert` finds, and the value that it returns.
     Occupied(Id, Id),
     AlreadyInitialized(Id),
     Initializing(Id),
@@ -52,7 +52,7 @@ pub(crate) enum Outcome {
 /// What a panic is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Thrown {
-    /// One of those that the program told.
+    /// One of those that the program sets.
     Planned(u32),
     Deadlock,
     PolledAfterCompletion,
@@ -63,7 +63,7 @@ pub(crate) enum Thrown {
 /// What plays a program: a real subject, or a model.
 pub(crate) trait Player {
     fn stage(&self) -> &Stage<'_>;
-    /// Whether a panic is on its way.
+    /// Returns whether a panic is on its way.
     fn is_unwinding(&self) -> bool;
 
     fn create(&self, slot: usize, kind: Kind, id: Id) -> Outcome;
@@ -108,7 +108,7 @@ enum Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Restraint {
     Free,
-    /// Initializers panic; there is nobody to play with.
+    /// Initializers panic; there is no program to run.
     Alone,
     Quiet,
 }
@@ -140,7 +140,7 @@ impl<'p> Stage<'p> {
         plans.len() as Id - 1
     }
 
-    /// Of the future of a lazy.
+    /// Returns a new id for the future of a lazy.
     pub(crate) fn new_computation(&self) -> Id {
         self.new_initializer(self.program.plan)
     }
@@ -157,7 +157,7 @@ impl<'p> Stage<'p> {
         self.record.borrow_mut().push(event);
     }
 
-    /// What the user's code does now that it is run.
+    /// Returns the action of the user code that now runs.
     fn action(&self, event: &Event) -> Action {
         let plan = |id: Id| self.plans.borrow()[id as usize];
         let (action, is_initializer) = match *event {
@@ -355,7 +355,7 @@ fn ending() -> impl Iterator<Item = Op> {
         .chain([Op::UseKept { deed: Deed::Drop }, Op::Alone { deed: Alone::Renew }])
 }
 
-/// Has both players do the same, and tells how long their records are after that.
+/// Runs the same operation on both, and returns the lengths of their records afterwards.
 fn compare_one(real: &dyn Player, model: &dyn Player, from: usize, play: impl Fn(&dyn Player)) -> usize {
     for player in [real, model] {
         play(player);

@@ -1,4 +1,4 @@
-//! Every program that is kept is played.
+//! Replays the programs of `corpus` and `regressions`.
 
 use std::path::Path;
 

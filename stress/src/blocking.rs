@@ -1,4 +1,4 @@
-//! A thread that does at random what can be done to a cell, and blocks.
+//! A thread that performs random blocking operations on a cell.
 
 use std::{thread, time::Duration};
 
@@ -70,7 +70,7 @@ impl<B: Stressed> Client<B> {
         }
     }
 
-    /// Whether there is a value then.
+    /// Returns whether there is a value then.
     fn initialize_here(&mut self, number: usize, ending: Ending) -> bool {
         self.note(Deed::Initializing);
         let random = self.random.split();

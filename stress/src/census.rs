@@ -1,4 +1,4 @@
-//! What there is of a generation, counted as it comes and goes.
+//! Drop counters for everything that a generation creates.
 
 use std::{
     fmt,
@@ -32,14 +32,14 @@ impl Census {
         }
     }
 
-    /// Whether all that were born are gone; fails if more are gone.
+    /// Returns whether all that were born are gone; fails if more are gone.
     pub(crate) fn is_over(&self) -> bool {
         [Kind::Value, Kind::Error, Kind::Initializer]
             .into_iter()
             .all(|kind| {
                 let gone = self.gone[kind as usize].load(Relaxed);
                 let born = self.born[kind as usize].load(Relaxed);
-                assert!(gone <= born, "{kind:?}: {born} were made, {gone} dropped");
+                assert!(gone <= born, "{kind:?}: {born} were created, {gone} were dropped");
                 gone == born
             })
     }

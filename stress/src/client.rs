@@ -1,4 +1,4 @@
-//! A task that does at random what can be done to a cell.
+//! A task that performs random operations on a cell.
 
 use std::{pin::pin, sync::Arc};
 
@@ -194,7 +194,7 @@ impl<B: Stressed> Visit<'_, B> {
         self.look_at_lazies(u64::MAX).await;
     }
 
-    /// Whether there is a value then.
+    /// Returns whether there is a value then.
     async fn initialize(&mut self, ending: Ending) -> bool {
         self.client.note(Deed::Initializing);
         let init = initialize(self.generation.clone(), self.number, self.random.split(), ending);
@@ -248,8 +248,8 @@ impl<B: Stressed> Visit<'_, B> {
         }
     }
 
-    /// Starts to wait, and does something else with the same cell before it goes on, or gives up: it may be woken,
-    /// and not polled, while others need the cell.
+    /// Starts to wait, and uses the same cell in another way before it continues or is dropped: it may be woken and
+    /// not polled while others need the cell.
     async fn hold_an_insertion(&mut self) {
         self.client.note(Deed::HoldingAnInsertion);
         let generation = self.generation.clone();
@@ -268,7 +268,8 @@ impl<B: Stressed> Visit<'_, B> {
         }
     }
 
-    /// Has the initializer run by some runtime, and gives up waiting for it after so many polls.
+    /// Spawns the initializer on a random runtime, and drops the future that waits for it after a random number of
+    /// polls.
     async fn initialize_as_a_task(&mut self, times: u64) {
         let times = times * self.random.below(20);
         let has_tokio = self.stays && Handle::try_current().is_ok();

@@ -18,7 +18,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Wakes whoever asks, in any order; some of them again when they have long gone on.
+    /// Wakes the registered tasks in any order, and some of them again much later.
     pub(crate) fn run(&self) -> ! {
         let mut random = Random::new(0);
         let mut late: Vec<Waker> = Vec::new();
@@ -38,16 +38,22 @@ impl Clock {
         }
     }
 
-    /// All that are there, when there are some.
+    /// Waits until there are wakers, and takes all of them.
     fn handed_in(&self) -> Vec<Waker> {
-        let mut wakers = self.wakers.lock().expect("nobody panics with it");
+        let mut wakers = self
+            .wakers
+            .lock()
+            .expect("no thread panics while it holds the lock");
         while wakers.is_empty() {
-            wakers = self.rings.wait(wakers).expect("nobody panics with it");
+            wakers = self
+                .rings
+                .wait(wakers)
+                .expect("no thread panics while it holds the lock");
         }
         mem::take(&mut *wakers)
     }
 
-    /// Sleeps until the clock wakes the task, or somebody else.
+    /// Sleeps until the clock wakes the task, or another waker does.
     pub(crate) async fn nap(&self) {
         let mut is_asleep = false;
         poll_fn(|cx| {
@@ -55,7 +61,11 @@ impl Clock {
                 return Poll::Ready(());
             }
             is_asleep = true;
-            (self.wakers.lock().expect("nobody panics with it")).push(cx.waker().clone());
+            (self
+                .wakers
+                .lock()
+                .expect("no thread panics while it holds the lock"))
+            .push(cx.waker().clone());
             self.rings.notify_one();
             Poll::Pending
         })

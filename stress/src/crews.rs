@@ -1,4 +1,4 @@
-//! 64 threads to run jobs.
+//! The executors: 64 threads that run jobs.
 
 use std::{
     collections::VecDeque,
@@ -37,7 +37,7 @@ pub(crate) struct Crews {
     blocking: Arc<Pool<Work>>,
 }
 
-/// Tells smol and async-std how many threads they have.
+/// Sets the number of threads of smol and async-std.
 ///
 /// # Safety
 ///
@@ -50,7 +50,7 @@ pub(crate) unsafe fn size_global_executors() {
 }
 
 impl Crews {
-    /// For the rest of the process.
+    /// Starts the threads, which run until the process ends.
     pub(crate) fn start() -> &'static Self {
         let crews = Self {
             tokio: (Builder::new_multi_thread().worker_threads(TOKIO).build()).expect("tokio starts"),
@@ -64,7 +64,7 @@ impl Crews {
         crews
     }
 
-    /// Runs a job as a task of some executor, which lets all its tasks go on.
+    /// Runs a job as a task of a random executor, which keeps polling all its tasks.
     pub(crate) fn run_on_an_executor(&self, job: Job, random: &mut Random) {
         const TASKS: usize = TOKIO + CURRENT_THREADS + SMOL + ASYNC_STD;
         let mut thread = random.below(TASKS as u64) as usize;
@@ -139,21 +139,36 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     fn push(&self, next: T) {
-        (self.queue.lock().expect("nobody panics with it")).push_back(next);
+        (self
+            .queue
+            .lock()
+            .expect("no thread panics while it holds the lock"))
+        .push_back(next);
         self.comes.notify_one();
     }
 
     fn pop(&self) -> T {
-        let mut queue = self.queue.lock().expect("nobody panics with it");
+        let mut queue = self
+            .queue
+            .lock()
+            .expect("no thread panics while it holds the lock");
         loop {
             match queue.pop_front() {
                 Some(next) => return next,
-                None => queue = self.comes.wait(queue).expect("nobody panics with it"),
+                None => {
+                    queue = self
+                        .comes
+                        .wait(queue)
+                        .expect("no thread panics while it holds the lock")
+                }
             }
         }
     }
 
     fn len(&self) -> usize {
-        self.queue.lock().expect("nobody panics with it").len()
+        self.queue
+            .lock()
+            .expect("no thread panics while it holds the lock")
+            .len()
     }
 }

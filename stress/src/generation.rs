@@ -1,4 +1,4 @@
-//! Cells that are used up by many, from the making to the last drop.
+//! A generation: some cells and their clients, from creation to the last drop.
 
 use std::{
     any::type_name,
@@ -97,7 +97,7 @@ impl<B: Stressed> Generation<B> {
         self.crews
     }
 
-    /// One of the cells, in which a task of its own can initialize.
+    /// Returns one of the cells, whose handle can spawn an initializer.
     pub(crate) fn cell(&self, number: usize) -> &Arc<Cell<B>> {
         &self.cells[number].0
     }
@@ -111,7 +111,7 @@ impl<B: Stressed> Generation<B> {
         for index in 0..self.clients.deeds.len() {
             TOTALS.clients.add();
             let client = Client::new(self.clone(), index, random.split());
-            // The first ones see to it that there is a value in each cell: nobody else's thread stops them.
+            // The first clients fill each cell: no other client's thread blocks them.
             match random.below(8) {
                 0 if index >= CELLS => self.crews.run_blocking(Box::new(move || blocking::run(client))),
                 1 if index >= CELLS => self.crews.run_on_a_thread(Box::pin(client::run(client, true))),
@@ -129,9 +129,13 @@ impl<B: Stressed> Generation<B> {
 
     /// Waits for all clients, and sees that all have done what they should.
     fn end(&self) {
-        let left = self.clients.left.lock().expect("nobody panics with it");
+        let left = self
+            .clients
+            .left
+            .lock()
+            .expect("no thread panics while it holds the lock");
         let waited = (self.clients.all_gone).wait_timeout_while(left, PATIENCE, |left| *left > 0);
-        let (left, timeout) = waited.expect("nobody panics with it");
+        let (left, timeout) = waited.expect("no thread panics while it holds the lock");
         drop(left);
         if timeout.timed_out() {
             give_up(&format_args!("{self:#?}"));
@@ -154,7 +158,11 @@ impl<B: Stressed> Generation<B> {
     /// A client has ended.
     pub(crate) fn leave(&self, index: usize) {
         self.note(index, Deed::Nothing);
-        let mut left = self.clients.left.lock().expect("nobody panics with it");
+        let mut left = self
+            .clients
+            .left
+            .lock()
+            .expect("no thread panics while it holds the lock");
         *left -= 1;
         if *left == 0 {
             self.clients.all_gone.notify_one();

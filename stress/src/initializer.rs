@@ -1,4 +1,4 @@
-//! What makes values, or fails to.
+//! Initializers that succeed, fail, panic, or are cancelled.
 
 use std::{any::Any, panic::resume_unwind, pin::Pin, sync::Arc, thread};
 
@@ -13,7 +13,7 @@ use crate::{
     totals::TOTALS,
 };
 
-/// What the panic of a poisoned lazy says.
+/// A part of the panic message of a poisoned lazy.
 pub(crate) const POISONED: &str = "is poisoned: its future panicked";
 
 /// Why there is no value.
@@ -28,7 +28,7 @@ pub(crate) struct Failed {
 pub(crate) struct PlannedPanic;
 
 impl PlannedPanic {
-    /// Whether this is one, or tells of one that was before.
+    /// Returns whether the payload is a planned panic, or reports that one has poisoned a static.
     pub(crate) fn is_in(payload: &(dyn Any + Send)) -> bool {
         let message = payload.downcast_ref::<&str>();
         payload.is::<Self>() || message.is_some_and(|message| message.contains(POISONED))
@@ -105,7 +105,7 @@ pub(crate) async fn initialize<B: Stressed>(
     ending.happen(site)
 }
 
-/// Apart from `initialize`, whose type contains itself otherwise.
+/// A function of its own, as the type of `initialize` would otherwise contain itself.
 fn boxed<B: Stressed>(
     generation: &Arc<Generation<B>>,
     number: usize,
@@ -127,7 +127,7 @@ pub(crate) fn initialize_here(site: &Arc<Site>, mut random: Random, ending: Endi
     ending.happen(site)
 }
 
-/// What computes the value of a lazy, with pauses.
+/// Computes the value of a lazy, with pauses.
 pub(crate) async fn compute(
     site: Arc<Site>,
     clock: &'static Clock,

@@ -1,4 +1,4 @@
-//! More threads than cores, on several runtimes at once, in each other's way on the same cells.
+//! Stress test: more threads than cores, on several runtimes, contend for the same cells.
 //!
 //! ```text
 //! cargo run --release -- --seconds 60 --seed 1
@@ -6,18 +6,18 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | [`generation`] | some cells with one backend, a `Lazy`, perhaps a `StaticLazy`, and the clients that use them up |
-//! | [`client`], [`blocking`] | a task, or a thread, that does at random what can be done to a cell |
-//! | [`initializer`] | makes a value, fails, panics, or is cancelled on its way |
+//! | [`generation`] | some cells with one backend, a `Lazy`, perhaps a `StaticLazy`, and their clients |
+//! | [`client`], [`blocking`] | a task, or a thread, that performs random operations on a cell |
+//! | [`initializer`] | an initializer that returns a value, fails, panics, or is cancelled |
 //! | [`crews`] | 64 threads, of five executors and two pools |
-//! | [`clock`] | a thread that wakes tasks after a while, in any order, and when it is not asked to |
-//! | [`site`] | what has to hold around one cell |
-//! | [`census`] | what was made has to go, once |
+//! | [`clock`] | a thread that wakes tasks after a while, in any order, and spuriously |
+//! | [`site`] | the invariants of one cell |
+//! | [`census`] | the drop counters: everything that was created is dropped once |
 //!
-//! Three directors, one for each backend, play one generation after the other until the time is up. The seed chooses
-//! what everybody does; the machine chooses when. What goes wrong ends the process: by a message, by a generation
-//! that does not end, or by what a sanitizer sees. For that one's sake, nothing of ours orders an initializer before
-//! those that use its value: what is counted is counted with Relaxed.
+//! Three directors, one for each backend, run one generation after another until the time is up. The seed determines
+//! what each task does; the machine determines when. A failure ends the process: by a message, by a generation that
+//! does not end, or by the report of a sanitizer. So that a sanitizer can see a race, only the cell orders an
+//! initializer before the users of its value: all counters are Relaxed.
 
 mod args;
 mod blocking;
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Planned panics do not come by here, but for those of poisoned lazies.
+/// Planned panics do not reach the hook, except those of poisoned lazies.
 fn abort_on_unplanned_panics() {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

@@ -1,4 +1,4 @@
-//! Ways to go on with a future, and to stop.
+//! Futures that poll another one, and that stop or migrate.
 
 use std::{
     any::Any,
@@ -40,7 +40,7 @@ pub(crate) async fn catch_planned<F: Future>(future: F) -> Option<F::Output> {
     planned(AssertUnwindSafe(future).catch_unwind().await)
 }
 
-/// The same of a closure.
+/// Catches a planned panic of a closure.
 pub(crate) fn catch_planned_here<R>(call: impl FnOnce() -> R) -> Option<R> {
     planned(catch_unwind(AssertUnwindSafe(call)))
 }
@@ -53,7 +53,7 @@ fn planned<R>(result: Result<R, Box<dyn Any + Send>>) -> Option<R> {
     }
 }
 
-/// A job that moves from executor to executor in the middle of whatever it waits for.
+/// A job that migrates from executor to executor while it waits.
 pub(crate) struct Nomad {
     job: Option<Job>,
     random: Random,

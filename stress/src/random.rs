@@ -25,7 +25,7 @@ impl Random {
         self.below(n) == 0
     }
 
-    /// Another one, for somebody else.
+    /// Returns a new generator, for another task.
     pub(crate) fn split(&mut self) -> Self {
         Self(self.next())
     }

@@ -1,4 +1,4 @@
-//! What is around one cell, and what has to hold of it.
+//! One cell with its data, and the invariants that are checked.
 
 use std::{
     cell::UnsafeCell,
@@ -25,8 +25,8 @@ pub(crate) struct Value {
 /// Where the initializers of one cell work.
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// How many steps initializers have made. Nothing but the cell keeps them from racing with each other, and with
-    /// those who have seen the value.
+    /// The number of steps of the initializers. Only the cell keeps them from racing with each other, and with the
+    /// readers of the value.
     bench: UnsafeCell<u64>,
     /// The same number.
     steps: AtomicU64,
@@ -40,8 +40,8 @@ pub(crate) struct Site {
     census: Arc<Census>,
 }
 
-// SAFETY: the bench is used by those who hold the claim of the cell, and read by those who have seen its value. That
-// the cell keeps the one from the other is what is put to the test.
+// SAFETY: the bench is used by the holders of the claim of the cell, and read by tasks that have seen its value. The
+// program tests that the cell orders the two.
 unsafe impl Sync for Site {}
 
 impl Site {
@@ -61,7 +61,7 @@ impl Site {
         &self.census
     }
 
-    /// A value that nobody else has.
+    /// A value that is used once.
     pub(crate) fn value(&self) -> Value {
         let number = 1 + self.numbers.fetch_add(1, Relaxed);
         Value {
@@ -74,7 +74,7 @@ impl Site {
     /// An initializer begins; there must be no other one. If it does not end, it was cancelled.
     pub(crate) fn begin(self: &Arc<Self>) -> Work {
         let was_occupied = self.is_occupied.swap(true, Relaxed);
-        assert!(!was_occupied, "two initializers are at work: {self:?}");
+        assert!(!was_occupied, "two initializers are running: {self:?}");
         TOTALS.initializations.add();
         let work = Work {
             site: self.clone(),
@@ -90,7 +90,7 @@ impl Site {
         assert_eq!(before, 0, "a second value was put in: {self:?}");
     }
 
-    /// For those who have got the value from the cell.
+    /// Checks a value that a task got from the cell.
     pub(crate) fn inspect(&self, value: &Value) {
         TOTALS.looks_at_values.add();
         assert_eq!(value.number, *value.echo, "half a value is seen: {self:?}");
@@ -98,23 +98,23 @@ impl Site {
         if let Err(seen) = seen {
             assert_eq!(seen, value.number, "two values are seen: {self:?}");
         }
-        // SAFETY: the value is there, so that no initializer is at work any more.
+        // SAFETY: the cell has a value, so that no initializer is running any more.
         let bench = unsafe { *self.bench.get() };
         // All steps happen before this, and are seen though they are Relaxed.
         assert_eq!(bench, self.steps.load(Relaxed), "a step is not seen: {self:?}");
         assert!(
             !self.is_occupied.load(Relaxed),
-            "an initializer is at work: {self:?}"
+            "an initializer is running: {self:?}"
         );
     }
 
-    /// For the end: a value was put in, if one was to come.
+    /// Checks at the end that a value was stored exactly if `has_value`.
     pub(crate) fn close(&self, has_value: bool) {
         assert_eq!(self.published.load(Relaxed), has_value.into(), "{self:?}");
     }
 }
 
-/// An initializer at work.
+/// A running initializer.
 #[derive(Debug)]
 pub(crate) struct Work {
     site: Arc<Site>,
@@ -123,7 +123,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn step(&self) {
-        // SAFETY: we are the initializer at work.
+        // SAFETY: this is the running initializer.
         unsafe { *self.site.bench.get() += 1 };
         self.site.steps.fetch_add(1, Relaxed);
     }
@@ -140,6 +140,6 @@ impl Drop for Work {
             TOTALS.cancellations.add();
         }
         let was_occupied = self.site.is_occupied.swap(false, Relaxed);
-        assert!(was_occupied, "two initializers were at work: {:?}", self.site);
+        assert!(was_occupied, "two initializers were running: {:?}", self.site);
     }
 }

@@ -1,4 +1,4 @@
-//! A `StaticLazy` now and then.
+//! A `StaticLazy` in some generations.
 
 use std::{
     cell::RefCell,
@@ -29,7 +29,7 @@ type Room = FutureStorage<{ size_of_future(start) }, { align_of_future(start) }>
 const MOST: usize = 10_000;
 static ALL: Mutex<Vec<&'static Lazy>> = Mutex::new(Vec::new());
 
-/// A static, made at run time and never dropped: its wakers refer to it for ever.
+/// A static, made at run time and never dropped, as its wakers may refer to it forever.
 #[derive(Clone, Debug)]
 pub(crate) struct Static {
     lazy: &'static Lazy,
@@ -58,7 +58,7 @@ fn start() -> impl Future<Output = Value> + Send + 'static {
 
 impl Static {
     pub(crate) fn new(random: &mut Random, clock: &'static Clock, ending: Ending) -> Option<Self> {
-        let mut all = ALL.lock().expect("nobody panics with it");
+        let mut all = ALL.lock().expect("no thread panics while it holds the lock");
         if all.len() == MOST {
             return None;
         }
@@ -76,7 +76,7 @@ impl Static {
         Some(Self { lazy, plan })
     }
 
-    /// Whether its future does not panic.
+    /// Returns whether its future does not panic.
     pub(crate) fn has_value(&self) -> bool {
         self.plan.ending == Ending::Success
     }

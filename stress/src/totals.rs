@@ -1,4 +1,4 @@
-//! What the whole run did.
+//! The counts of the whole run.
 
 use std::{
     fmt,

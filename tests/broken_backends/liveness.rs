@@ -1,4 +1,4 @@
-//! Mistakes that leave tasks asleep, or that never let them come to rest.
+//! Mistakes that leave tasks asleep, or that poll them without end.
 
 use std::{
     pin::Pin,
@@ -40,7 +40,7 @@ fn a_publish_that_forgets_passive_waiters() {
 }
 
 #[test]
-fn a_release_that_wakes_nobody() {
+fn a_release_that_wakes_no_waiter() {
     struct Mistaken;
     impl Mistake for Mistaken {
         fn release(backend: &Broken<Self>) {
@@ -189,7 +189,7 @@ fn a_waiter_that_keeps_its_older_waker() {
 }
 
 #[test]
-fn a_cancellation_that_takes_those_behind_along() {
+fn a_cancellation_that_unlinks_the_waiters_behind_it() {
     struct Mistaken;
     impl Mistake for Mistaken {
         fn cancel(backend: &Broken<Self>, ticket: Pin<&mut Ticket>) {

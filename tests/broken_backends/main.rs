@@ -1,7 +1,7 @@
-//! The conformance suite finds what is wrong with a backend: each of these makes one mistake.
+//! Tests of the conformance suite: it must reject each of these backends, which make one mistake each.
 //!
-//! They stand in modules with the names of those of the suite that find them. What users would see of a cell is in
-//! `cells` there, which finds some of them too.
+//! Each backend is in a module named after the module of the suite that detects it. The suite's module `cells`, which
+//! tests what users see of a cell, detects some of them too.
 
 #[path = "../../examples/custom_backend/locked.rs"]
 mod outsider;
@@ -126,7 +126,7 @@ unsafe impl<M: Mistake> Backend for Broken<M> {
     }
 }
 
-/// Settles the state and wakes as `wake` does it, all but those whom the outcome does not concern.
+/// Settles the state, and passes the wakers of all waiters that the outcome concerns to `wake`.
 fn settle<M>(backend: &Broken<M>, outcome: State, wake: impl FnOnce(Vec<Waker>)) {
     let mut inner = backend.inner.lock();
     inner.state = outcome;

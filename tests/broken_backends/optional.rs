@@ -1,4 +1,4 @@
-//! Mistakes in how wakers are kept, woken and dropped.
+//! Mistakes in how wakers are stored, woken and dropped.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -1,4 +1,4 @@
-//! Mistakes that make cells unsound, or that make them refuse what they should do.
+//! Mistakes that make cells unsound, or that make them reject valid operations.
 
 use std::{pin::Pin, sync::atomic::Ordering, thread};
 
@@ -69,7 +69,7 @@ fn a_claim_that_is_looked_for_and_then_taken() {
     );
 }
 
-/// As a weak compare-and-swap does that is not tried again.
+/// Like a weak compare-and-swap that is not retried.
 #[test]
 fn a_claim_that_fails_for_no_reason() {
     struct Mistaken;
@@ -112,7 +112,7 @@ fn a_state_that_is_ready_too_early() {
 }
 
 #[test]
-fn a_ready_backend_that_says_it_is_not() {
+fn a_ready_backend_that_reports_uninit() {
     struct Mistaken;
     impl Mistake for Mistaken {
         const READY: State = State::Uninit;

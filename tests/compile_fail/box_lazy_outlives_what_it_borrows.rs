@@ -1,4 +1,4 @@
-//! A boxed lazy whose future borrows what is dropped before.
+//! A boxed lazy whose future borrows a value that is dropped before it.
 
 use oncelot::BoxLazy;
 

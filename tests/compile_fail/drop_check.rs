@@ -1,4 +1,4 @@
-//! A value whose destructor reads a reference that is gone by then.
+//! A value whose destructor reads a dangling reference.
 
 use oncelot::OnceCell;
 

@@ -1,4 +1,4 @@
-//! A lazy value whose future shares a `Cell`, which shows the broken invariant when the panic was caught.
+//! A lazy value whose future shares a `Cell`, which exposes a broken invariant after the panic is caught.
 
 use std::{
     cell::Cell,

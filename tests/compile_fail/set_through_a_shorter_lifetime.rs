@@ -1,4 +1,4 @@
-//! A cell is invariant in its value: through a shared reference, a value could be put in that does not live
+//! A cell is invariant in its value: otherwise a value could be stored through a shared reference that does not live
 //! as long as the cell's type says.
 
 use oncelot::OnceCell;

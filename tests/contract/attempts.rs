@@ -26,7 +26,7 @@ fn shared(cell: &OnceCell<u32>, value: u32) -> Shared<'_> {
     Box::pin(cell.get_or_try_init_shared(async move || Ok(value)))
 }
 
-/// The same, polled once while an initializer is running.
+/// Returns a shared call that was polled once while an initializer is running.
 fn waiting(cell: &OnceCell<u32>, value: u32) -> Shared<'_> {
     let mut waiting = shared(cell, value);
     assert!(poll(&mut waiting).is_pending());
@@ -162,7 +162,7 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 }
 
 #[test]
-fn a_call_that_comes_after_a_failure_makes_the_next_attempt() {
+fn a_call_after_a_failure_makes_the_next_attempt() {
     let cell = OnceCell::new();
     let (_gate, running) = start(&cell);
     let mut call = waiting(&cell, 2);
@@ -254,7 +254,7 @@ fn a_shared_call_whose_newer_waker_panics_when_cloned_does_not_wait_for_the_next
 }
 
 #[test]
-fn a_completed_shared_call_says_so_when_it_is_polled() {
+fn a_completed_shared_call_panics_when_it_is_polled() {
     let cell = OnceCell::new();
     let (_gate, running) = start(&cell);
     let mut call = waiting(&cell, 2);
@@ -327,7 +327,7 @@ fn of_1000_shared_calls_one_runs_its_initializer_and_all_return() {
     assert_eq!(attempts, 1);
 }
 
-/// For comparison.
+/// For comparison with the shared calls.
 #[test]
 fn of_1000_calls_of_get_or_try_init_each_runs_its_initializer() {
     let (cell, runs) = (OnceCell::new(), AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! Futures are dropped before they have completed, or never.
+//! Futures that are dropped before they complete, or leaked.
 
 use std::{future::pending, task::Poll};
 
@@ -45,10 +45,9 @@ fn the_inner_future_is_dropped_before_the_claim_is_given_back() {
     assert_eq!(log.take(), [("dropped", true), ("woken", false)]);
 }
 
-/// Five waiters of every mix of kinds, each of them cancelled in turn: the first, one in the middle, the
-/// last.
+/// Five waiters in every mix of kinds, of which each one is cancelled: the first, one in the middle, the last.
 #[test]
-fn a_cancelled_waiter_leaves_its_neighbours_in_order() {
+fn a_cancelled_waiter_leaves_its_neighbors_in_order() {
     for mix in 0..1_u32 << 5 {
         for gone in 0..5 {
             for fails in [false, true] {
@@ -145,7 +144,7 @@ fn a_cancelled_insert_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_waiter_can_take_over_and_be_cancelled_in_turn() {
+fn a_waiter_can_take_over_and_then_be_cancelled() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
     let mut second = Box::pin(cell.get_or_init(pending));

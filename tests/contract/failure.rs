@@ -1,5 +1,5 @@
-//! The initializer yields an error or panics: the cell is empty again, whoever could initialize is woken, and
-//! nothing is reserved.
+//! The initializer returns an error or panics: the cell is empty again, every claimant is woken, and the claim is
+//! reserved for none of them.
 
 use std::{task::Poll, thread};
 
@@ -70,7 +70,7 @@ fn a_failure_wakes_every_insert() {
 }
 
 #[test]
-fn the_claim_is_free_before_anybody_is_woken_of_a_failure() {
+fn the_claim_is_released_before_a_failure_wakes_a_waiter() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let (gate, mut running) = start(&CELL);
     let mut waiting = Box::pin(CELL.get_or_init(async || 1));

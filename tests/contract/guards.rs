@@ -228,7 +228,7 @@ fn a_cancelled_wait_for_a_guard_leaves_the_others_their_turns() {
 }
 
 #[test]
-fn a_completed_wait_for_a_guard_says_so_when_it_is_polled() {
+fn a_completed_wait_for_a_guard_panics_when_it_is_polled() {
     let cell = OnceCell::<u32>::new();
     let mut claiming = Box::pin(cell.get_or_claim());
     assert!(poll(&mut claiming).is_ready());

@@ -1,4 +1,4 @@
-//! What the cell promises, event by event, through its public interface.
+//! Tests of the documented behavior of `OnceCell`, event by event, through its public API.
 
 #[path = "../util/mod.rs"]
 mod util;

@@ -1,4 +1,4 @@
-//! Drains that overtake each other: a waker settles the cell again while the drain that woke it goes on.
+//! Drains that overtake each other: a waker settles the cell again while the drain that woke it is in progress.
 
 use std::sync::{
     Arc, Mutex,

@@ -1,5 +1,5 @@
-//! An initializer that awaits its own cell: debug builds with `std`, and any build with `deadlock-detection`, panic and
-//! say so; other builds wait.
+//! An initializer that awaits its own cell: debug builds with `std`, and any build with `deadlock-detection`, panic
+//! with a report; other builds wait.
 
 use std::{
     cell::Cell,
@@ -129,7 +129,7 @@ fn leaves_the_cell_usable_when_found() {
 }
 
 #[test]
-fn the_frames_are_gone_after_a_panic() {
+fn the_frames_are_removed_after_a_panic() {
     let cell = OnceCell::new();
     let waker = Task::new().waker();
     let in_the_poll = || cell.get_or_init(|| crate::util::Panicking("in the poll"));

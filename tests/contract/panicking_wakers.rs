@@ -1,4 +1,4 @@
-//! A waker panics: nobody else is stranded, the cell stays usable, the first panic propagates.
+//! A waker panics: every other waiter is woken, the cell stays usable, the first panic propagates.
 
 use std::{sync::Arc, task::Poll};
 
@@ -16,9 +16,9 @@ enum Event {
 
 const EVENTS: [Event; 3] = [Event::Value, Event::Error, Event::Cancellation];
 
-/// Has `count` claimants woken by `event`, of whom those in `panicking` panic with their number.
+/// Registers `count` claimants that `event` wakes. The wakers in `panicking` panic with their number.
 ///
-/// Tells who was woken, and the panic.
+/// Returns which waiters were woken, and the message of the panic.
 fn wake_with(cell: &OnceCell<u32>, event: Event, count: usize, panicking: &[usize]) -> (Vec<usize>, String) {
     const NAMES: [&str; 40] = {
         let mut names = ["another waker"; 40];
@@ -62,7 +62,7 @@ fn wake_with(cell: &OnceCell<u32>, event: Event, count: usize, panicking: &[usiz
 }
 
 #[test]
-fn a_waker_that_panics_when_woken_strands_nobody_wherever_it_stands() {
+fn a_waker_that_panics_when_woken_strands_no_waiter_at_any_position() {
     for event in EVENTS {
         for place in [0, 1, 15, 16, 39] {
             let cell = OnceCell::new();
@@ -103,9 +103,9 @@ fn of_several_wakers_that_panic_the_first_panic_propagates() {
 fn all_wakers_may_panic() {
     for event in EVENTS {
         let cell = OnceCell::new();
-        let everybody: Vec<_> = (0..40).collect();
-        let (woken, message) = wake_with(&cell, event, 40, &everybody);
-        assert_eq!(woken, everybody, "{event:?}");
+        let all: Vec<_> = (0..40).collect();
+        let (woken, message) = wake_with(&cell, event, 40, &all);
+        assert_eq!(woken, all, "{event:?}");
         assert_eq!(message, "waker 0", "{event:?}");
     }
 }
@@ -248,8 +248,8 @@ fn a_waker_that_panics_when_replaced_leaves_the_newer_one_in_its_place() {
     assert_eq!(behind.wakes(), 1);
 }
 
-/// The eighteenth of the claimants is still in the list while the first batch is being woken. The first one's
-/// wake polls it, so that it takes its turn, and its own waker panics when it is dropped.
+/// The eighteenth of the claimants is still in the list while the first batch is being woken. The wake of the first
+/// one polls it inline, so that it claims, and its own waker panics when it is dropped.
 #[test]
 fn a_waker_that_panics_when_its_waiter_claims_gives_the_claim_back() {
     use std::sync::{Mutex, OnceLock};

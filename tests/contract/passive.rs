@@ -1,4 +1,4 @@
-//! A passive waiter wants the value and never initializes.
+//! Passive waiters, which wait for the value and never initialize.
 
 use std::task::Poll;
 
@@ -32,7 +32,7 @@ fn a_passive_waiter_is_woken_by_the_value_and_by_no_failure_before_it() {
 }
 
 #[test]
-fn a_passive_waiter_polled_between_two_initializers_goes_on_waiting() {
+fn a_passive_waiter_polled_between_two_initializers_keeps_waiting() {
     let cell = OnceCell::new();
     let mut waiter = Waiter::passive(&cell);
     let (gate, mut running) = start(&cell);

@@ -1,4 +1,4 @@
-//! What a poll does in each state.
+//! The effect of a poll in each state.
 
 use std::{
     cell::Cell,
@@ -153,7 +153,7 @@ fn polling_again_by_the_same_task_clones_no_waker() {
 }
 
 #[test]
-fn an_initialization_that_nobody_waits_for_clones_no_waker() {
+fn an_initialization_without_waiters_clones_no_waker() {
     let cell = OnceCell::new();
     let task = Hooked::new();
     let mut future = Box::pin(cell.get_or_init(async || 1));

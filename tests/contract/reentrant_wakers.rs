@@ -1,5 +1,5 @@
-//! A waker uses the cell from its `wake`, `clone` or `drop`: no user code runs under a lock. Under a lock,
-//! these tests would hang.
+//! A waker uses the cell from its `wake`, `clone` or `drop`: no user code runs under a lock. Otherwise these tests
+//! would hang.
 
 use std::{
     sync::{
@@ -107,7 +107,7 @@ fn drop_can_use_the_cell() {
 }
 
 #[test]
-fn wake_can_initialize_the_cell_anew() {
+fn wake_can_initialize_the_cell_again() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let (gate, mut running) = start(&CELL);
     let task = Hooked::on(Op::Wake, || assert_eq!(now(CELL.get_or_init(async || 3)), &3));
@@ -182,10 +182,10 @@ fn wake_can_cancel_any_other_waiter() {
 }
 
 #[test]
-fn wake_can_register_anew_without_being_woken_again() {
+fn wake_can_register_again_without_being_woken_again() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let (gate, mut running) = start(&CELL);
-    // Somebody claims at the first wake, so that everybody who is polled afterwards waits again.
+    // Another task claims at the first wake, so that every waiter that is polled afterwards waits again.
     let claims = shared(CELL.get_or_init(std::future::pending));
     let first = Hooked::on(Op::Wake, {
         let claims = Arc::clone(&claims);
@@ -209,7 +209,7 @@ fn wake_can_register_anew_without_being_woken_again() {
     assert!(others.iter().all(|waiter| waiter.wakes() == 1));
 }
 
-/// The woken drop everything that waits, so that the list runs empty in the middle of a drain, and wait anew: the
+/// The woken tasks drop all waiters, so that the list becomes empty in the middle of a drain, and register again: the
 /// drain must not take the new waiters for its own, or it would never end.
 #[test]
 fn wake_can_empty_the_list_and_fill_it_again() {
@@ -292,7 +292,7 @@ fn clone_of_a_newer_waker_can_end_the_waiting() {
     assert_eq!(Arc::strong_count(&newer), 1, "no waker is left behind");
 }
 
-/// The same, and somebody else has claimed by then: the end of a wait promises no value, and no turn.
+/// Like the test above, but another task has claimed meanwhile: the end of a wait guarantees neither a value nor the claim.
 #[test]
 fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
     static CELL: OnceCell<u32> = OnceCell::new();
@@ -317,7 +317,7 @@ fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
 }
 
 #[test]
-fn drop_can_end_the_waiting_of_its_own_future() {
+fn drop_can_end_the_wait_of_its_own_future() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let running = shared(CELL.get_or_init(std::future::pending));
     assert!(poll_shared(&running, Waker::noop()).is_pending());

@@ -33,7 +33,7 @@ fn try_insert_of_a_ready_cell_hands_the_value_back() {
 }
 
 #[test]
-fn a_value_that_comes_back_is_not_dropped() {
+fn a_value_that_is_returned_is_not_dropped() {
     let cell = OnceCell::new();
     let drops = Drops::new();
     let (_gate, _running) = start(&cell);

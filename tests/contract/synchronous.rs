@@ -1,4 +1,4 @@
-//! `try_get_or_init`: an initializer that is a plain closure, and runs at once or not at all.
+//! `try_get_or_init`: an initializer that is a plain closure, and runs immediately or not at all.
 
 use std::task::Poll;
 
@@ -109,7 +109,7 @@ fn the_closure_can_use_the_cell_except_to_wait() {
 }
 
 #[test]
-fn the_closure_is_gone_before_the_value_is_there() {
+fn the_closure_is_dropped_before_the_value_is_published() {
     let cell = OnceCell::new();
     let guard = OnDrop(|| assert_eq!(cell.state(), State::Initializing));
     let value = cell.try_get_or_init(move || {

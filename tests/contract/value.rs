@@ -1,5 +1,5 @@
-//! The initializer yields a value: its future is dropped, the value is written, READY is published, and
-//! everybody is woken, oldest first.
+//! The initializer returns a value: its future is dropped, the value is written, READY is published, and every waiter
+//! is woken, oldest first.
 
 use oncelot::OnceCell;
 
@@ -7,7 +7,7 @@ use crate::util::{
     CROWDS, Gate, Hooked, Log, OnDrop, Op, Waiter, With, claimant_or_passive, is_same, poll, poll_with, start,
 };
 
-/// Who waits, as the number of each says: claimants where it is true.
+/// The kinds of the waiters by their numbers: `true` for a claimant.
 const MIXES: [fn(usize) -> bool; 5] = [
     |_| true,
     |_| false,
@@ -108,7 +108,7 @@ fn passive_waiters_of_an_empty_cell_and_of_a_running_initializer_are_woken_in_on
 }
 
 #[test]
-fn everybody_gets_the_same_value() {
+fn every_caller_gets_the_same_value() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
     let mut waiters = [Waiter::claimant(&cell, 2), Waiter::passive(&cell)];

@@ -1,4 +1,4 @@
-//! The backends, and what their documentation takes out of the contract.
+//! The backends under test, and the exceptions to the contract that their documentation names.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(crate) type SharedDeed<B> = for<'a> fn(Deeds, &'a Arc<OnceCell<Value, B>>) -
 
 /// Something that a backend may do wrong.
 pub(crate) struct Exception {
-    /// The sentence of its documentation that says so.
+    /// The sentence of the documentation that names the exception.
     pub(crate) reason: &'static str,
     pub(crate) excuses: fn(&Record, &Wrong) -> bool,
 }
@@ -82,7 +82,7 @@ impl Bed for EventListener {
 /// Of the count of notified listeners, in debug builds.
 const OVERFLOW: &str = "attempt to subtract with overflow";
 
-/// Whether a waker has panicked in the hands of the event, that is, not in those of an initializer.
+/// Returns whether a waker has panicked in the hands of the event, that is, not in those of an initializer.
 fn has_broken_an_event(record: &Record) -> bool {
     let is_such =
         |call: Call| matches!(call.kind, Kind::CloneWaker | Kind::Wake) && call.is_inside_poll.is_none();

@@ -1,4 +1,4 @@
-//! The actors of a run and what drives them: one thread, first woken, first polled.
+//! The actors of a run, and their executor: one thread, which polls actors in the order of their wakes.
 
 use std::{
     cell::RefCell,
@@ -17,9 +17,9 @@ pub(crate) type Deed<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 /// What an actor may be asleep for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sleeps {
-    /// It goes on with a value alone.
+    /// Only a value wakes it.
     ForTheValue,
-    /// It goes on whenever there is no initializer.
+    /// A value wakes it, and so does the end of an initializer.
     ForATurn,
 }
 
@@ -30,7 +30,7 @@ struct Actor<'a> {
     sleeps: Sleeps,
 }
 
-/// Everybody who takes part.
+/// The actors of a scenario, and the executor that runs them.
 pub(crate) struct Cast<'a> {
     plan: Plan,
     actors: Vec<Actor<'a>>,
@@ -50,8 +50,8 @@ pub(crate) fn spawn(deed: impl Future<Output = ()> + 'static) {
 
 /// A deed: what awaits `future` and hands the result to `then`.
 ///
-/// Where the plan says so, in an async block, which drops the future while it unwinds, if it panics. Otherwise the
-/// future is dropped later.
+/// If the plan says so, the deed is an async block, which drops the future while it unwinds. Otherwise the future is
+/// dropped after a panic was caught.
 pub(crate) fn deed<'a, F: Future + 'a>(future: F, then: impl FnOnce(F::Output) + 'a) -> Deed<'a> {
     if world::plan().in_async {
         return Box::pin(async { then(future.await) });
@@ -66,7 +66,7 @@ pub(crate) fn deed<'a, F: Future + 'a>(future: F, then: impl FnOnce(F::Output) +
     }))
 }
 
-/// One that does not wait.
+/// Returns a deed that does not wait.
 pub(crate) fn act<'a>(f: impl FnOnce() + 'a) -> Deed<'a> {
     Box::pin(async { f() })
 }
@@ -80,7 +80,7 @@ impl<'a> Cast<'a> {
         }
     }
 
-    /// Adds an actor, who is polled when the others before have been. `make` is its own doing already.
+    /// Adds an actor, which is polled after the actors before it. `make` already runs as this actor.
     pub(crate) fn add(&mut self, sleeps: Sleeps, make: impl FnOnce() -> Deed<'a>) -> Who {
         let who = world::enter(None);
         let made = world::acting(who, false, || catch_unwind(AssertUnwindSafe(make)));
@@ -100,7 +100,7 @@ impl<'a> Cast<'a> {
         world::schedule(who);
     }
 
-    /// One that goes on where another one has been dismissed.
+    /// Returns a cast that continues a run after another cast was dropped.
     pub(crate) fn continued() -> Self {
         let mut cast = Self::new();
         cast.actors.resize_with(world::actors(), || Actor {
@@ -111,13 +111,13 @@ impl<'a> Cast<'a> {
         cast
     }
 
-    /// Plays until nobody is awake.
+    /// Runs until no actor is awake.
     pub(crate) fn play_with_the_gate_shut(&mut self) {
         self.run_and_rescue();
     }
 
-    /// Plays until nobody is awake, and helps those that a panic put in has left asleep: whose own waker has panicked,
-    /// and who wait for a gate that nobody has opened.
+    /// Runs until no actor is awake, and helps those that an injected panic has left asleep: their own waker has
+    /// panicked, or they wait for a gate that no actor has opened.
     pub(crate) fn play(&mut self) {
         self.run_and_rescue();
         world::unfaulted(world::gate::open);
@@ -157,7 +157,7 @@ impl<'a> Cast<'a> {
         }
     }
 
-    /// Those who have not ended.
+    /// Returns the actors that have not ended.
     pub(crate) fn present(&self) -> Vec<Who> {
         (0..self.actors.len())
             .filter(|who| self.actors[*who].deed.is_some())
@@ -168,7 +168,7 @@ impl<'a> Cast<'a> {
         self.actors[who].sleeps
     }
 
-    /// Drops all who are left.
+    /// Drops the remaining actors.
     pub(crate) fn dismiss(mut self) {
         for who in self.present() {
             self.cancel(who);
@@ -241,7 +241,7 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// Does something to a cell that nobody else has.
+/// Does something to a cell that no other actor uses.
 pub(crate) fn own<R>(f: impl FnOnce() -> R) -> Option<R> {
     let done = world::acting(world::OWNER, false, || catch_unwind(AssertUnwindSafe(f)));
     done.map_err(|payload| world::catch(world::OWNER, payload)).ok()

@@ -1,4 +1,4 @@
-//! What can be done with a cell that is shared, alone and in every company; and then with one that is not.
+//! Scenarios for a shared cell, with every kind of background activity, followed by operations that need `&mut`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,23 +49,24 @@ pub(crate) enum Deeds {
     GetOrTryInitUnblock(Script),
 }
 
-/// Who is there besides.
+/// The background activity of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Company {
-    Nobody,
+    Alone,
     /// The cell has its value already.
     AValue,
-    /// Two who wait for the value, in an empty cell.
+    /// Two waiters for the value of an empty cell.
     TwoWhoWait,
-    /// An initializer at work, with waiters of both kinds before and behind, of whom some move to other tasks.
+    /// A running initializer, with waiters of both kinds before and behind the deed, some of which move to other
+    /// tasks.
     AnInitializer(Ends),
     /// The same with so many waiters that they are woken in several batches.
     ACrowd(Ends),
-    /// The deed is the first, and the others wait for its initializer.
+    /// The deed comes first, and the others wait for its initializer.
     Waiters,
 }
 
-/// How the initializer of the company ends.
+/// How the initializer of the background activity ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
     WithAValue,
@@ -98,7 +99,7 @@ impl CellScenario {
     /// One waits, alone.
     pub(crate) const WAIT: Self = Self {
         deed: Deeds::Wait,
-        company: Company::Nobody,
+        company: Company::Alone,
         finally: Finally::Drop,
     };
 
@@ -146,7 +147,7 @@ impl CellScenario {
         }
         let ends = [Ends::WithAValue, Ends::WithAnError, Ends::Cancelled];
         let mut companies = vec![
-            Company::Nobody,
+            Company::Alone,
             Company::AValue,
             Company::TwoWhoWait,
             Company::Waiters,
@@ -163,8 +164,8 @@ impl CellScenario {
         ] {
             for (deed, company) in [
                 (Deeds::Wait, Company::AValue),
-                (Deeds::WaitTimeout, Company::Nobody),
-                (Deeds::GetOrInit(Script::VALUE), Company::Nobody),
+                (Deeds::WaitTimeout, Company::Alone),
+                (Deeds::GetOrInit(Script::VALUE), Company::Alone),
                 (Deeds::Insert, Company::AnInitializer(Ends::WithAnError)),
             ] {
                 all.push(Self {
@@ -186,7 +187,7 @@ impl CellScenario {
         all
     }
 
-    /// Those without a deed that needs a cell that is `Sync`.
+    /// Returns the scenarios whose deeds do not need a `Sync` cell.
     pub(crate) fn of_one_thread() -> Vec<Self> {
         let mut all = Self::all();
         all.retain(|scenario| !scenario.deed.is_shared());
@@ -221,7 +222,7 @@ impl CellScenario {
     fn enter<'a, B: Bed>(self, cast: &mut Cast<'a>, cell: &'a Arc<Cell<B>>) {
         let first = |script: Script| move || deed(cell.get_or_try_init(script.fallible()), got);
         match self.company {
-            Company::Nobody | Company::AValue => {
+            Company::Alone | Company::AValue => {
                 self.deed.enter(cast, cell);
             }
             Company::TwoWhoWait => {
@@ -267,7 +268,7 @@ impl CellScenario {
         }
     }
 
-    /// Has everybody sleep who may, and then a fresh call fill the cell, or find its value, and wake them.
+    /// Checks that only actors sleep that may. Then a new call fills the cell, or finds its value, and wakes them.
     fn settle<'a, B: Bed>(self, mut cast: Cast<'a>, cell: &'a Arc<Cell<B>>) -> bool {
         let asleep: Vec<Who> = (cast.present().into_iter())
             .filter(|who| cell.initialized() || cast.sleeps(*who) == Sleeps::ForATurn)
@@ -347,7 +348,7 @@ impl Company {
     fn fits(self, deed: Deeds) -> bool {
         match self {
             Self::ACrowd(_) => matches!(deed, Deeds::Insert | Deeds::InsertBlocking),
-            // Those who have no initializer that could be waited for.
+            // Only deeds with an initializer that others can wait for.
             Self::Waiters => match deed {
                 Deeds::GetOrInit(script)
                 | Deeds::GetOrTryInit(script)
@@ -449,7 +450,7 @@ impl Deeds {
             Self::TryGetOrInit => {
                 let init = Script::VALUE.at_once();
                 act(move || {
-                    let value = cell.try_get_or_init(|| init().expect("its script says so"));
+                    let value = cell.try_get_or_init(|| init().expect("the outcome is that of the script"));
                     if let Ok(value) = value {
                         value.see();
                     }
@@ -506,7 +507,7 @@ where
         Deeds::GetOrInitBlocking => {
             let init = Script::VALUE.at_once();
             on_a_thread(cell, |cell| {
-                let value = cell.get_or_init_blocking(|| init().expect("its script says so"));
+                let value = cell.get_or_init_blocking(|| init().expect("the outcome is that of the script"));
                 value.see();
             })
         }
@@ -533,7 +534,7 @@ where
         ),
         Deeds::GetOrInitUnblock => {
             let init = Script::VALUE.at_once();
-            let init = || init().expect("its script says so");
+            let init = || init().expect("the outcome is that of the script");
             deed(cell.get_or_init_spawned_blocking(Actors, init), Value::see)
         }
         Deeds::GetOrTryInitUnblock(script) => deed(
@@ -562,7 +563,7 @@ fn watch<B: Bed>(cell: &Arc<Cell<B>>) {
     world::watch(move || watched.upgrade().is_none_or(|cell| is_claimed(&cell)));
 }
 
-/// Whether somebody initializes the cell. If nobody does, the run has failed, and the cell has a value from then on.
+/// Returns whether the cell is claimed. If it is not, the run has failed, and this call may have set a value.
 fn is_claimed<B: Bed>(cell: &Cell<B>) -> bool {
     cell.set(Value::new())
         .is_err_and(|error| error.is_initializing_err())
@@ -570,11 +571,11 @@ fn is_claimed<B: Bed>(cell: &Cell<B>) -> bool {
 
 fn require(is_so: bool, claim: &str) {
     if !is_so {
-        world::complain(format!("it is not so that {claim}"));
+        world::complain(format!("does not hold: {claim}"));
     }
 }
 
-/// A value of whoever it is, or an error of one's own.
+/// A value of any initializer, or an error of the caller's own.
 fn got(result: Result<&Value, Error>) {
     match result {
         Ok(value) => value.see(),

@@ -1,4 +1,4 @@
-//! Initializing a cell that nobody else has.
+//! Scenarios for the initialization of a cell that is borrowed exclusively.
 
 use std::cell::Cell;
 
@@ -71,7 +71,7 @@ impl ExclusiveScenario {
         }
         cast.dismiss();
         if cell.initialized() != (self.is_filled || is_given.get()) {
-            world::complain("who gets no value leaves the cell as it was");
+            world::complain("a call that gets no value leaves the cell empty");
         }
         world::unfaulted(|| {
             let mut cast = Cast::continued();

@@ -1,4 +1,4 @@
-//! `Lazy`, and statics of `lazy!`.
+//! Scenarios for `Lazy`, `BoxLazy` and statics of `lazy!`.
 
 use std::{fmt::Debug, pin::Pin};
 
@@ -12,16 +12,16 @@ use crate::{
     world::{self, Kind, Order, Thing, Wrong, wakers},
 };
 
-/// Who asks for the value.
+/// The callers of the lazy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Askers {
-    Nobody,
+    None,
     One,
     /// A thread.
     Blocking,
-    /// Three, of whom one moves to another task.
+    /// Three, of which one moves to another task.
     Three,
-    /// Three, of whom the first is dropped.
+    /// Three, of which the first is dropped.
     ThreeWithoutTheFirst,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct LazyScenario {
     has_value: bool,
     computation: Waits,
     askers: Askers,
-    /// Whether somebody asks until there is a value.
+    /// Whether a task polls until there is a value.
     settles: bool,
     finally: Finally,
 }
@@ -257,7 +257,7 @@ impl<B: Bed + Send + Sync> Asked for BoxLazy<'static, Value, B> {
 
 impl Askers {
     const ALL: [Self; 5] = [
-        Self::Nobody,
+        Self::None,
         Self::One,
         Self::Blocking,
         Self::Three,
@@ -272,7 +272,7 @@ impl Askers {
     fn enter<'a>(self, cast: &mut Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>) {
         let asks = |cast: &mut Cast<'a>| cast.add(Sleeps::ForATurn, &ask);
         match self {
-            Self::Nobody | Self::Blocking => {}
+            Self::None | Self::Blocking => {}
             Self::One => {
                 asks(cast);
             }
@@ -291,7 +291,7 @@ impl Askers {
     }
 }
 
-/// Nobody sleeps on, and who asks now gets the value, or hears that there will never be one.
+/// No actor stays asleep, and a new call gets the value, or the panic of a poisoned lazy.
 fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_ready: impl Fn() -> bool) {
     let asleep = cast.present();
     if !asleep.is_empty() {
@@ -309,7 +309,7 @@ fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_re
         fresh
     });
     if world::has_heard_of_poison(fresh) != world::is_poisoned() {
-        world::complain("who asks hears that the future has panicked, if it has");
+        world::complain("a call panics if the future has panicked");
     }
     if is_ready() == world::is_poisoned() {
         world::complain("there is a value, if the future has not panicked");
@@ -349,7 +349,7 @@ impl StaticScenario {
         // SAFETY: the room is this static's alone.
         let lazy = unsafe { StaticLazy::<Value>::__new(room, start) };
         let lazy = util::leak_box(Box::new(lazy));
-        // SAFETY: nobody drops it or borrows it exclusively, but for the end of this function.
+        // SAFETY: it is not dropped or borrowed exclusively before the end of this function.
         let shared: &'static StaticLazy<Value> = unsafe { &*lazy };
         let mut cast = Cast::new();
         let ask = || deed(shared.get(), Value::see);
@@ -366,12 +366,12 @@ impl StaticScenario {
             // "The remains of the future are leaked, as the contents of every static are."
             world::may_leak(Thing::Future);
         }
-        // SAFETY: nobody uses it any more.
+        // SAFETY: it is not used any more.
         own(|| unsafe { lazy.drop_in_place() });
     }
 }
 
-/// What a static's function does.
+/// Runs the initializer of a static.
 fn start(computation: Waits) -> Infallible {
     world::call_of_computation(Kind::Call);
     Infallible::computation(computation)

@@ -1,5 +1,5 @@
-//! Tells of a run that comes to no end, as one that blocks its thread for good: which run it is, and nothing more. It makes
-//! no run fail.
+//! Watchdog: prints which run is in progress if the run takes too long, for example because it blocks its thread. Does not
+//! make a run fail.
 
 use std::{
     fmt::Debug,

@@ -1,21 +1,22 @@
-//! Whatever of the user's code panics, and whoever is cancelled: nobody hangs, nothing is leaked or dropped twice, an
-//! initializer has the claim until it is gone, the cell stays usable, and the panic reaches whom it should.
+//! Fault injection. Every call into user code panics once, and every task is cancelled after every poll. No task may
+//! hang, nothing may leak or be dropped twice, an initializer must hold the claim until it is dropped, the cell must
+//! stay usable, and the panic must reach the documented caller.
 //!
-//! A scenario is first run without a fault, and each call into the user's code is written down. Then it is run once for
-//! each of these calls, which panics this time; once for each poll of each actor, who is dropped after it; and with two
-//! of that. So the list of faults is made by the code that is tested.
+//! A scenario first runs without a fault, and each call into user code is recorded. Then it runs once for each recorded
+//! call, which panics in that run; once for each poll of each actor, which is dropped after that poll; and with pairs
+//! of these faults. So the code under test determines the list of faults.
 //!
 //! | module | |
 //! |---|---|
-//! | `world` | what a run writes down, and where its panics are |
-//! | `things` | the user's values, initializers and wakers |
-//! | `cast` | the actors, and what drives them |
+//! | `world` | the recorder of a run, and its planned panics |
+//! | `things` | instrumented user types: values, initializers and wakers |
+//! | `cast` | the actors, and their executor |
 //! | `threads` | actors that are threads and park |
 //! | `cells`, `exclusive`, `lazies` | the scenarios |
-//! | `plans` | the faults of a scenario, and the runs |
-//! | `lookout` | tells of a run that comes to no end |
-//! | `verdict` | what must hold after a run |
-//! | `bed` | the backends, with the exceptions that their documentation makes |
+//! | `plans` | the fault plans of a scenario, and the runs |
+//! | `lookout` | the watchdog for runs that do not end |
+//! | `verdict` | the checks after a run |
+//! | `bed` | the backends under test, with the exceptions that their documentation names |
 
 #[path = "../util/mod.rs"]
 mod util;
@@ -93,8 +94,8 @@ fn atomic_waker() {
     run_all::<AtomicWaker>(vec![]);
 }
 
-/// What is not tried with this backend, tried in a process of its own: a waiter whose waker has panicked when cloned
-/// panics in its destructor, too. Once this fails, `breaks_on_clone` has no reason any more.
+/// The case that the other tests skip for this backend, in a process of its own: a waiter whose waker panicked when
+/// it was cloned panics in its destructor, too. If this test fails, `breaks_on_clone` is no longer needed.
 #[test]
 #[cfg(unix)]
 fn a_broken_event_aborts_a_program_that_drops_its_waiter_while_it_unwinds() {
@@ -117,7 +118,7 @@ fn a_broken_event_aborts_a_program_that_drops_its_waiter_while_it_unwinds() {
     assert!(output.status.signal().is_some(), "{output:?}");
 }
 
-/// What the documentation no longer says excuses nothing.
+/// An exception must quote the documentation of its backend.
 #[test]
 fn each_exception_is_documented() {
     fn check<B: Bed>() {

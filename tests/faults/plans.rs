@@ -1,4 +1,4 @@
-//! The plans of a scenario, which are made from what its runs have written down, and the runs of all of them.
+//! The fault plans of a scenario, which are derived from the records of its runs, and the runs of all plans.
 
 use std::{
     collections::BTreeMap,
@@ -13,13 +13,14 @@ use crate::{
     world::{self, Call, Cancel, Plan, Record},
 };
 
-/// Of more calls than these, beside another fault, only the first, the second and the last one of each kind panic.
+/// If a run has another fault and more calls than these, only the first, the second and the last call of each kind
+/// panic.
 const MANY: usize = 6;
 
 /// In runs with more calls than these, there are no two panics.
 const LONG: usize = 40;
 
-/// With more actors than these, nobody panics in a run where somebody is cancelled.
+/// With more actors than these, runs with a cancellation have no panic.
 const CROWD: usize = 16;
 
 /// What was run on one backend.
@@ -55,8 +56,8 @@ impl Tally {
         }
     }
 
-    /// Runs a scenario without a fault, with each one, with each cancellation, and with both: a panic in what comes of
-    /// the cancellation. Once one has gone wrong, no more are run.
+    /// Runs a scenario without a fault, with each panic, with each cancellation, and with a panic after each
+    /// cancellation. Stops after the first run that goes wrong.
     pub(crate) fn run<B: Bed, S: fmt::Debug + Copy>(&mut self, scenario: S, play: fn(S)) {
         if self.failed > 0 {
             return;
@@ -176,7 +177,7 @@ fn points(calls: &[Call], first: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The same, or the first, the second and the last one of each kind, if they are many.
+/// Returns all points, or if there are many, the first, the second and the last one of each kind.
 fn few_points(calls: &[Call], first: usize) -> Vec<usize> {
     let points = points(calls, first);
     if points.len() <= MANY {

@@ -1,4 +1,4 @@
-//! The user's side: values, errors, initializers and wakers, each of whose functions can be made to panic.
+//! Instrumented user types: values, errors, initializers and wakers, each of whose functions can be made to panic.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ impl Error {
         }
     }
 
-    /// Whether it comes from the initializer of `who`.
+    /// Returns whether the error is that of the initializer of `who`.
     pub(crate) fn is_of(&self, who: Who) -> bool {
         world::acts_for(self.maker, who)
     }
@@ -79,7 +79,7 @@ pub(crate) struct Script {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
     No,
-    /// Has itself polled once more.
+    /// Wakes its task, and is ready at the next poll.
     Yields,
     /// Until the gate is open.
     AtTheGate,
@@ -103,7 +103,7 @@ impl Script {
     pub(crate) fn fallible(self) -> impl FnOnce() -> Fallible + Send + 'static {
         let captured = Captured::new();
         move || {
-            world::at_work();
+            world::initializer_runs();
             world::call(Kind::Call);
             drop(captured);
             Fallible::new(self, false)
@@ -115,11 +115,11 @@ impl Script {
         || Infallible(fallible())
     }
 
-    /// The same without a future.
+    /// Returns an initializer that is a plain closure.
     pub(crate) fn at_once(self) -> impl FnOnce() -> Result<Value, Error> + Send + 'static {
         let captured = Captured::new();
         move || {
-            world::at_work();
+            world::initializer_runs();
             world::call(Kind::Call);
             drop(captured);
             self.end()
@@ -152,7 +152,7 @@ impl Drop for Captured {
     fn drop(&mut self) {
         // A task is started with the claim, and gives it up last. Others have the closure while they wait.
         if world::is_task() {
-            world::at_work();
+            world::initializer_runs();
         }
     }
 }
@@ -199,7 +199,7 @@ impl Future for Fallible {
     type Output = Result<Value, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        world::at_work();
+        world::initializer_runs();
         self.has_panicked = true;
         let polled = world::inside_poll(self.is_computation, || {
             world::call(Kind::Poll);
@@ -216,7 +216,7 @@ impl Future for Fallible {
 impl Drop for Fallible {
     fn drop(&mut self) {
         if !self.has_panicked {
-            world::at_work();
+            world::initializer_runs();
         }
     }
 }
@@ -237,11 +237,11 @@ impl Future for Infallible {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Value> {
         Pin::new(&mut self.0)
             .poll(cx)
-            .map(|result| result.expect("its script says so"))
+            .map(|result| result.expect("the outcome is that of the script"))
     }
 }
 
-/// A `static`, as a constant may have several addresses, and wakers are told apart by them.
+/// A `static`, as a constant may have several addresses, and wakers are compared by address.
 static WAKERS: RawWakerVTable = RawWakerVTable::new(
     |data| {
         wakers::clone(data.addr());

@@ -1,5 +1,5 @@
-//! Threads as actors. One goes on when the cast polls it, until it parks or ends, and meanwhile the cast waits: of all who
-//! take part, one is at work at a time, and the same happens in each run.
+//! Threads as actors. A thread runs when the cast polls it, until it parks or ends, while the cast waits. So one actor
+//! runs at a time, and each run is deterministic.
 
 use std::{
     cell::RefCell,
@@ -26,7 +26,7 @@ use crate::{
     world::{self, Panics, Who},
 };
 
-/// What is done on a thread of its own, which may park in a cell whose backend is `Watched`.
+/// A deed on a thread of its own, which may park in a cell whose backend is `Watched`.
 pub(crate) fn deed(f: impl FnOnce() + Send + 'static) -> Deed<'static> {
     world::is_thread();
     Box::pin(Thread(Stage::Unborn(Box::new(f))))
@@ -56,7 +56,7 @@ impl Future for Thread {
                 unpark.wake();
                 running
             }
-            Stage::Ended => unreachable!("who has ended is not polled"),
+            Stage::Ended => unreachable!("an actor that has ended is not polled"),
         };
         match running.parks.recv() {
             Ok(unpark) => {
@@ -71,7 +71,7 @@ impl Future for Thread {
     }
 }
 
-/// It cannot be dropped, but unparked, and then it goes on if there is a value.
+/// The thread cannot be dropped. It can be unparked, and then it continues if there is a value.
 impl Drop for Thread {
     fn drop(&mut self) {
         if matches!(self.0, Stage::Parked(..)) {
@@ -98,7 +98,7 @@ thread_local! {
     static ITSELF: RefCell<Option<Itself>> = const { RefCell::new(None) };
 }
 
-/// What a thread that is an actor knows of itself.
+/// The state of a thread that is an actor.
 struct Itself {
     /// Has it polled by the cast. What would unpark it waits until then.
     waker: Waker,
@@ -113,7 +113,7 @@ impl Wake for Schedules {
     }
 }
 
-/// Polls a waiter. If this thread is an actor and has to wait, the cast learns what would unpark it.
+/// Polls a waiter. If this thread is an actor and has to wait, its waker is passed to the cast.
 fn watch(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
     ITSELF.with_borrow(|itself| {
         let Some(Itself { waker, parking }) = itself else {
@@ -127,7 +127,7 @@ fn watch(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) 
     })
 }
 
-/// A backend that tells the cast when a thread is about to park, and has the cast say when it goes on.
+/// A backend that notifies the cast before a thread parks, and lets the cast decide when the thread resumes.
 pub(crate) struct Watched<B>(B);
 
 // SAFETY: it does what the backend does, with another waker, which wakes as surely.

@@ -1,4 +1,4 @@
-//! What must hold after a run.
+//! The checks after a run.
 
 use crate::{
     bed::Bed,
@@ -29,7 +29,7 @@ pub(crate) fn judge<B: Bed>(record: &Record) -> Verdict {
     verdict
 }
 
-/// Each panic that was put in has reached whom it should, once; and no other has come.
+/// Each injected panic has reached the right actor, once, and there was no other panic.
 fn wrong_panics(record: &Record) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     for (number, call) in record.plan.faults.iter().zip(record.faults()) {
@@ -55,7 +55,7 @@ fn wrong_panics(record: &Record) -> Vec<Wrong> {
     wrong
 }
 
-/// Whom the panic of a call may reach: whoever is at work, but for what the documentation says.
+/// The actors that the panic of a call may reach: the one that is running, except as the documentation says.
 fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
     if call.is_unwinding {
         // "The first panic propagates; later panics are discarded"; and "with `std`, a panic in its destructor is
@@ -69,7 +69,7 @@ fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
     let Some(starter) = starter.filter(|_| call.doing == Doing::Polling) else {
         return vec![Some(call.who)];
     };
-    // In the task of an initializer. The report to the one who has started it is the task's own.
+    // In the task of an initializer. The task itself sends the report to the caller that started it.
     if call.kind == Kind::Wake && call.target == Some(starter) {
         return vec![Some(call.who)];
     }
@@ -83,14 +83,14 @@ fn receivers(record: &Record, number: usize, call: Call) -> Vec<Option<Who>> {
         return vec![Some(starter)];
     }
     match call.kind {
-        // The report, with an error that nobody has taken.
+        // The report, with an error that no caller has taken.
         Kind::Drop(Thing::Error) => vec![Some(call.who), None],
-        // "If that caller was cancelled, only the panic hook reports the panic."
+        // If the caller was cancelled, only the panic hook sees the panic.
         _ => vec![None],
     }
 }
 
-/// Whether the crate may panic with this message.
+/// Returns whether the crate may panic with this message.
 fn may_panic(record: &Record, who: Who, message: &str) -> bool {
     let is_poison = message.contains("is poisoned: its future panicked");
     let is_lost = message.starts_with("the runtime dropped a spawned initializer before it completed");

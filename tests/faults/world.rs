@@ -1,5 +1,5 @@
-//! What one run of a scenario writes down: the calls into the user's code, where one may be made to panic; what was
-//! made and dropped; whom a panic has reached; and what was wrong.
+//! The record of one run of a scenario: the calls into user code, each of which can be made to panic; what was
+//! created and dropped; which actor a panic reached; and what was wrong.
 
 use std::{
     any::Any,
@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     Budget,
 }
 
-/// Who is at work: an actor of the cast, or the run itself, which owns the cell.
+/// Who is running: an actor of the cast, or the run itself, which owns the cell.
 pub(crate) type Who = usize;
 pub(crate) const OWNER: Who = usize::MAX;
 
@@ -53,7 +53,7 @@ pub(crate) enum Doing {
     Dropping,
 }
 
-/// A call as it was written down.
+/// A recorded call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) kind: Kind,
@@ -87,7 +87,7 @@ pub(crate) enum Panic {
 /// What was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    /// These would sleep for ever.
+    /// These would sleep forever.
     Asleep(Vec<Who>),
     /// These are polled on and on, and get nowhere.
     Spinning(Vec<Who>),
@@ -193,19 +193,19 @@ struct Gate {
 thread_local! {
     /// Shared with the threads that take part.
     static RECORD: RefCell<Arc<Mutex<Record>>> = RefCell::default();
-    /// Panics say nothing meanwhile: each one is caught, and judged.
+    /// While set, the panic hook prints nothing: each panic is caught and checked.
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
     static IS_CLAIMED: RefCell<Option<IsClaimed>> = const { RefCell::new(None) };
 }
 
-/// Whether somebody initializes the cell that is watched.
+/// Whether an initializer of the watched cell is running.
 type IsClaimed = Rc<dyn Fn() -> bool>;
 
 fn with<R>(f: impl FnOnce(&mut Record) -> R) -> R {
     RECORD.with_borrow(|record| f(&mut record.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// For a thread that takes part: has it do so, when it calls it.
+/// Returns a function that makes the thread that calls it a part of this run.
 pub(crate) fn invite() -> impl FnOnce() + Send {
     let record = RECORD.with_borrow(Arc::clone);
     move || {
@@ -288,8 +288,8 @@ fn call_of(kind: Kind, target: Option<Who>, is_computation: bool) {
         } else {
             Doing::Polling
         };
-        // A destructor that panics while the thread unwinds aborts the program. That is so in any Rust program, unless
-        // the crate catches it, as it says where it wakes, and where it poisons a `Lazy`.
+        // A destructor that panics while the thread unwinds aborts the program. That holds for any Rust program,
+        // except where the crate documents that it catches the panic: when it wakes, and when it poisons a `Lazy`.
         let is_caught = kind == Kind::Wake && record.panics.swallows_wakers
             || kind == Kind::Drop(Thing::Future) && is_computation;
         let who = record.who.unwrap_or(OWNER);
@@ -339,17 +339,17 @@ fn call_of(kind: Kind, target: Option<Who>, is_computation: bool) {
     }
 }
 
-/// The same, of the future of a `Lazy`.
+/// Records a call of the future of a `Lazy`.
 pub(crate) fn call_of_computation(kind: Kind) {
     call_of(kind, None, true);
 }
 
-/// Whether a panic was put in that poisons a `Lazy`.
+/// Returns whether a panic was put in that poisons a `Lazy`.
 pub(crate) fn is_poisoned() -> bool {
     with(|record| record.is_poisoned)
 }
 
-/// Whether an actor has heard that a `Lazy` is poisoned.
+/// Returns whether an actor has heard that a `Lazy` is poisoned.
 pub(crate) fn has_heard_of_poison(who: Who) -> bool {
     with(|record| {
         let mut caught = record.caught.iter().filter(|caught| caught.who == who);
@@ -357,8 +357,8 @@ pub(crate) fn has_heard_of_poison(who: Who) -> bool {
     })
 }
 
-/// Has `f` run by a destructor, after what may panic: then while the thread unwinds, and what panics in there is caught, as
-/// it must be in a destructor.
+/// Runs `f` in a destructor, after what may panic: then while the thread unwinds, and what panics in there is caught, as it
+/// must be in a destructor.
 pub(crate) fn in_a_destructor(f: impl FnOnce()) {
     struct Guard<F: FnOnce()>(Option<F>);
     impl<F: FnOnce()> Drop for Guard<F> {
@@ -381,16 +381,16 @@ pub(crate) fn watch(is_claimed: impl Fn() -> bool + 'static) {
     IS_CLAIMED.set(Some(Rc::new(is_claimed)));
 }
 
-/// A part of an initializer is run, or dropped: whoever does it has the claim, so that there is neither another initializer
-/// nor a value.
-pub(crate) fn at_work() {
+/// Records that a part of an initializer is run or dropped. Its actor must hold the claim, so that there is neither another
+/// initializer nor a value.
+pub(crate) fn initializer_runs() {
     let is_claimed = IS_CLAIMED.with_borrow(|is_claimed| is_claimed.as_deref().is_none_or(unfaulted));
     if !is_claimed {
-        complain("an initializer is at work, or not yet gone, and the claim is free");
+        complain("an initializer is running, or not yet dropped, and the claim is free");
     }
 }
 
-/// Whether whoever acts is a task that another one has started.
+/// Returns whether the current actor is a task that another actor has spawned.
 pub(crate) fn is_task() -> bool {
     let who = who();
     with(|record| record.parents.get(who).copied().flatten().is_some())
@@ -412,7 +412,7 @@ pub(crate) fn inside_poll<R>(is_computation: bool, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Runs what `who` does. Neither `f` panics nor does it leave anything open.
+/// Runs `f` as the actor `who`. `f` does not panic.
 pub(crate) fn acting<R>(who: Who, is_dropping: bool, f: impl FnOnce() -> R) -> R {
     let outer = with(|record| {
         let outer = (record.who, record.is_dropping, record.inside_poll);
@@ -424,24 +424,24 @@ pub(crate) fn acting<R>(who: Who, is_dropping: bool, f: impl FnOnce() -> R) -> R
     result
 }
 
-/// The future of whoever acts is an `async` block.
+/// Records that the future of the current actor is an `async` block.
 pub(crate) fn is_async() {
     let who = who();
     with(|record| record.async_actors.push(who));
 }
 
-/// Whoever acts is a thread.
+/// Records that the current actor is a thread.
 pub(crate) fn is_thread() {
     let who = who();
     with(|record| record.threads.push(who));
 }
 
-/// Who acts.
+/// Returns the current actor.
 pub(crate) fn who() -> Who {
     with(|record| record.who.unwrap_or(OWNER))
 }
 
-/// A panic has reached `who`.
+/// Records that a panic has reached `who`.
 pub(crate) fn catch(who: Who, payload: Box<dyn Any + Send>) -> Panic {
     let panic = match payload.downcast_ref::<Fault>() {
         Some(fault) => Panic::Fault(fault.call),
@@ -506,7 +506,7 @@ impl Drop for Token {
     }
 }
 
-/// All who see a value of the cell while it is shared see this one.
+/// All actors that see a value of the cell while it is shared see this one.
 pub(crate) fn see(value: &Token) {
     let id = value.id();
     let first = with(|record| *record.seen.get_or_insert(id));
@@ -519,7 +519,7 @@ pub(crate) fn see(value: &Token) {
 pub(crate) mod wakers {
     use super::{Kind, Who, Wrong, call_of, complain, with};
 
-    /// A new address for wakers of an actor, whose older ones wake nobody any more.
+    /// A new address for wakers of an actor, whose older wakers have no effect any more.
     pub(crate) fn new(who: Who) -> usize {
         with(|record| {
             for waker in &mut record.wakers {
@@ -576,7 +576,8 @@ pub(crate) mod wakers {
         }
     }
 
-    /// Whoever has ended is not known to anybody, while those who are `present` may wait. The gate is open, and knows nobody.
+    /// No wakers of actors that have ended are left, while those that are `present` may wait. The gate is open, and holds no
+    /// waker.
     pub(crate) fn assert_none_but_of(present: &[Who]) {
         let left: Vec<Who> = with(|record| {
             let left = record.wakers.iter().filter(|waker| waker.live != 0);
@@ -585,21 +586,21 @@ pub(crate) mod wakers {
                 .collect()
         });
         if !left.is_empty() {
-            complain(format!("wakers of {left:?} were left behind, who have ended"));
+            complain(format!("wakers of {left:?} were left behind, which have ended"));
         }
     }
 
-    /// When nobody waits any more, nothing is left to be woken by, but for what the gate has.
+    /// When no actor waits any more, no wakers are left except those that the gate holds.
     pub(crate) fn assert_none() {
         super::gate::close();
         let live = with(|record| record.wakers.iter().map(|waker| waker.live).sum::<i32>());
         if live != 0 {
-            complain(format!("{live} wakers were left behind, and nobody waits"));
+            complain(format!("{live} wakers were left behind, and no actor waits"));
         }
     }
 }
 
-/// Has an actor polled.
+/// Schedules a poll of an actor.
 pub(crate) fn schedule(who: Who) {
     with(|record| {
         if !record.woken.contains(&who) {
@@ -608,7 +609,7 @@ pub(crate) fn schedule(who: Who) {
     });
 }
 
-/// Who is to be polled next.
+/// Returns the actor to be polled next.
 pub(crate) fn next_woken() -> Option<Who> {
     with(|record| (!record.woken.is_empty()).then(|| record.woken.remove(0)))
 }
@@ -619,7 +620,7 @@ pub(crate) mod gate {
 
     use super::{in_a_destructor, with};
 
-    /// Whether it is open. If not, `waker` is woken when it opens.
+    /// Returns whether it is open. If not, `waker` is woken when it opens.
     pub(crate) fn is_open_or_wakes(waker: &Waker) -> bool {
         if with(|record| record.gate.is_open) {
             return true;
@@ -639,13 +640,13 @@ pub(crate) mod gate {
         false
     }
 
-    /// Forgets whom it would have woken.
+    /// Drops the waker of the gate.
     pub(crate) fn close() {
         let waker = with(|record| record.gate.waker.take());
         super::unfaulted(|| drop(waker));
     }
 
-    /// Opens it, be it that whoever is to do so panics.
+    /// Opens the gate, even if the actor that is to open it panics.
     pub(crate) fn open_in_any_case() {
         in_a_destructor(open);
     }
@@ -661,7 +662,7 @@ pub(crate) mod gate {
     }
 }
 
-/// An actor is there: one that the scenario has, or one that was started by another.
+/// Records a new actor, of the scenario or spawned by another actor.
 pub(crate) fn enter(parent: Option<Who>) -> Who {
     with(|record| {
         record.polls.push(0);
@@ -671,12 +672,12 @@ pub(crate) fn enter(parent: Option<Who>) -> Who {
     })
 }
 
-/// How many actors there are and were.
+/// Returns the number of actors so far.
 pub(crate) fn actors() -> usize {
     with(|record| record.polls.len())
 }
 
-/// Whether `maker` is `who`, or a task of it.
+/// Returns whether `maker` is `who`, or a task that `who` spawned.
 pub(crate) fn acts_for(maker: Who, who: Who) -> bool {
     maker == who || with(|record| record.parents.get(maker).copied().flatten()) == Some(who)
 }
@@ -689,7 +690,7 @@ pub(crate) fn polls(who: Who) -> usize {
     with(|record| record.polls[who])
 }
 
-/// Who is to be dropped, or moved to another task, by whoever drives the cast.
+/// The actor that the executor is to drop, or to move to another task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
     Cancel(Who),
@@ -714,17 +715,18 @@ pub(crate) fn cancelled(who: Who) {
     });
 }
 
-/// How much has happened that is not about wakers: what cannot go on for ever.
+/// The number of events other than wakes: their number is finite in a run that ends.
 pub(crate) fn progress() -> usize {
     with(|record| record.progress)
 }
 
-/// Somebody has come, or gone.
+/// An actor was added or removed.
 pub(crate) fn make_progress() {
     with(|record| record.progress += 1);
 }
 
-/// Whom a panic that was put in may have left asleep, as it was their own waker's, unless they were `rescued`.
+/// Returns the actors that an injected panic may have left asleep, because it was a panic of their own wakers, except
+/// those in `rescued`.
 pub(crate) fn victims(rescued: &mut Vec<usize>) -> Vec<Who> {
     with(|record| {
         let mut victims = Vec::new();

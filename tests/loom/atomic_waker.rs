@@ -1,11 +1,11 @@
-//! The backend `AtomicWaker`.
+//! Models of the backend `AtomicWaker`.
 //!
-//! The crate `atomic-waker` has no mode for loom: each call of it is a single step, except that other threads
-//! may go on while a registration clones its waker. What the models cover is what the backend makes of these
-//! calls, the state, and the exclusion of those who enter the slot; not the orderings inside of that crate.
+//! loom does not instrument the crate `atomic-waker`: each call is a single step, except that other threads may run
+//! while a registration clones its waker. The models cover how the backend uses these calls, the state, and the
+//! exclusion of the tasks that enter the slot. They do not cover the orderings inside that crate.
 //!
-//! Two tasks that wait wake each other for ever. Where there are two, each is polled a few times while the
-//! others go on, and once more when they have stopped: by then it must have been woken.
+//! Two tasks that wait would wake each other forever. If a model has two, it polls each of them a few times while the
+//! other threads run, and once more after those have stopped: by then the task must have been woken.
 
 use loom::thread;
 
@@ -27,9 +27,9 @@ fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'st
     bounded_on(preemptions, play);
 }
 
-/// Claimants that come together get the same value, and one initializer runs.
+/// Concurrent claimants get the same value, and one initializer runs.
 ///
-/// Worrying: B finds INITIALIZING; A publishes and finds nobody in the slot; B enters it and sleeps.
+/// Risk: B finds INITIALIZING; A publishes and finds the slot empty; B enters it and sleeps.
 #[test]
 fn two_claimants_get_the_value_of_one() {
     exhaustive(|stage| {
@@ -49,15 +49,15 @@ fn after_a_failure_the_other_claimant_takes_over() {
         let runs = match failing.join().unwrap() {
             Err(Failed) => 2,
             Ok(1) => 1,
-            Ok(value) => panic!("nobody has made {value}"),
+            Ok(value) => panic!("no initializer made {value}"),
         };
         assert_eq!(stage.runs(), runs);
     });
 }
 
-/// Initializers that fail one after the other do not race, though nothing but the cell orders them.
+/// Initializers that fail one after the other do not race, although only the cell orders them.
 ///
-/// Worrying: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
+/// Risk: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
 #[test]
 fn failed_initializers_do_not_race() {
     exhaustive(|stage| {
@@ -68,7 +68,7 @@ fn failed_initializers_do_not_race() {
     });
 }
 
-/// Of two `set`s one wins, and who sees READY sees its value.
+/// Of two `set`s one wins, and a task that sees READY sees its value.
 #[test]
 fn of_two_sets_one_wins() {
     bounded(4, |stage| {
@@ -84,14 +84,14 @@ fn of_two_sets_one_wins() {
 
 /// A claim that is refused because there is a value sees the value.
 ///
-/// Worrying: A publishes READY; B's compare-and-swap fails without having acquired what A wrote.
+/// Risk: A publishes READY; B's compare-and-swap fails without having acquired what A wrote.
 #[test]
 fn a_refused_claim_sees_the_value() {
     exhaustive(|stage| {
         let set = thread::spawn(|| stage.cell.set(1).is_ok());
         let found = stage.cell.try_claim().err();
         if found == Some(State::Ready) {
-            // SAFETY: the cell has said that it holds a value.
+            // SAFETY: the cell holds a value.
             assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
         }
         assert!(set.join().unwrap() || found.is_none());
@@ -100,7 +100,7 @@ fn a_refused_claim_sees_the_value() {
 
 /// A claimant that registers while the value is being published gets it.
 ///
-/// Worrying: A finds INITIALIZING; B publishes and finds nobody in the slot; A enters it and sleeps.
+/// Risk: A finds INITIALIZING; B publishes and finds the slot empty; A enters it and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
     exhaustive(|stage| {
@@ -123,9 +123,9 @@ fn a_claimant_registers_against_a_failure() {
     });
 }
 
-/// A passive waiter that a failure has woken waits on, for the value.
+/// A passive waiter that a failure woke keeps waiting for the value.
 ///
-/// Worrying: A is on its way back into the slot when B publishes.
+/// Risk: A is on its way back into the slot when B publishes.
 #[test]
 fn a_passive_waiter_outlasts_a_failure() {
     exhaustive(|stage| {
@@ -137,9 +137,9 @@ fn a_passive_waiter_outlasts_a_failure() {
     });
 }
 
-/// `wait` gets the value of a `set`, though no initializer was at work when it came.
+/// `wait` gets the value of a `set`, although no initializer was running when it registered.
 ///
-/// Worrying: A enters the slot while the cell is empty, and B claims and publishes past it.
+/// Risk: A enters the slot while the cell is empty, and B claims and publishes past it.
 #[test]
 fn wait_gets_what_is_set() {
     exhaustive(|stage| {
@@ -163,8 +163,8 @@ fn the_newest_waker_is_woken() {
 
 /// Two waiters that displace each other both get the value.
 ///
-/// Worrying: A and B are on their way into the slot at once; or A has taken B's waker out of it, and has not
-/// yet woken it, when C publishes.
+/// Risk: A and B are on their way into the slot at once; or A has taken B's waker out of it, and has not yet woken
+/// it, when C publishes.
 #[test]
 fn two_waiters_displace_each_other_against_a_publication() {
     bounded(3, |stage| {
@@ -178,7 +178,7 @@ fn two_waiters_displace_each_other_against_a_publication() {
     });
 }
 
-/// Two claimants that displace each other both learn of a failure: neither depends on the other.
+/// Two claimants that displace each other are both woken by a failure: neither depends on the other.
 #[test]
 fn two_claimants_displace_each_other_against_a_failure() {
     bounded(3, |stage| {
@@ -197,7 +197,7 @@ fn two_claimants_displace_each_other_against_a_failure() {
 
 /// A waiter that displaces a sleeping one leaves it woken.
 ///
-/// Worrying: A is woken for having been displaced, comes back, and B publishes before it is in the slot.
+/// Risk: A is woken for having been displaced, is polled, and B publishes before it is in the slot.
 #[test]
 fn a_sleeping_waiter_is_displaced_against_a_publication() {
     exhaustive(|stage| {
@@ -213,7 +213,7 @@ fn a_sleeping_waiter_is_displaced_against_a_publication() {
 
 /// A waiter that is dropped during a publication leaves nothing behind, and the other one is woken.
 ///
-/// Worrying: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
+/// Risk: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
 #[test]
 fn cancel_against_publication() {
     bounded(4, |stage| {
@@ -228,7 +228,7 @@ fn cancel_against_publication() {
     });
 }
 
-/// A waiter that is dropped during a failure takes nobody's turn away.
+/// A waiter that is dropped during a failure leaves no other claimant asleep.
 #[test]
 fn cancel_against_failure() {
     exhaustive(|stage| {
@@ -242,9 +242,9 @@ fn cancel_against_failure() {
     });
 }
 
-/// Whoever registers while another waiter is dropped is woken.
+/// A task that registers while another waiter is dropped is woken.
 ///
-/// Worrying: A empties the slot that B has just entered.
+/// Risk: A empties the slot that B has just entered.
 #[test]
 fn cancel_against_registration() {
     exhaustive(|stage| {
@@ -274,7 +274,7 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 
 /// A shared call that waits for the next attempt is not ended by the wake of the one before.
 ///
-/// Worrying: A has released the claim and not yet emptied the slot; B claims and C enters the slot; A wakes C.
+/// Risk: A has released the claim and not yet emptied the slot; B claims and C enters the slot; A wakes C.
 #[test]
 fn a_late_wake_does_not_end_the_next_attempt() {
     exhaustive(|stage| {
@@ -306,7 +306,7 @@ fn a_shared_call_waits_for_a_publication() {
 
 /// A thread gets the value that a task makes.
 ///
-/// Worrying: the value is published when the thread is on its way into the slot, or about to park.
+/// Risk: the value is published when the thread is on its way into the slot, or about to park.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
@@ -326,7 +326,7 @@ fn a_thread_takes_over() {
 
 /// A thread whose time runs out leaves the slot to the task that it has displaced.
 ///
-/// Worrying: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
+/// Risk: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_whose_time_runs_out_against_a_publication() {

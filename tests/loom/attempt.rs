@@ -7,7 +7,7 @@ use crate::SharedInitError::{Failed as OwnFailed, OtherFailed};
 
 /// A shared call that begins while the initializer is failing returns `OtherFailed`, or makes the next attempt.
 ///
-/// Worrying: B finds INITIALIZING; A fails and finds no waiters; B registers and sleeps.
+/// Risk: B finds INITIALIZING; A fails and finds no waiters; B registers and sleeps.
 #[test]
 fn a_shared_call_registers_against_a_failure() {
     exhaustive(|stage| {
@@ -23,7 +23,7 @@ fn a_shared_call_registers_against_a_failure() {
 
 /// A shared call that waits for a failure returns when the initializer ends, and runs no other.
 ///
-/// Worrying: A's drain has unlinked B, which is polled before the state is stored, and returns while the claim is taken.
+/// Risk: A's drain has unlinked B, which is polled before the state is stored, and returns while the claim is taken.
 #[test]
 fn a_shared_call_waits_for_a_failure() {
     exhaustive(|stage| {
@@ -41,7 +41,7 @@ fn a_shared_call_waits_for_a_failure() {
 
 /// A shared call that waits for a value gets it, also if it is polled spuriously.
 ///
-/// Worrying: A's drain has unlinked B, which is polled before READY is stored, and takes the attempt for a failure.
+/// Risk: A's drain has unlinked B, which is polled before READY is stored, and takes the attempt for a failure.
 #[test]
 fn a_shared_call_waits_for_a_publication() {
     exhaustive(|stage| {
@@ -69,7 +69,7 @@ fn a_shared_call_waits_for_a_cancelled_initializer() {
 
 /// A shared call returns after the attempt that it waits for, although the next one has begun and does not end before.
 ///
-/// Worrying: B is polled when C has claimed, finds INITIALIZING, registers again, and sleeps for as long as C runs.
+/// Risk: B is polled when C has claimed, finds INITIALIZING, registers again, and sleeps for as long as C runs.
 #[test]
 fn a_shared_call_does_not_wait_for_the_next_attempt() {
     exhaustive(|stage| {
@@ -85,7 +85,7 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 
 /// A shared call that has moved to another task returns after its attempt, although the next one has begun.
 ///
-/// Worrying: B's newer waker is given to a node that A's drain has taken, or registers it with the next attempt.
+/// Risk: B's newer waker is given to a node that A's drain has taken, or registers it with the next attempt.
 #[test]
 fn a_moved_shared_call_does_not_wait_for_the_next_attempt() {
     bounded(3, |stage| {
@@ -101,7 +101,7 @@ fn a_moved_shared_call_does_not_wait_for_the_next_attempt() {
 
 /// A shared call that waits for the next attempt is not ended by the drain of the one before.
 ///
-/// Worrying: between A's batches B claims and C registers; A's drain reaches C, which takes its attempt for ended.
+/// Risk: between A's batches B claims and C registers; A's drain reaches C, which takes its attempt for ended.
 #[test]
 fn a_drain_does_not_end_a_later_attempt() {
     bounded(3, |stage| {
@@ -203,7 +203,7 @@ fn a_wait_does_not_wait_for_the_next_attempt() {
     });
 }
 
-/// A `wait_attempt` that is dropped while a guard is being dropped leaves a claimant beside it to take over.
+/// A `wait_attempt` that is dropped while a guard is being dropped lets the claimant next to it take over.
 #[test]
 fn a_wait_is_cancelled_against_a_dropped_guard() {
     bounded(3, |stage| {

@@ -1,4 +1,4 @@
-//! Threads that wait beside tasks.
+//! Models of threads that wait next to tasks.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -10,7 +10,7 @@ use loom::thread;
 use super::support::{Failed, Outcome, Stage, Staged, bounded, exhaustive};
 
 impl<B: Staged> Stage<B> {
-    /// The value; if there is none, `value` by an initializer of ours, on this thread.
+    /// Returns the value, or initializes the cell with `value` on this thread.
     fn get_or_init_blocking(&self, value: u32) -> u32 {
         *self.cell.get_or_init_blocking(|| {
             self.work();
@@ -18,7 +18,7 @@ impl<B: Staged> Stage<B> {
         })
     }
 
-    /// The value; if there is none, the end of an initializer of ours that fails on this thread.
+    /// Returns the value, or runs an initializer that fails on this thread.
     fn get_or_fail_blocking(&self) -> Outcome {
         let fail = || {
             self.work();
@@ -27,13 +27,13 @@ impl<B: Staged> Stage<B> {
         self.cell.get_or_try_init_blocking(fail).copied()
     }
 
-    /// The value, unless the time runs out, which it does when others have done something or nothing.
+    /// Returns the value, or nothing if the time runs out, which can happen at any point of the other threads.
     fn wait_a_while(&self) -> Option<u32> {
         self.cell.wait_timeout(Duration::from_secs(1)).copied()
     }
 }
 
-// Plays of every backend.
+// Models that every backend runs.
 
 pub(super) fn play_the_value_of_a_task<B: Staged>(stage: &'static Stage<B>) {
     let claimed = stage.claim();
@@ -58,12 +58,12 @@ pub(super) fn play_a_time_out_beside_a_task<B: Staged>(stage: &'static Stage<B>)
     assert_eq!(*task.end(), 1);
 }
 
-// Models of the default one.
+// Models of the default backend.
 
 /// A thread gets the value that a task makes.
 ///
-/// Worrying: the value is published between the thread's look at the state and its registration, or between that and
-/// its parking.
+/// Risk: the value is published between the thread's load of the state and its registration, or between that and its
+/// parking.
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
     exhaustive(|stage| {
@@ -71,7 +71,7 @@ fn a_thread_gets_the_value_of_a_task() {
     });
 }
 
-/// One of a thread and a task that come together initializes.
+/// If a thread and a task ask concurrently, one of them initializes.
 #[test]
 fn a_thread_and_a_task_get_the_value_of_one() {
     bounded(2, |stage| {
@@ -82,7 +82,7 @@ fn a_thread_and_a_task_get_the_value_of_one() {
     });
 }
 
-/// One of two threads that come together initializes.
+/// If two threads ask concurrently, one of them initializes.
 #[test]
 fn two_threads_get_the_value_of_one() {
     bounded(2, |stage| {
@@ -95,7 +95,7 @@ fn two_threads_get_the_value_of_one() {
 
 /// When an initializer fails, a thread that waits takes over.
 ///
-/// Worrying: the failure falls between the thread's look at the state and its registration.
+/// Risk: the failure falls between the thread's load of the state and its registration.
 #[test]
 fn a_thread_takes_over() {
     exhaustive(|stage| {
@@ -103,7 +103,7 @@ fn a_thread_takes_over() {
     });
 }
 
-/// When an initializer is cancelled, a thread that waits to insert a value does.
+/// When an initializer is cancelled, a thread that waits to insert a value inserts it.
 #[test]
 fn a_thread_inserts_after_a_cancellation() {
     exhaustive(|stage| {
@@ -114,10 +114,9 @@ fn a_thread_inserts_after_a_cancellation() {
     });
 }
 
-/// A thread whose time runs out is gone from the list before its stack is used for something else, whatever happens
-/// to the cell.
+/// A thread whose time runs out leaves the list before its stack is reused, whatever happens to the cell.
 ///
-/// Worrying: the drain has detached the thread's node, or holds its waker, when its time runs out.
+/// Risk: the drain has detached the thread's node, or holds its waker, when its time runs out.
 #[test]
 fn a_thread_whose_time_runs_out_leaves_nothing_behind() {
     exhaustive(|stage| {
@@ -129,9 +128,9 @@ fn a_thread_whose_time_runs_out_leaves_nothing_behind() {
     });
 }
 
-/// A thread whose time runs out during a failure stays out of the way of the claimant that takes over.
+/// A thread whose time runs out during a failure does not disturb the claimant that takes over.
 ///
-/// Worrying: A's drain takes out the claimant, whose `next` is the thread's node, when B takes that node out.
+/// Risk: A's drain unlinks the claimant, whose `next` is the thread's node, when B unlinks that node.
 #[test]
 fn a_thread_whose_time_runs_out_against_a_failure() {
     bounded(3, |stage| {
@@ -145,9 +144,10 @@ fn a_thread_whose_time_runs_out_against_a_failure() {
     });
 }
 
-/// A thread whose time runs out leaves the waiters around it to be woken.
+/// A thread whose time runs out leaves the waiters around it linked and woken.
 ///
-/// Worrying: A, who publishes, has woken the first and not yet locked for the next batch, in which B stands no more.
+/// Risk: A, which publishes, has woken the first batch and not yet locked for the next one, in which B is no longer
+/// linked.
 #[test]
 fn a_thread_whose_time_runs_out_between_waiters() {
     bounded(2, |stage| {
@@ -162,9 +162,9 @@ fn a_thread_whose_time_runs_out_between_waiters() {
     });
 }
 
-/// A thread and a task that wait side by side both get the value.
+/// A thread and a task that wait together both get the value.
 ///
-/// Worrying: both register while it is published, and one of them parks in a drain that has passed it.
+/// Risk: both register while it is published, and one of them parks in a drain that has passed it.
 #[test]
 fn a_thread_and_a_task_wait_for_one_value() {
     bounded(2, |stage| {
@@ -177,9 +177,9 @@ fn a_thread_and_a_task_wait_for_one_value() {
     });
 }
 
-/// When the initializer of a thread fails, its error is its own, and a task takes over.
+/// When the initializer of a thread fails, only that thread gets the error, and a task takes over.
 ///
-/// Worrying: the failure falls between the task's look at the state and its registration.
+/// Risk: the failure falls between the task's load of the state and its registration.
 #[test]
 fn a_task_takes_over_from_a_thread_that_fails() {
     bounded(3, |stage| {
@@ -195,7 +195,7 @@ fn a_task_takes_over_from_a_thread_that_fails() {
 
 /// When the initializer of a thread panics, a task takes over.
 ///
-/// Worrying: the claim is released during the unwinding, when the task is registering.
+/// Risk: the claim is released during the unwinding, when the task is registering.
 #[test]
 fn a_task_takes_over_from_a_thread_that_panics() {
     bounded(3, |stage| {
@@ -215,9 +215,9 @@ fn a_task_takes_over_from_a_thread_that_panics() {
     });
 }
 
-/// `insert` waits out the initializer of a thread, or is there before it.
+/// `insert` waits for the initializer of a thread to end, or inserts its value first.
 ///
-/// Worrying: the thread publishes when `insert` has seen it at work and not yet registered.
+/// Risk: the thread publishes when `insert` has seen INITIALIZING and has not yet registered.
 #[test]
 fn insert_and_the_initializer_of_a_thread_agree() {
     bounded(3, |stage| {

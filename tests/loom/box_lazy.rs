@@ -65,7 +65,7 @@ fn with_scene(stage: &'static Stage, script: Script, play: impl FnOnce(&'static 
 
 /// A wake of a boxed future that meets a poll is not lost, and the task that polls next sees the event.
 ///
-/// Worrying: the poll has not seen the event, and the waker finds no future asleep; or the next poll does not see it
+/// Risk: the poll has not seen the event, and the waker finds no future asleep; or the next poll does not see it
 /// either, as the waker has written nothing that the poll reads.
 #[test]
 fn a_wake_meets_a_poll() {
@@ -147,7 +147,7 @@ fn when_the_future_panics_the_other_waiter_panics() {
 
 /// A waker that outlives the lazy can be woken while the lazy is dropped, and the last of the two frees what they share.
 ///
-/// Worrying: the waker releases a claim in memory that was freed; or the thread that frees the memory does not see the last
+/// Risk: the waker releases a claim in memory that was freed; or the thread that frees the memory does not see the last
 /// access of the other one.
 #[test]
 fn a_waker_outlives_the_lazy() {

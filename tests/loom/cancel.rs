@@ -1,13 +1,13 @@
-//! Futures dropped while they wait, against everything that goes on around them.
+//! Models of waiting futures that are dropped while other threads use the list.
 
 use loom::thread;
 
 use super::support::{Failed, bounded};
 
-/// A waiter that is dropped during a publication leaves nothing behind, and its neighbour is woken.
+/// A waiter that is dropped during a publication leaves nothing behind, and its neighbor is woken.
 ///
-/// Worrying: B has seen itself linked, and A takes it out of the list before B locks; or B sees itself out
-/// of the list and goes away while A is still at its node.
+/// Risk: B has seen itself linked, and A unlinks it before B locks; or B sees itself unlinked and is freed while A
+/// still uses its node.
 #[test]
 fn cancel_against_publication() {
     bounded(3, |stage| {
@@ -35,9 +35,9 @@ fn cancel_against_publication_behind_a_passive_waiter() {
     });
 }
 
-/// A waiter that is dropped during a failure takes nobody's turn away.
+/// A waiter that is dropped during a failure leaves no other claimant asleep.
 ///
-/// Worrying: the wakeup goes to B, who is no more, and C sleeps for ever.
+/// Risk: the wakeup goes to B, which is dropped, and C sleeps forever.
 #[test]
 fn cancel_against_failure() {
     bounded(2, |stage| {
@@ -52,9 +52,9 @@ fn cancel_against_failure() {
     });
 }
 
-/// A waiter that is dropped after it has been woken takes nobody's turn away.
+/// A waiter that is dropped after it has been woken leaves no other claimant asleep.
 ///
-/// Worrying: B is woken by the failure and dropped instead of polled, while C still sleeps.
+/// Risk: B is woken by the failure and dropped instead of polled, while C still sleeps.
 #[test]
 fn a_woken_waiter_is_cancelled() {
     bounded(3, |stage| {
@@ -71,9 +71,9 @@ fn a_woken_waiter_is_cancelled() {
     });
 }
 
-/// Neighbours in the list can be dropped at once, and the one before them is still found.
+/// Neighbors in the list can be dropped concurrently, and the one before them is still found.
 ///
-/// Worrying: A and B redirect each other's pointers.
+/// Risk: A and B redirect each other's pointers.
 #[test]
 fn cancel_against_cancel_behind_a_waiter() {
     bounded(3, |stage| {
@@ -90,7 +90,8 @@ fn cancel_against_cancel_behind_a_waiter() {
     });
 }
 
-/// Neighbours that are dropped at once between waiters leave both sides joined, and the passive one behind them.
+/// Neighbors that are dropped concurrently between waiters leave both sides linked, and the passive waiter behind
+/// them.
 #[test]
 fn cancel_against_cancel_between_waiters() {
     bounded(3, |stage| {
@@ -108,7 +109,7 @@ fn cancel_against_cancel_between_waiters() {
     });
 }
 
-/// Neighbours in the list can be dropped at once while the value is published, and the one before them is woken.
+/// Neighbors in the list can be dropped concurrently while the value is published, and the one before them is woken.
 #[test]
 fn cancel_against_cancel_against_publication() {
     bounded(2, |stage| {
@@ -124,9 +125,9 @@ fn cancel_against_cancel_against_publication() {
     });
 }
 
-/// Whoever registers while another waiter is dropped stays in the list.
+/// A task that registers while another waiter is dropped stays in the list.
 ///
-/// Worrying: B links itself to A's node, which A is taking out.
+/// Risk: B links itself to A's node, which A is unlinking.
 #[test]
 fn cancel_against_registration() {
     bounded(3, |stage| {

@@ -1,13 +1,13 @@
-//! Who initializes, and what the others get.
+//! Models of the claim: which task initializes, and what the others get.
 
 use loom::thread;
 
 use super::support::{Failed, bounded, exhaustive};
 
-/// Claimants that come together get the same value, and one initializer runs.
+/// Concurrent claimants get the same value, and one initializer runs.
 ///
-/// Worrying: both see UNINIT; the second one's claim fails, finds READY, and reads the value without having
-/// loaded the word once more.
+/// Risk: both see UNINIT; the second one's claim fails, finds READY, and reads the value without having loaded the
+/// word once more.
 #[test]
 fn two_claimants_get_the_value_of_one() {
     bounded(3, |stage| {
@@ -18,7 +18,7 @@ fn two_claimants_get_the_value_of_one() {
     });
 }
 
-/// Three claimants that come together get the same value, and one initializer runs.
+/// Three concurrent claimants get the same value, and one initializer runs.
 #[test]
 fn three_claimants_get_the_value_of_one() {
     bounded(1, |stage| {
@@ -31,9 +31,9 @@ fn three_claimants_get_the_value_of_one() {
     });
 }
 
-/// When an initializer fails, its error is its own, and another claimant takes over.
+/// When an initializer fails, only its caller gets the error, and another claimant takes over.
 ///
-/// Worrying: the failure falls between the other's look at the state and its registration.
+/// Risk: the failure happens between the other's load of the state and its registration.
 #[test]
 fn after_a_failure_the_other_claimant_takes_over() {
     bounded(3, |stage| {
@@ -42,15 +42,15 @@ fn after_a_failure_the_other_claimant_takes_over() {
         let runs = match failing.join().unwrap() {
             Err(Failed) => 2,
             Ok(1) => 1,
-            Ok(value) => panic!("nobody has made {value}"),
+            Ok(value) => panic!("no initializer made {value}"),
         };
         assert_eq!(stage.runs(), runs);
     });
 }
 
-/// Initializers that fail one after the other do not race, though nothing but the cell orders them.
+/// Initializers that fail one after the other do not race, although only the cell orders them.
 ///
-/// Worrying: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
+/// Risk: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
 #[test]
 fn failed_initializers_do_not_race() {
     bounded(3, |stage| {
@@ -62,10 +62,10 @@ fn failed_initializers_do_not_race() {
     });
 }
 
-/// Initializers that fail one after the other beside a passive waiter do not race, though nobody finds the word as he
-/// expects it.
+/// Initializers that fail one after the other next to a passive waiter do not race, although every first
+/// compare-and-swap fails.
 ///
-/// Worrying: A rolls back under the list lock, and B, having met the lock, claims by the slow path.
+/// Risk: A rolls back under the list lock, and B, having met the lock, claims by the slow path.
 #[test]
 fn failed_initializers_do_not_race_around_a_waiter() {
     bounded(2, |stage| {
@@ -80,7 +80,7 @@ fn failed_initializers_do_not_race_around_a_waiter() {
     });
 }
 
-/// `set` and `get_or_init` agree on who of them has made the value.
+/// `set` and `get_or_init` agree on which of them made the value.
 #[test]
 fn set_and_get_or_init_agree() {
     exhaustive(|stage| {
@@ -96,11 +96,10 @@ fn set_and_get_or_init_agree() {
     });
 }
 
-/// `set` and `insert` agree when a passive waiter stands in the list, so that nobody finds the word as he
-/// expects it.
+/// `set` and `insert` agree when a passive waiter is in the list, so that every first compare-and-swap fails.
 ///
-/// Worrying: B has seen UNINIT by the slow path; its claim fails, finds READY, and reads the value without
-/// having loaded the word once more.
+/// Risk: B has seen UNINIT by the slow path; its claim fails, finds READY, and reads the value without having loaded
+/// the word once more.
 #[test]
 fn set_and_insert_agree_around_a_waiter() {
     bounded(3, |stage| {
@@ -114,14 +113,14 @@ fn set_and_insert_agree_around_a_waiter() {
     });
 }
 
-/// Of two `set`s one wins, and the loser can read the value at once if he was told that it is there.
+/// Of two `set`s one wins, and the other can read the value at once if its error says that there is one.
 #[test]
 fn of_two_sets_one_wins() {
     exhaustive(|stage| {
         let other = thread::spawn(|| stage.cell.set(1));
         let mine = stage.cell.set(2);
         if mine.is_err_and(|error| error.is_already_init_err()) {
-            // SAFETY: the cell has said that it holds a value.
+            // SAFETY: the cell holds a value.
             assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
         }
         let winner = if mine.is_ok() { 2 } else { 1 };
@@ -130,7 +129,7 @@ fn of_two_sets_one_wins() {
     });
 }
 
-/// `insert` waits out an initializer that fails, and then puts its value in.
+/// `insert` waits for an initializer that fails, and then stores its value.
 #[test]
 fn insert_follows_a_failure() {
     exhaustive(|stage| {
@@ -141,7 +140,7 @@ fn insert_follows_a_failure() {
     });
 }
 
-/// `insert` waits out an initializer that succeeds, and gives its value back.
+/// `insert` waits for an initializer that succeeds, and returns its own value.
 #[test]
 fn insert_gives_way_to_a_value() {
     exhaustive(|stage| {

@@ -1,4 +1,5 @@
-//! More waiters than fit into one batch: the drain unlocks in between, and other threads use the cell.
+//! Models with more waiters than fit into one batch: the drain unlocks between batches, and other threads use the
+//! cell.
 //!
 //! Under loom a batch is one waker, so that two waiters, or a claimant and the marker behind it, make two batches.
 
@@ -8,7 +9,7 @@ use super::support::{Failed, bounded};
 
 /// A failure wakes every waiter that could initialize: none depends on another one being polled.
 ///
-/// Worrying: the one that is woken first is not polled for a long time.
+/// Risk: the one that is woken first is not polled for a long time.
 #[test]
 fn a_failure_wakes_every_claimant() {
     bounded(3, |stage| {
@@ -22,10 +23,10 @@ fn a_failure_wakes_every_claimant() {
     });
 }
 
-/// Failures that follow each other while the first one's drain is at work strand nobody.
+/// Failures that follow each other during the first one's drain leave no claimant asleep.
 ///
-/// Worrying: woken by A, B claims and fails; C, polled for no reason, registers again in between and stands
-/// behind the end of A's drain, and B's drain finds the list half empty.
+/// Risk: woken by A, B claims and fails; C, polled spuriously, registers again in between, behind the end of A's
+/// drain, and B's drain finds a part of the list.
 #[test]
 fn a_claimant_registers_again_during_a_drain() {
     bounded(1, |stage| {
@@ -40,11 +41,11 @@ fn a_claimant_registers_again_during_a_drain() {
     });
 }
 
-/// A value wakes everybody, claimants or not, even if they come and go between the batches.
+/// A value wakes every waiter, even if waiters register and cancel between the batches.
 ///
-/// Worrying: B is dropped, or polled, when A has woken the first batch and not yet locked for the second.
+/// Risk: B is dropped, or polled, when A has woken the first batch and not yet locked for the second.
 #[test]
-fn a_value_wakes_everybody() {
+fn a_value_wakes_every_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let passive = stage.waiting(stage.cell.wait());
@@ -57,9 +58,9 @@ fn a_value_wakes_everybody() {
     });
 }
 
-/// A passive waiter sleeps through every failure, and is woken by the value that comes at last.
+/// A passive waiter sleeps through every failure, and is woken by the value.
 ///
-/// Worrying: A's drain looks for claimants behind the passive waiter, who came first.
+/// Risk: A's drain looks for claimants behind the passive waiter, which registered first.
 #[test]
 fn a_passive_waiter_sleeps_through_failures() {
     bounded(3, |stage| {
@@ -77,7 +78,7 @@ fn a_passive_waiter_sleeps_through_failures() {
 
 /// A passive waiter is woken once by a value that comes while a failure is still waking the claimants.
 ///
-/// Worrying: A's drain after the failure and B's drain after the publication overlap.
+/// Risk: A's drain after the failure and B's drain after the publication overlap.
 #[test]
 fn a_passive_waiter_is_woken_between_drains() {
     bounded(3, |stage| {
@@ -92,12 +93,12 @@ fn a_passive_waiter_is_woken_between_drains() {
     });
 }
 
-/// A drain after a failure leaves those asleep who came after it: they wait for the next initializer.
+/// A drain after a failure leaves later claimants asleep: they wait for the next initializer.
 ///
-/// Worrying: between A's batches B claims and C registers; woken by A, C would register again, and be woken
-/// again, as long as A finds anybody.
+/// Risk: between A's batches B claims and C registers; woken by A, C would register again, and be woken again, as
+/// long as A finds a waiter.
 #[test]
-fn a_drain_leaves_those_who_came_later_asleep() {
+fn a_drain_leaves_later_claimants_asleep() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let waiters = [2, 3].map(|value| stage.waiting(stage.get_or_init(value)));
@@ -117,7 +118,7 @@ fn a_drain_leaves_those_who_came_later_asleep() {
 
 /// The last claimant before a marker, and its only neighbor, can be cancelled while the drain goes on.
 ///
-/// Worrying: B unlinks itself from the marker on A's stack, and A finds the marker at the head of the lane.
+/// Risk: B unlinks itself from the marker on A's stack, and A finds the marker at the head of the lane.
 #[test]
 fn the_last_claimant_before_a_marker_is_cancelled() {
     bounded(3, |stage| {
@@ -132,10 +133,10 @@ fn the_last_claimant_before_a_marker_is_cancelled() {
     });
 }
 
-/// Both neighbors of a marker can be cancelled, the one behind it a newcomer.
+/// Both neighbors of a marker can be cancelled, one of them a newcomer behind it.
 ///
-/// Worrying: B claims and C registers behind A's marker; C and the claimant before the marker go at the same time, while
-/// A unlinks the marker in between.
+/// Risk: B claims and C registers behind A's marker; C and the claimant before the marker are dropped at the same
+/// time, while A unlinks the marker in between.
 #[test]
 fn both_neighbors_of_a_marker_are_cancelled() {
     bounded(2, |stage| {
@@ -159,10 +160,10 @@ fn both_neighbors_of_a_marker_are_cancelled() {
     });
 }
 
-/// A publication that overtakes a failure's drain wakes those whom that drain has not reached, and its marker is gone
-/// before the drain returns.
+/// A publication that overtakes a failure's drain wakes the waiters that the drain has not reached, and the marker is
+/// unlinked before the drain returns.
 ///
-/// Worrying: A is between two batches; B claims and publishes, takes the last claimant and A's marker, and is about to
+/// Risk: A is between two batches; B claims and publishes, takes the last claimant and A's marker, and is about to
 /// clear `prev` of the marker when A looks at it.
 #[test]
 fn a_publication_overtakes_a_drain() {
@@ -179,10 +180,10 @@ fn a_publication_overtakes_a_drain() {
     });
 }
 
-/// A second failure that overtakes a failure's drain wakes those whom that drain has not reached, and the newcomers of
-/// its own.
+/// A second failure that overtakes a failure's drain wakes the waiters that the drain has not reached, and those that
+/// registered for the second attempt.
 ///
-/// Worrying: the markers of A and B are in the lane at the same time; B takes A's, and A may come back before or after.
+/// Risk: the markers of A and B are in the lane at the same time; B takes A's, and A may lock before or after.
 #[test]
 fn a_second_failure_overtakes_a_drain() {
     bounded(2, |stage| {
@@ -205,7 +206,7 @@ fn a_second_failure_overtakes_a_drain() {
 
 /// A drain from inside a waker of another drain takes the marker of the outer one, while a claimant is cancelled.
 ///
-/// Worrying: the waker that A wakes first claims and fails on the spot; this inner drain takes A's marker, and B unlinks
+/// Risk: the waker that A wakes first claims and fails during the wake; this inner drain takes A's marker, and B unlinks
 /// the claimant before it at the same time.
 #[test]
 fn a_drain_inside_a_drain_takes_its_marker() {
@@ -228,7 +229,7 @@ fn a_drain_inside_a_drain_takes_its_marker() {
 
 /// A waker that panics while the marker is linked leaves no claimant asleep, and no marker behind.
 ///
-/// Worrying: A unwinds through the frame that its marker is in, while B unlinks the claimant before the marker.
+/// Risk: A unwinds through the frame that its marker is in, while B unlinks the claimant before the marker.
 #[test]
 fn a_waker_panics_while_the_marker_is_linked() {
     bounded(2, |stage| {

@@ -1,14 +1,14 @@
-//! The backend `EventListener`.
+//! Models of the backend `EventListener`.
 //!
-//! The crate `event-listener` clones and wakes wakers while it holds a lock that loom does not know of. If a
-//! waker let loom switch threads, the next one would wait for that lock on the very thread that holds it, for
-//! ever. So here wakers only set a flag, and tasks do not sleep: whoever is pending when the others have
-//! stopped must have been woken.
+//! The crate `event-listener` clones and wakes wakers while it holds a lock that loom does not instrument. If a waker
+//! let loom switch threads, the next thread would wait for that lock forever, because all threads of a model share
+//! one system thread. So the wakers here only set a flag, and tasks do not sleep: a task that is pending when the
+//! other threads have stopped must have been woken.
 //!
-//! To loom each call of the crate is a single step. What the models cover is what the backend makes of these
-//! calls, the state, and whether a queue is in use. They leave out a second claimant that registers against a
-//! publication: that who queues up after a notification sees the state is due to fences in that crate, which
-//! [`Shadowed`] can stand for behind the last one only, the one of the passive waiters.
+//! For loom, each call of the crate is a single step. The models cover how the backend uses these calls, the state,
+//! and whether a queue is in use. They leave out a second claimant that registers against a publication: fences in
+//! that crate guarantee that a task which queues up after a notification sees the state, and [`Shadowed`] can replace
+//! only the fence of the last notification, that of the passive waiters.
 
 use loom::thread;
 
@@ -32,7 +32,7 @@ fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'st
 
 /// The first claimant of a cell registers while the value is being published.
 ///
-/// Worrying: A finds INITIALIZING; B publishes and finds that nobody has ever waited; A queues up and sleeps.
+/// Risk: A finds INITIALIZING; B publishes and finds that no task has ever waited; A queues up and sleeps.
 #[test]
 fn the_first_claimant_registers_against_a_publication() {
     exhaustive(|stage| {
@@ -55,7 +55,7 @@ fn the_first_claimant_registers_against_a_failure() {
     });
 }
 
-/// A passive waiter and a claimant, who stand in queues of their own, register against a publication.
+/// A passive waiter and a claimant, each in its own queue, register against a publication.
 #[test]
 fn two_waiters_register_against_a_publication() {
     bounded(4, |stage| {
@@ -71,7 +71,7 @@ fn two_waiters_register_against_a_publication() {
 
 /// Two claimants register against a failure: each is woken, or initializes without having waited.
 ///
-/// Worrying: A is the first to queue up; B releases the claim and finds that nobody has ever waited.
+/// Risk: A is the first to queue up; B releases the claim and finds that no task has ever waited.
 #[test]
 fn two_claimants_register_against_a_failure() {
     bounded(3, |stage| {
@@ -85,7 +85,7 @@ fn two_claimants_register_against_a_failure() {
     });
 }
 
-/// A waiter that is dropped during a publication leaves nothing behind, and its neighbour is woken.
+/// A waiter that is dropped during a publication leaves nothing behind, and its neighbor is woken.
 #[test]
 fn cancel_against_publication() {
     exhaustive(|stage| {
@@ -99,9 +99,9 @@ fn cancel_against_publication() {
     });
 }
 
-/// A waiter that is dropped during a failure takes nobody's turn away, even if others initialize meanwhile.
+/// A waiter that is dropped during a failure leaves no other claimant asleep, even if others initialize meanwhile.
 ///
-/// Worrying: A is notified and dropped, and B, who registers for the next initializer, is left asleep by it.
+/// Risk: A is notified and dropped, and B, which registers for the next initializer, is left asleep.
 #[test]
 fn cancel_against_failure() {
     bounded(4, |stage| {
@@ -140,7 +140,7 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 
 /// A shared call that waits for the next attempt is not ended by the notification of the one before.
 ///
-/// Worrying: A has released the claim and not yet notified; B claims and C queues up; A notifies C.
+/// Risk: A has released the claim and not yet notified; B claims and C queues up; A notifies C.
 #[test]
 fn a_late_notification_does_not_end_the_next_attempt() {
     exhaustive(|stage| {
@@ -174,7 +174,7 @@ fn a_shared_call_waits_for_a_publication() {
 
 /// A thread gets the value that a task makes.
 ///
-/// Worrying: the value is published when the thread has queued up and not yet parked.
+/// Risk: the value is published when the thread has queued up and not yet parked.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
@@ -192,7 +192,7 @@ fn a_thread_takes_over() {
     });
 }
 
-/// A thread whose time runs out leaves the queue, and the task beside it is woken.
+/// A thread whose time runs out leaves the queue, and the other task is woken.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_whose_time_runs_out_against_a_publication() {

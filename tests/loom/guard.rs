@@ -1,4 +1,4 @@
-//! Guards: the claim as a value, which is published or released by the code that has it.
+//! Models of guards, which hold the claim as a value.
 
 use loom::thread;
 
@@ -6,7 +6,7 @@ use super::support::{bounded, exhaustive};
 
 /// A claimant that registers while a guard is being dropped initializes.
 ///
-/// Worrying: B finds INITIALIZING; A releases the claim and finds no waiters; B registers and sleeps.
+/// Risk: B finds INITIALIZING; A releases the claim and finds no waiters; B registers and sleeps.
 #[test]
 fn a_claimant_registers_against_a_dropped_guard() {
     exhaustive(|stage| {

@@ -1,5 +1,5 @@
-//! One future for all: who polls it, who goes on when its driver goes, and how it is woken where it has a waker
-//! of its own.
+//! Models of `Lazy` and of `lazy!` statics: which task polls the shared future, which task resumes it when its driver
+//! is dropped, and how a waker of the static's own is woken.
 
 use std::{
     cell::Cell,
@@ -23,8 +23,7 @@ use crate::{__private::FutureStorage, Lazy, StaticLazy};
 
 // A future in a `Lazy`.
 
-/// Ready at the poll of that number, unless it panics there. Its polls write to it, and nothing but the claim keeps
-/// them apart.
+/// Is ready at the poll of that number, or panics there. Its polls write to it, and only the claim orders them.
 struct Steps {
     taken: UnsafeCell<u32>,
     needed: u32,
@@ -52,7 +51,7 @@ impl Future for Steps {
     type Output = u32;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
-        // SAFETY: whoever polls is alone, which loom checks.
+        // SAFETY: only one task polls at a time, which loom checks.
         let taken = self.taken.with_mut(|taken| count(unsafe { &mut *taken }));
         if taken < self.needed {
             cx.waker().wake_by_ref();
@@ -69,7 +68,7 @@ type Drivable = Pin<&'static Lazy<u32, Steps>>;
 
 fn with_lazy(steps: Steps, play: impl FnOnce(Drivable)) {
     let lazy = Box::new(Lazy::new(steps));
-    // Has loom's atomic made here, before everything that the threads do.
+    // Creates loom's atomic here, before the threads start.
     assert_eq!(lazy.try_get(), None);
     let lazy = Box::into_raw(lazy);
     // SAFETY: the lazy lives until the play is over.
@@ -89,9 +88,9 @@ pub(super) fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
     catch_unwind(AssertUnwindSafe(f)).is_err()
 }
 
-/// Those who come together drive one future, and get one value.
+/// Concurrent callers drive one future, and get one value.
 ///
-/// Worrying: B polls what A is polling; B finds the claim free again, and the future gone.
+/// Risk: B polls what A is polling; B finds the claim free again, and the future gone.
 #[test]
 fn two_drivers_take_the_steps_of_one_future() {
     bounded(3, |stage| {
@@ -104,12 +103,12 @@ fn two_drivers_take_the_steps_of_one_future() {
     });
 }
 
-/// When the driver is dropped, a waiter goes on where it was.
+/// When the driver is dropped, a waiter resumes the future.
 ///
-/// Worrying: the driver goes between the waiter's look at the state and its registration; B polls a future that A
+/// Risk: the driver is dropped between the waiter's load of the state and its registration; B polls a future that A
 /// has polled, without having seen what A did.
 #[test]
-fn when_the_driver_is_dropped_a_newcomer_goes_on() {
+fn when_the_driver_is_dropped_a_newcomer_resumes() {
     exhaustive(|stage| {
         with_lazy(Steps::new(2), |lazy| {
             let driver = stage.waiting(lazy.get());
@@ -120,9 +119,9 @@ fn when_the_driver_is_dropped_a_newcomer_goes_on() {
     });
 }
 
-/// When the driver is dropped, and one of two waiters in the list too, the other goes on.
+/// When the driver is dropped, and one of two waiters in the list too, the other one resumes the future.
 #[test]
-fn when_the_driver_is_dropped_any_waiter_goes_on() {
+fn when_the_driver_is_dropped_any_waiter_resumes() {
     bounded(2, |stage| {
         with_lazy(Steps::new(2), |lazy| {
             let driver = stage.waiting(lazy.get());
@@ -136,9 +135,9 @@ fn when_the_driver_is_dropped_any_waiter_goes_on() {
     });
 }
 
-/// When the future panics, the others learn of it.
+/// When the future panics, the other waiters panic too.
 ///
-/// Worrying: the claim is back before it is written that the future must not be polled again.
+/// Risk: the claim is released before the future is marked as poisoned.
 #[test]
 fn when_the_driver_panics_the_others_panic() {
     bounded(3, |stage| {
@@ -158,20 +157,20 @@ pub(super) struct Sleeper {
     pub(super) script: &'static Script,
 }
 
-/// What a sleeper waits for, and what it does until then.
+/// The events that a sleeper waits for, and its behavior until then.
 pub(super) struct Script {
-    /// Nothing but the wakes orders these.
+    /// Ordered only by the wakes.
     events: Vec<AtomicBool>,
-    /// How often the future was polled. Nothing but the claim keeps the polls apart.
+    /// How often the future was polled. Only the claim orders the polls.
     polls: UnsafeCell<u32>,
     /// Runs in the poll of that number, before it looks at the events.
     pub(super) incident: (u32, fn(&'static Script)),
-    /// What the future was last polled with. Outside of loom, so that it orders nothing.
+    /// The waker of the last poll. Not an object of loom, so that it orders nothing.
     waker: Mutex<Option<Arc<Waker>>>,
     pub(super) thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
-// SAFETY: the count of polls is used by those who hold the claim; that they are ordered is a claim of the models,
+// SAFETY: the count of polls is used by the holders of the claim; that they are ordered is a claim of the models,
 // which loom checks.
 unsafe impl Sync for Script {}
 
@@ -204,13 +203,13 @@ impl Script {
         Arc::into_inner(waker.expect("the future has been polled")).expect("no other thread uses it")
     }
 
-    /// How often the future was polled. For the end of a play.
+    /// Returns how often the future was polled. For the end of a model.
     pub(super) fn polls(&self) -> u32 {
-        // SAFETY: nobody polls any more.
+        // SAFETY: no task polls any more.
         self.polls.with(|polls| unsafe { *polls })
     }
 
-    /// Has an event come, and tells the future.
+    /// Stores an event, and wakes the future.
     pub(super) fn announce(&self, event: usize) {
         let waker = self.waker();
         self.events[event].store(true, Relaxed);
@@ -236,7 +235,7 @@ impl Future for Sleeper {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
         let script = self.script;
         script.keep(cx.waker().clone());
-        // SAFETY: whoever polls is alone, which loom checks.
+        // SAFETY: only one task polls at a time, which loom checks.
         let poll = script.polls.with_mut(|polls| count(unsafe { &mut *polls }));
         if poll == script.incident.0 {
             (script.incident.1)(script);
@@ -283,9 +282,10 @@ fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static
         lazy: unsafe { StaticLazy::__new(lasting_place, Sleeper::begin) },
         script,
     }));
-    // SAFETY: the scene lives until the play is over, and the static with it: nobody uses it or its waker later.
+    // SAFETY: the scene and the static in it live until the model has ended, and neither the static nor its waker is
+    // used later.
     let lasting = unsafe { &*scene };
-    // Has loom's atomic made here, before everything that the threads do.
+    // Creates loom's atomic here, before the threads start.
     assert_eq!(lasting.lazy.try_get(), None);
     SCRIPT.set(Some(&lasting.script));
     play(lasting);
@@ -299,16 +299,16 @@ fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static
     drop(unsafe { Box::from_raw(place) });
 }
 
-/// A wake that meets a poll is not lost, and whoever polls next sees why it came.
+/// A wake that meets a poll is not lost, and the task that polls next sees the event.
 ///
-/// Worrying: the poll has not seen the event, and the waker finds nobody asleep; or the next poll does not see it
+/// Risk: the poll has not seen the event, and the waker finds no future asleep; or the next poll does not see it
 /// either, as the waker has written nothing that the poll reads.
 #[test]
 fn a_wake_against_a_poll() {
     bounded(3, |stage| {
         with_static(stage, Script::new(1), |scene| {
             let task = scene.waiting();
-            // For no reason; so the next poll polls the future.
+            // Spurious; so the next poll polls the future.
             scene.script.waker().wake();
             let waking = thread::spawn(|| scene.script.announce(0));
             assert_eq!(*task.run(), 7);
@@ -320,7 +320,7 @@ fn a_wake_against_a_poll() {
 
 /// A wake that comes as the future goes to sleep for the first time is not lost.
 ///
-/// Worrying: A leaves the claim to the waker, which has just been woken and did not have it yet.
+/// Risk: A leaves the claim to the waker, which has just been woken and did not have it yet.
 #[test]
 fn a_wake_against_going_to_sleep() {
     exhaustive(|stage| {
@@ -334,7 +334,8 @@ fn a_wake_against_going_to_sleep() {
     });
 }
 
-/// A wake that comes as the future goes to sleep is not lost when somebody else waits, who may go on instead.
+/// A wake that comes as the future goes to sleep is not lost when another task waits, which may resume the future
+/// instead.
 #[test]
 fn a_wake_against_going_to_sleep_beside_a_waiter() {
     bounded(1, |stage| {
@@ -350,9 +351,9 @@ fn a_wake_against_going_to_sleep_beside_a_waiter() {
     });
 }
 
-/// Two who wake at once return the claim once, and neither one's event is missed.
+/// Two concurrent wakes release the claim once, and the poll sees both events.
 ///
-/// Worrying: B wakes when A has marked the future as woken and has not released the claim; both release it.
+/// Risk: B wakes when A has marked the future as woken and has not released the claim; both release it.
 #[test]
 fn two_wakers_against_one_driver() {
     bounded(2, |stage| {
@@ -367,7 +368,7 @@ fn two_wakers_against_one_driver() {
     });
 }
 
-/// A wake finds another task when the driver goes.
+/// A wake reaches another task when the driver is dropped.
 #[test]
 fn a_wake_against_a_driver_that_is_dropped() {
     bounded(3, |stage| {
@@ -383,9 +384,9 @@ fn a_wake_against_a_driver_that_is_dropped() {
     });
 }
 
-/// Where nobody is left, whoever comes later goes on.
+/// If no waiter is left, a later caller resumes the future.
 ///
-/// Worrying: the wake comes when nobody is registered; the newcomer sees the claim taken, or the future as it was.
+/// Risk: the wake comes when no task is registered; the newcomer sees the claim taken, or the future as it was.
 #[test]
 fn a_wake_against_a_newcomer() {
     bounded(5, |stage| {
@@ -398,9 +399,9 @@ fn a_wake_against_a_newcomer() {
     });
 }
 
-/// A driver that is alive and polled no more holds up nobody.
+/// A driver that is alive and no longer polled blocks no other waiter.
 #[test]
-fn a_driver_that_is_polled_no_more_holds_up_nobody() {
+fn a_driver_that_is_no_longer_polled_blocks_no_waiter() {
     bounded(3, |stage| {
         with_static(stage, Script::new(1), |scene| {
             let held = scene.waiting();
@@ -429,7 +430,7 @@ fn two_drivers_of_a_future_that_sleeps() {
 
 /// The driver's turn ends woken, as another begins.
 ///
-/// Worrying: A changes the phase when B has put the future to sleep already, and then nobody wakes it.
+/// Risk: A changes the phase when B has put the future to sleep already, and then no wake reaches it.
 #[test]
 fn a_turn_that_ends_woken_against_the_next() {
     bounded(3, |stage| {
@@ -437,7 +438,7 @@ fn a_turn_that_ends_woken_against_the_next() {
         script.incident = (2, |script| script.waker().wake());
         with_static(stage, script, |scene| {
             let mut task = scene.waiting();
-            // For no reason; so the next poll polls the future.
+            // Spurious; so the next poll polls the future.
             scene.script.waker().wake();
             let other = thread::spawn(|| scene.run());
             let _ = task.poll();
@@ -448,10 +449,10 @@ fn a_turn_that_ends_woken_against_the_next() {
     });
 }
 
-/// A wake that comes with the value, or later, does nothing.
+/// A wake that comes with the value, or later, has no effect.
 ///
-/// Worrying: the waker takes the state of the last turn for a future that sleeps, and releases a claim that nobody
-/// has.
+/// Risk: the waker takes the state of the last turn for a future that sleeps, and releases a claim that no task
+/// holds.
 #[test]
 fn a_wake_against_the_value() {
     exhaustive(|stage| {
@@ -468,7 +469,7 @@ fn a_wake_against_the_value() {
     });
 }
 
-/// When the future panics, the others learn of it, and wakes do nothing.
+/// When the future panics, the other waiters panic too, and wakes have no effect.
 #[test]
 fn when_the_future_of_a_static_panics_the_others_panic() {
     bounded(2, |stage| {
@@ -486,9 +487,9 @@ fn when_the_future_of_a_static_panics_the_others_panic() {
     });
 }
 
-/// A wake that comes as the future panics does nothing, and a waiter learns of the panic.
+/// A wake that comes as the future panics has no effect, and a waiter panics too.
 ///
-/// Worrying: the wake marks a future as woken that is no more, or takes the claim that the unwinding releases.
+/// Risk: the wake marks a future as woken that is dropped, or takes the claim that the unwinding releases.
 #[test]
 fn a_wake_against_a_panic() {
     bounded(2, |stage| {
@@ -500,7 +501,7 @@ fn a_wake_against_a_panic() {
         with_static(stage, script, |scene| {
             let task = scene.waiting();
             let other = scene.waiting();
-            // For no reason; so the next poll polls the future.
+            // Spurious; so the next poll polls the future.
             scene.script.waker().wake();
             assert!(has_panicked(|| *task.run()));
             assert!(has_panicked(|| *other.run()));
@@ -509,10 +510,11 @@ fn a_wake_against_a_panic() {
     });
 }
 
-/// A waiter that the future's waker polls, on the thread of the event, goes on with the future, while another drives.
+/// A waiter that the future's waker polls, on the thread of the event, resumes the future, while another task drives
+/// it.
 ///
-/// Worrying: the waker has freed the future, and releases the claim in the middle of whose drain the waiter claims and
-/// puts the future to sleep again; or the other has the claim by then.
+/// Risk: the waker has freed the future, and releases the claim; in the middle of that drain, the waiter claims and
+/// puts the future to sleep again, or the other task has claimed.
 #[test]
 fn a_wake_that_polls_against_a_driver() {
     bounded(2, |stage| {
@@ -529,7 +531,7 @@ fn a_wake_that_polls_against_a_driver() {
 
 /// A thread that blocks and a task drive one future in turns.
 ///
-/// Worrying: the future keeps the waker of the thread, which was woken and parks for what the task does now.
+/// Risk: the future keeps the waker of the thread, which was woken, and parks until the task is done.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_and_a_task_drive_one_future() {
@@ -542,9 +544,9 @@ fn a_thread_and_a_task_drive_one_future() {
     });
 }
 
-/// A thread that blocks goes on with a static's future when the task that drove it is polled no more.
+/// A thread that blocks resumes a static's future when the task that drove it is no longer polled.
 ///
-/// Worrying: the wake comes between the thread's look at the state and its parking.
+/// Risk: the wake comes between the thread's look at the state and its parking.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_waits_for_a_static() {

@@ -1,17 +1,17 @@
-//! Models of the cell, explored by loom: in each, two or three threads do what one claim is about, in every
-//! order (or in every one with a bounded number of preemptions) and with every value that the orderings of
-//! the code allow a load to see.
+//! Models of the cell, explored by loom. In each model, two or three threads do what one claim is about. loom runs
+//! every schedule, or every schedule with a bounded number of preemptions, and lets each load return every value that
+//! the memory orderings of the code allow.
 //!
 //! ```text
 //! .ci/loom
 //! ```
 //!
-//! With the features `atomic-waker` and `event-listener`, so are the backends of these names, as far as loom
-//! sees into them; with `blocking`, threads that wait beside tasks.
+//! The features `atomic-waker` and `event-listener` add models of those backends, without the internals of the crates
+//! behind them. The feature `blocking` adds threads that wait next to tasks.
 //!
-//! What loom notices in every model: unsynchronized access to the value, to a node or to what initializers
-//! work on; a node that goes away while another thread is at it; a task that sleeps for ever. A wake-up that
-//! is lost is reported as a deadlock and ends the process.
+//! Every model detects unsynchronized access to the value, to a node or to the data of initializers; a node that is
+//! freed while another thread uses it; and a task that sleeps forever. loom reports a lost wakeup as a deadlock,
+//! which ends the process.
 
 #[cfg(any(feature = "atomic-waker", feature = "event-listener"))]
 mod shadowed;

@@ -1,12 +1,12 @@
-//! The end of an initializer against those who come to wait for it.
+//! Models of the end of an initializer against tasks that register.
 
 use loom::thread;
 
 use super::support::{Failed, bounded, exhaustive};
 
-/// Who sees READY sees the value.
+/// A task that sees READY sees the value.
 ///
-/// Worrying: A publishes READY before the write of the value is visible to B.
+/// Risk: A publishes READY before the write of the value is visible to B.
 #[test]
 fn who_sees_ready_sees_the_value() {
     exhaustive(|stage| {
@@ -19,9 +19,10 @@ fn who_sees_ready_sees_the_value() {
     });
 }
 
-/// Who sees READY sees the value when it is published under the list lock, and when waiters unlock the word afterwards.
+/// A task that sees READY sees the value when it is published under the list lock, and when waiters unlock the word
+/// afterwards.
 ///
-/// Worrying: the READY that C sees was stored by B, who unlocked the list after A's publication.
+/// Risk: the READY that C sees was stored by B, which unlocked the list after A's publication.
 #[test]
 fn who_sees_ready_sees_the_value_around_waiters() {
     bounded(3, |stage| {
@@ -38,7 +39,7 @@ fn who_sees_ready_sees_the_value_around_waiters() {
 
 /// A claimant that registers while the value is being published gets it.
 ///
-/// Worrying: A finds INITIALIZING; B publishes and finds no waiters; A registers and sleeps.
+/// Risk: A finds INITIALIZING; B publishes and finds no waiters; A registers and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
     exhaustive(|stage| {
@@ -62,7 +63,7 @@ fn a_passive_waiter_registers_against_a_publication() {
 
 /// A claimant that registers while the initializer is failing takes over.
 ///
-/// Worrying: A finds INITIALIZING; B rolls back and finds no waiters; A registers and sleeps.
+/// Risk: A finds INITIALIZING; B rolls back and finds no waiters; A registers and sleeps.
 #[test]
 fn a_claimant_registers_against_a_failure() {
     exhaustive(|stage| {
@@ -86,9 +87,9 @@ fn a_claimant_registers_against_a_cancelled_initializer() {
     });
 }
 
-/// `wait` gets the value of a `set`, though no initializer was at work when it came.
+/// `wait` gets the value of a `set`, although no initializer was running when it registered.
 ///
-/// Worrying: A registers while the cell is empty, and B claims and publishes past the waiter.
+/// Risk: A registers while the cell is empty, and B claims and publishes past the waiter.
 #[test]
 fn wait_gets_what_is_set() {
     exhaustive(|stage| {
@@ -98,9 +99,9 @@ fn wait_gets_what_is_set() {
     });
 }
 
-/// Two waiters that register together against the publication both get the value.
+/// Two waiters that register during the publication both get the value.
 ///
-/// Worrying: A and B push themselves onto the list that each saw without the other.
+/// Risk: A and B push themselves onto a list that each saw without the other.
 #[test]
 fn two_waiters_register_against_a_publication() {
     bounded(2, |stage| {

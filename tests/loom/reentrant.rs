@@ -1,5 +1,5 @@
-//! Wakers that re-enter: when they are woken, in the middle of a drain, and what they wake goes on at once, on the thread
-//! that wakes it; when they are dropped; and when they are cloned, in the middle of registering.
+//! Models of wakers that use the cell: when they are woken, in the middle of a drain, and poll their task inline; when
+//! they are dropped; and when they are cloned, in the middle of a registration.
 
 use std::{
     sync::{Arc, Mutex},
@@ -10,9 +10,9 @@ use loom::thread;
 
 use super::support::{Failed, Stage, Task, bounded, exhaustive};
 
-/// A task that is polled where it is woken for the first time.
+/// A task that its first wake polls inline, on the waking thread.
 pub(super) struct Inline<F: Future> {
-    /// Who polls takes it out: while threads may be switched, nothing is locked that loom does not know of.
+    /// The poller takes it out: while loom may switch threads, no lock is held that loom does not instrument.
     task: Mutex<Option<Task<F>>>,
     output: Mutex<Option<F::Output>>,
 }
@@ -21,7 +21,7 @@ impl<F> Inline<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    /// One that is waiting.
+    /// A task that is waiting.
     pub(super) fn waiting(stage: &'static Stage, future: F) -> Arc<Self> {
         let inline = Arc::new(Self {
             task: Mutex::default(),
@@ -34,14 +34,19 @@ where
     }
 
     fn poll(&self) {
-        let mut task = self.task.lock().unwrap().take().expect("nobody else polls it");
+        let mut task = self
+            .task
+            .lock()
+            .unwrap()
+            .take()
+            .expect("no other thread polls it");
         match task.poll() {
             Poll::Ready(output) => *self.output.lock().unwrap() = Some(output),
             Poll::Pending => *self.task.lock().unwrap() = Some(task),
         }
     }
 
-    /// Runs on, after it was woken for the first time, to the end.
+    /// Runs to the end after its first wake.
     pub(super) fn end(&self) -> F::Output {
         let output = self.output.lock().unwrap().take();
         output.unwrap_or_else(|| {
@@ -51,9 +56,9 @@ where
     }
 }
 
-/// A task that its wake polls gets the value, while a neighbour is dropped.
+/// A waker that polls its task inline obtains the value, while a neighbor is dropped.
 ///
-/// Worrying: the poll looks at the node that A's drain has just taken out, and B takes out the one that is to be next.
+/// Risk: the poll uses the node that A's drain has just unlinked, and B unlinks the next one.
 #[test]
 fn a_task_that_its_wake_polls_gets_the_value() {
     bounded(3, |stage| {
@@ -69,9 +74,9 @@ fn a_task_that_its_wake_polls_gets_the_value() {
     });
 }
 
-/// A task that its wake polls takes over in the middle of the drain, while a neighbour is dropped.
+/// A waker that polls its task inline takes over in the middle of the drain, while a neighbor is dropped.
 ///
-/// Worrying: the drain of its publication empties the list under A's drain of the failure, as B takes a node out.
+/// Risk: the drain of its publication empties the list under A's drain of the failure, as B unlinks a node.
 #[test]
 fn a_task_that_its_wake_polls_takes_over() {
     bounded(3, |stage| {
@@ -89,10 +94,10 @@ fn a_task_that_its_wake_polls_takes_over() {
     });
 }
 
-/// A task that its wake polls, and that fails in turn, leaves nobody asleep.
+/// A waker that polls its task inline, whose initializer fails too, leaves no waiter asleep.
 ///
-/// Worrying: its drain empties the list under A's; B, who has come too late for both, is the first in the list again,
-/// and looks to A's drain like one of those that it has to wake, or the other way round.
+/// Risk: its drain empties the list under A's; B, which registers after both, is the first in the list again, and A's
+/// drain takes it for one of its own waiters, or the other way round.
 #[test]
 fn a_task_that_its_wake_polls_fails_in_turn() {
     bounded(1, |stage| {
@@ -107,9 +112,9 @@ fn a_task_that_its_wake_polls_fails_in_turn() {
     });
 }
 
-/// A wake that sets the value agrees with the claimant that comes meanwhile.
+/// A wake that sets the value agrees with a concurrent claimant.
 ///
-/// Worrying: the wake claims between two batches of A's drain, against B, who sees the cell empty.
+/// Risk: the wake claims between two batches of A's drain, against B, which sees the cell empty.
 #[test]
 fn a_wake_that_sets_the_value() {
     bounded(2, |stage| {
@@ -134,9 +139,9 @@ fn a_wake_that_sets_the_value() {
     });
 }
 
-/// A wake that drops another waiter takes nothing from those around it, one of whom is dropped too.
+/// A wake that drops another waiter leaves the waiters around it linked, one of which is dropped too.
 ///
-/// Worrying: the wake takes out the node that A's drain is to take next, and B the one behind it, each redirecting the
+/// Risk: the wake unlinks the node that A's drain is to take next, and B the one behind it, each redirecting the
 /// other's pointers.
 #[test]
 fn a_wake_that_drops_another_waiter() {
@@ -158,7 +163,7 @@ fn a_wake_that_drops_another_waiter() {
     });
 }
 
-/// A waker that does something when the last of it is dropped.
+/// A waker that calls a hook when its last clone is dropped.
 struct Parting(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Parting {
@@ -178,10 +183,11 @@ impl Drop for Parting {
     }
 }
 
-/// A waker whose destructor ends the initializer does so when its waiter is dropped, against one who registers.
+/// A waker whose destructor ends the initializer ends it when the waiter is dropped, against another waiter that
+/// registers.
 ///
-/// Worrying: A drops the waker of the node that it has taken out, and its destructor publishes, while B holds the list
-/// or stands in it.
+/// Risk: A drops the waker of the node that it has taken out, and its destructor publishes, while B holds the list
+/// lock or is linked.
 #[test]
 fn a_dropped_waker_that_ends_the_initializer() {
     bounded(3, |stage| {
@@ -196,10 +202,11 @@ fn a_dropped_waker_that_ends_the_initializer() {
     });
 }
 
-/// A waker whose destructor ends the initializer does so when a newer one takes its place, against one who is dropped.
+/// A waker whose destructor ends the initializer ends it when a newer waker replaces it, against another waiter that
+/// is dropped.
 ///
-/// Worrying: A replaces the waker of a linked node, and the older one's destructor drains the list that the node is
-/// in, as B takes its neighbour out.
+/// Risk: A replaces the waker of a linked node, and the older one's destructor drains the list that the node is in,
+/// as B unlinks its neighbor.
 #[test]
 fn a_replaced_waker_that_ends_the_initializer() {
     bounded(3, |stage| {
@@ -220,10 +227,10 @@ fn a_replaced_waker_that_ends_the_initializer() {
     });
 }
 
-/// A waker that ends the initializer as it is cloned leaves its waiter with the value, and one who registers meanwhile.
+/// A waker that ends the initializer as it is cloned leaves the value to its waiter and to another one that registers
+/// meanwhile.
 ///
-/// Worrying: A has seen INITIALIZING, and stands in the list only when the drain that its clone has made, or that of B,
-/// has come to its end.
+/// Risk: A has seen INITIALIZING, and is linked only after the drain of its clone, or that of B, has ended.
 #[test]
 fn a_cloned_waker_that_ends_the_initializer() {
     exhaustive(|stage| {
@@ -236,9 +243,9 @@ fn a_cloned_waker_that_ends_the_initializer() {
     });
 }
 
-/// A waker that has the initializer fail as it is cloned leaves its waiter and another one to take over.
+/// A waker that makes the initializer fail as it is cloned lets its waiter or another one take over.
 ///
-/// Worrying: A, whose clone has drained the list, finds B initializing when it locks, or B who is done with that.
+/// Risk: A, whose clone has drained the list, finds B initializing when it locks, or finds that B has ended.
 #[test]
 fn a_cloned_waker_that_has_the_initializer_fail() {
     bounded(3, |stage| {
@@ -255,7 +262,7 @@ fn a_cloned_waker_that_has_the_initializer_fail() {
 
 /// A waker that sets the value as it is cloned agrees with a `set` elsewhere, and its passive waiter gets the value.
 ///
-/// Worrying: nobody drains when A registers, as there was no waiter yet when the value came.
+/// Risk: no drain runs after A registers, as there was no waiter yet when the value came.
 #[test]
 fn a_cloned_waker_that_sets_the_value() {
     exhaustive(|stage| {
@@ -273,10 +280,10 @@ fn a_cloned_waker_that_sets_the_value() {
     });
 }
 
-/// A newer waker that ends the initializer as it is cloned has its waiter go on with the value, while a neighbour is
+/// A newer waker that ends the initializer as it is cloned completes its waiter with the value, while a neighbor is
 /// dropped.
 ///
-/// Worrying: A's clone takes A's own node out and wakes the older waker, which nobody listens to; the newer one must not
+/// Risk: A's clone unlinks A's own node and wakes the older waker, whose task no longer polls; the newer one must not
 /// be put into a node that is in no list.
 #[test]
 fn a_newer_waker_that_ends_the_initializer_when_cloned() {
@@ -292,12 +299,12 @@ fn a_newer_waker_that_ends_the_initializer_when_cloned() {
     });
 }
 
-/// A newer waker that drops a neighbour as it is cloned is woken, or its waiter finds the value.
+/// A newer waker that drops a neighbor as it is cloned is woken, or its waiter finds the value.
 ///
-/// Worrying: A's clone takes a node out that B's drain is to take next, and then A locks to replace the waker in a node
+/// Risk: A's clone unlinks a node that B's drain is to take next, and then A locks to replace the waker in a node
 /// that B has taken.
 #[test]
-fn a_newer_waker_that_drops_a_neighbour_when_cloned() {
+fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let gone = stage.waiting(stage.get_or_init(2));
@@ -313,9 +320,9 @@ fn a_newer_waker_that_drops_a_neighbour_when_cloned() {
     });
 }
 
-/// A waker that has another waiter register as it is cloned leaves both to be woken.
+/// A waker that registers another waiter as it is cloned leaves both waiters linked and woken.
 ///
-/// Worrying: A's clone puts a node in front of the one that A is about to push, as B drains.
+/// Risk: A's clone puts a node in front of the one that A is about to push, as B drains.
 #[test]
 fn a_cloned_waker_that_registers_another_waiter() {
     bounded(3, |stage| {

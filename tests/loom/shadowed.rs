@@ -1,4 +1,4 @@
-//! Backends that wait through a crate that loom does not see into.
+//! Backends that wait through a crate that loom does not instrument.
 
 use std::{
     future::pending,
@@ -16,16 +16,16 @@ use crate::{
     backend::{Backend, State, WaiterKind},
 };
 
-/// `B`, with something for loom to see where `B` uses what loom does not.
+/// A backend with a loom object next to `B`, accessed wherever `B` calls a crate that loom does not instrument.
 ///
-/// loom switches threads before its own operations alone, and tries two of them in both orders only if they
-/// are about the same object. A call of a foreign crate is of one step with the operation before it: nobody
-/// would ever come in between of a look at the state and the registration that follows. Nor would loom know
-/// that who registers after a wake-up sees what was done before it, which those crates guarantee. The shadow
-/// stands for both: it is touched before a registration, and after a wake-up, in the same step.
+/// loom switches threads only before its own operations, and tries two of them in both orders only if they access the
+/// same object. A call of a foreign crate is one step with the operation before it: without the shadow, no thread
+/// would run between a load of the state and the registration that follows. loom would also not know that a task
+/// which registers after a wakeup sees what was done before it, which those crates guarantee. The shadow provides
+/// both: it is accessed before a registration, and after a wakeup, in the same step.
 ///
-/// If `WAKERS_SWITCH`, so it is when a waker is cloned, in the middle of a registration, and threads may be switched
-/// before one is woken.
+/// If `WAKERS_SWITCH`, the shadow is also accessed when a waker is cloned, in the middle of a registration, and
+/// threads may be switched before a waker is woken.
 pub(crate) struct Shadowed<B, const WAKERS_SWITCH: bool> {
     backend: B,
     shadow: OnceLock<Arc<Shadow>>,
@@ -44,7 +44,7 @@ impl Shadow {
         self.0.fetch_add(1, AcqRel);
     }
 
-    /// The same without letting others come between this and what was done last.
+    /// Does the same without a thread switch before it.
     fn touch_at_once(&self) {
         loom::stop_exploring();
         self.touch();
@@ -150,7 +150,7 @@ where
 {
     const WAKERS_SWITCH: bool = WAKERS_SWITCH;
 
-    /// A passive waiter comes and goes, and an initializer too.
+    /// A passive waiter registers and cancels, and an initializer starts and ends.
     fn rehearse(cell: &OnceCell<u32, Self>) {
         let mut initializing = pin!(cell.get_or_try_init(pending::<Result<u32, Failed>>));
         assert!(initializing.as_mut().poll(&mut unwoken()).is_pending());
@@ -159,7 +159,7 @@ where
     }
 }
 
-/// A waker that lets loom see when it is cloned and woken.
+/// A waker that accesses the shadow when it is cloned and woken.
 struct SeenWaker {
     waker: Waker,
     shadow: Arc<Shadow>,
@@ -185,7 +185,7 @@ impl SeenWaker {
 
     /// # Safety
     ///
-    /// `data` is that of a waker of ours, and lends its count.
+    /// `data` is that of a waker of this type, and is borrowed.
     unsafe fn borrow(data: *const ()) -> ManuallyDrop<Arc<Self>> {
         // SAFETY: it comes from `into_raw`, and the count stays with the waker.
         ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })

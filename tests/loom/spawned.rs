@@ -1,4 +1,4 @@
-//! Initializers that run as tasks of their own, on a thread that the runtime chooses.
+//! Models of initializers that run as tasks of their own, on a thread that the runtime chooses.
 
 use std::{
     cell::RefCell,
@@ -18,12 +18,12 @@ use crate::{
 struct Threads;
 
 std::thread_local! {
-    /// Those of the play, which loom plays on one thread.
+    /// The threads of the model, which loom runs on one system thread.
     static STARTED: RefCell<Vec<thread::JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Threads {
-    /// For the end of a play, which its tasks must not outlive.
+    /// Joins all threads at the end of a model.
     fn join() {
         for thread in STARTED.take() {
             thread.join().expect("a task does not panic");
@@ -43,7 +43,7 @@ impl Runtime for Threads {
 }
 
 impl Stage {
-    /// The value; if there is none, what an initializer of ours ends in, in a task of its own.
+    /// Returns the value, or the outcome of an initializer in a task of its own.
     async fn get_or_spawn(&'static self, outcome: Outcome) -> Outcome {
         let cell: &'static OnceCell<u32> = &self.cell;
         let init = move || self.initialize(outcome);
@@ -51,10 +51,10 @@ impl Stage {
     }
 }
 
-/// The claim goes to another thread, and the value comes back.
+/// The claim moves to another thread, and the caller gets the value.
 ///
-/// Worrying: the report is made between the caller's look at it and its registration; the caller reads the value
-/// without having seen that it was written.
+/// Risk: the report is sent between the caller's load and its registration; the caller reads the value without having
+/// seen that it was written.
 #[test]
 fn the_caller_gets_the_value() {
     bounded(3, |stage| {
@@ -64,7 +64,7 @@ fn the_caller_gets_the_value() {
     });
 }
 
-/// The claim goes to the pool for blocking work, and the value comes back.
+/// The claim moves to the blocking pool, and the caller gets the value.
 #[test]
 fn the_caller_gets_the_value_of_blocking_work() {
     bounded(3, |stage| {
@@ -78,7 +78,7 @@ fn the_caller_gets_the_value_of_blocking_work() {
     });
 }
 
-/// An error comes back, and a waiter takes over.
+/// The caller gets the error, and a waiter takes over.
 #[test]
 fn the_caller_gets_the_error_and_a_waiter_takes_over() {
     bounded(1, |stage| {
@@ -93,7 +93,7 @@ fn the_caller_gets_the_error_and_a_waiter_takes_over() {
     });
 }
 
-/// A panic comes back, and a waiter takes over.
+/// The caller gets the panic, and a waiter takes over.
 #[test]
 fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
     bounded(1, |stage| {
@@ -114,11 +114,11 @@ fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
     });
 }
 
-/// A caller that is cancelled leaves the initializer at work, and others get its value.
+/// A cancelled caller leaves the initializer running, and other callers get its value.
 ///
-/// Worrying: the caller goes while the report is being made, whose waiter it is.
+/// Risk: the caller is dropped while the report that it waits for is being sent.
 #[test]
-fn a_caller_that_is_cancelled_leaves_the_initializer_at_work() {
+fn a_cancelled_caller_leaves_the_initializer_running() {
     bounded(2, |stage| {
         let mut caller = stage.task(stage.get_or_spawn(Ok(1)));
         match caller.poll() {
@@ -131,10 +131,10 @@ fn a_caller_that_is_cancelled_leaves_the_initializer_at_work() {
     });
 }
 
-/// A caller that is cancelled while its initializer fails takes nobody's turn away.
+/// A caller that is cancelled while its initializer fails leaves no other claimant asleep.
 ///
-/// Worrying: the claim is released, and the report made, when the caller is leaving the report and a waiter comes; the
-/// error has nobody to go to.
+/// Risk: the claim is released, and the report sent, while the caller is cancelled and a waiter registers; no caller
+/// is left to take the error.
 #[test]
 fn a_caller_is_cancelled_while_its_initializer_fails() {
     bounded(2, |stage| {
@@ -149,10 +149,10 @@ fn a_caller_is_cancelled_while_its_initializer_fails() {
     });
 }
 
-/// `set` and a spawned initializer agree on who of them has made the value.
+/// `set` and a spawned initializer agree on which of them made the value.
 ///
-/// Worrying: the caller has claimed and the task has not begun when `set` comes, or the task has published and the
-/// caller not yet heard of it.
+/// Risk: the caller has claimed and the task has not begun when `set` comes, or the task has published and the caller
+/// has not yet received the report.
 #[test]
 fn set_and_a_spawned_initializer_agree() {
     bounded(1, |stage| {
@@ -166,7 +166,7 @@ fn set_and_a_spawned_initializer_agree() {
     });
 }
 
-/// The error of blocking work comes back, and a waiter takes over.
+/// The caller gets the error of blocking work, and a waiter takes over.
 #[test]
 fn the_caller_gets_the_error_of_blocking_work_and_a_waiter_takes_over() {
     bounded(1, |stage| {
@@ -199,9 +199,9 @@ impl Runtime for ShuttingDown {
     }
 }
 
-/// When the runtime drops the task, its caller learns of it, and a waiter takes over.
+/// When the runtime drops the task, its caller panics, and a waiter takes over.
 ///
-/// Worrying: the claim is released by the one thread, and the loss reported, when the caller is registering for the
+/// Risk: the claim is released by the one thread, and the loss reported, when the caller is registering for the
 /// report and the waiter for the claim.
 #[test]
 fn the_caller_learns_that_the_task_is_lost_and_a_waiter_takes_over() {

@@ -1,4 +1,4 @@
-//! The stage that every model plays on, and the tasks that play.
+//! The test harness of the loom models.
 
 use std::{
     any::type_name,
@@ -21,30 +21,29 @@ use crate::{
 };
 use loom::{cell::UnsafeCell, model::Builder, sync::Notify};
 
-/// Why an initializer yields no value.
+/// Why an initializer does not return a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Failed;
 
-/// What initializers yield.
+/// The result of an initializer.
 pub(crate) type Outcome = Result<u32, Failed>;
 
-/// Plays in every order.
+/// Explores every schedule.
 pub(crate) fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
     exhaustive_on(play);
 }
 
-/// The same with the backend that the stage of the play names.
+/// Does the same with the backend that the model's `Stage` names.
 pub(crate) fn exhaustive_on<B: Staged>(play: impl Fn(&'static Stage<B>) + Send + Sync + 'static) {
     explore(Builder::new(), play);
 }
 
-/// Plays in every order in which no more than `preemptions` times a thread is stopped that could go on.
-/// `LOOM_MAX_PREEMPTIONS` changes the number.
+/// Explores every schedule with at most `preemptions` preemptions. `LOOM_MAX_PREEMPTIONS` overrides the number.
 pub(crate) fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
     bounded_on(preemptions, play);
 }
 
-/// The same with the backend that the stage of the play names.
+/// Does the same with the backend that the model's `Stage` names.
 pub(crate) fn bounded_on<B: Staged>(
     preemptions: usize,
     play: impl Fn(&'static Stage<B>) + Send + Sync + 'static,
@@ -54,14 +53,14 @@ pub(crate) fn bounded_on<B: Staged>(
     explore(builder, play);
 }
 
-/// Plays to the end, and says how often that was.
+/// Explores a model to the end, and prints the number of executions.
 fn explore<B: Staged, P>(builder: Builder, play: P)
 where
     P: Fn(&'static Stage<B>) + Send + Sync + 'static,
 {
     assert!(
         builder.max_permutations.is_none() && builder.max_duration.is_none(),
-        "what is cut short is not explored as far as the model says"
+        "a model that is cut short is not explored to its bound"
     );
     let bound = builder.preemption_bound;
     let executions = Arc::new(AtomicUsize::new(0));
@@ -77,7 +76,8 @@ where
     report::<P>(bound, executions.load(SeqCst));
 }
 
-/// Prints what was explored, as `.ci/loom` reads it. A play is a closure in the function that is its model.
+/// Prints what was explored, in the format that `.ci/loom` parses. The name of the model is that of the function
+/// around the closure.
 fn report<P>(preemption_bound: Option<usize>, executions: usize) {
     let play = type_name::<P>();
     let (_, model) = play.split_once("::loom_models::").expect("models are in here");
@@ -97,13 +97,13 @@ fn with_commas(number: usize) -> String {
     }
 }
 
-/// A backend that can be put on a stage.
+/// A backend that a `Stage` can have.
 pub(crate) trait Staged: Backend<Waiter: Send> + Send + Sync + 'static {
-    /// Whether threads may be switched while a waker is called: whether nothing is held then that loom does
-    /// not know of. If not, wakers only set a flag, and tasks cannot sleep.
+    /// Whether loom may switch threads while a waker is called, because no lock is held that loom does not
+    /// instrument. If not, wakers only set a flag, and tasks cannot sleep.
     const WAKERS_SWITCH: bool = true;
 
-    /// Has loom's atomics made, before everything that the threads do, and leaves the cell as new.
+    /// Creates loom's atomics before the threads start, and leaves the cell as new.
     fn rehearse(cell: &OnceCell<u32, Self>) {
         assert!(!cell.initialized());
     }
@@ -111,17 +111,17 @@ pub(crate) trait Staged: Backend<Waiter: Send> + Send + Sync + 'static {
 
 impl Staged for Intrusive {}
 
-/// A cell, and what has to be looked after around it.
+/// A cell with the data that its initializers access, and with the wakers of its tasks.
 pub(crate) struct Stage<B: Backend = Intrusive> {
     pub(crate) cell: OnceCell<u32, B>,
-    /// What initializers work on: how many did so. Nothing but the cell keeps them from racing.
+    /// The data of the initializers: how many have run. Only the cell keeps them from racing.
     bench: UnsafeCell<usize>,
-    /// Everything that tasks have been woken by.
+    /// All wakers that tasks have had.
     alarms: Mutex<Vec<Arc<Alarm>>>,
 }
 
-// SAFETY: the bench is used by those who hold the claim of the cell; that they are ordered is a claim of the
-// models, which loom checks.
+// SAFETY: the bench is used by the holders of the claim of the cell; that they are ordered is a claim of the models,
+// which loom checks.
 unsafe impl<B: Staged> Sync for Stage<B> {}
 
 impl<B: Staged> Stage<B> {
@@ -152,7 +152,7 @@ impl<B: Staged> Stage<B> {
         task
     }
 
-    /// A waiting task whose waker has `incident` happen when it is first woken, on the thread that wakes it.
+    /// A waiting task whose waker calls `incident` the first time it is woken, on the waking thread.
     pub(crate) fn waiting_for_trouble<F: Future>(
         &'static self,
         future: F,
@@ -163,18 +163,18 @@ impl<B: Staged> Stage<B> {
         task
     }
 
-    /// Runs `future` as a task of its own, asleep whenever it has nothing to do.
+    /// Runs `future` as a task of its own, which sleeps while it is pending.
     pub(crate) fn run<F: Future>(&'static self, future: F) -> F::Output {
         self.task(future).run()
     }
 
-    /// What an initializer does that ends at once.
+    /// An initializer that ends in its first poll.
     pub(crate) async fn initialize(&self, outcome: Outcome) -> Outcome {
         self.work();
         outcome
     }
 
-    /// The value; if there is none, `value` by an initializer of ours.
+    /// Returns the value, or initializes the cell with `value`.
     pub(crate) async fn get_or_init(&self, value: u32) -> u32 {
         *self
             .cell
@@ -185,7 +185,7 @@ impl<B: Staged> Stage<B> {
             .await
     }
 
-    /// The value; if there is none, the end of an initializer of ours that fails.
+    /// Returns the value, or runs an initializer that fails.
     pub(crate) async fn get_or_fail(&self) -> Outcome {
         let fail = || self.initialize(Err(Failed));
         self.cell.get_or_try_init(fail).await.copied()
@@ -203,12 +203,12 @@ impl<B: Staged> Stage<B> {
         self.cell.get_or_try_init_shared(fail).await.copied()
     }
 
-    /// Takes the claim for an initializer that goes on until it is told how to end.
+    /// Takes the claim for an initializer that runs until a `Director` ends it.
     pub(crate) fn claim(&'static self) -> Claimed {
         self.try_claim().expect("the cell is empty")
     }
 
-    /// The same if nobody else is initializing.
+    /// Does the same if no other initializer is running.
     pub(crate) fn try_claim(&'static self) -> Option<Claimed> {
         let director = Arc::new(Director::default());
         let directed = director.clone();
@@ -230,13 +230,13 @@ impl<B: Staged> Stage<B> {
     }
 
     pub(crate) fn work(&self) {
-        // SAFETY: we are the initializer at work.
+        // SAFETY: this code is the running initializer.
         self.bench.with_mut(|runs| unsafe { *runs += 1 });
     }
 
-    /// How many initializers have come to their end. For the end of a play.
+    /// Returns how many initializers have ended. For the end of a model.
     pub(crate) fn runs(&self) -> usize {
-        // SAFETY: no initializer is at work.
+        // SAFETY: no initializer is running.
         self.bench.with(|runs| unsafe { *runs })
     }
 
@@ -250,14 +250,14 @@ impl<B: Staged> Stage<B> {
 
 type Initializing = dyn Future<Output = Result<&'static u32, Failed>> + Send;
 
-/// What tells an initializer how to end.
+/// How an initializer is to end.
 #[derive(Default)]
 struct Director {
     has_claim: AtomicBool,
     outcome: Mutex<Option<Outcome>>,
 }
 
-/// The claim of the cell, in the hands of a play. Dropping it cancels the initializer.
+/// The claim of the cell, held by a model. Dropping it cancels the initializer.
 pub(crate) struct Claimed {
     initializing: Pin<Box<Initializing>>,
     director: Arc<Director>,
@@ -278,24 +278,24 @@ pub(crate) fn unwoken() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// A future with what wakes it.
+/// A future with its waker.
 pub(crate) struct Task<F, B: Backend + 'static = Intrusive> {
     stage: &'static Stage<B>,
     future: Pin<Box<F>>,
     alarm: Arc<Alarm>,
-    /// How often the present waker had been woken when it was last polled.
+    /// How often the current waker had been woken at the last poll.
     wakes_before: usize,
 }
 
 impl<F: Future, B: Staged> Task<F, B> {
-    /// Polls once, called for or not.
+    /// Polls once, woken or not.
     pub(crate) fn poll(&mut self) -> Poll<F::Output> {
         self.wakes_before = self.wakes();
         let waker = Alarm::waker(&self.alarm);
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
-    /// Polls once, with a waker that has `incident` happen when it is cloned. Its clones are the usual waker.
+    /// Polls once, with a waker that calls `incident` when it is cloned. Its clones are the ordinary waker.
     pub(crate) fn poll_for_trouble(&mut self, incident: impl FnOnce()) -> Poll<F::Output> {
         self.wakes_before = self.wakes();
         let troubled = Troubled {
@@ -307,9 +307,9 @@ impl<F: Future, B: Staged> Task<F, B> {
             .poll(&mut Context::from_waker(&troubled.waker()))
     }
 
-    /// Sleeps until it is woken, polls, and so on until the future has completed.
+    /// Sleeps until it is woken and polls, until the future has completed.
     ///
-    /// loom's `Notify` wakes once without a reason, which the cell has to put up with.
+    /// loom's `Notify` wakes once spuriously, which the cell must tolerate.
     pub(crate) fn run(mut self) -> F::Output {
         loop {
             if let Poll::Ready(output) = self.poll() {
@@ -319,8 +319,8 @@ impl<F: Future, B: Staged> Task<F, B> {
         }
     }
 
-    /// The same for `polls` polls at most, as two tasks that wake each other could go on for ever. Who is
-    /// pending still, and who cannot sleep, gives the task back, for [`end`](Self::end).
+    /// Does the same for at most `polls` polls, as two tasks that wake each other could run forever. A task that is
+    /// still pending, or that cannot sleep, is returned, for [`end`](Self::end).
     #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn run_for(mut self, polls: usize) -> Result<F::Output, Self> {
         for polled in 1..=polls {
@@ -336,8 +336,7 @@ impl<F: Future, B: Staged> Task<F, B> {
         Err(self)
     }
 
-    /// Runs to the end, when all the others have stopped and there is nothing to wait for any more: who is
-    /// pending must have been woken.
+    /// Runs to the end after all other threads have stopped: a task that is pending must have been woken.
     #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn end(mut self) -> F::Output {
         loop {
@@ -348,19 +347,19 @@ impl<F: Future, B: Staged> Task<F, B> {
         }
     }
 
-    /// Whether it has been woken since it was last polled.
+    /// Returns whether it has been woken since it was last polled.
     pub(crate) fn is_woken(&self) -> bool {
         self.wakes() > self.wakes_before
     }
 
-    /// Moves to where another waker wakes it. The earlier one is of no use from now on.
+    /// Moves the future to another task, with another waker. The earlier waker is no longer used.
     pub(crate) fn migrate(mut self) -> Self {
         self.alarm = Alarm::new(self.stage);
         self.wakes_before = 0;
         self
     }
 
-    /// How often its present waker was woken.
+    /// Returns how often its current waker was woken.
     pub(crate) fn wakes(&self) -> usize {
         self.alarm.wakes.load(SeqCst)
     }
@@ -368,7 +367,7 @@ impl<F: Future, B: Staged> Task<F, B> {
     pub(crate) fn cancel(self) {}
 }
 
-/// What has something happen before a waker is cloned.
+/// Calls a hook before a waker is cloned.
 struct Troubled<I> {
     waker: Waker,
     incident: Cell<Option<I>>,
@@ -390,19 +389,19 @@ impl<I: FnOnce()> Troubled<I> {
         |_| {},
     );
 
-    /// For the time of the borrow, and this thread.
+    /// Valid for the time of the borrow, on this thread.
     fn waker(&self) -> impl Deref<Target = Waker> + use<'_, I> {
         // SAFETY: `data` stays borrowed as long as this waker is used, as it is neither moved out nor sent away.
         ManuallyDrop::new(unsafe { Waker::new(ptr::from_ref(self).cast(), &Self::VTABLE) })
     }
 }
 
-/// What a waker wakes. The play keeps count outside of loom, so that the counting orders nothing.
+/// The target of a waker. Wakes are counted outside loom, so that the counter orders nothing.
 struct Alarm {
     notify: Notify,
     is_silent: bool,
     wakes: AtomicUsize,
-    /// What happens at the first wake.
+    /// The hook of the first wake.
     incident: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     is_retired: AtomicBool,
 }
@@ -432,7 +431,7 @@ impl Alarm {
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
         self.wakes.fetch_add(1, SeqCst);
-        // The lock is free again when it happens, as loom does not know of it.
+        // The lock is released before the hook is called, as loom does not instrument the lock.
         let incident = self.incident.lock().unwrap().take();
         if let Some(incident) = incident {
             incident();

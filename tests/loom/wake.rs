@@ -1,4 +1,4 @@
-//! Wakers replaced, polls that nobody called for, and wakers that panic.
+//! Models of wakers that are replaced, of spurious polls, and of wakers that panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -8,8 +8,8 @@ use super::support::{Failed, bounded, exhaustive};
 
 /// A waiter that has moved to another task is woken there, or finds the value.
 ///
-/// Worrying: A has taken the older waker out and is about to wake it; B gives its newer waker to a node that
-/// nobody will look at any more, and sleeps.
+/// Risk: A has moved the older waker out and is about to wake it; B puts its newer waker into a node that is no
+/// longer in the list, and sleeps.
 #[test]
 fn the_newest_waker_is_woken_by_a_value() {
     exhaustive(|stage| {
@@ -35,7 +35,7 @@ fn the_newest_waker_is_woken_by_a_failure() {
 
 /// A passive waiter that has moved to another task stays in the list through a failure, and is woken there by the value.
 ///
-/// Worrying: the failing thread unlocks the list with a passive waiter at its head that has changed its waker.
+/// Risk: the failing thread unlocks the list with a passive waiter at its head that has changed its waker.
 #[test]
 fn the_newest_waker_of_a_passive_waiter_is_woken() {
     bounded(3, |stage| {
@@ -48,10 +48,9 @@ fn the_newest_waker_of_a_passive_waiter_is_woken() {
     });
 }
 
-/// A poll that nobody called for does no harm when the value comes.
+/// A spurious poll during a publication does no harm.
 ///
-/// Worrying: B sees that its waker is the same and sleeps on, while A has just taken it out: the wake is
-/// still to come.
+/// Risk: B sees that its waker is the same and sleeps on, while A has just unlinked it: the wake is still to come.
 #[test]
 fn a_spurious_poll_against_publication() {
     exhaustive(|stage| {
@@ -63,9 +62,9 @@ fn a_spurious_poll_against_publication() {
     });
 }
 
-/// A poll that nobody called for may take the claim, with the node still in the list of the one who drains it.
+/// A spurious poll may take the claim while its node is still in the list that another thread drains.
 ///
-/// Worrying: B claims, runs and publishes while A, who has failed, is about to wake it.
+/// Risk: B claims, runs and publishes while A, which has failed, is about to wake it.
 #[test]
 fn a_spurious_poll_against_failure() {
     bounded(5, |stage| {
@@ -78,12 +77,11 @@ fn a_spurious_poll_against_failure() {
     });
 }
 
-/// A waker that panics strands nobody, even as another waiter is dropped.
+/// A waker that panics leaves no waiter asleep, even while another waiter is dropped.
 ///
-/// Worrying: the panic unwinds out of the drain when its lock is free, and B takes itself out of the list
-/// before the drain goes on.
+/// Risk: the panic unwinds out of the drain while the lock is free, and B unlinks itself before the drain resumes.
 #[test]
-fn a_panicking_waker_strands_nobody() {
+fn a_panicking_waker_strands_no_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let explosive = stage.waiting_for_trouble(stage.cell.wait(), || resume_unwind(Box::new(Failed)));
@@ -98,9 +96,9 @@ fn a_panicking_waker_strands_nobody() {
     });
 }
 
-/// An initializer that panics leaves the cell to the next one.
+/// After an initializer panics, another claimant takes over.
 ///
-/// Worrying: the state changes during the unwinding, when the waiter is registering.
+/// Risk: the state changes during the unwinding, when the waiter is registering.
 #[test]
 fn after_a_panic_the_other_claimant_takes_over() {
     bounded(3, |stage| {

@@ -1,4 +1,4 @@
-//! What async-std has of its own: it tells who is in a task.
+//! Tests of async-std only: a blocking call in a task is detected.
 
 use std::{pin::pin, task::Poll};
 
@@ -24,7 +24,7 @@ fn assert_refused() {
     refused(&|| _ = cell.get_or_init_blocking(|| unreachable!()));
     gate.open(1);
     assert_eq!(poll(&mut init), Poll::Ready(&1));
-    assert_eq!(cell.wait_blocking(), &1, "a value that is there blocks nobody");
+    assert_eq!(cell.wait_blocking(), &1, "a value that exists does not block");
 
     let gate = Gate::new();
     let lazy = pin!(oncelot::Lazy::new(gate.clone()));

@@ -1,4 +1,4 @@
-//! Code that names no runtime.
+//! Runtime-agnostic code.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -30,7 +30,7 @@ fn is_written_once_for_every_runtime_value_and_backend() {
 /// A cell in a field, and one in an `Arc`.
 type Cells<B> = (OnceCell<u32, B>, Arc<OnceCell<u32, B>>);
 
-/// What generic code awaits can be sent, wherever the cell is, and whether the runtime is borrowed or owned.
+/// Checks that the futures are `Send` in generic code, for every handle of the cell and a borrowed or owned runtime.
 fn sent<R: Runtime + 'static, B: Backend<Waiter: Send> + Send + Sync + 'static>(
     runtime: R,
     cells: Arc<Cells<B>>,

@@ -1,4 +1,4 @@
-//! Spawned initializers: one suite for every runtime, and what each has of its own.
+//! Spawned initializers: one suite for every runtime, and tests for each runtime.
 
 #[path = "../util/mod.rs"]
 mod util;

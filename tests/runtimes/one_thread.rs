@@ -1,4 +1,4 @@
-//! A runtime as a user may have one.
+//! A runtime that a user defines.
 
 use std::{sync::LazyLock, thread};
 

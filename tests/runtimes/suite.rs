@@ -1,4 +1,4 @@
-//! What holds on every runtime.
+//! The tests that every runtime must pass.
 
 use std::{
     future::pending,
@@ -230,7 +230,7 @@ pub(crate) async fn an_abandoned_panic_leaves_the_cell_to_the_next(runtime: impl
     let opened = gate.clone();
     let init = async move || -> u32 {
         opened.wait().await;
-        panic!("nobody hears of it")
+        panic!("no caller sees this panic")
     };
     abandon(cell.get_or_init_spawned(&runtime, init)).await;
     gate.set(()).unwrap();

@@ -1,4 +1,4 @@
-//! Calls in destructors of thread-locals, before and after the thread-locals of the runtimes are gone.
+//! Calls in destructors of thread-locals, before and after the thread-locals of the runtimes are destroyed.
 
 use std::{
     cell::RefCell,
@@ -60,7 +60,7 @@ fn touch_the_thread_locals_of_the_runtimes() {
     now(OnceCell::new().get_or_init(async || 1));
 }
 
-/// Calls `call` in a destructor on a thread of its own; returns what it returns, or the message of its panic.
+/// Calls `call` in a destructor on a thread of its own, and returns its result, or the message of its panic.
 ///
 /// std runs the destructors of a thread's thread-locals in the reverse order of their first uses.
 fn in_a_destructor<R: Send + 'static>(

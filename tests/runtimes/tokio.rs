@@ -1,4 +1,4 @@
-//! What tokio has of its own: a runtime to be in, threads that may be blocked or not, a budget, an end.
+//! Tests of tokio only: calls outside a runtime, threads that must not block, the cooperative budget, shutdown.
 
 use std::{
     any::Any,
@@ -51,7 +51,7 @@ fn outside_a_runtime_a_spawned_initializer_panics_with_advice_and_leaves_the_cel
 }
 
 #[test]
-fn a_runtime_that_shuts_down_tells_who_waits_for_its_task() {
+fn a_runtime_that_shuts_down_reports_its_lost_task_to_the_caller() {
     let cell = static_cell();
     let runtime = current_thread();
     let mut spawned = pin!(cell.get_or_init_spawned(Tokio, std::future::pending));
@@ -97,7 +97,7 @@ fn a_handle_spawns_on_its_own_runtime_wherever_the_caller_is() {
 }
 
 #[test]
-fn a_handle_whose_runtime_is_gone_panics_with_advice_and_leaves_the_cell_usable() {
+fn a_handle_of_a_dropped_runtime_panics_with_advice_and_leaves_the_cell_usable() {
     for runtime in [current_thread(), multi_thread()] {
         let cell = static_cell();
         let handle = runtime.handle().clone();
@@ -131,7 +131,7 @@ fn a_future_drops_its_handle_when_it_has_completed() {
 }
 
 #[test]
-fn a_blocking_call_on_a_worker_lets_the_other_tasks_go_on() {
+fn a_blocking_call_on_a_worker_leaves_the_other_tasks_running() {
     let runtime = multi_thread();
     let cell = static_cell();
     let initialized = runtime.block_on(async {
@@ -182,7 +182,7 @@ fn assert_refused() {
     refused(&|| _ = cell.insert_blocking(1));
     gate.open(1);
     assert_eq!(poll(&mut init), Poll::Ready(&1));
-    assert_eq!(cell.wait_blocking(), &1, "a value that is there blocks nobody");
+    assert_eq!(cell.wait_blocking(), &1, "a value that exists does not block");
 
     let gate = Gate::new();
     let lazy = pin!(Lazy::new(gate.clone()));
@@ -326,7 +326,7 @@ fn a_panic_while_a_worker_blocks_propagates_unchanged() {
     let payload = panic_while_blocking(|| panic_any(Payload));
     assert!(payload.is::<Payload>(), "{}", message(&*payload));
 
-    // Though it says what tokio does where it refuses to block.
+    // Also if the message is that of tokio's own panic when it refuses to block.
     const REFUSAL: &str = "can call blocking only when running on the multi-threaded runtime";
     let payload = panic_while_blocking(|| panic!("{REFUSAL}"));
     assert_eq!(message(&*payload), REFUSAL);

@@ -1,5 +1,5 @@
-//! What the tests share: tasks that count, wakers that interfere, initializers that wait for the test, and
-//! things that tell when they are dropped.
+//! Test support: tasks that count their wakes, wakers that call hooks, initializers that wait for the test, and
+//! values that record when they are dropped.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -22,7 +22,7 @@ use oncelot::OnceCell;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How many waiters it takes to see one batch of wakes, its edges, several batches, and many.
+/// Numbers of waiters that cover one batch of wakes, its edges, several batches, and many.
 pub(crate) const CROWDS: [usize; 8] = [1, 2, 15, 16, 17, 32, 33, 130];
 
 pub(crate) fn poll_with<F: Future + ?Sized>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
@@ -78,7 +78,7 @@ pub(crate) fn leak<F>(future: Pin<Box<F>>) {
 /// A cell like those in a `static`, where one test needs several.
 pub(crate) fn static_cell() -> &'static OnceCell<u32> {
     let cell = leak_box(Box::new(OnceCell::new()));
-    // SAFETY: nobody drops it or borrows it exclusively.
+    // SAFETY: it is not dropped or borrowed exclusively.
     unsafe { &*cell }
 }
 
@@ -101,7 +101,7 @@ impl Task {
         self.wakes.load(Ordering::SeqCst)
     }
 
-    /// How many wakers of this task exist.
+    /// Returns how many wakers of this task exist.
     pub(crate) fn wakers(self: &Arc<Self>) -> usize {
         Arc::strong_count(self) - 1
     }
@@ -122,14 +122,14 @@ pub(crate) enum Op {
     Drop,
 }
 
-/// The task of a waker that counts what is done to it and runs a hook each time, which may panic.
+/// The task of a waker that counts its operations and calls a hook for each, which may panic.
 pub(crate) struct Hooked {
     hook: Box<dyn Fn(Op) + Send + Sync>,
     armed: AtomicBool,
     counts: [AtomicUsize; 4],
 }
 
-/// A `static`, as a constant may have several addresses, and wakers are told apart by them.
+/// A `static`, as a constant may have several addresses, and wakers are compared by address.
 static HOOKED: RawWakerVTable = RawWakerVTable::new(
     Hooked::clone_raw,
     Hooked::wake_raw,
@@ -445,12 +445,12 @@ impl<'a> Waiter<'a> {
         waiter
     }
 
-    /// One that has been polled and would initialize with `value`.
+    /// Returns a claimant that has been polled, and that would initialize with `value`.
     pub(crate) fn claimant(cell: &'a OnceCell<u32>, value: u32) -> Self {
         Self::new(cell.get_or_init(async move || value))
     }
 
-    /// One that has been polled and only waits.
+    /// Returns a passive waiter that has been polled.
     pub(crate) fn passive(cell: &'a OnceCell<u32>) -> Self {
         Self::new(cell.wait())
     }

@@ -1,4 +1,4 @@
-//! Programs that the tests of compilation have cargo build, each as a package of its own.
+//! Builds programs with cargo for the compilation tests, each as a package of its own.
 
 use std::{
     env, fs,
@@ -29,7 +29,7 @@ impl Program {
             .join(&self.path)
     }
 
-    /// Has cargo build the program as a target of the given kind: `lib`, `bin` or `test`.
+    /// Builds the program with cargo as a target of the given kind: `lib`, `bin` or `test`.
     ///
     /// Cargo runs without the network: the program needs what this crate needs. The variable `ONCELOT_TEST_RUSTC` names
     /// another compiler than the default one.

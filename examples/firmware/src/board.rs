@@ -1,4 +1,4 @@
-//! The processor: how it starts, and a timer whose interrupt comes once.
+//! The processor: its startup code, and a one-shot timer interrupt.
 
 #[cfg_attr(target_arch = "arm", path = "board/cortex_m.rs")]
 #[cfg_attr(target_arch = "riscv32", path = "board/riscv.rs")]

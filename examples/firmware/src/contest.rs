@@ -1,4 +1,4 @@
-//! What the tasks do while the interrupt handler uses their cell.
+//! The code of the tasks while the interrupt handler uses their cell.
 
 use core::{
     future::{Future, pending},
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub enum Part {
     Waits,
-    /// Waits as one task and goes on waiting as another one, as a future does that moves between executors.
+    /// Waits in one task and then in another, as a future does that moves between executors.
     Moves,
     Initializes,
     Inserts,
@@ -37,7 +37,7 @@ pub struct Contest {
     pub errand: Errand,
 }
 
-/// In each of them somebody fills the cell, however it goes.
+/// In each of them, the task or the handler fills the cell.
 pub const CONTESTS: [Contest; 9] = {
     use Errand::*;
     use Part::*;
@@ -96,7 +96,7 @@ impl Part {
     }
 }
 
-/// Polls with a waker that wakes nobody, and from the next turn on with the task's own.
+/// Polls with a waker that wakes no task, and from the next turn on with the task's own.
 async fn moving<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -113,13 +113,13 @@ async fn make() -> Tracked {
     Tracked::new(1)
 }
 
-/// Checks what is left when all tasks are done, and drops the cell.
+/// Checks the counts after all tasks are done, and drops the cell.
 ///
 /// # Panics
 ///
 /// Panics if what the handler saw was not so.
 pub fn check(cell: &mut OnceCell<Tracked>, account: Account, errand: Errand) {
-    let value = cell.take().expect("somebody has filled the cell");
+    let value = cell.take().expect("the task or the handler has filled the cell");
     assert!(
         (1..=2).contains(&value.value()) || value.value() == BROUGHT,
         "no such value"
@@ -139,7 +139,7 @@ pub fn check(cell: &mut OnceCell<Tracked>, account: Account, errand: Errand) {
         assert_eq!(
             account.is_accepted,
             value.value() == BROUGHT,
-            "the handler was told otherwise"
+            "the handler got another result"
         );
     }
     drop(value);

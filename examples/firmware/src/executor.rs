@@ -1,4 +1,4 @@
-//! An executor of a few lines: it polls what has been woken, on the stack of its caller.
+//! A minimal executor, which polls woken tasks on the stack of its caller.
 
 use core::{
     future::Future,
@@ -39,8 +39,8 @@ fn drop(_flag: *const ()) {
     WAKERS.add(-1);
 }
 
-/// Polls the tasks until all are done. `rest` is called when nobody has been woken, and returns when somebody
-/// may have been; it panics if nobody ever will be.
+/// Polls the tasks until all are done. `rest` is called when no task is awake, and returns when a task may have been
+/// woken. It panics if none can be woken any more.
 pub fn run<F: Future<Output = ()>>(tasks: &mut [Pin<&mut F>], mut rest: impl FnMut()) {
     let mut is_done = [false; CAPACITY];
     WOKEN.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! The interrupt handler: it runs one errand at a time, to the cell that the tasks are using.
+//! The interrupt handler. It performs one operation at a time on the cell that the tasks use.
 
 use core::{
     cell::Cell,
@@ -72,7 +72,7 @@ static AT_REST: AtomicBool = AtomicBool::new(false);
 ///
 /// # Safety
 ///
-/// Nobody uses the reference when `shared` is gone.
+/// The reference is not used after `shared` is cleared.
 pub unsafe fn lend<T>(shared: &T) -> &'static T {
     // SAFETY: the caller's promise.
     unsafe { &*ptr::from_ref(shared) }
@@ -99,12 +99,12 @@ pub fn pass(guard: Guard) {
     assert!(before.is_none(), "a cell has one guard at a time");
 }
 
-/// Whether the handler has come.
+/// Returns whether the handler has come.
 pub fn has_come() -> bool {
     critical_section::with(|cs| ACCOUNT.borrow(cs).get()).is_some()
 }
 
-/// Stops the timer, has the handler forget the cell, and tells what it has seen.
+/// Stops the timer, makes the handler forget the cell, and returns what the handler has seen.
 pub fn recall() -> Option<Account> {
     board::stop_timer();
     critical_section::with(|cs| {
@@ -113,7 +113,7 @@ pub fn recall() -> Option<Account> {
     })
 }
 
-/// Tells the handler whether all tasks are asleep or done.
+/// Records for the handler whether all tasks are asleep or done.
 pub fn set_at_rest(at_rest: bool) {
     AT_REST.store(at_rest, Ordering::Relaxed);
 }
@@ -126,7 +126,7 @@ pub fn set_at_rest(at_rest: bool) {
 pub(crate) fn on_timer() {
     board::stop_timer();
     let Some(mut order) = critical_section::with(|cs| ORDER.borrow(cs).take()) else {
-        panic!("{PATIENCE} ticks after the handler came, somebody is still asleep: a wakeup was lost");
+        panic!("{PATIENCE} ticks after the handler ran, a task is still asleep: a wakeup was lost");
     };
     let was_at_rest = *order
         .was_at_rest

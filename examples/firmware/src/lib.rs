@@ -1,16 +1,16 @@
-//! What the programs in `bin` have in common.
+//! The common parts of the programs in `bin`.
 //!
 //! | program | executor | what it shows |
 //! |---|---|---|
 //! | `tasks` | embassy | tasks wait for `static` cells; some are cancelled, some fail, others take over |
 //! | `tasks_by_hand` | [`executor`] | the same |
-//! | `lazy` | embassy | tasks share `lazy!` statics; who drives one is cancelled, or never polled again, and the others end it |
+//! | `lazy` | embassy | tasks share `lazy!` statics; the task that drives one is cancelled, or never polled again, and another task completes it |
 //! | `radio` | embassy | the program of the README: one task starts a radio, another one waits for it |
 //! | `formatted` | none | a logger gets what `defmt` formats of cells, lazies and errors |
 //! | `interrupt` | [`executor`] | an interrupt handler uses the cell of a few tasks, after every instruction in turn |
 //! | `interrupt_guard` | [`executor`] | the same handler completes a guard, in two interrupts |
-//! | `interrupt_static` | [`executor`] | the same handler wakes the future of a static that they ask for |
-//! | `interrupt_tasks` | embassy | it uses the cell, waking the executor from its sleep |
+//! | `interrupt_static` | [`executor`] | the same handler wakes the future of a static that the tasks wait for |
+//! | `interrupt_tasks` | embassy | the handler uses the cell, and wakes the executor from its sleep |
 
 #![no_std]
 
@@ -33,7 +33,7 @@ macro_rules! report {
     ($($text:tt)*) => { ::semihosting::println!($($text)*) };
 }
 
-/// Ends the program, and tells QEMU that all is well. A panic tells it otherwise.
+/// Ends the program, and reports success to QEMU. A panic reports failure.
 pub fn succeed() -> ! {
     semihosting::process::exit(0)
 }

@@ -1,4 +1,4 @@
-//! Steps instead of time: a task lets others run, and is not let wait for ever.
+//! Steps instead of time: a task yields to others, and does not wait forever.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -21,7 +21,7 @@ pub async fn turns(turns: u32) {
 ///
 /// # Panics
 ///
-/// Panics if it does not come to hold: somebody who should have made it was not woken.
+/// Panics if the condition never holds: the task that should have established it was not woken.
 pub async fn until(condition: impl Fn() -> bool) {
     for _ in 0..PATIENCE {
         if condition() {
@@ -29,7 +29,7 @@ pub async fn until(condition: impl Fn() -> bool) {
         }
         yield_now().await;
     }
-    panic!("{PATIENCE} turns later, somebody is still asleep");
+    panic!("{PATIENCE} turns later, a task is still asleep");
 }
 
 /// Raised by one task, so that others know how far it has come.

@@ -1,4 +1,4 @@
-//! Four roles play four scenes, each around a `static` cell. Any executor will do, one task for each role.
+//! Four tasks run four scenarios, each with a `static` cell, on any executor.
 
 use core::{
     future::pending,
@@ -58,7 +58,8 @@ async fn waiting(role: u32) {
         }
         1 => {
             STARTED.raised().await;
-            CELL.get_or_init(async || unreachable!("somebody is at it")).await
+            CELL.get_or_init(async || unreachable!("another initializer is running"))
+                .await
         }
         _ => CELL.wait().await,
     };
@@ -80,7 +81,7 @@ async fn cancelled_waiters(role: u32) {
         }
         1 => {
             STARTED.raised().await;
-            let init = async || unreachable!("somebody is at it");
+            let init = async || unreachable!("another initializer is running");
             let first = select(CELL.get_or_init(init), turns(3)).await;
             assert!(matches!(first, Either::Second(())), "cancelled");
         }
@@ -130,7 +131,7 @@ async fn failed_initializer(role: u32) {
             let init = async || {
                 STARTED.raise();
                 turns(4).await;
-                assert!(CELL.set(Tracked::new(0)).is_err(), "the initializer is at work");
+                assert!(CELL.set(Tracked::new(0)).is_err(), "the initializer is running");
                 Err("no link")
             };
             assert_eq!(CELL.get_or_try_init(init).await.unwrap_err(), "no link");

@@ -1,7 +1,7 @@
-//! Rounds in each of which the interrupt handler comes a tick later, until it comes too late to interrupt anybody.
+//! Rounds in each of which the interrupt handler runs a tick later, until it runs too late to interrupt the task.
 //!
-//! With a timer that ticks no slower than instructions are executed (see `.cargo/config.toml`), it has come between any
-//! two of them then.
+//! If the timer ticks at least once for each instruction (see `.cargo/config.toml`), the handler has then run between
+//! any two instructions.
 
 use core::{fmt, future::Future, pin::Pin};
 
@@ -11,17 +11,17 @@ use crate::{
     report,
 };
 
-/// As many rounds in which the handler interrupts nobody are the last.
+/// The sweep ends after this many rounds in which the handler interrupts no task.
 const LATE_ROUNDS: u32 = 8;
 
 /// More rounds than any sweep takes.
 const PATIENCE: u32 = 100_000;
 
-/// Plays rounds, each told when the handler comes, until it comes too late. Tells how many that were.
+/// Runs rounds, and passes to each when the handler is to run, until it runs too late. Returns the number of rounds.
 ///
 /// # Panics
 ///
-/// Panics if the handler never comes too late, or hardly ever interrupts anybody.
+/// Panics if the handler never runs too late, or hardly ever interrupts a task.
 pub fn sweep(name: fmt::Arguments<'_>, mut play: impl FnMut(u32) -> Account) -> u32 {
     let (mut rounds, mut late, mut accepted) = (0, 0, 0);
     while late < LATE_ROUNDS {
@@ -33,7 +33,7 @@ pub fn sweep(name: fmt::Arguments<'_>, mut play: impl FnMut(u32) -> Account) -> 
     }
     assert!(
         rounds > 50 * LATE_ROUNDS,
-        "the handler has hardly ever interrupted anybody"
+        "the handler has hardly ever interrupted a task"
     );
     report!("  {name}: {rounds} rounds, it was the handler's value in {accepted}");
     rounds
@@ -49,7 +49,7 @@ pub fn run<F: Future<Output = ()>>(tasks: &mut [Pin<&mut F>]) -> Account {
     executor::run(tasks, || {
         assert!(
             !has_come,
-            "the handler has come, and nobody is awake: a wakeup was lost"
+            "the handler has run, and no task is awake: a wakeup was lost"
         );
         wait_for_handler();
         has_come = true;

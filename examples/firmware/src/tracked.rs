@@ -1,10 +1,10 @@
-//! Counts that must come back to nothing, kept by tasks and interrupt handlers alike.
+//! Drop counters that must return to zero, for tasks and interrupt handlers.
 
 use core::cell::Cell;
 
 use critical_section::Mutex;
 
-/// A count of what is there.
+/// A count of live objects.
 pub struct Count(Mutex<Cell<i32>>);
 
 impl Count {
@@ -53,7 +53,7 @@ impl Drop for Tracked {
     }
 }
 
-/// How many values there are.
+/// Returns how many values there are.
 pub fn alive() -> i32 {
     ALIVE.get()
 }

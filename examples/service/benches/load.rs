@@ -1,9 +1,8 @@
-//! What the cells cost under load: the service that opens lazily, beside the one that has opened everything before
-//! serving and has no cell. On Linux, which tells the CPU time of the servers.
+//! The cost of the cells under load: the service that opens lazily, compared with one that opens everything before
+//! serving and has no cell. Linux only, for the CPU time of the servers.
 //!
-//! Each server is a process of its own, and a new one in every round, as processes differ by chance. They are asked in
-//! turns: lazy, eager, eager, lazy, and in the next round the other way round. So whatever else the machine does meets
-//! both.
+//! Each server is a new process in every round, as processes differ by chance. The servers take turns: lazy, eager,
+//! eager, lazy, and in the next round in the reverse order. So other load on the machine affects both.
 //!
 //! ```text
 //! cargo bench --manifest-path examples/service/Cargo.toml
@@ -120,7 +119,7 @@ fn main() {
 }
 
 impl Comparison {
-    /// One round.
+    /// Runs one round.
     fn run(&mut self, database: &Path, turn: Duration, is_lazy_first: bool) {
         let mut servers = [
             start(self.program, self.path, &[database.as_os_str()]),

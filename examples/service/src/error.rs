@@ -1,4 +1,4 @@
-//! What can go wrong, and what the client is told.
+//! The errors of the service, and the responses to the client.
 
 use std::{error, fmt, path::Path};
 

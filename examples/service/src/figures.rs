@@ -38,7 +38,7 @@ const SALES: &str = "
     GROUP BY products.id
     ORDER BY 3 DESC";
 
-/// Whether the database has what the queries need.
+/// Returns whether the database has what the queries need.
 pub(crate) fn check(connection: &Connection) -> rusqlite::Result<()> {
     for query in [CITY, SALES] {
         connection.prepare_cached(query)?;

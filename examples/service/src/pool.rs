@@ -58,7 +58,7 @@ fn connect(path: &Path, config: &Config) -> Result<Connection, Box<dyn Error + S
     Ok(connection)
 }
 
-/// Returns the connection when the query has ended, even if it panicked or nobody waits for it any more.
+/// Returns the connection when the query has ended, even if it panicked or its caller was cancelled.
 struct Lease<'a> {
     pool: &'a Pool,
     connection: Option<Connection>,

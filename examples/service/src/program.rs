@@ -1,4 +1,4 @@
-//! What the programs have in common.
+//! Common parts of the programs.
 
 use std::{
     error::Error,
@@ -17,8 +17,8 @@ use crate::{
     router::router,
 };
 
-/// Does what the command line says. `serve` answers requests until the program is asked to stop; initializers and
-/// queries run on `runtime`.
+/// Runs the command line. `serve` answers requests until the process gets a signal to stop; initializers and queries
+/// run on `runtime`.
 pub fn run(
     runtime: impl Runtime + 'static,
     serve: impl FnOnce(TcpListener, Router) -> io::Result<()>,

@@ -1,4 +1,4 @@
-//! How the requests went.
+//! Counts the outcomes of requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

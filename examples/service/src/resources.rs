@@ -1,4 +1,4 @@
-//! What the requests need to have open.
+//! The resources that requests need.
 
 mod eager;
 mod lazy;

@@ -1,4 +1,4 @@
-//! Which request is answered by what.
+//! Routes requests to their answers.
 
 use axum::{
     Json, Router,
@@ -20,7 +20,7 @@ struct Service<S> {
     requests: Requests,
 }
 
-/// What is opened lives as long as the process.
+/// Returns the router. The resources live as long as the process.
 pub(crate) fn router<S: Resources>(resources: S) -> Router {
     let service: &'static Service<S> = Box::leak(Box::new(Service {
         resources,

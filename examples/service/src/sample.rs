@@ -1,4 +1,4 @@
-//! A database for those who have none.
+//! Creates a sample database.
 
 use std::{error::Error, path::Path};
 

@@ -1,7 +1,7 @@
-//! Runs the programs as their operators do, and asks as their clients do. No test looks at how long anything took.
+//! Runs the programs as their operators do, and sends requests as their clients do. No test depends on time.
 //!
-//! What makes an opening slow is another process that has locked the database: this one. While it has, whoever
-//! opens the database waits in SQLite.
+//! An opening is slow because another process has locked the database: this one. While it holds the lock, an opening
+//! waits in SQLite.
 
 mod common;
 
@@ -34,7 +34,7 @@ macro_rules! on_tokio_and_smol {
 
 on_tokio_and_smol! {
     requests_are_answered
-    nothing_is_opened_before_it_is_asked_for
+    nothing_is_opened_before_the_first_request
     many_requests_open_one_pool
     clients_that_go_away_do_not_restart_the_opening
     clients_that_go_away_do_not_throw_the_cache_away
@@ -45,7 +45,7 @@ on_tokio_and_smol! {
     a_broken_configuration_is_unavailable_until_it_is_mended
     threads_and_tasks_wait_for_one_reading_of_the_configuration
     attempts_are_logged
-    what_was_asked_is_answered_before_the_end
+    open_requests_are_answered_before_the_server_ends
     with_eager_everything_is_opened_before
     with_eager_a_missing_database_ends_it
     wrong_usage_is_explained
@@ -94,7 +94,7 @@ impl Shop {
         self.make_database();
     }
 
-    /// Keeps everybody else from reading the database, until it is committed or dropped.
+    /// Locks the database for other readers until it is committed or dropped.
     fn lock(&self) -> Connection {
         let connection = Connection::open(self.database()).unwrap();
         connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -132,7 +132,7 @@ impl Server {
         self.wait_for("/requests/abandoned", before + count);
     }
 
-    /// How often the pool, or something else, was tried to open, and how that went.
+    /// Returns how often the pool, or something else, was tried to open, and how that went.
     fn assert_opened(&self, what: &str, started: u64, succeeded: u64, failed: u64) {
         let status = self.get("/status").json();
         let expected = json!({ "started": started, "succeeded": succeeded, "failed": failed });
@@ -180,7 +180,7 @@ fn requests_are_answered(program: &str) {
     assert_eq!(server.get("/nowhere").status, 404);
 }
 
-fn nothing_is_opened_before_it_is_asked_for(program: &str) {
+fn nothing_is_opened_before_the_first_request(program: &str) {
     let shop = Shop::new();
     let server = shop.serve(program);
     server.assert_opened("config", 0, 0, 0);
@@ -234,7 +234,7 @@ fn clients_that_go_away_do_not_throw_the_cache_away(program: &str) {
     server.hang_up(clients);
     server.assert_opened("sales", 1, 0, 0);
     drop(lock);
-    // Nobody asks, and it is computed all the same.
+    // No request asks for the value, and it is computed nevertheless.
     server.wait_for("/openings/sales/succeeded", 1);
     assert_eq!(server.get("/sales").status, 200);
     server.assert_opened("sales", 1, 1, 0);
@@ -358,7 +358,7 @@ fn attempts_are_logged(program: &str) {
     }
 }
 
-fn what_was_asked_is_answered_before_the_end(program: &str) {
+fn open_requests_are_answered_before_the_server_ends(program: &str) {
     let shop = Shop::new();
     let server = shop.serve(program);
     let lock = shop.lock();

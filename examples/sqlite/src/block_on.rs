@@ -1,4 +1,4 @@
-//! An executor in twenty lines: one future, one thread.
+//! A minimal executor: one future, one thread.
 
 use std::pin::pin;
 use std::sync::Arc;

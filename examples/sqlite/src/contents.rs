@@ -1,4 +1,4 @@
-//! The query: which tables does a database have, and what is in them?
+//! The query: the tables of a database, and their contents.
 
 use std::error::Error;
 use std::io::Write;
@@ -116,8 +116,8 @@ fn query<T>(
     statement.query_map(params, convert_row)?.collect()
 }
 
-/// Whether SQLite could not make sense of a statement, and not of the file: the table needs a
-/// module or a collation that only its own application has, say.
+/// Returns whether SQLite rejected the statement, and not the file. For example, a table can need a module or a
+/// collation that only its own application has.
 fn is_beyond_us(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqlInputError { .. })
         || error.sqlite_error_code() == Some(ErrorCode::Unknown)

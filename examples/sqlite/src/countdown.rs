@@ -1,4 +1,4 @@
-//! A gate that opens once a number of tasks have come by.
+//! A gate that opens when a number of tasks have arrived.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

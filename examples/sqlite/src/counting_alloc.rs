@@ -1,4 +1,4 @@
-//! The system's allocator, with a counter that a thread switches on for the length of a call.
+//! The system's allocator, with a counter that a thread enables for the duration of a call.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,8 +15,7 @@ thread_local! {
     static COUNTED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Calls `f` and tells how many allocations this thread made in it, up to the first call of
-/// [`stop`].
+/// Calls `f` and returns how many allocations this thread made in it, up to the first call of [`stop`].
 pub(crate) fn count_in<R>(f: impl FnOnce() -> R) -> (R, usize) {
     COUNTED.set(0);
     COUNTING.set(true);

@@ -16,7 +16,7 @@ pub(crate) struct Database {
     connection: Mutex<Connection>,
 }
 
-/// Tells connections apart, even if one took another's place in memory.
+/// Distinguishes connections, even if one has the address of an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     address: usize,

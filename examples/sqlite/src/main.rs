@@ -1,9 +1,9 @@
 //! A thousand tasks on each of four executors race to open one SQLite database.
 //!
-//! Every executor has a `static` [`OnceCell`] of its own. Its tasks all ask that cell for the
-//! connection; some are dropped while they open it, some while they wait for it. The program
-//! counts what happened, checks the cell's promises against the counts, and then answers a
-//! query through the cell: which tables does the database have, and what is in them?
+//! Every executor has a `static` [`OnceCell`] of its own. Its tasks all ask that cell for the connection; some are
+//! dropped while they open it, some while they wait for it. The program counts what happened, checks the cell's
+//! guarantees against the counts, and then answers a query through the cell: which tables does the database have, and
+//! what is in them?
 //!
 //! ```text
 //! cargo run --release --manifest-path examples/sqlite/Cargo.toml -- --help
@@ -12,12 +12,12 @@
 //! | file | idea |
 //! |---|---|
 //! | `args.rs` | the command line |
-//! | `race.rs` | the race: who claims, who waits, who is dropped, and the score of it all |
-//! | `countdown.rs` | what the race's tasks wait for besides the connection |
+//! | `race.rs` | the race: which tasks claim, wait and are dropped, and the counts |
+//! | `countdown.rs` | the gates that the tasks of the race wait for |
 //! | `runtimes.rs`, `block_on.rs` | the four executors behind one trait |
 //! | `counting_alloc.rs` | how many allocations a poll makes |
 //! | `database.rs` | the connection in the cell |
-//! | `sample.rs` | a database for those who bring none |
+//! | `sample.rs` | a sample database, unless a path is given |
 //! | `contents.rs` | the query |
 //! | `table.rs`, `progress.rs` | the output |
 

@@ -1,7 +1,7 @@
 //! The race, the same on every executor.
 //!
-//! Every task asks the cell for the database. So that the score is exact, and not a matter of
-//! luck, the initializer holds its claim at two gates:
+//! Every task asks the cell for the database. So that the counts are exact in every run, the initializer holds its
+//! claim at two gates:
 //!
 //! ```text
 //! claim ──► all have asked ──► open the file on a blocking thread ──► yield ──► some have left ──► Ok
@@ -11,8 +11,8 @@
 //!                        waiter takes over                                   of them opens this gate
 //! ```
 //!
-//! A path that cannot be opened fails the initializer. Its task gets the error and asks again;
-//! whoever claims next, that task or a waiter, opens the next path.
+//! A path that cannot be opened fails the initializer. Its task gets the error and asks again; the next claimant,
+//! that task or a waiter, opens the next path.
 
 use std::future::poll_fn;
 use std::io;
@@ -155,7 +155,7 @@ pub(crate) fn run<R: Runtime>(
 }
 
 impl Race {
-    /// One task.
+    /// Runs one task.
     async fn take_part(&self) -> Outcome {
         let mut has_asked = false;
         loop {
@@ -265,7 +265,7 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// Takes one from what is left, if anything is.
+/// Decrements the counter, unless it is zero.
 fn take_one(left: &AtomicUsize) -> bool {
     left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
         .is_ok()
@@ -318,7 +318,7 @@ impl Score {
         ]
     }
 
-    /// What the cell promises, or the plan demands, and the counts deny.
+    /// Returns the guarantees of the cell, and the steps of the plan, that the counts contradict.
     pub(crate) fn broken_promises(&self) -> impl Iterator<Item = String> {
         let Plan {
             tasks,

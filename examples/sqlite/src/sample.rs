@@ -1,4 +1,4 @@
-//! A database for those who bring none.
+//! The sample database, if no path is given.
 
 use std::error::Error;
 

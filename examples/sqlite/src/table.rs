@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// One entry of a table: numbers stand at the right of their column, text at the left.
+/// One entry of a table: numbers are right-aligned, text is left-aligned.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -25,7 +25,7 @@ impl Cell {
     }
 }
 
-/// Writes the rows below the lines of their header, whose entries stand where the first row's do.
+/// Writes the rows below the lines of their header, whose entries are aligned as those of the first row.
 pub(crate) fn write(out: &mut impl Write, header: &[Vec<String>], rows: &[Vec<Cell>]) -> io::Result<()> {
     let mut lines: Vec<Vec<(&str, bool)>> = Vec::new();
     for line in header {

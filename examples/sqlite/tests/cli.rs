@@ -1,4 +1,4 @@
-//! Runs the program as its users do. No test looks at how long anything took.
+//! Runs the program as its users do. No test depends on time.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -21,7 +21,7 @@ static WOKEN: Mutex<VecDeque<u32>> = Mutex::new(VecDeque::new());
 #[derive(Default)]
 struct Tasks {
     next: u32,
-    /// All that have not ended, but for the one that is being polled.
+    /// All tasks that have not ended, except the one that is being polled.
     asleep: BTreeMap<u32, Task>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Handle<R> {
 
 #[derive(Debug)]
 enum End<R> {
-    /// To come; whoever waits for it.
+    /// Not yet set. Holds the waker of the task that joins.
     Awaited(Option<Waker>),
     Reached(Option<R>),
 }
@@ -91,13 +91,13 @@ pub(crate) extern "C" fn run_tasks() {
 }
 
 impl<R> Handle<R> {
-    /// Drops the task wherever it is, and tells whether it had still to end.
+    /// Drops the task, and returns `true` if it had not ended.
     pub(crate) fn cancel(self) -> bool {
         let task = TASKS.with_borrow_mut(|tasks| tasks.asleep.remove(&self.id));
         task.is_some()
     }
 
-    /// What the task ends with.
+    /// Waits for the result of the task.
     pub(crate) async fn join(self) -> R {
         poll_fn(|cx| match &mut *self.end.borrow_mut() {
             End::Awaited(waker) => {

@@ -1,4 +1,4 @@
-//! What `host.mjs` offers.
+//! The functions that `host.mjs` provides.
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
@@ -31,7 +31,7 @@ pub(crate) fn succeed() {
     host_succeed();
 }
 
-/// Has the exported `run_tasks` called by a microtask, after whatever runs now.
+/// Queues a microtask that calls the exported `run_tasks`.
 pub(crate) fn schedule() {
     host_schedule();
 }

@@ -1,9 +1,9 @@
 //! Cells whose initializers await JavaScript promises.
 //!
-//! With the feature `tracing`, a subscriber checks what it is called for: the target has no clock.
+//! With the feature `tracing`, a subscriber checks the spans and events of the cells, on a target without a clock.
 //!
 //! [`executor`] runs tasks from JavaScript's microtasks, [`promise`] awaits timers of JavaScript, and `host.mjs` is
-//! the other side of both.
+//! the JavaScript side of both.
 
 use std::{
     cell::Cell,
@@ -78,7 +78,10 @@ async fn one_initializer() {
         timer(20).await.expect("this promise is kept")
     };
     let initializer = spawn(async move { CELL.get_or_init(init).await });
-    let cancelled = spawn(async { CELL.get_or_init(async || unreachable!("somebody is at it")).await });
+    let cancelled = spawn(async {
+        CELL.get_or_init(async || unreachable!("another initializer is running"))
+            .await
+    });
     let waiter = spawn(async { CELL.wait().await });
 
     // The promise has not been kept yet.
@@ -114,7 +117,11 @@ async fn cancelled_initializer() {
     assert!(initializer.cancel(), "its promise was still to come");
     assert_eq!(drops.get(), 1, "the initializer is gone with what it held");
     assert_eq!(waiter.join().await, 15);
-    assert_eq!(Rc::strong_count(&cell), 1, "nobody else has the cell any more");
+    assert_eq!(
+        Rc::strong_count(&cell),
+        1,
+        "no other task holds the cell any more"
+    );
 }
 
 async fn failed_initializer() {

@@ -26,7 +26,7 @@ enum Stage {
 #[derive(Default)]
 struct Promises {
     next: u32,
-    /// Those that somebody has a `Promise` for.
+    /// Those for which a `Promise` exists.
     awaited: HashMap<u32, Stage>,
 }
 

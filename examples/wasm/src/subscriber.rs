@@ -1,4 +1,4 @@
-//! What `tracing` shows of the cells (feature `tracing`).
+//! Checks the spans and events of the cells (feature `tracing`).
 
 use std::{
     cell::RefCell,

@@ -141,7 +141,7 @@ impl Model<'_> {
         }))
     }
 
-    /// What is left after `Renew`, `RenewWithValue` and `Change`.
+    /// Runs the operations of `Alone` other than `Renew`, `RenewWithValue` and `Change`.
     pub(super) fn cell_alone(&self, deed: Alone) -> Result<Outcome> {
         let Alone::Initialize { plan, steps } = deed else {
             return Ok(Outcome::Found(self.reset()?));
@@ -162,7 +162,7 @@ impl Model<'_> {
         Ok(Outcome::Twice(Box::new(outcomes)))
     }
 
-    /// `get_mut_or_try_init`: nobody waits, and nobody is told.
+    /// `get_mut_or_try_init`: no task waits, and no task is woken.
     fn poll_alone(&self, id: Id, progress: &mut Progress) -> Result<Polled> {
         match std::mem::replace(progress, Progress::Done) {
             Progress::Waiting => {

@@ -128,7 +128,7 @@ impl Model<'_> {
         }
     }
 
-    /// What is left after `Renew`, `RenewWithValue` and `Change`.
+    /// Runs the operations of `Alone` other than `Renew`, `RenewWithValue` and `Change`.
     pub(super) fn lazy_alone(&self, deed: Alone) -> Result<Option<Outcome>> {
         if let Alone::Initialize { .. } = deed {
             return Ok(None);

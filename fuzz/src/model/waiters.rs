@@ -48,7 +48,7 @@ impl Model<'_> {
         }
     }
 
-    /// Ends the claim, and wakes whom that concerns.
+    /// Ends the claim, and wakes the waiters that the outcome concerns.
     pub(super) fn settle(&self, outcome: State) -> Result {
         match &self.waiters {
             Waiters::List(list) => self.settle_list(list, outcome),

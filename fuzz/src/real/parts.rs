@@ -1,4 +1,4 @@
-//! Values, closures and initializers that are numbers: what is done to them is noted, and may run the user's code.
+//! Numbered values, closures and initializers: each operation on them is recorded, and may run user code.
 
 use std::{
     marker::PhantomData,

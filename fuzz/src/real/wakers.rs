@@ -1,4 +1,4 @@
-//! Wakers that are numbers: what is done to them is noted, and may run the user's code.
+//! Numbered wakers: each operation on them is recorded, and may run user code.
 
 use std::{
     mem::ManuallyDrop,
@@ -9,7 +9,7 @@ use std::{
 use super::run;
 use crate::stage::Event;
 
-/// A `static`, as a constant may have several addresses, and wakers are told apart by them.
+/// A `static`, as a constant may have several addresses, and wakers are compared by address.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
 /// The waker that a task has of its own, which is neither cloned nor dropped.

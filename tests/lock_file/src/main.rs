@@ -1,4 +1,4 @@
-//! Uses a cell next to a crate that the project had before.
+//! Uses a cell next to a crate that the project already depended on.
 
 use event_listener::Event;
 use oncelot::OnceCell;

@@ -1,4 +1,4 @@
-//! The least allocator: it never frees.
+//! A minimal allocator, which never frees.
 
 use core::{
     alloc::{GlobalAlloc, Layout},

@@ -1,4 +1,4 @@
-//! The program that all have in common: two embassy tasks get a value and use it. Nothing is printed.
+//! The common part of all programs: two embassy tasks get a value and use it. Nothing is printed.
 
 #![no_std]
 

@@ -97,12 +97,12 @@ impl Frame {
     }
 
     /// The number of the string with which a cell is shown, such as `OnceCell({})`. Before it are the number of the message,
-    /// and one that says that a sequence of strings follows.
+    /// and a number that starts a sequence of strings.
     fn name(&self) -> &[u8] {
         &self.bytes[4..6]
     }
 
-    /// What is shown inside that string.
+    /// Returns the arguments of that string.
     fn content(&self) -> &[u8] {
         &self.bytes[6..self.len]
     }

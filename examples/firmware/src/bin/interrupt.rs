@@ -1,4 +1,4 @@
-//! The interrupt handler comes after every instruction in turn, while three tasks use the same cell.
+//! The interrupt handler runs after every instruction in turn, while three tasks use the same cell.
 
 #![no_std]
 #![no_main]

@@ -1,7 +1,7 @@
 //! The interrupt handler wakes the future of a `lazy!` static after every instruction in turn, while three tasks ask for
 //! its value.
 //!
-//! What the future waits for is a cell, which the handler fills. Unlike a real static, each round's is made anew.
+//! The future waits for a cell, which the handler fills. Unlike a real static, each round creates a new one.
 
 #![no_std]
 #![no_main]
@@ -91,7 +91,7 @@ fn play(parts: [Part; 3], ticks: u32) -> Account {
         handler::send(Errand::Set, bell, ticks);
         run(&mut tasks)
     };
-    assert!(account.is_accepted, "nobody else rings");
+    assert!(account.is_accepted, "no other task wakes it");
     assert_eq!(lazy.try_get(), Some(&BROUGHT));
     assert_eq!(executor::WAKERS.get(), 0, "every waker is dropped, once");
     assert_eq!(alive(), 1, "what the handler has brought");

@@ -1,5 +1,5 @@
-//! The interrupt handler comes sooner and later while three embassy tasks use the same cell, and wakes them from
-//! the executor's sleep.
+//! The interrupt handler runs at varying moments while three embassy tasks use the same cell, and wakes them from the
+//! executor's sleep.
 
 #![no_std]
 #![no_main]
@@ -54,8 +54,8 @@ async fn play(spawner: Spawner, contest: &Contest, ticks: u32) -> Account {
         is_over: OnceCell::new(),
     };
     {
-        // SAFETY: this task is never cancelled, and goes on only when the others have done with the round; the
-        // handler is recalled below.
+        // SAFETY: this task is never cancelled, and continues only after the others have ended the round; the handler
+        // is recalled below.
         let round = unsafe { handler::lend(&round) };
         handler::send(contest.errand, &round.cell, ticks);
         for part in contest.parts {

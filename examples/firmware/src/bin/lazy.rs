@@ -1,4 +1,4 @@
-//! Four embassy tasks share `lazy!` statics, and lose whoever drives one.
+//! Four embassy tasks share `lazy!` statics, and the task that drives one is cancelled.
 
 #![no_std]
 #![no_main]
@@ -64,7 +64,7 @@ async fn shared() {
     assert_eq!(STARTS.load(Ordering::Relaxed), 1);
 }
 
-/// What another task brings while the static's future waits for it, holding something.
+/// Waits for a value of another task, while the static's future holds a local variable.
 async fn brought(reading: &OnceCell<u32>) -> Tracked {
     let _held = Tracked::new(0);
     turns(3).await;

@@ -1,5 +1,4 @@
-//! Three embassy tasks share a cell without atomics: their executor is the only one, and interrupt handlers leave the cell
-//! alone.
+//! Three embassy tasks share a cell without atomics: there is one executor, and no interrupt handler uses the cell.
 
 #![no_std]
 #![no_main]

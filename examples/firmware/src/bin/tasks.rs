@@ -1,4 +1,4 @@
-//! Four embassy tasks play the story.
+//! Four embassy tasks run the scenarios of `story.rs`.
 
 #![no_std]
 #![no_main]

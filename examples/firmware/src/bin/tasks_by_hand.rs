@@ -1,4 +1,5 @@
-//! The executor of this package plays the story, after a function that is no task has initialized a cell.
+//! The executor of this package runs the scenarios of `story.rs`, after a function outside any task has initialized a
+//! cell.
 
 #![no_std]
 #![no_main]
@@ -32,7 +33,7 @@ fn main() -> ! {
         pin!(story::play(3)),
     ];
     executor::run(&mut tasks, || {
-        panic!("all tasks are asleep, and nobody is left to wake them")
+        panic!("all tasks are asleep, and no waker is left to wake them")
     });
     succeed()
 }

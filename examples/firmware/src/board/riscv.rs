@@ -32,8 +32,8 @@ pub fn stop_timer() {
 }
 
 fn set_deadline(low: u32, high: u32) {
-    // The high half goes up first, so that no deadline in between is in the past.
-    // SAFETY: the register is there, and nobody else uses it.
+    // The high half goes up first, so that no deadline in between is in the past. SAFETY: the register exists, and no
+    // other code uses it.
     unsafe { ptr::write_volatile(MTIMECMP_HIGH, u32::MAX) };
     // SAFETY: as above.
     unsafe { ptr::write_volatile(MTIMECMP_LOW, low) };

@@ -1,4 +1,4 @@
-//! Makes a database to serve.
+//! Writes a sample database to serve.
 
 use std::{env, path::PathBuf, process::ExitCode};
 

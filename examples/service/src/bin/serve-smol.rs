@@ -1,4 +1,4 @@
-//! Serves on smol, by hyper.
+//! Serves on smol, with hyper.
 
 use std::{io, net::TcpListener, process::ExitCode, time::Duration};
 
@@ -22,7 +22,7 @@ async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
-                // There are too many open files, say.
+                // For example, there are too many open files.
                 Err(error) => {
                     tracing::error!("cannot accept a connection: {error}");
                     Timer::after(Duration::from_secs(1)).await;

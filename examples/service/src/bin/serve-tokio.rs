@@ -1,4 +1,4 @@
-//! Serves on tokio, by axum's own server.
+//! Serves on tokio, with axum.
 
 use std::{io, net::TcpListener, process::ExitCode};
 

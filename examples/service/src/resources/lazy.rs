@@ -1,13 +1,13 @@
-//! Configuration, pool and cache in cells: opened when somebody first asks.
+//! Configuration, pool and cache in cells, opened by the first request.
 //!
-//! | cell | who initializes it | so that |
+//! | cell | initialized by | so that |
 //! |---|---|---|
 //! | configuration | a thread: of the pool for blocking work, or the one that opens the connection pool | both wait for one reading |
 //! | connection pool | a task of its own, on a thread of the pool for blocking work | no task is blocked by SQLite |
-//! | cache | a task of its own | a client that goes away does not throw it away half-done |
+//! | cache | a task of its own | a client that disconnects does not discard it half-done |
 //!
-//! The requests that wait for an attempt to open the pool or to compute the cache share its failure. So a request during
-//! an outage is answered by 503 when the attempt that is in progress has failed, however many requests wait for it.
+//! The requests that wait for an attempt to open the pool or to compute the cache share its failure. So a request during an
+//! outage is answered with 503 when the attempt that is in progress has failed, however many requests wait for it.
 
 use oncelot::{
     OnceCell,

@@ -1,4 +1,4 @@
-//! Runs a program of the service, and talks to it.
+//! Runs a program of the service, and sends requests to it.
 
 #![allow(dead_code, reason = "the tests and the benchmark each use some of it")]
 
@@ -41,7 +41,7 @@ impl Server {
         let mut process = Command::new(program)
             .args(["--listen", "127.0.0.1:0"])
             .args(args)
-            // A server has several threads; smol's has one unless it is told otherwise.
+            // A server has several threads; smol's has one by default.
             .env("SMOL_THREADS", "2")
             .stdout(Stdio::piped())
             .stderr(File::create(log).expect("a file for the log can be created"))
@@ -59,7 +59,10 @@ impl Server {
             let mut line = String::new();
             sender.send(BufReader::new(stdout).read_line(&mut line).map(|_| line))
         });
-        let line = line.recv_timeout(HANG).expect("the server tells").unwrap();
+        let line = line
+            .recv_timeout(HANG)
+            .expect("the server prints a line")
+            .unwrap();
         let address = line.trim_end().strip_prefix("listening on http://");
         server.address = address
             .and_then(|address| address.parse().ok())
@@ -131,7 +134,7 @@ impl Server {
         Pid::from_raw(self.process.id().try_into().expect("the system has given it"))
     }
 
-    /// Waits until it takes no more connections.
+    /// Waits until the server accepts no more connections.
     pub(crate) fn wait_until_closed(&self) {
         until("the server takes no connections", || {
             TcpStream::connect(self.address).err()

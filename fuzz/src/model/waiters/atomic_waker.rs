@@ -1,4 +1,4 @@
-//! `AtomicWaker`: one slot. Whoever comes displaces who is there, and wakes it.
+//! `AtomicWaker`: one slot. A task that registers displaces the task in the slot, and wakes it.
 
 use std::{cell::RefCell, collections::HashSet, task::Poll};
 
@@ -11,13 +11,13 @@ use crate::{
 #[derive(Debug, Default)]
 pub(in super::super) struct Slot {
     task: Option<u8>,
-    /// Somebody is on the way in. After a panic there, for good.
+    /// A task is entering. After a panic there, this stays set.
     is_entered: bool,
-    /// A waker is being cloned for the slot, which therefore nobody can take. After a panic there, for good.
+    /// A waker is being cloned for the slot, so that no task can take it. After a panic there, this stays set.
     is_cloning: bool,
-    /// Somebody wanted to take it meanwhile.
+    /// Another task wanted to take the slot meanwhile.
     is_missed: bool,
-    /// Those who may be in the slot.
+    /// The waiters that may be in the slot.
     registered: HashSet<Id>,
 }
 

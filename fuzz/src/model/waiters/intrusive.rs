@@ -29,7 +29,7 @@ pub(in super::super) struct List {
     drains: u64,
 }
 
-/// What stands among the claimants.
+/// An entry among the claimants.
 #[derive(Debug, Clone, Copy)]
 enum Entry {
     Waiter(Waiter),
