@@ -503,9 +503,9 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// | can fail, and all waiting callers return | [`get_or_try_init_shared`](Self::get_or_try_init_shared) |
     /// | runs in a spawned task | [`get_or_init_spawned`] |
     /// | runs on the runtime's blocking pool | [`get_or_init_spawned_blocking`] |
-    /// | runs on this thread, which it may block | [`get_or_init_blocking`] |
-    /// | runs on this thread and must not wait | [`try_get_or_init`](Self::try_get_or_init) |
-    /// | is code outside a closure, which sets the value through a guard | [`get_or_claim`](Self::get_or_claim), [`try_claim`](Self::try_claim) |
+    /// | is a plain function, and the call may block this thread | [`get_or_init_blocking`] |
+    /// | is a plain function, and the call must not wait | [`try_get_or_init`](Self::try_get_or_init) |
+    /// | is not a closure: the code sets the value through a guard | [`get_or_claim`](Self::get_or_claim), [`try_claim`](Self::try_claim) |
     ///
     /// # Panics
     ///

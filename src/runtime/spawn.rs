@@ -68,8 +68,8 @@ where
 /// The runtime is passed by value: [`Tokio`], a `&tokio::runtime::Handle`, or a reference to any other runtime. The returned
 /// future owns it until the future completes or is dropped. Pass a handle that is expensive to clone by reference.
 ///
-/// The caller need not be a task of that runtime, or of any runtime. The guide describes [task-locals, shutdown, and one runtime for each
-/// test](crate::guide::runtimes).
+/// The caller need not be a task of that runtime, or of any runtime. The guide describes
+/// [task-locals, shutdown, and one runtime for each test](crate::guide::runtimes).
 ///
 /// # Panics
 ///

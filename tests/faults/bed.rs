@@ -103,8 +103,8 @@ impl Bed for AtomicWaker {
             excuses: |_, wrong| matches!(wrong, Wrong::Spinning(waiting) if waiting.len() > 1),
         },
         Exception {
-            reason: "If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot is \
-                     given up: from then on, waiting tasks are polled until there is a value",
+            reason: "If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot \
+                     becomes unusable. From then on, waiting tasks wake themselves until there is a value",
             excuses: |record, wrong| {
                 matches!(wrong, Wrong::Spinning(waiting) if waiting.len() == 1)
                     && record
