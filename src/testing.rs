@@ -148,12 +148,12 @@ macro_rules! __oncelot_properties {
 
                 liveness::a_value_wakes_every_waiter
                 liveness::a_failure_wakes_every_claimant
-                liveness::nobody_waits_for_what_has_happened
+                liveness::no_waiter_waits_for_a_past_event
                 liveness::waiting_comes_to_rest
                 liveness::spurious_polls_are_harmless
                 liveness::the_newest_waker_is_woken
-                liveness::cancelling_loses_nobodys_wakeup
-                liveness::cancelling_the_woken_loses_nobodys_wakeup
+                liveness::cancelling_loses_no_wakeup
+                liveness::cancelling_a_woken_waiter_loses_no_wakeup
                 liveness::a_wake_reserves_nothing
                 liveness::a_waiter_can_wait_again
                 liveness::cancelling_is_idempotent
@@ -169,7 +169,7 @@ macro_rules! __oncelot_properties {
                 cells::an_error_passes_the_turn_on
                 cells::a_panic_passes_the_turn_on
                 cells::a_dropped_initializer_passes_the_turn_on
-                cells::whoever_is_polled_first_is_next
+                cells::the_first_waiter_that_is_polled_is_next
                 cells::inserting_waits_its_turn
                 cells::waiting_gets_the_value_and_never_makes_it
                 cells::a_guard_fills_the_cell
@@ -181,7 +181,7 @@ macro_rules! __oncelot_properties {
                 cells::a_value_is_shared
                 cells::a_shared_call_waits_for_one_attempt
                 cells::waiting_for_an_attempt_ends_with_it
-                cells::a_ready_cell_registers_nobody
+                cells::a_ready_cell_registers_no_waiter
                 cells::a_cell_starts_afresh_after_take
                 cells::threads_fill_a_cell_once: Sync
                 cells::threads_take_their_turns: Sync
@@ -190,8 +190,8 @@ macro_rules! __oncelot_properties {
             optional {
                 each_kind_is_woken_oldest_first
 
-                registering_wakes_nobody
-                cancelling_wakes_nobody
+                registering_wakes_no_waiter
+                cancelling_wakes_no_waiter
                 failures_do_not_touch_passive_waiters
 
                 cancelling_drops_the_waker

@@ -31,8 +31,8 @@ mod atomic_waker {
         oncelot::backend::AtomicWaker,
         except [
             each_kind_is_woken_oldest_first,
-            registering_wakes_nobody,
-            cancelling_wakes_nobody,
+            registering_wakes_no_waiter,
+            cancelling_wakes_no_waiter,
             failures_do_not_touch_passive_waiters,
         ]
     );

@@ -192,7 +192,7 @@ fn the_turn_is_passed_on<B: Backend>(failure: Failure) {
 
 /// Nothing is reserved for the oldest waiter: the first waiter to be polled after a failure initializes, even if no other waiter
 /// is ever polled again.
-pub fn whoever_is_polled_first_is_next<B: Backend>() {
+pub fn the_first_waiter_that_is_polled_is_next<B: Backend>() {
     for next in 0..5 {
         let cell = OnceCell::<u32, B>::with_backend();
         let mut first = Job::started(cell.get_or_try_init(pending::<Result<u32, ()>>));
@@ -534,7 +534,7 @@ pub fn waiting_for_an_attempt_ends_with_it<B: Backend>() {
 }
 
 /// The futures of a ready cell complete in their first poll, and leave no waker in the cell.
-pub fn a_ready_cell_registers_nobody<B: Backend>() {
+pub fn a_ready_cell_registers_no_waiter<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend_and_value(1);
     let futures: [AnyFuture<'_, u32>; 6] = [
         Box::pin(async { *cell.get_or_init(async || 2).await }),

@@ -64,7 +64,7 @@ pub fn a_failure_wakes_every_claimant<B: Backend>() {
 }
 
 /// A waiter that is polled after the state has settled does not sleep.
-pub fn nobody_waits_for_what_has_happened<B: Backend>() {
+pub fn no_waiter_waits_for_a_past_event<B: Backend>() {
     for (outcome, kind) in [
         (State::Ready, WaiterKind::Claimant),
         (State::Ready, WaiterKind::Passive),
@@ -136,7 +136,7 @@ pub fn the_newest_waker_is_woken<B: Backend>() {
 }
 
 /// If any waiter is cancelled (the first, the last, or one in the middle), all others are woken.
-pub fn cancelling_loses_nobodys_wakeup<B: Backend>() {
+pub fn cancelling_loses_no_wakeup<B: Backend>() {
     for count in CROWDS {
         for is_chosen in CHOICES {
             for outcome in OUTCOMES {
@@ -152,7 +152,7 @@ pub fn cancelling_loses_nobodys_wakeup<B: Backend>() {
 }
 
 /// If a waiter is woken and then cancelled, no wakeup is lost: no other waiter depends on it.
-pub fn cancelling_the_woken_loses_nobodys_wakeup<B: Backend>() {
+pub fn cancelling_a_woken_waiter_loses_no_wakeup<B: Backend>() {
     for is_chosen in CHOICES {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);

@@ -79,12 +79,12 @@ fn a_release_that_wakes_one_claimant() {
         "waiter 1 of 2, with `WaiterKind::Claimant`, was not woken when `release` was called",
     );
     assert_caught(
-        liveness::cancelling_the_woken_loses_nobodys_wakeup::<Broken<Mistaken>>,
+        liveness::cancelling_a_woken_waiter_loses_no_wakeup::<Broken<Mistaken>>,
         "rule 5",
         "after other woken ones were cancelled",
     );
     assert_caught(
-        cells::whoever_is_polled_first_is_next::<Broken<Mistaken>>,
+        cells::the_first_waiter_that_is_polled_is_next::<Broken<Mistaken>>,
         "rule 5",
         "was the only one to be polled after a failure, and did not initialize",
     );
@@ -102,7 +102,7 @@ fn a_registration_that_does_not_look_at_the_state() {
         }
     }
     assert_caught(
-        liveness::nobody_waits_for_what_has_happened::<Broken<Mistaken>>,
+        liveness::no_waiter_waits_for_a_past_event::<Broken<Mistaken>>,
         "rule 5",
         "that was made before sleeps though `publish` was called",
     );
@@ -139,12 +139,12 @@ fn a_wait_that_spins() {
         }
     }
     assert_caught(
-        liveness::nobody_waits_for_what_has_happened::<Broken<Mistaken>>,
+        liveness::no_waiter_waits_for_a_past_event::<Broken<Mistaken>>,
         "rule 5",
         "that was made before sleeps though `publish` was called",
     );
     assert_caught(
-        optional::registering_wakes_nobody::<Broken<Mistaken>>,
+        optional::registering_wakes_no_waiter::<Broken<Mistaken>>,
         "`Backend::poll_wait`",
         "of 5 waiters these were woken when others registered",
     );
@@ -199,7 +199,7 @@ fn a_cancellation_that_unlinks_the_waiters_behind_it() {
         }
     }
     assert_caught(
-        liveness::cancelling_loses_nobodys_wakeup::<Broken<Mistaken>>,
+        liveness::cancelling_loses_no_wakeup::<Broken<Mistaken>>,
         "rule 5",
         "when `publish` was called after others were cancelled",
     );

@@ -179,7 +179,7 @@ fn waiters_that_wake_each_other() {
         }
     }
     assert_caught(
-        optional::registering_wakes_nobody::<Broken<Mistaken>>,
+        optional::registering_wakes_no_waiter::<Broken<Mistaken>>,
         "`Backend::poll_wait`",
         "of 5 waiters these were woken when others registered",
     );

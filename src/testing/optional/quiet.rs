@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Waiters that register, are polled again or move to another task wake neither themselves nor others.
-pub fn registering_wakes_nobody<B: Backend>() {
+pub fn registering_wakes_no_waiter<B: Backend>() {
     for kind_of in MIXTURES {
         let backend = B::UNINIT;
         let _claim = Claim::take(&backend);
@@ -38,7 +38,7 @@ pub fn registering_wakes_nobody<B: Backend>() {
 }
 
 /// A cancelled waiter wakes neither itself nor others, even if it was woken before.
-pub fn cancelling_wakes_nobody<B: Backend>() {
+pub fn cancelling_wakes_no_waiter<B: Backend>() {
     for is_chosen in CHOICES {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);
