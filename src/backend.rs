@@ -49,8 +49,8 @@ mod local;
 ///
 /// # Threads
 ///
-/// If a backend is `Sync`, threads may call it concurrently. If it is not, calls on one backend never overlap; cells with this
-/// backend are not `Sync`, and their futures are not `Send`. [`Local`] is such a backend.
+/// If a backend is `Sync`, threads may call it concurrently. If it is not, all calls on one backend are on one thread at a time, where
+/// a waker that a call wakes may make nested calls; cells with this backend are not `Sync`, and their futures are not `Send`. [`Local`] is such a backend.
 ///
 /// If a backend is `Send`, its cell may be moved to another thread when no future borrows it.
 ///
@@ -61,15 +61,17 @@ mod local;
 /// 1. **Exclusion.** From a `try_claim` that returned `Ok` until `publish` or `release` is called, no other
 ///    `try_claim` returns `Ok`, and [`state`](Self::state) is `Initializing`.
 /// 2. **Publication.** [`is_ready`](Self::is_ready) is true, `state` is `Ready`, and `try_claim` returns
-///    `Err(Ready)`, from the call of `publish` on and never before, or from the start if the backend began as
-///    [`READY`](Self::READY).
+///    `Err(Ready)`, from one moment on in the call of `publish`: before it wakes a waiter, before it returns or panics, and
+///    never before it is called. If the backend began as [`READY`](Self::READY), from the start.
 ///    Everything that happened before the call of `publish` happens before an `is_ready` that returns true, a
 ///    `state` that returns `Ready`, and a `try_claim` that returns `Err(Ready)`.
 /// 3. **Succession.** Everything that happened before a `release` happens before the next `try_claim` that returns
 ///    `Ok`.
-/// 4. **Pinning.** A waiter that [`poll_wait`](Self::poll_wait) left registered, by `Pending` or by a panic, may be
-///    used by other threads until `poll_wait` returns `Ready` or [`cancel`](Self::cancel) returns or panics, and
-///    not afterwards.
+/// 4. **Pinning.** A waiter that [`poll_wait`](Self::poll_wait) or [`poll_attempt`](Self::poll_attempt) left registered, by
+///    `Pending` or by a panic, may be used by other threads until one of them returns `Ready`, or [`cancel`](Self::cancel) returns
+///    or panics, and not afterwards. What others than its owner write in a waiter must be in an atomic, a `Cell` or an
+///    `UnsafeCell`. A cell forms shared references to a registered waiter at any time, and the compiler may store the tag of an
+///    enum around the waiter in other fields of it, such as a `bool`.
 ///    A future that was leaked leaves its waiter registered, in memory that stays valid if the waiter is not
 ///    `Unpin`, or leaves the claim taken. The backend may still be moved (to another thread, if it is `Send`), dropped
 ///    or replaced by a new one afterwards, which must remain sound; in particular, a waiter must not point to its backend.
@@ -122,6 +124,8 @@ pub unsafe trait Backend: Sized {
     const READY: Self;
 
     /// The state that a waiting future stores. The cell's futures are `Send`, `Sync` and `Unpin` only if this type is.
+    ///
+    /// What others than its owner write in a waiter must be in an atomic, a `Cell` or an `UnsafeCell` (rule 4).
     ///
     /// If this type is `Unpin`, safe code may move a registered waiter, and may free its memory without `cancel`.
     /// A backend that stores the address of a waiter must make it `!Unpin`, by a `PhantomPinned`.
@@ -285,7 +289,7 @@ pub unsafe trait Backend: Sized {
     ///
     /// # Safety
     ///
-    /// The requirements of [`poll_wait`](Self::poll_wait) apply.
+    /// The requirements of [`poll_wait`](Self::poll_wait) apply, and those of the second paragraph.
     ///
     /// # Examples
     ///

@@ -247,7 +247,7 @@ impl<T> ErasedFuture<T> {
 }
 
 // SAFETY: the bounds are those of `RawCell`. The threads that hold the claim, one after the other, poll and drop the future,
-// which `__new` requires to be `Send`.
+// which `__new` requires to be `Send`. The address of the place is used by the holder of the claim only.
 unsafe impl<T: Send + Sync> Sync for StaticLazy<T> {}
 
 // As std's `LazyLock` with a `fn() -> T`. The future has captured nothing when a function without captures makes it. All that

@@ -11,7 +11,10 @@ use super::{
     Backend, State, WaiterKind,
     atomic_state::{AtomicState, Snapshot},
 };
-use crate::sync::{AtomicBool, Ordering};
+use crate::{
+    panics::complete,
+    sync::{AtomicBool, Ordering},
+};
 
 /// A backend with room for one waiter, in an [`atomic_waker::AtomicWaker`]. It needs the least code.
 ///
@@ -108,9 +111,11 @@ struct Displaced(Option<Waker>);
 
 impl Drop for Displaced {
     fn drop(&mut self) {
-        if let Some(waker) = self.0.take() {
-            waker.wake();
-        }
+        complete(|| {
+            if let Some(waker) = self.0.take() {
+                waker.wake();
+            }
+        });
     }
 }
 

@@ -81,7 +81,7 @@
 //! # Waking
 //!
 //! `settle` first tries the common case, no waiters, with one compare-and-swap. Otherwise it takes the lock, unlinks up to
-//! 16 waiters, moves their wakers to the stack, and unlocks: that store publishes the new state. Then it wakes them, and
+//! 16 waiters of one kind, moves their wakers to the stack, and unlocks: that store publishes the new state. Then it wakes them, and
 //! returns for the next 16.
 //!
 //! - **Why batches.** Waking under the lock would deadlock with a waker that re-enters the cell. Taking the whole list out
@@ -178,7 +178,7 @@ mod exclusion;
 /// | access to a ready cell | one load |
 /// | initialization without waiters | two compare-and-swaps |
 /// | starting to wait | one compare-and-swap and one store, besides cloning the waker |
-/// | waking | one compare-and-swap, and one more with a store for each 16 waiters, besides the wakes |
+/// | waking | one compare-and-swap, and one more with a store for each batch of up to 16 waiters of one kind, besides the wakes |
 /// | cancelling | one compare-and-swap and one store, besides dropping the waker |
 ///
 /// Starting to wait and cancelling take constant time, independent of the number of waiters. With the feature
@@ -250,7 +250,7 @@ impl Intrusive {
                 if is_failure {
                     // SAFETY: the marker is new.
                     unsafe { marker.put_payload(Waker::noop().clone()) };
-                    // SAFETY: the marker is new. It stays in place until this function returns, which it does when the
+                    // SAFETY: the marker is new, a claimant, and has a payload. It stays in place until this function returns, which it does when the
                     // marker is unlinked: `wake_in_batches` continues until `false` is returned here, even if wakers panic.
                     unsafe { guard.list.push(marker, WaiterKind::Claimant) };
                 }

@@ -21,8 +21,8 @@ pin_project! {
     /// A future has no waiter until it waits. Most futures find a value in their first poll, and creating a waiter for
     /// each of them would cost more than moving `input` in the other futures.
     ///
-    /// The stages are nested because `Waiting` is the largest and has no room for a tag. The reference in `waiting` is
-    /// never null, so null in its place stands for `NotWaiting`, which has a tag of its own inside.
+    /// The stages are nested because `Waiting` is the largest and has no room for a tag. The compiler marks `NotWaiting` by a
+    /// value that a field of `waiting` cannot have, such as null in place of the reference. `NotWaiting` has a tag of its own.
     #[project = StageProj]
     #[project_replace = StageReplaced]
     pub(crate) enum Stage<'a, A: HasRawCell, I, W> {
@@ -97,7 +97,8 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                     let acquired = awaited.acquire();
                     // The compiler assumes that the atomic operations above may have changed any memory. Without this hint, it
                     // would check the stage again for each use of it below, including the drop of the future.
-                    // SAFETY: the stage was `Unstarted` above, and `self` is borrowed exclusively.
+                    // SAFETY: the stage was `Unstarted` above. `self` is borrowed exclusively, and what other threads write in the
+                    // waiter is no place for the tag (rule 4 of `Backend`).
                     unsafe { hint::assert_unchecked(self.is_unstarted()) };
                     match acquired {
                         Some(Acquired::Ready(value)) => {
@@ -110,7 +111,7 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
                 }
                 Self::Waiting { waiting, .. } => {
                     let found = waiting.awaited().get();
-                    // SAFETY: as above: the stage was `Waiting`.
+                    // SAFETY: the stage was `Waiting` above, for the reason above.
                     unsafe { hint::assert_unchecked(self.is_waiting()) };
                     if let Some(value) = found {
                         self.complete();

@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | `prev` | null; read by the owner of the node | never null; read by any thread, written by the holder of the lock |
 //! | `payload` | uninitialized | read by the owner of the node and the holder of the lock; replaced by its owner, under the lock |
-//! | `next` | the kind only; read by the owner of the node | read and written by the holder of the lock |
+//! | `next` | the kind, and an address that is null or left over; read by the owner of the node | read and written by the holder of the lock |
 //!
 //! Clearing `prev` is the last access of the list to a node that it unlinks. The owner of the node may see that
 //! without the lock, and free the node immediately.
@@ -136,7 +136,7 @@ impl<P> Node<P> {
     ///
     /// # Safety
     ///
-    /// The node has a payload. It was unlinked by the caller, or it is not linked and the caller owns it.
+    /// The node has a payload. It is being unlinked by the caller, or it is not linked and the caller owns it.
     #[inline(always)]
     pub(crate) unsafe fn take_payload(&self) -> P {
         // SAFETY: the payload is initialized, and is moved out once, as the caller guarantees.
@@ -223,7 +223,7 @@ impl<P> List<P> {
     /// The node is in this list or in none. After the call, only its owner accesses it.
     #[inline]
     pub(crate) unsafe fn unlink(&mut self, node: Pin<&Node<P>>) -> Option<P> {
-        // SAFETY: `prev` is stored under the lock only, and by the owner before the node is linked.
+        // SAFETY: `prev` is null until the node is linked, and is stored under the lock only.
         let prev = NonNull::new(unsafe { unsync_load(&node.prev) })?;
         let node = NonNull::from(node.get_ref());
         let link = self.link(node);
