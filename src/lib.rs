@@ -17,8 +17,11 @@
 //! Any number of tasks may ask for the value concurrently. One of them runs the initializer, and the others wait. If the
 //! initializer fails, panics or is cancelled, another waiting task retries. No waiter depends on another waiter being polled.
 //!
-//! [`OnceCell`] is the main type. The [guide] helps to choose among the other types and methods, and contains recipes, the
-//! features for each target, migration tables, and measurements:
+//! [`OnceCell`] is the main type. A [`lazy!`] static and a [`BoxLazy`] declare the value together with its initializer. The trait
+//! [`OnceCellExt`] spawns initializers, which then survive their callers. [`get_or_try_init_shared`] shares one attempt among all
+//! callers, and an [`InitGuard`] completes a cell from a callback or an interrupt handler. With the feature `blocking`, threads wait
+//! for the same cells. The [guide] helps to choose, and contains recipes, the features for each target, migration tables, and
+//! measurements:
 //! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
 //! [performance] · [backends].
 //!
