@@ -355,11 +355,12 @@ impl<T> SelfWaking<'static> for StaticLazy<T> {
     ) -> Poll<T> {
         self.computation.with_mut(|computation| {
             // SAFETY: the claim gives exclusive access to the computation.
+            let slot = unsafe { &mut *computation };
             let FutureSlot {
                 life: stage,
                 span,
                 origin,
-            } = unsafe { &mut *computation };
+            } = slot;
             assert!(
                 *stage != FutureState::Poisoned,
                 "static is poisoned: its future panicked"

@@ -213,12 +213,12 @@ impl Local {
     }
 }
 
-// SAFETY: the numbers are those of the trait's documentation. The calls on one `Local` happen one after the other: it is not
-// `Sync`.
+// SAFETY: the numbers are those of the trait's documentation. The calls on one `Local` are on one thread at a time, as it is
+// not `Sync`, and may be nested in a call that wakes a waiter.
 // 1. Only `try_claim` changes UNINIT to INITIALIZING, and only the holder of the claim changes INITIALIZING, in `settle`.
 // 2. Only `settle` sets READY, which `publish` calls, and no method clears it.
 // 3. A `release` is called before the next `try_claim` that returns `Ok`.
-// 4. `poll_wait` and `cancel` leave the node unlinked when they say so, and nothing accesses an unlinked node. A node points
+// 4. `poll_wait`, `poll_attempt` and `cancel` leave the node unlinked when they say so, and nothing accesses an unlinked node. A node points
 //    to nodes alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they are in is
 //    not used again when the backend is replaced.
 unsafe impl Backend for Local {
