@@ -154,7 +154,7 @@ use core::{
 
 use self::{
     wake_batch::wake_in_batches,
-    word::{Condition, ListGuard, Snapshot, WaiterNode, Word},
+    word::{Condition, Snapshot, WaiterNode, Word},
 };
 use super::{Backend, State, WaiterKind};
 use crate::sync::Ordering;
@@ -243,7 +243,7 @@ impl Intrusive {
         let marker = marker.as_ref();
         let mut is_settled = false;
         wake_in_batches(move |batch| {
-            let mut guard = self.lock();
+            let mut guard = self.word.lock();
             if !is_settled {
                 is_settled = true;
                 guard.set_state(outcome);
@@ -276,14 +276,6 @@ impl Intrusive {
                 !guard.list.is_empty()
             }
         });
-    }
-
-    #[inline(always)]
-    fn lock(&self) -> ListGuard<'_> {
-        match self.word.lock_if(Condition::NONE) {
-            Ok(guard) => guard,
-            Err(_) => unreachable!("there is no condition"),
-        }
     }
 
     /// Registers a waiter that is not linked.
@@ -319,7 +311,7 @@ impl Intrusive {
             return Poll::Pending;
         }
         let waker = waker.clone();
-        let mut guard = self.lock();
+        let mut guard = self.word.lock();
         // Thread A may have unlinked the node and be about to wake the older waker, whose task no longer polls this
         // future. Only the lock shows that it has not.
         let (poll, spare) = if node.is_linked() {
@@ -344,7 +336,7 @@ impl Intrusive {
     /// Unlinks a waiter that was linked when last checked.
     #[inline(never)]
     fn cancel_linked(&self, node: Pin<&WaiterNode>) {
-        let mut guard = self.lock();
+        let mut guard = self.word.lock();
         // Thread A may have unlinked the node since the caller has loaded `prev`.
         // SAFETY: the node is in the list or in none.
         let waker = unsafe { guard.list.unlink(node) };
@@ -354,14 +346,14 @@ impl Intrusive {
 }
 
 // SAFETY: the numbers are those of the trait's documentation.
-// 1. Only a `try_claim` changes UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as the holder of
+// 1. Only a `try_claim` changes UNINIT to INITIALIZING, by a compare-and-swap that one caller wins, or as
 //    the only holder of the list lock. Only the holder of the claim changes INITIALIZING, in `settle`.
 // 2. Only `settle` sets READY, with Release, directly or by unlocking. Every later change of the word is a
 //    read-modify-write, or the store of a thread that acquired it, so that an Acquire load of any READY word
 //    synchronizes with `settle`. (With critical sections, each load and store that replace a read-modify-write are in one
 //    critical section.)
 // 3. UNINIT is set by `settle` with Release, in the same two ways, and `try_claim` acquires.
-// 4. `poll_wait` and `cancel` leave the node unlinked when they say so; the last access by another thread is the store of
+// 4. `poll_wait`, `poll_attempt` and `cancel` leave the node unlinked when they say so; the last access by another thread is the store of
 //    `prev`, which they acquire. A node points to nodes alone. Those that a leaked future has left stay valid, as they are
 //    not `Unpin`; the list that they are in is not used again.
 unsafe impl Backend for Intrusive {

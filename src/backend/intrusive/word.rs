@@ -177,6 +177,15 @@ impl Word {
         Snapshot(self.raw.load(Ordering::Acquire))
     }
 
+    /// Takes the list lock. Waits for a thread that holds the lock.
+    #[inline(always)]
+    pub(super) fn lock(&self) -> ListGuard<'_> {
+        match self.lock_if(Condition::NONE) {
+            Ok(guard) => guard,
+            Err(_) => unreachable!("there is no condition"),
+        }
+    }
+
     /// Replaces `current` by `new` with one instruction. For `lock_bit.rs`.
     #[cfg(not(feature = "critical-section"))]
     #[inline(always)]
@@ -308,7 +317,7 @@ mod tests {
         for state in STATES {
             let word = Word::new(Snapshot::without_waiters(state));
             let node = Box::pin(WaiterNode::new(WaiterKind::Claimant));
-            let mut guard = lock(&word);
+            let mut guard = word.lock();
             // SAFETY: the node is new, and is popped below.
             unsafe { node.put_payload(Waker::noop().clone()) };
             // SAFETY: as above.
@@ -317,19 +326,12 @@ mod tests {
             assert_eq!(word.load().state(), state);
             assert!(!word.load().is_locked());
 
-            let mut guard = lock(&word);
+            let mut guard = word.lock();
             // SAFETY: the node is in the list.
             assert!(unsafe { guard.list.unlink(Pin::as_ref(&node)) }.is_some());
             guard.set_state(State::Ready);
             drop(guard);
             assert!(word.load().has_bits_of(Snapshot::READY));
-        }
-    }
-
-    fn lock(word: &Word) -> ListGuard<'_> {
-        match word.lock_if(Condition::NONE) {
-            Ok(guard) => guard,
-            Err(_) => unreachable!("there is no condition"),
         }
     }
 }
