@@ -38,7 +38,7 @@
 //! | from | to | by | ordering | pairs with |
 //! |---|---|---|---|---|
 //! | UNINIT, unlocked, no waiters | INITIALIZING | compare-and-swap in `claim` | Acquire | the Release of the `release` before: what the failed initializer did happens before the next initializer |
-//! | INITIALIZING, unlocked, no waiters | READY or UNINIT | compare-and-swap in `settle` | Release | the Acquire of every load of the state |
+//! | INITIALIZING, unlocked, no waiters | READY or UNINIT | compare-and-swap in `settle_without_waiters` | Release | the Acquire of every load of the state |
 //! | unlocked | LOCKED | compare-and-swap in `lock_if` | Acquire | the Release of the unlocking before |
 //! | LOCKED | unlocked, with the new head and the new state | store in the drop of `ListGuard` | Release | all of the above |
 //! | READY seen | value read | load in `Word::load` | Acquire | the Release that published READY |
@@ -157,7 +157,6 @@ use self::{
     word::{Condition, Snapshot, WaiterNode, Word},
 };
 use super::{Backend, State, WaiterKind};
-use crate::sync::Ordering;
 
 mod list;
 mod wake_batch;
@@ -227,10 +226,7 @@ impl Intrusive {
     /// Ends INITIALIZING with `outcome`, and wakes the waiters that it concerns.
     #[inline]
     fn settle(&self, outcome: State) {
-        let settled = Snapshot::without_waiters(outcome);
-        // ORDERING: Release pairs with the Acquire of a thread that sees READY, or claims after this UNINIT.
-        let exchanged = (self.word).compare_exchange(Snapshot::CLAIMED, settled, Ordering::Release);
-        if exchanged.is_err() {
+        if !self.word.settle_without_waiters(outcome) {
             self.settle_and_wake(outcome);
         }
     }

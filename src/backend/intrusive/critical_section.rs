@@ -3,7 +3,7 @@
 use critical_section::RestoreState;
 
 use super::word::{Condition, ListGuard, Snapshot, Word};
-use crate::{backend::State, sync::Ordering};
+use crate::backend::State;
 
 /// A critical section, which ends when it is dropped.
 pub(super) struct CriticalSection(RestoreState);
@@ -34,24 +34,14 @@ impl Word {
             .map(|mut guard| guard.set_state(State::Initializing))
     }
 
-    /// Replaces `current`, which has no waiters, by `new`.
-    ///
-    /// # Errors
-    ///
-    /// Returns the word that was found if it is not `current`.
-    pub(super) fn compare_exchange(
-        &self,
-        current: Snapshot,
-        new: Snapshot,
-        _success: Ordering,
-    ) -> Result<Snapshot, Snapshot> {
+    /// Changes INITIALIZING to `outcome`, or returns `false` if there are waiters.
+    pub(super) fn settle_without_waiters(&self, outcome: State) -> bool {
         critical_section::with(|_| {
-            let found = self.load();
-            if !found.has_bits_of(current) {
-                return Err(found);
+            let has_no_waiters = self.load().has_bits_of(Snapshot::CLAIMED);
+            if has_no_waiters {
+                self.store(Snapshot::without_waiters(outcome));
             }
-            self.store(new);
-            Ok(found)
+            has_no_waiters
         })
     }
 

@@ -32,23 +32,13 @@ impl Word {
             .map(|mut guard| guard.set_state(State::Initializing))
     }
 
-    /// Replaces `current`, which is unlocked, by `new`.
-    ///
-    /// A compare-and-swap compares addresses and nothing else: the node that is linked now can have the address of a
-    /// node that is gone (the ABA problem). So a caller never uses the address in `current` again, but the address in
-    /// the word that is returned.
-    ///
-    /// # Errors
-    ///
-    /// Returns the word that was found if it is not `current`.
+    /// Changes INITIALIZING to `outcome`, or returns `false` if there are waiters, or if another thread has locked the list.
     #[inline(always)]
-    pub(super) fn compare_exchange(
-        &self,
-        current: Snapshot,
-        new: Snapshot,
-        success: Ordering,
-    ) -> Result<Snapshot, Snapshot> {
-        self.compare_and_swap(current, new, success)
+    pub(super) fn settle_without_waiters(&self, outcome: State) -> bool {
+        let settled = Snapshot::without_waiters(outcome);
+        // ORDERING: Release pairs with the Acquire of a thread that sees READY, or claims after this UNINIT.
+        self.compare_and_swap(Snapshot::CLAIMED, settled, Ordering::Release)
+            .is_ok()
     }
 
     /// Takes the list lock if the word meets `condition`. Waits for a thread that holds the lock.

@@ -186,7 +186,15 @@ impl Word {
         }
     }
 
-    /// Replaces `current` by `new` with one instruction. For `lock_bit.rs`.
+    /// Replaces `current`, which is unlocked, by `new` with one instruction. For `lock_bit.rs`.
+    ///
+    /// A compare-and-swap compares addresses and nothing else: the node that is linked now can have the address of a
+    /// node that is gone (the ABA problem). So a caller never uses the address in `current` again, but the address in
+    /// the word that is returned.
+    ///
+    /// # Errors
+    ///
+    /// Returns the word that was found if it is not `current`.
     #[cfg(not(feature = "critical-section"))]
     #[inline(always)]
     pub(super) fn compare_and_swap(
