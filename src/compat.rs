@@ -119,6 +119,37 @@ macro_rules! accessors {
     };
 }
 
+/// Implements the methods that take a closure which returns the future of the value.
+macro_rules! initializers {
+    ($name:ident) => {
+        impl<T> $name<T> {
+            /// Returns the value, or initializes the cell with the future of `init`. See
+            /// [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
+            #[inline]
+            pub fn get_or_init<Fut: Future<Output = T>>(
+                &self,
+                init: impl FnOnce() -> Fut,
+            ) -> impl Future<Output = &T> {
+                self.0.get_or_init(init)
+            }
+
+            /// Returns the value, or initializes the cell with the future of `init`, which can fail. See
+            /// [`OnceCell::get_or_try_init`](crate::OnceCell::get_or_try_init).
+            ///
+            /// # Errors
+            ///
+            /// Returns the error of `init` if this call ran it and it failed.
+            #[inline]
+            pub fn get_or_try_init<E, Fut: Future<Output = Result<T, E>>>(
+                &self,
+                init: impl FnOnce() -> Fut,
+            ) -> impl Future<Output = Result<&T, E>> {
+                self.0.get_or_try_init(init)
+            }
+        }
+    };
+}
+
 pub mod async_lock;
 pub mod async_once_cell;
 pub mod asyncband;
@@ -142,4 +173,8 @@ impl<Fut: Future, R, M: FnMut(Fut::Output) -> R> Future for Map<Fut, M> {
         let this = self.project();
         this.future.poll(cx).map(this.map)
     }
+}
+
+fn value_or_rejected<'a, T>(inserted: Result<&'a T, (&'a T, T)>) -> Result<&'a T, T> {
+    inserted.map_err(|(_, rejected)| rejected)
 }

@@ -1,6 +1,6 @@
 //! The interface of [async-lock](https://docs.rs/async-lock) 3.
 
-use crate::compat::Map;
+use crate::compat::{Map, value_or_rejected};
 
 newtype! {
     /// A cell with the interface of `async_lock::OnceCell`.
@@ -38,6 +38,7 @@ newtype! {
     OnceCell
 }
 accessors!(OnceCell);
+initializers!(OnceCell);
 
 impl<T> OnceCell<T> {
     /// Returns `true` if the cell holds a value.
@@ -65,30 +66,6 @@ impl<T> OnceCell<T> {
     #[inline]
     pub fn wait(&self) -> crate::Wait<'_, T> {
         self.0.wait()
-    }
-
-    /// Returns the value, or initializes the cell with the future of `init`. See
-    /// [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
-    #[inline]
-    pub fn get_or_init<Fut: Future<Output = T>>(
-        &self,
-        init: impl FnOnce() -> Fut,
-    ) -> impl Future<Output = &T> {
-        self.0.get_or_init(init)
-    }
-
-    /// Returns the value, or initializes the cell with the future of `init`, which can fail. See
-    /// [`OnceCell::get_or_try_init`](crate::OnceCell::get_or_try_init).
-    ///
-    /// # Errors
-    ///
-    /// Returns the error of `init` if this call ran it and it failed.
-    #[inline]
-    pub fn get_or_try_init<E, Fut: Future<Output = Result<T, E>>>(
-        &self,
-        init: impl FnOnce() -> Fut,
-    ) -> impl Future<Output = Result<&T, E>> {
-        self.0.get_or_try_init(init)
     }
 
     /// Stores `value`, after waiting for a running initializer to end. See [`OnceCell::insert`](crate::OnceCell::insert).
@@ -149,8 +126,4 @@ impl<T> OnceCell<T> {
     pub fn set_blocking(&self, value: T) -> Result<&T, T> {
         value_or_rejected(self.0.insert_blocking(value))
     }
-}
-
-fn value_or_rejected<'a, T>(inserted: Result<&'a T, (&'a T, T)>) -> Result<&'a T, T> {
-    inserted.map_err(|(_, rejected)| rejected)
 }

@@ -9,7 +9,7 @@ use core::{
 
 use pin_project_lite::pin_project;
 
-use crate::compat::Map;
+use crate::compat::{Map, value_or_rejected};
 
 newtype! {
     /// A cell with the interface of `asyncband::once::OnceCell`.
@@ -38,36 +38,13 @@ newtype! {
     OnceCell
 }
 accessors!(OnceCell);
+initializers!(OnceCell);
 
 impl<T> OnceCell<T> {
     /// Creates a cell that holds `value`.
     #[must_use]
     pub const fn from_value(value: T) -> Self {
         Self(crate::OnceCell::const_new_with(value))
-    }
-
-    /// Returns the value, or initializes the cell with the future of `init`. See
-    /// [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
-    #[inline]
-    pub fn get_or_init<Fut: Future<Output = T>>(
-        &self,
-        init: impl FnOnce() -> Fut,
-    ) -> impl Future<Output = &T> {
-        self.0.get_or_init(init)
-    }
-
-    /// Returns the value, or initializes the cell with the future of `init`, which can fail. See
-    /// [`OnceCell::get_or_try_init`](crate::OnceCell::get_or_try_init).
-    ///
-    /// # Errors
-    ///
-    /// Returns the error of `init` if this call ran it and it failed.
-    #[inline]
-    pub fn get_or_try_init<E, Fut: Future<Output = Result<T, E>>>(
-        &self,
-        init: impl FnOnce() -> Fut,
-    ) -> impl Future<Output = Result<&T, E>> {
-        self.0.get_or_try_init(init)
     }
 
     /// Returns a mutable reference to the value, or initializes the cell with the future of `init`. See
@@ -111,7 +88,7 @@ impl<T> OnceCell<T> {
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), T>> {
         Map {
             future: self.0.insert(value),
-            map: |inserted: Result<_, (_, T)>| inserted.map(drop).map_err(|(_, rejected)| rejected),
+            map: |inserted| value_or_rejected(inserted).map(drop),
         }
     }
 }
