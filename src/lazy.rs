@@ -193,15 +193,6 @@ impl<T, F, B: Backend> Lazy<T, F, B> {
         HasRawCell::get(self)
     }
 
-    /// # Safety
-    ///
-    /// A call that found the state READY happens before this call.
-    #[inline(always)]
-    unsafe fn get_unchecked(&self) -> &T {
-        // SAFETY: as the caller guarantees.
-        unsafe { self.computation.get_unchecked() }
-    }
-
     /// Returns a mutable reference to the value, or `None` if it is not computed yet.
     ///
     /// # Examples
@@ -336,7 +327,7 @@ impl<T, F, B: Backend> HasRawCell for Lazy<T, F, B> {
     #[inline(always)]
     unsafe fn get_unchecked(&self) -> &T {
         // SAFETY: the caller guarantees that a call has found the state READY.
-        unsafe { self.get_unchecked() }
+        unsafe { self.computation.get_unchecked() }
     }
 }
 

@@ -67,16 +67,6 @@ impl<T, B: Backend> RawCell<T, B> {
         self.backend.is_ready()
     }
 
-    #[inline(always)]
-    pub(crate) fn get(&self) -> Option<&T> {
-        if self.is_ready() {
-            // SAFETY: the state is READY.
-            Some(unsafe { self.get_unchecked() })
-        } else {
-            None
-        }
-    }
-
     /// # Safety
     ///
     /// A call that found the state READY happens before this call.

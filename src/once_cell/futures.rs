@@ -15,7 +15,7 @@ use crate::{
     raw::RawCell,
     raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing},
     raw::stage::Stage,
-    raw::wait::{Acquired, WaitFuture, poll_and_unregister, polled_after_completion},
+    raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister, polled_after_completion},
 };
 
 /// The stage of a future that has an initializer: its input is the closure, its work the future that the closure returns.

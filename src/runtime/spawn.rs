@@ -26,7 +26,7 @@ use crate::{
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
     raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing, initialize_blocking},
-    raw::wait::{Acquired, WaitFuture, poll_and_unregister},
+    raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister},
     raw::{Attempt, RawCell, RawCellRef},
 };
 
