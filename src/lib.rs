@@ -1,4 +1,4 @@
-//! An asynchronous `OnceCell` for every executor: one word of overhead, no allocation, no runtime, and no need for the standard
+//! An asynchronous `OnceCell` for any executor: one word of overhead, no allocation, no runtime, and no need for the standard
 //! library.
 //!
 //! ```

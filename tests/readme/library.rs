@@ -7,12 +7,6 @@ pub struct Client {
 }
 
 impl Client {
-    pub const fn new() -> Self {
-        Self {
-            token: oncelot::OnceCell::new(),
-        }
-    }
-
     pub async fn token(&self) -> Result<&Token, AuthError> {
         self.token.get_or_try_init(|| self.log_in()).await
     }
@@ -25,6 +19,12 @@ pub struct Token;
 pub struct AuthError;
 
 impl Client {
+    pub const fn new() -> Self {
+        Self {
+            token: oncelot::OnceCell::new(),
+        }
+    }
+
     async fn log_in(&self) -> Result<Token, AuthError> {
         Ok(Token)
     }
