@@ -12,8 +12,8 @@ stage_features() {
     keeps_lock_file blocking 'oncelot|pin-project-lite'
     keeps_lock_file portable-atomic 'oncelot|pin-project-lite|portable-atomic'
     cargo_tool cargo-hack
-    RUSTFLAGS="-D warnings" cargo hack check --locked --feature-powerset --depth 2 \
-        --group-features tokio,async-std,smol --lib
+    RUSTFLAGS="-D warnings" cargo hack check --locked --feature-powerset --depth 2 --exclude-features default \
+        --group-features tokio,async-std,smol --group-features atomic-waker-portable-atomic,event-listener-portable-atomic --lib
     pairs_on_other_targets
     cargo test --locked --no-default-features --lib --tests
     cargo test --locked --no-default-features --doc
