@@ -117,7 +117,10 @@ impl<T> OnceLock<T> {
         let call = crate::raw::initialize::InitCall::new(|| Ok(init()));
         #[cfg(not(feature = "blocking"))]
         within_critical_section(|| self.0.try_initialize(call))
-            .expect("`OnceLock::get_or_init` cannot wait for an initializer without the feature `blocking`")
+            .expect(
+                "another initializer is running, and `OnceLock::get_or_init` waits only with the feature `blocking`; enable \
+                 that feature, or await `get`",
+            )
     }
 }
 
