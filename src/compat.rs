@@ -126,6 +126,7 @@ macro_rules! initializers {
             /// Returns the value, or initializes the cell with the future of `init`. See
             /// [`OnceCell::get_or_init`](crate::OnceCell::get_or_init).
             #[inline]
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             pub fn get_or_init<Fut: Future<Output = T>>(
                 &self,
                 init: impl FnOnce() -> Fut,
@@ -140,6 +141,7 @@ macro_rules! initializers {
             ///
             /// Returns the error of `init` if this call ran it and it failed.
             #[inline]
+            #[cfg_attr(feature = "deadlock-detection", track_caller)]
             pub fn get_or_try_init<E, Fut: Future<Output = Result<T, E>>>(
                 &self,
                 init: impl FnOnce() -> Fut,

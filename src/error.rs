@@ -126,7 +126,7 @@ impl<E> fmt::Display for SharedInitError<E> {
         f.write_str(match self {
             Self::Failed(_) => "the initializer failed",
             Self::OtherFailed => {
-                "the initializer of another caller ended without a value; call again to run this caller's"
+                "the initializer of another caller ended without a value; call the method again to retry"
             }
         })
     }

@@ -11,6 +11,7 @@
 //! | [`firmware`] | Which features does my target need? What may an interrupt handler do? |
 //! | [`wasm`] | What works in WebAssembly and on edge workers? |
 //! | [`keys`] | How do I build a cache with one cell for each key? |
+//! | [`tracing`](mod@tracing) | What does a subscriber get, and what may it do with a cell? |
 //! | [`migration`] | What changes if I come from tokio, async-lock, async-once-cell, embassy-sync or once_cell? |
 //! | [`performance`] | What does it cost in bytes, instructions and time? |
 //! | [`backends`] | Which backends are there, and how do I write one? |
@@ -61,6 +62,8 @@ pages! {
     wasm: "guide/wasm.md";
     "One cell for each key."
     keys: "guide/keys.md";
+    "Spans and events for `tracing`, and subscribers that use cells or panic."
+    tracing: "guide/tracing.md";
     "Migrating from tokio, async-lock, async-once-cell, embassy-sync, asyncband, once_cell and std."
     migration: "guide/migration.md";
     "Sizes, instruction counts, times and code size."

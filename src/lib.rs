@@ -22,8 +22,8 @@
 //! callers, and an [`InitGuard`] completes a cell from a callback or an interrupt handler. With the feature `blocking`, threads wait
 //! for the same cells. The [guide] helps to choose, and contains recipes, the features for each target, migration tables, and
 //! measurements:
-//! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] · [migration] ·
-//! [performance] · [backends].
+//! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] ·
+//! [tracing](crate::guide::tracing) · [migration] · [performance] · [backends].
 //!
 //! [`compat`] has cells with the interfaces of async-lock, async-once-cell, asyncband and embassy-sync, for programs that
 //! migrate from them.
@@ -36,7 +36,7 @@
 //! | `alloc` | | [`BoxLazy`], on targets with compare-and-swap for pointers |
 //! | `blocking` | | blocking methods for threads, such as [`OnceCell::wait_blocking`] |
 //! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
-//! | `tracing` | | [a span for each initializer](#tracing), and events for its outcome and for each waiter that starts to wait |
+//! | `tracing` | | [a span for each initializer, and events](crate::guide::tracing) for its outcome and for each waiter that starts to wait |
 //! | `deadlock-detection` | | any build [detects](OnceCell#deadlocks) an initializer that awaits its own cell, as debug builds do with `std`, and names where each initializer began; includes `std` |
 //! | `defmt` | | [`defmt::Format`](https://docs.rs/defmt/latest/defmt/trait.Format.html) for the cells, the lazies, the errors and [`State`], with the output of `Debug` |
 //! | `critical-section` | | changes to a cell are made in critical sections: for interrupt handlers, and for targets that have atomic loads and stores but no compare-and-swap |
@@ -58,25 +58,6 @@
 //! - `deadlock-detection` makes futures and lazies larger, and panics where an initializer awaits its own cell.
 //! - `tokio` and `async-std` make blocking calls that have to wait check whether they were made from an async task: see
 //!   [`OnceCell::wait_blocking`].
-//!
-//! # Tracing
-//!
-//! With the feature `tracing`, each attempt to initialize a cell runs in a span `initialize`, and ends with one event of the
-//! target `oncelot`: at the level `DEBUG` for a value, `WARN` for an error or a cancellation, and `ERROR` for a panic. An
-//! event at the level `TRACE` is emitted when a waiter starts to wait.
-//!
-//! A subscriber can use other cells without restriction. The cell whose initializer it is called for can be used as follows:
-//!
-//! | the subscriber is called | that cell | what works |
-//! |---|---|---|
-//! | to create, enter or exit the span | is claimed | [`get`](OnceCell::get) and [`state`](OnceCell::state); [`set`](OnceCell::set) fails. **A wait for the cell never ends**; debug builds, and builds with `deadlock-detection`, panic |
-//! | for an event, and to close the span | is released, or ready | everything |
-//!
-//! While this crate calls a subscriber, the cells that the subscriber initializes or waits for emit no spans and events, so that
-//! the subscriber is not called recursively. The attempt number `attempt` still counts those initializations.
-//!
-//! The events have a field `duration`, except where the span is disabled, in which case the clock is never read, and on
-//! targets whose `std` has no clock, such as `wasm32-unknown-unknown`.
 //!
 //! # Supported compilers
 //!

@@ -441,13 +441,20 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// ```
     #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn try_get_or_init<F: FnOnce() -> T>(&self, init: F) -> Result<&T, InitializingError> {
-        if let Some(value) = self.get() {
-            return Ok(value);
+        match self.get() {
+            Some(value) => Ok(value),
+            None => self.try_initialize(InitCall::new(|| Ok(init()))),
         }
+    }
+
+    /// Returns the value, or initializes the cell with the return value of `call`, unless another initializer is running.
+    pub(crate) fn try_initialize(
+        &self,
+        call: InitCall<impl FnOnce() -> Result<T, Infallible>>,
+    ) -> Result<&T, InitializingError> {
         match self.raw.acquire() {
             Some(Acquired::Ready(value)) => Ok(value),
             Some(Acquired::Claimed(claim)) => {
-                let call = InitCall::new(|| Ok::<_, Infallible>(init()));
                 let value = initialize_blocking(claim.begin(), call);
                 Ok(unwrap_infallible(value))
             }

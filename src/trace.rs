@@ -273,6 +273,11 @@ mod traced {
         pub(crate) const NOT_EMITTED: Self = Self { is_emitted: false };
         pub(crate) const EMITTED: Self = Self { is_emitted: true };
 
+        /// Returns whether the event was emitted, even if the subscriber panicked.
+        pub(crate) fn is_emitted(&self) -> bool {
+            self.is_emitted
+        }
+
         /// Emits the event for a `T`, unless it was emitted before.
         pub(crate) fn emit<T>(&mut self) {
             if !self.is_emitted {
@@ -335,6 +340,11 @@ mod untraced {
         pub(crate) const NOT_EMITTED: Self = Self;
         #[cfg(feature = "std")]
         pub(crate) const EMITTED: Self = Self;
+
+        #[inline(always)]
+        pub(crate) fn is_emitted(&self) -> bool {
+            false
+        }
 
         #[inline(always)]
         pub(crate) fn emit<T>(&mut self) {}

@@ -253,7 +253,8 @@ fn embassy_sync_get_or_init_panics_while_another_initializer_runs() {
     let panic = panic.as_ref().unwrap().downcast_ref::<String>().unwrap();
     assert!(
         panic.starts_with(
-            "`OnceLock::get_or_init` cannot wait for an initializer without the feature `blocking`"
+            "another initializer is running, and `OnceLock::get_or_init` waits only with the feature `blocking`; enable \
+             that feature, or await `get`: "
         ),
         "{panic}"
     );

@@ -3,10 +3,11 @@
 mod util;
 
 use std::{
-    future::poll_fn,
+    any::type_name,
+    future::{Ready, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     thread,
 };
 
@@ -14,6 +15,7 @@ use futures_lite::future::block_on;
 use oncelot::{
     BoxLazy, Lazy, LocalBoxLazy, OnceCell,
     backend::Intrusive,
+    compat::{async_lock, async_once_cell, asyncband, embassy_sync},
     lazy,
     runtime::{ArcField, OnceCellExt, Runtime},
 };
@@ -121,56 +123,151 @@ fn a_call_by_another_handle_is_named() {
 }
 
 /// A future that awaits the lazy that it is the future of.
-struct Own(fn() -> BoxFuture<'static, u32>);
+struct Own(fn(&mut Context<'_>) -> Poll<u32>);
 
 impl Future for Own {
     type Output = u32;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
-        self.0().as_mut().poll(cx)
+        self.0(cx)
     }
+}
+
+/// Calls `$new`, which creates a `$lazy` of a future that awaits the lazy by `$get`, and checks the report.
+macro_rules! assert_constructor_reported {
+    ($lazy:ty, $get:path, $new:expr) => {{
+        thread_local! {
+            static LAZY: OnceCell<$lazy> = const { OnceCell::new() };
+        }
+        let get_own = |cx: &mut Context<'_>| {
+            LAZY.with(|lazy| pin!($get(lazy.get().unwrap())).poll(cx).map(|value| *value))
+        };
+        // The expression is in one line, which is the line of the macro's call.
+        let place = Place { line: line!() };
+        let lazy = $new(Own(get_own));
+        LAZY.with(|cell| assert!(cell.set(lazy).is_ok()));
+        assert_message("u32", place, panic_of(|| block_on(poll_fn(get_own))));
+    }};
 }
 
 #[test]
 fn the_constructor_of_a_lazy_is_named() {
-    static LAZY: Lazy<u32, Own> = Lazy::new(Own(|| Box::pin(async { *LAZY.get_unpin().await })));
+    static LAZY: Lazy<u32, Own> = Lazy::new(Own(|cx| pin!(LAZY.get_unpin()).poll(cx).map(|value| *value)));
     let place = Place { line: line!() - 1 };
     assert_message("u32", place, panic_of(|| block_on(LAZY.get_unpin())));
 
-    static WITH_BACKEND: Lazy<u32, Own, Intrusive> = Lazy::with_backend(Own(|| with_backend()));
-    let place = Place { line: line!() - 1 };
-    fn with_backend() -> BoxFuture<'static, u32> {
-        Box::pin(async { *WITH_BACKEND.get_unpin().await })
-    }
-    assert_message("u32", place, panic_of(|| block_on(WITH_BACKEND.get_unpin())));
+    #[rustfmt::skip]
+    assert_constructor_reported!(Lazy<u32, Own>, Lazy::get_unpin, Lazy::<u32, Own, Intrusive>::with_backend);
 }
 
 #[test]
 fn the_constructor_of_a_boxed_lazy_is_named() {
-    static LAZY: OnceCell<BoxLazy<'static, u32>> = OnceCell::new();
-    let own = async { *LAZY.get().unwrap().get_unpin().await };
-    let place = Place { line: line!() + 1 };
-    let lazy = BoxLazy::boxed(own);
-    assert!(LAZY.set(lazy).is_ok());
-    assert_message(
-        "u32",
-        place,
-        panic_of(|| block_on(LAZY.get().unwrap().get_unpin())),
-    );
+    type Static = BoxLazy<'static, u32>;
+
+    #[rustfmt::skip]
+    {
+        assert_constructor_reported!(Static, BoxLazy::get_unpin, BoxLazy::boxed);
+        assert_constructor_reported!(Static, BoxLazy::get_unpin, |own| BoxLazy::new(Box::pin(own)));
+        assert_constructor_reported!(Static, BoxLazy::get_unpin, |own| Static::with_backend(Box::pin(own)));
+    };
 }
 
 #[test]
 fn the_constructor_of_a_local_boxed_lazy_is_named() {
-    thread_local! {
-        static LAZY: OnceCell<LocalBoxLazy<'static, u32>> = const { OnceCell::new() };
-    }
-    let poll_own = |cx: &mut Context<'_>| {
-        LAZY.with(|lazy| pin!(lazy.get().unwrap().get_unpin()).poll(cx).map(|value| *value))
+    type Static = LocalBoxLazy<'static, u32>;
+
+    #[rustfmt::skip]
+    {
+        assert_constructor_reported!(Static, LocalBoxLazy::get_unpin, LocalBoxLazy::boxed_local);
+        assert_constructor_reported!(Static, LocalBoxLazy::get_unpin, |own| LocalBoxLazy::new(Box::pin(own)));
+        assert_constructor_reported!(Static, LocalBoxLazy::get_unpin, |own| Static::with_backend(Box::pin(own)));
     };
+}
+
+#[test]
+fn a_call_of_a_cell_for_async_lock_is_named() {
+    let cell = async_lock::OnceCell::<u32>::new();
+    let fails = async || Ok::<_, ()>(*cell.wait().await);
+    let wait = || *cell.wait_blocking();
+    assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
+    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+    assert_reported!("u32", cell.get_or_init_blocking(wait));
+    assert_reported!("u32", cell.get_or_try_init_blocking(|| Ok::<_, ()>(wait())));
+}
+
+#[test]
+fn a_call_of_a_cell_for_async_once_cell_is_named() {
+    let cell = async_once_cell::OnceCell::<u32>::new();
+    let fails = async { Ok::<_, ()>(*cell.wait().await) };
+    assert_reported!("u32", block_on(cell.get_or_init(async { *cell.wait().await })));
+    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+}
+
+#[test]
+fn the_constructor_of_a_lazy_for_async_once_cell_is_named() {
+    use async_once_cell::Lazy;
+
+    #[rustfmt::skip]
+    {
+        assert_constructor_reported!(Lazy<u32, Own>, Lazy::get_unpin, Lazy::new);
+        assert_constructor_reported!(Lazy<u32, Own>, Lazy::get_unpin, Lazy::from_future);
+    };
+}
+
+#[test]
+fn a_call_of_a_cell_for_asyncband_is_named() {
+    let cell = asyncband::OnceCell::<u32>::new();
+    let fails = async || Ok::<_, ()>(*cell.wait().await);
+    assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
+    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+}
+
+#[test]
+fn the_constructor_of_a_lazy_for_asyncband_is_named() {
+    use asyncband::LazyCell;
+
+    type Init = Box<dyn FnOnce() -> Own>;
+
+    #[rustfmt::skip]
+    {
+        assert_constructor_reported!(LazyCell<u32, Own>, LazyCell::force, LazyCell::from_future);
+        assert_constructor_reported!(LazyCell<u32, Own, Init>, LazyCell::force, |own| LazyCell::new(Box::new(|| own) as Init));
+    };
+
+    /// A value whose default awaits the lazy that computes it.
+    struct Value;
+
+    impl Default for Value {
+        fn default() -> Self {
+            assert!(force().is_pending());
+            Self
+        }
+    }
+
+    thread_local! {
+        static LAZY: OnceCell<LazyCell<Value, Ready<Value>>> = const { OnceCell::new() };
+        static WAKER: Waker = util::Task::new().waker();
+    }
+    fn force() -> Poll<()> {
+        let poll = |waker: &Waker| {
+            LAZY.with(|lazy| {
+                pin!(LazyCell::force(lazy.get().unwrap()))
+                    .poll(&mut Context::from_waker(waker))
+                    .map(|_| ())
+            })
+        };
+        WAKER.with(poll)
+    }
     let place = Place { line: line!() + 1 };
-    let lazy = LocalBoxLazy::boxed_local(poll_fn(poll_own));
+    let lazy = LazyCell::default();
     LAZY.with(|cell| assert!(cell.set(lazy).is_ok()));
-    assert_message("u32", place, panic_of(|| block_on(poll_fn(poll_own))));
+    assert_message(type_name::<Value>(), place, panic_of(force));
+}
+
+#[test]
+fn a_call_of_a_cell_for_embassy_sync_is_named() {
+    let cell = embassy_sync::OnceLock::<u32>::new();
+    assert_reported!("u32", cell.get_or_init(|| *cell.wait_blocking()));
 }
 
 #[test]

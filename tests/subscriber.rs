@@ -9,12 +9,12 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt::Debug,
-    future::{pending, ready},
+    future::{pending, poll_fn, ready},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, Once,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
         mpsc,
     },
     task::Poll,
@@ -123,6 +123,14 @@ enum Callback {
     Event,
     Close,
 }
+
+const CALLBACKS: [Callback; 5] = [
+    Callback::NewSpan,
+    Callback::Enter,
+    Callback::Exit,
+    Callback::Event,
+    Callback::Close,
+];
 
 /// Runs a hook at each callback.
 struct Hooks<F>(F);
@@ -608,6 +616,157 @@ fn a_subscriber_that_panics_at_the_event_and_the_close_does_not_abort() {
     });
     assert_eq!(message, "at Event");
     assert_eq!(cell.get(), Some(&1));
+}
+
+/// Returns a subscriber that panics when it is first called for a callback, and whether it has panicked.
+fn panics_once_at(panics_at: Callback) -> (Hooks<impl Fn(Callback)>, Arc<AtomicBool>) {
+    let has_panicked = Arc::new(AtomicBool::new(false));
+    let hook = {
+        let has_panicked = Arc::clone(&has_panicked);
+        move |callback| {
+            if callback == panics_at && !has_panicked.swap(true, SeqCst) {
+                panic!("at {callback:?}");
+            }
+        }
+    };
+    (Hooks(hook), has_panicked)
+}
+
+/// The cell is empty or ready, as the subscriber was called before or after the value was published. No waiter is lost.
+#[test]
+fn a_subscriber_that_panics_at_any_call_of_an_attempt_ends_the_attempt() {
+    for (end, has_value, attempt) in ATTEMPTS {
+        for panics_at in CALLBACKS {
+            // A destructor that panics while the panic of the subscriber unwinds aborts, as any does.
+            if end.contains("destructor") && is_during_the_attempt(panics_at) {
+                continue;
+            }
+            let name = format!("{end}, at {panics_at:?}");
+            let cell = static_cell();
+            // The waiter is registered by this thread, which has no subscriber.
+            let (mut waiter, task) = (Box::pin(cell.wait()), Task::new());
+            assert!(poll_with(&mut waiter, &task.waker()).is_pending());
+            let (hooks, has_panicked) = panics_once_at(panics_at);
+            run_with(&name, hooks, move || _ = outcome(|| attempt(cell)));
+            let has_ended_early = has_panicked.load(SeqCst) && is_during_the_attempt(panics_at);
+            let is_ready = has_value && !has_ended_early;
+            assert_eq!(cell.get(), is_ready.then_some(&1), "{name}");
+            assert_eq!(now(cell.get_or_init(async || 1)), &1, "{name}");
+            assert_eq!(task.wakes(), 1, "{name}");
+            assert_eq!(poll(&mut waiter), Poll::Ready(&1), "{name}");
+        }
+    }
+}
+
+/// A lazy is poisoned if its future may have been interrupted: the span is entered and exited around its polls.
+#[test]
+fn a_subscriber_that_panics_in_the_span_of_a_lazy_poisons_it() {
+    for panics_at in CALLBACKS {
+        // SAFETY: it is leaked, and never borrowed exclusively.
+        let lazy: &'static AnyLazy = unsafe { &*util::leak_box(Box::new(Lazy::new(ending("success")))) };
+        let (hooks, _) = panics_once_at(panics_at);
+        let outcomes = run_with("lazy", hooks, move || {
+            let get = || outcome(|| now(lazy.get_unpin()));
+            [get(), get()]
+        });
+        let later = match panics_at {
+            Callback::Enter | Callback::Exit => "poisoned",
+            _ => "1",
+        };
+        assert_eq!(outcomes, [&*format!("at {panics_at:?}"), later]);
+    }
+}
+
+/// What a waiter's future returns after an attempt has ended.
+#[derive(Debug, Clone, Copy)]
+enum Waits {
+    /// For a value, while attempts fail.
+    ForValue,
+    /// For a value, and initializes the cell if it is empty.
+    ForClaim(&'static str),
+    /// For the end of the attempt.
+    ForAttempt(&'static str),
+    /// For a value or the claim. It is an `async fn`, which does not resume after a panic.
+    NotAgain,
+}
+
+type StartWait = fn(&'static OnceCell<u32>) -> BoxFuture<'static, String>;
+
+/// Each operation that may wait.
+const WAITS: [(&str, Waits, StartWait); 12] = [
+    ("wait", Waits::ForValue, |cell| shown(cell.wait())),
+    ("wait_attempt", Waits::ForAttempt("None"), |cell| {
+        shown(cell.wait_attempt())
+    }),
+    ("insert", Waits::ForClaim("Ok(9)"), |cell| shown(cell.insert(9))),
+    ("get_or_claim", Waits::ForClaim("Err(InitGuard { .. })"), |cell| {
+        shown(cell.get_or_claim())
+    }),
+    ("get_or_init", Waits::ForClaim("9"), |cell| {
+        shown(cell.get_or_init(async || 9))
+    }),
+    ("get_or_try_init", Waits::ForClaim("Ok(9)"), |cell| {
+        shown(cell.get_or_try_init(async || Ok::<_, ()>(9)))
+    }),
+    (
+        "get_or_try_init_shared",
+        Waits::ForAttempt("Err(OtherFailed)"),
+        |cell| shown(cell.get_or_try_init_shared(async || Ok::<_, ()>(9))),
+    ),
+    ("get_or_init_spawned", Waits::NotAgain, |cell| {
+        shown(cell.get_or_init_spawned(AtOnce, async || 9))
+    }),
+    ("get_or_try_init_spawned", Waits::NotAgain, |cell| {
+        shown(cell.get_or_try_init_spawned(AtOnce, async || Ok::<_, ()>(9)))
+    }),
+    ("get_or_try_init_shared_spawned", Waits::NotAgain, |cell| {
+        shown(cell.get_or_try_init_shared_spawned(AtOnce, async || Ok::<_, ()>(9)))
+    }),
+    ("get_or_init_spawned_blocking", Waits::NotAgain, |cell| {
+        shown(cell.get_or_init_spawned_blocking(AtOnce, || 9))
+    }),
+    ("get_or_try_init_spawned_blocking", Waits::NotAgain, |cell| {
+        shown(cell.get_or_try_init_spawned_blocking(AtOnce, || Ok::<_, ()>(9)))
+    }),
+];
+
+fn shown<R: Debug>(wait: impl Future<Output = R> + Send + 'static) -> BoxFuture<'static, String> {
+    let mut wait = Box::pin(wait);
+    Box::pin(poll_fn(move |cx| {
+        wait.as_mut().poll(cx).map(|result| format!("{result:?}"))
+    }))
+}
+
+/// The waiter is registered when the subscriber panics, and stays registered in that attempt.
+#[test]
+fn a_wait_that_a_subscriber_interrupts_when_it_begins_can_be_resumed() {
+    for (name, waits, start) in WAITS {
+        for is_followed in [false, true] {
+            let cell = static_cell();
+            // Without a subscriber, as this thread has none.
+            let first = cell.try_claim().unwrap();
+            let (hooks, _) = panics_once_at(Callback::Event);
+            let (mut waiter, task) = run_with(name, hooks, move || {
+                let (mut waiter, task) = (start(cell), Task::new());
+                assert_eq!(panic_of(|| poll_with(&mut waiter, &task.waker())), "at Event");
+                (waiter, task)
+            });
+            drop(first);
+            let next = is_followed.then(|| cell.try_claim().unwrap());
+            let expected = match waits {
+                Waits::ForAttempt(result) => format!("Ready({result:?})"),
+                Waits::ForClaim(result) if !is_followed => format!("Ready({result:?})"),
+                Waits::NotAgain => "`async fn` resumed after panicking".into(),
+                _ => "Pending".into(),
+            };
+            let resumed = outcome(|| poll_with(&mut waiter, &task.waker()));
+            assert_eq!(
+                resumed, expected,
+                "{name}, followed by another attempt: {is_followed}"
+            );
+            drop(next);
+        }
+    }
 }
 
 /// Returns the output of `tracing_subscriber` in a file that a cell opens, by `open`.

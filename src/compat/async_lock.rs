@@ -103,6 +103,7 @@ impl<T> OnceCell<T> {
 
     /// Returns the value, or initializes the cell with the return value of `init`. See
     /// [`OnceCell::get_or_init_blocking`](crate::OnceCell::get_or_init_blocking).
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init_blocking(&self, init: impl FnOnce() -> T) -> &T {
         self.0.get_or_init_blocking(init)
     }
@@ -113,6 +114,7 @@ impl<T> OnceCell<T> {
     /// # Errors
     ///
     /// Returns the error of `init` if this call ran it and it failed.
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init_blocking<E>(&self, init: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         self.0.get_or_try_init_blocking(init)
     }

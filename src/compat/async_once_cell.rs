@@ -53,6 +53,7 @@ impl<T> OnceCell<T> {
     ///
     /// If the cell holds a value, `init` is dropped and never polled.
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init(&self, init: impl Future<Output = T>) -> impl Future<Output = &T> {
         self.0.get_or_init(|| init)
     }
@@ -64,6 +65,7 @@ impl<T> OnceCell<T> {
     ///
     /// Returns the error of `init` if this call ran it and it failed.
     #[inline]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_try_init<E>(
         &self,
         init: impl Future<Output = Result<T, E>>,
@@ -116,6 +118,7 @@ impl<T, F> Lazy<T, F> {
 
     /// Creates a lazy whose value `future` computes, without requiring that `F` is a future.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn from_future(future: F) -> Self {
         Self::wrap(crate::Lazy::with_backend(future))
     }
@@ -181,6 +184,7 @@ impl<T, F> Lazy<T, F> {
 impl<T, F: Future<Output = T>> Lazy<T, F> {
     /// Creates a lazy whose value `future` computes when a task asks for it.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn new(future: F) -> Self {
         Self::from_future(future)
     }

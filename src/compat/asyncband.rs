@@ -155,6 +155,7 @@ impl<F: FnOnce() -> Fut, Fut: Future> Future for Deferred<F, Fut> {
 impl<T, Fut, F> LazyCell<T, Fut, F> {
     /// Creates a lazy whose value the future of `init` computes. `init` is called when a task first asks for the value.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn new(init: F) -> Self
     where
         F: FnOnce() -> Fut,
@@ -163,6 +164,7 @@ impl<T, Fut, F> LazyCell<T, Fut, F> {
         Self::deferred(Deferred::Uncalled { init: Some(init) })
     }
 
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     const fn deferred(deferred: Deferred<F, Fut>) -> Self {
         Self {
             lazy: crate::Lazy::with_backend(deferred),
@@ -186,6 +188,7 @@ where
 {
     /// Creates a lazy whose value `future` computes.
     #[must_use]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub const fn from_future(future: Fut) -> Self {
         Self::deferred(Deferred::Called { future })
     }
@@ -253,6 +256,7 @@ where
 
 /// The lazy computes `T::default()` when a task first asks for the value.
 impl<T: Default> Default for LazyCell<T, Ready<T>> {
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     fn default() -> Self {
         Self::new(|| ready(T::default()))
     }

@@ -105,15 +105,22 @@ impl<T> OnceLock<T> {
         not(feature = "blocking"),
         doc = "\n[`OnceCell::get_or_init_blocking`]: https://docs.rs/oncelot/latest/oncelot/struct.OnceCell.html#method.get_or_init_blocking"
     )]
+    #[cfg_attr(feature = "deadlock-detection", track_caller)]
     pub fn get_or_init<F: FnOnce() -> T>(&self, init: F) -> &T {
         if let Some(value) = self.0.get() {
             return value;
         }
         #[cfg(feature = "blocking")]
         return self.0.get_or_init_blocking(init);
+        // Created here, and not in the closure, so that it records the caller of this method.
         #[cfg(not(feature = "blocking"))]
-        within_critical_section(|| self.0.try_get_or_init(init))
-            .expect("`OnceLock::get_or_init` cannot wait for an initializer without the feature `blocking`")
+        let call = crate::raw::initialize::InitCall::new(|| Ok(init()));
+        #[cfg(not(feature = "blocking"))]
+        within_critical_section(|| self.0.try_initialize(call))
+            .expect(
+                "another initializer is running, and `OnceLock::get_or_init` waits only with the feature `blocking`; enable \
+                 that feature, or await `get`",
+            )
     }
 }
 

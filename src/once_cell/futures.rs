@@ -383,7 +383,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if *this.is_registered {
+        // If the subscriber panics when the event is emitted, the poll has registered the waiter, and does not return.
+        if *this.is_registered || this.stage.is_event_emitted() {
             let ended = this.stage.poll_attempt(cx);
             return ended.map(|value| value.ok_or(SharedInitError::OtherFailed));
         }
@@ -423,7 +424,9 @@ impl<'a, T, B: Backend> Future for WaitAttempt<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a T>> {
         let this = self.project();
-        if *this.is_registered {
+        // As in `GetOrTryInitShared`.
+        let is_event_emitted = Option::as_ref(&this.waiting).is_some_and(WaitFuture::is_event_emitted);
+        if *this.is_registered || is_event_emitted {
             return poll_and_unregister(this.waiting, |waiting| waiting.poll_attempt(cx));
         }
         let ended = poll_and_unregister(this.waiting, |waiting| {

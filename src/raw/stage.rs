@@ -172,6 +172,12 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         matches!(self, Self::Waiting { .. })
     }
 
+    /// Returns whether the future waits, and has emitted its event: see [`WaitFuture::is_event_emitted`].
+    #[inline(always)]
+    pub(crate) fn is_event_emitted(&self) -> bool {
+        matches!(self, Self::Waiting { waiting, .. } if waiting.is_event_emitted())
+    }
+
     /// Changes the stage from `Unstarted` to `Working`.
     #[inline]
     pub(crate) fn start(mut self: Pin<&mut Self>) -> (&'a A, I, Pin<&mut W>)

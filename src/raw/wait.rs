@@ -123,6 +123,13 @@ impl<'a, A: HasRawCell> WaitFuture<'a, A> {
         self.awaited
     }
 
+    /// Returns whether the event of this waiter was emitted, which happens when the waiter is registered. Without the feature
+    /// `tracing`, always returns `false`.
+    #[inline(always)]
+    pub(crate) fn is_event_emitted(&self) -> bool {
+        self.event.is_emitted()
+    }
+
     /// Waits until the state is READY. Drop the `WaitFuture` after `Ready`.
     #[inline]
     pub(crate) fn poll_value(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a A::Output> {

@@ -349,7 +349,7 @@ fn a_shared_error_has_the_error_of_the_initializer_as_its_source() {
     assert!(other.source().is_none());
     assert_eq!(
         other.to_string(),
-        "the initializer of another caller ended without a value; call again to run this caller's"
+        "the initializer of another caller ended without a value; call the method again to retry"
     );
 }
 
