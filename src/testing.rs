@@ -53,10 +53,8 @@ pub mod optional;
 pub mod soundness;
 
 mod claim;
-mod jobs;
-mod leak;
+mod parts;
 mod rule;
-mod task;
 mod threads;
 mod waiter;
 

@@ -42,9 +42,7 @@ use std::{
 };
 
 use oncelot::OnceCell;
-use util::{
-    BoxFuture, Counted, Drops, Gate, Hooked, Op, Task, Waiter, now, panic_of, poll, poll_with, start,
-};
+use util::{BoxFuture, Counted, Drops, Gate, Op, Task, Waiter, now, panic_of, poll, poll_with, start};
 
 /// once_cell #295: a thread took its wake for "ready" and read uninitialized memory, because another thread had
 /// claimed in between and its initializer had failed too.
@@ -106,14 +104,14 @@ fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
         let cell = util::static_cell();
         let (gate, mut running) = start(cell);
         let all: Arc<Mutex<Vec<BoxFuture<'static, &u32>>>> = Arc::default();
-        let frees_all = Hooked::on(Op::Wake, {
+        let frees_all = Task::on(Op::Wake, {
             let all = Arc::clone(&all);
             move || {
                 let freed = std::mem::take(&mut *all.lock().unwrap());
                 drop(freed);
             }
         });
-        let tasks: Vec<_> = (0..100).map(|_| Hooked::new()).collect();
+        let tasks: Vec<_> = (0..100).map(|_| Task::new()).collect();
         for (i, task) in tasks.iter().enumerate() {
             let task = if i == 3 { &frees_all } else { task };
             let mut waiter: BoxFuture<'static, _> = Box::pin(cell.get_or_init(async || 2));
@@ -122,7 +120,7 @@ fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
         }
         gate.open(if fails { Err("failed") } else { Ok(1) });
         assert!(poll(&mut running).is_ready());
-        let woken: usize = tasks.iter().map(|task| task.count(Op::Wake)).sum();
+        let woken: usize = tasks.iter().map(|task| task.wakes()).sum();
         assert_eq!(
             woken, 15,
             "the rest of the batch, and no waiter that was freed in the list"

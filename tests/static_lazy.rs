@@ -21,7 +21,7 @@ use oncelot::{
     __private::{FutureStorage, size_of_future},
     StaticLazy, lazy,
 };
-use util::{Event, Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
+use util::{Event, Op, Task, is_same, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "static is poisoned";
 
@@ -202,7 +202,7 @@ fn the_future_is_dropped_as_soon_as_the_value_is_there() {
     lazy! {
         static VALUE: u32 = Future(OnDrop);
     }
-    let task = Hooked::on(Op::Wake, || {
+    let task = Task::on(Op::Wake, || {
         WAKES.store(1 + DROPS.load(Ordering::SeqCst), Ordering::SeqCst);
     });
     let (mut get, mut other) = (Box::pin(VALUE.get()), Box::pin(VALUE.get()));
@@ -463,7 +463,7 @@ fn the_waiters_of_a_future_that_panics_are_woken() {
     lazy! {
         static VALUE: u32 = panicking();
     }
-    let task = Hooked::on(Op::Wake, || {
+    let task = Task::on(Op::Wake, || {
         WAKES.fetch_add(1, Ordering::SeqCst);
     });
     *TASK.lock().unwrap() = Some(task.waker());
@@ -517,7 +517,7 @@ fn a_panicking_waker_panics_after_every_waiter_is_woken() {
     lazy! {
         static VALUE: u32 = crowded();
     }
-    let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
+    let (explosive, task) = (Task::panicking_on(Op::Wake, "in the waker"), Task::new());
     TASKS.lock().unwrap().extend([explosive.waker(), task.waker()]);
     let mut get = Box::pin(VALUE.get());
     assert_eq!(panic_of(|| poll(&mut get).is_ready()), "in the waker");

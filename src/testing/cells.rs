@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    jobs::{Job, panics, run, yield_now},
+    parts::{Job, panics, run, yield_now},
     rule::{Rule, broken, require},
     threads::{ROUNDS, race},
 };

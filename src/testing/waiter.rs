@@ -13,9 +13,9 @@ use std::{
 };
 
 use super::{
-    leak::leak,
+    parts::Task,
+    parts::leak,
     rule::{Rule, broken, require},
-    task::Task,
 };
 use crate::backend::{Backend, State, WaiterKind};
 

@@ -13,9 +13,7 @@ use std::{
 use futures_lite::future::yield_now;
 use oncelot::{OnceCell, SharedInitError, State};
 
-use crate::util::{
-    BoxFuture, CROWDS, Drops, Gate, Hooked, Log, Op, Task, now, panic_of, poll, poll_with, start,
-};
+use crate::util::{BoxFuture, CROWDS, Drops, Gate, Log, Op, Task, now, panic_of, poll, poll_with, start};
 
 const OTHER_FAILED: SharedInitError<&str> = SharedInitError::OtherFailed;
 
@@ -179,7 +177,7 @@ fn a_shared_call_returns_from_inside_its_wake() {
 
     let (gate, mut running) = start(&CELL);
     let log = Log::new();
-    let task = Hooked::on(Op::Wake, {
+    let task = Task::on(Op::Wake, {
         let log = log.clone();
         move || log.note(CALL.lock().unwrap().as_mut().map(poll))
     });
@@ -198,7 +196,7 @@ fn a_shared_call_whose_waker_ends_the_attempt_returns() {
 
     let guards = Arc::new(Mutex::new(vec![CELL.try_claim().unwrap()]));
     let mut call = waiting(&CELL, 2);
-    let task = Hooked::on(Op::Clone, {
+    let task = Task::on(Op::Clone, {
         let guards = Arc::clone(&guards);
         move || {
             guards.lock().unwrap().clear();
@@ -217,7 +215,7 @@ fn a_shared_call_whose_waker_ends_the_attempt_returns() {
 fn a_shared_call_whose_waker_panics_when_cloned_waits_again() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
-    let task = Hooked::panicking_on(Op::Clone, "when cloned");
+    let task = Task::panicking_on(Op::Clone, "when cloned");
     for polls_before in [0, 1] {
         let mut call = shared(&cell, 2);
         for _ in 0..polls_before {
@@ -238,7 +236,7 @@ fn a_shared_call_whose_newer_waker_panics_when_cloned_does_not_wait_for_the_next
     let mut call = waiting(&cell, 2);
     let mut wait = Box::pin(cell.wait_attempt());
     assert!(poll(&mut wait).is_pending());
-    let task = Hooked::panicking_on(Op::Clone, "when cloned");
+    let task = Task::panicking_on(Op::Clone, "when cloned");
     assert_eq!(
         panic_of(|| poll_with(&mut call, &task.waker()).is_ready()),
         "when cloned"
@@ -404,7 +402,7 @@ fn a_wait_for_an_attempt_does_not_wait_for_the_next_one() {
 fn a_wait_for_an_attempt_whose_waker_panics_when_cloned_waits_again() {
     let cell = OnceCell::<u32>::new();
     let (_gate, _running) = start(&cell);
-    let task = Hooked::panicking_on(Op::Clone, "when cloned");
+    let task = Task::panicking_on(Op::Clone, "when cloned");
     let mut waiting = Box::pin(cell.wait_attempt());
     for _ in 0..2 {
         let panicked = panic_of(|| poll_with(&mut waiting, &task.waker()).is_ready());

@@ -5,7 +5,7 @@ use std::{future::pending, task::Poll};
 use oncelot::OnceCell;
 
 use crate::util::{
-    Gate, Hooked, Log, OnDrop, Op, Waiter, With, claimant_or_passive, leak, now, poll, poll_with, start,
+    Gate, Log, OnDrop, Op, Task, Waiter, With, claimant_or_passive, leak, now, poll, poll_with, start,
 };
 
 #[test]
@@ -39,7 +39,7 @@ fn the_inner_future_is_dropped_before_the_claim_is_given_back() {
     let mut running = Box::pin(CELL.get_or_init(|| init));
     assert!(poll(&mut running).is_pending());
     let mut waiting = Box::pin(CELL.get_or_init(async || 1));
-    let task = Hooked::on(Op::Wake, note("woken"));
+    let task = Task::on(Op::Wake, note("woken"));
     assert!(poll_with(&mut waiting, &task.waker()).is_pending());
     drop(running);
     assert_eq!(log.take(), [("dropped", true), ("woken", false)]);

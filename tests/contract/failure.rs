@@ -6,7 +6,7 @@ use std::{task::Poll, thread};
 use oncelot::OnceCell;
 
 use crate::util::{
-    CROWDS, Gate, Hooked, Log, OnDrop, Op, Panicking, Waiter, With, claimant_or_passive, now, panic_of, poll,
+    CROWDS, Gate, Log, OnDrop, Op, Panicking, Task, Waiter, With, claimant_or_passive, now, panic_of, poll,
     poll_with, start,
 };
 
@@ -74,14 +74,14 @@ fn the_claim_is_released_before_a_failure_wakes_a_waiter() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let (gate, mut running) = start(&CELL);
     let mut waiting = Box::pin(CELL.get_or_init(async || 1));
-    let task = Hooked::on(Op::Wake, || {
+    let task = Task::on(Op::Wake, || {
         let mut newcomer = Box::pin(CELL.get_or_try_init(async || Err("it could claim")));
         assert_eq!(poll(&mut newcomer), Poll::Ready(Err("it could claim")));
     });
     assert!(poll_with(&mut waiting, &task.waker()).is_pending());
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
-    assert_eq!(task.count(Op::Wake), 1);
+    assert_eq!(task.wakes(), 1);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_panic_wakes_during_the_unwinding_and_before_the_future_is_dropped() {
     let mut running = Box::pin(CELL.get_or_init(|| init));
     assert!(poll(&mut running).is_pending());
     let mut waiting = Box::pin(CELL.get_or_init(async || 1));
-    let task = Hooked::on(Op::Wake, note("woken"));
+    let task = Task::on(Op::Wake, note("woken"));
     assert!(poll_with(&mut waiting, &task.waker()).is_pending());
 
     gate.open("in the poll");

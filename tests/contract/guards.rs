@@ -5,7 +5,7 @@ use std::{mem::forget, task::Poll, thread};
 use oncelot::{OnceCell, SetError, State};
 
 use crate::util::{
-    CROWDS, Drops, Hooked, Log, Op, Waiter, claimant_or_passive, now, panic_of, poll, poll_with, start,
+    CROWDS, Drops, Log, Op, Task, Waiter, claimant_or_passive, now, panic_of, poll, poll_with, start,
 };
 
 #[test]
@@ -109,7 +109,7 @@ fn a_guard_that_unwinds_releases_the_claim() {
 fn a_waker_that_panics_when_a_guard_sets_the_value_does_not_undo_it() {
     let cell = OnceCell::new();
     let guard = cell.try_claim().unwrap();
-    let task = Hooked::panicking_on(Op::Wake, "when woken");
+    let task = Task::panicking_on(Op::Wake, "when woken");
     let mut waiting = Box::pin(cell.wait());
     assert!(poll_with(&mut waiting, &task.waker()).is_pending());
     let other = Waiter::passive(&cell);
@@ -122,7 +122,7 @@ fn a_waker_that_panics_when_a_guard_sets_the_value_does_not_undo_it() {
 fn a_waker_that_panics_when_a_guard_is_dropped_does_not_keep_the_claim() {
     let cell = OnceCell::new();
     let guard = cell.try_claim();
-    let task = Hooked::panicking_on(Op::Wake, "when woken");
+    let task = Task::panicking_on(Op::Wake, "when woken");
     let mut waiting = Box::pin(cell.insert(2));
     assert!(poll_with(&mut waiting, &task.waker()).is_pending());
     let other = Waiter::claimant(&cell, 3);

@@ -7,9 +7,7 @@ use std::sync::{
 
 use oncelot::OnceCell;
 
-use crate::util::{
-    BoxFuture, CROWDS, Hooked, Op, Waiter, now, panic_of, poll, poll_with, start, static_cell,
-};
+use crate::util::{BoxFuture, CROWDS, Op, Task, Waiter, now, panic_of, poll, poll_with, start, static_cell};
 
 /// Registers `crowd` claimants with tasks of their own.
 fn claimants(cell: &'static OnceCell<u32>, crowd: usize) -> Vec<Waiter<'static>> {
@@ -21,7 +19,7 @@ fn hooked(
     cell: &'static OnceCell<u32>,
     on_wake: impl Fn() + Send + Sync + 'static,
 ) -> BoxFuture<'static, &'static u32> {
-    let task = Hooked::on(Op::Wake, on_wake);
+    let task = Task::on(Op::Wake, on_wake);
     let mut waiting: BoxFuture<'static, &'static u32> = Box::pin(cell.get_or_init(async || 2));
     assert!(poll_with(&mut waiting, &task.waker()).is_pending());
     waiting
@@ -184,7 +182,7 @@ fn a_panicking_waker_leaves_no_marker_behind() {
         let cell = static_cell();
         let (gate, mut running) = start(cell);
         let first = claimants(cell, before);
-        let panicking = Hooked::panicking_on(Op::Wake, "a waker panics");
+        let panicking = Task::panicking_on(Op::Wake, "a waker panics");
         let mut waiting: BoxFuture<'static, &'static u32> = Box::pin(cell.get_or_init(async || 2));
         assert!(poll_with(&mut waiting, &panicking.waker()).is_pending());
         let rest = claimants(cell, crowd);

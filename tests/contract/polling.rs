@@ -8,8 +8,7 @@ use std::{
 use oncelot::OnceCell;
 
 use crate::util::{
-    Gate, Hooked, Log, Op, Panicking, Task, Waiter, claimant_or_passive, now, panic_of, poll, poll_with,
-    start,
+    Gate, Log, Panicking, Task, Waiter, claimant_or_passive, now, panic_of, poll, poll_with, start,
 };
 
 #[test]
@@ -40,7 +39,7 @@ fn first_poll_of_a_ready_cell_never_calls_the_initializer() {
 #[test]
 fn first_poll_of_a_ready_cell_registers_nothing() {
     let cell = OnceCell::from(1);
-    let task = Hooked::new();
+    let task = Task::new();
     let waker = task.waker();
     let mut init = Box::pin(cell.get_or_init(async || 2));
     let mut wait = Box::pin(cell.wait());
@@ -48,7 +47,7 @@ fn first_poll_of_a_ready_cell_registers_nothing() {
     assert!(poll_with(&mut init, &waker).is_ready());
     assert!(poll_with(&mut wait, &waker).is_ready());
     assert!(poll_with(&mut insert, &waker).is_ready());
-    assert_eq!(task.count(Op::Clone), 0);
+    assert_eq!(task.clones(), 0);
 }
 
 #[test]
@@ -143,22 +142,22 @@ fn a_waiter_keeps_its_place_when_its_waker_is_replaced() {
 fn polling_again_by_the_same_task_clones_no_waker() {
     let cell = OnceCell::new();
     let (_gate, _running) = start(&cell);
-    let task = Hooked::new();
+    let task = Task::new();
     let waker = task.waker();
     let mut waiting = Box::pin(cell.get_or_init(async || 2));
     for _ in 0..3 {
         assert!(poll_with(&mut waiting, &waker).is_pending());
     }
-    assert_eq!(task.count(Op::Clone), 1);
+    assert_eq!(task.clones(), 1);
 }
 
 #[test]
 fn an_initialization_without_waiters_clones_no_waker() {
     let cell = OnceCell::new();
-    let task = Hooked::new();
+    let task = Task::new();
     let mut future = Box::pin(cell.get_or_init(async || 1));
     assert!(poll_with(&mut future, &task.waker()).is_ready());
-    assert_eq!(task.count(Op::Clone), 0);
+    assert_eq!(task.clones(), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use oncelot::OnceCell;
 
 use crate::util::{
-    CROWDS, Gate, Hooked, Log, OnDrop, Op, Waiter, With, claimant_or_passive, is_same, poll, poll_with, start,
+    CROWDS, Gate, Log, OnDrop, Op, Task, Waiter, With, claimant_or_passive, is_same, poll, poll_with, start,
 };
 
 /// The kinds of the waiters by their numbers: `true` for a claimant.
@@ -31,7 +31,7 @@ fn the_future_is_dropped_then_the_value_is_published_then_the_waiters_are_woken(
 
     let mut claimant = Box::pin(CELL.get_or_init(async || 2));
     let mut passive = Box::pin(CELL.wait());
-    let tasks = ["first", "second"].map(|name| Hooked::on(Op::Wake, note(name)));
+    let tasks = ["first", "second"].map(|name| Task::on(Op::Wake, note(name)));
     assert!(poll_with(&mut claimant, &tasks[0].waker()).is_pending());
     assert!(poll_with(&mut passive, &tasks[1].waker()).is_pending());
 

@@ -9,8 +9,8 @@ use crate::{
     backend::{Backend, State, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
+        parts::{Op, Task},
         rule::require,
-        task::{Op, Task},
         waiter::{CROWDS, Waiter, cause, mixed, only_claimants},
     },
 };
@@ -32,7 +32,7 @@ fn oldest_first<B: Backend>(kind_of: fn(usize) -> WaiterKind, outcome: State) {
         let mut waiters: Vec<_> = (0..count)
             .map(|index| {
                 let woken = Arc::clone(&woken);
-                let task = Task::on(Op::Wake, move || woken.lock().unwrap().push(index));
+                let task = Task::disarmed_on(Op::Wake, move || woken.lock().unwrap().push(index));
                 let mut waiter = Waiter::of_task(&backend, kind_of(index), &task);
                 waiter.sleep();
                 waiter
