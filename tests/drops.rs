@@ -378,16 +378,6 @@ fn a_woken_waiter_has_no_waker_left() {
     }
 }
 
-#[test]
-fn a_replaced_waker_is_dropped() {
-    let cell = OnceCell::<u32>::new();
-    let [older, newer] = [Task::new(), Task::new()];
-    let mut waiting = Box::pin(cell.wait());
-    assert!(poll_with(&mut waiting, &older.waker()).is_pending());
-    assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
-    assert_eq!((older.wakers(), newer.wakers()), (0, 1));
-}
-
 /// The waiter finds the value by itself, before the wake has reached it.
 #[test]
 fn the_waker_of_a_waiter_that_completes_while_registered_is_dropped() {

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::backend::{Backend, State, WaiterKind};
 
-/// Numbers of waiters: one, a pair, more than one batch of wakes, and many.
-pub(super) const CROWDS: [usize; 4] = [1, 2, 17, 100];
+/// Numbers of waiters: one, a pair, the edges of a batch of wakes of the default backend, several batches, and many.
+pub(super) const CROWDS: [usize; 7] = [1, 2, 15, 16, 17, 33, 100];
 
 /// The number of polls after which a waiter counts as one that never sleeps.
 const PATIENCE: usize = 100;

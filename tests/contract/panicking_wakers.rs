@@ -4,7 +4,7 @@ use std::{sync::Arc, task::Poll};
 
 use oncelot::OnceCell;
 
-use crate::util::{BoxFuture, Op, Task, Waiter, now, panic_of, poll, poll_with, start};
+use crate::util::{BoxFuture, Op, Task, Waiter, panic_of, poll, poll_with, start};
 
 /// How a cell came to wake its waiters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,16 +74,6 @@ fn a_waker_that_panics_when_woken_strands_no_waiter_at_any_position() {
             );
             assert_eq!(message, format!("waker {place}"), "{event:?}");
         }
-    }
-}
-
-#[test]
-fn a_waker_that_panics_when_woken_does_not_undo_the_event() {
-    for event in EVENTS {
-        let cell = OnceCell::new();
-        wake_with(&cell, event, 1, &[0]);
-        let left = if event == Event::Value { 1 } else { 3 };
-        assert_eq!(now(cell.get_or_init(async || 3)), &left);
     }
 }
 
@@ -173,58 +163,6 @@ fn set_panics_with_the_waker_and_has_set_the_value() {
     assert_eq!(panic_of(|| cell.set(1)), "when woken");
     assert_eq!(cell.get(), Some(&1));
     assert_eq!(other.wakes(), 1);
-}
-
-#[test]
-fn a_waker_that_panics_when_cloned_leaves_the_others_their_turns() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut waiters = [Waiter::claimant(&cell, 2), Waiter::claimant(&cell, 3)];
-    let task = Task::panicking_on(Op::Clone, "when cloned");
-    let mut between = Box::pin(cell.get_or_init(async || 4));
-    assert_eq!(
-        panic_of(|| poll_with(&mut between, &task.waker()).is_ready()),
-        "when cloned"
-    );
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(waiters.each_ref().map(Waiter::wakes), [1, 1]);
-    assert_eq!(waiters[1].poll(), Poll::Ready(&3));
-}
-
-#[test]
-fn a_newer_waker_that_panics_when_cloned_leaves_the_others_their_turns() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut replaced = Waiter::claimant(&cell, 2);
-    let mut behind = Waiter::claimant(&cell, 3);
-    let task = Task::panicking_on(Op::Clone, "when cloned");
-    assert_eq!(
-        panic_of(|| poll_with(&mut replaced.future, &task.waker()).is_ready()),
-        "when cloned"
-    );
-    drop(replaced);
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(behind.wakes(), 1);
-    assert_eq!(behind.poll(), Poll::Ready(&3));
-}
-
-#[test]
-fn a_waker_that_panics_when_dropped_by_a_cancellation_leaves_the_others_their_turns() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let task = Task::panicking_on(Op::Drop, "when dropped");
-    let waker = task.waker();
-    let mut cancelled = Box::pin(cell.get_or_init(async || 2));
-    assert!(poll_with(&mut cancelled, &waker).is_pending());
-    let mut behind = Waiter::claimant(&cell, 3);
-    assert_eq!(panic_of(|| drop(cancelled)), "when dropped");
-    task.disarm();
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(behind.wakes(), 1);
-    assert_eq!(behind.poll(), Poll::Ready(&3));
 }
 
 #[test]

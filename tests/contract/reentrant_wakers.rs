@@ -11,22 +11,7 @@ use std::{
 
 use oncelot::OnceCell;
 
-use crate::util::{BoxFuture, Op, Task, Waiter, now, poll, poll_with, start, static_cell};
-
-/// Does with the cell what can be done with it from anywhere.
-fn use_every_way(cell: &'static OnceCell<u32>) {
-    let _ = cell.get();
-    let _ = cell.set(100);
-    let mut futures: [BoxFuture<'_, ()>; 3] = [
-        Box::pin(async { cell.get_or_try_init(async || Err(())).await.map_or((), |_| ()) }),
-        Box::pin(async { cell.insert(101).await.map_or((), |_| ()) }),
-        Box::pin(async { assert!(cell.wait().await > &0) }),
-    ];
-    for future in &mut futures {
-        // Registers, if there is something to wait for; dropping it cancels.
-        let _ = poll(future);
-    }
-}
+use crate::util::{BoxFuture, Op, Task, Waiter, poll, poll_with, start, static_cell};
 
 /// A place for a future that a hook is to poll or to drop.
 type Shared<T> = Arc<Mutex<Option<BoxFuture<'static, T>>>>;
@@ -42,81 +27,6 @@ fn poll_shared<T>(future: &Shared<T>, waker: &Waker) -> Poll<T> {
 fn drop_shared<T>(future: &Shared<T>) {
     let future = future.lock().unwrap().take();
     drop(future);
-}
-
-#[test]
-fn wake_can_use_a_cell_that_has_become_ready() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Task::on(Op::Wake, || use_every_way(&CELL));
-    let mut waiters = [(); 20].map(|()| Box::pin(CELL.wait()));
-    for waiter in &mut waiters {
-        assert!(poll_with(waiter, &task.waker()).is_pending());
-    }
-    gate.open(Ok(1));
-    assert_eq!(poll(&mut running), Poll::Ready(Ok(&1)));
-    assert_eq!(task.wakes(), 20);
-}
-
-#[test]
-fn wake_can_use_a_cell_whose_initializer_has_failed() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Task::on(Op::Wake, || use_every_way(&CELL));
-    let mut waiters = [(); 20].map(|()| Box::pin(CELL.get_or_init(async || 2)));
-    for waiter in &mut waiters {
-        assert!(poll_with(waiter, &task.waker()).is_pending());
-    }
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(task.wakes(), 20);
-    assert_eq!(CELL.get(), Some(&100));
-}
-
-#[test]
-fn clone_can_use_the_cell() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Task::on(Op::Clone, || use_every_way(&CELL));
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert!(poll_with(&mut waiting, &task.waker()).is_pending(), "registers");
-    assert!(poll(&mut waiting).is_pending(), "replaces by another");
-    assert!(
-        poll_with(&mut waiting, &task.waker()).is_pending(),
-        "replaces by this one"
-    );
-    assert_eq!(task.clones(), 2);
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(task.wakes(), 1);
-}
-
-#[test]
-fn drop_can_use_the_cell() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (_gate, _running) = start(&CELL);
-    let task = Task::on(Op::Drop, || use_every_way(&CELL));
-    let waker = task.waker();
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert!(poll_with(&mut waiting, &waker).is_pending());
-    assert!(poll(&mut waiting).is_pending());
-    assert_eq!(task.runs(), 1, "dropped by the newer one");
-    assert!(poll_with(&mut waiting, &waker).is_pending());
-    drop(waiting);
-    assert_eq!(task.runs(), 2, "dropped by the cancellation");
-}
-
-#[test]
-fn wake_can_initialize_the_cell_again() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Task::on(Op::Wake, || assert_eq!(now(CELL.get_or_init(async || 3)), &3));
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert!(poll_with(&mut waiting, &task.waker()).is_pending());
-    let mut behind = Waiter::claimant(&CELL, 4);
-    gate.open(Err("failed"));
-    assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
-    assert_eq!(behind.poll(), Poll::Ready(&3));
 }
 
 #[test]
@@ -245,47 +155,6 @@ fn wake_can_empty_the_list_and_fill_it_again() {
     assert_eq!(WAKES.load(Ordering::Relaxed), CROWD - 1);
     WAITING.lock().unwrap().clear();
     assert_eq!(WAKES.load(Ordering::Relaxed), CROWD - 1);
-}
-
-/// A waiter finds the initializer running, and its waker's clone ends that initializer: the registration must
-/// not wait for an event that is over.
-#[test]
-fn clone_can_cancel_the_initializer() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let running = shared(CELL.get_or_init(std::future::pending));
-    assert!(poll_shared(&running, Waker::noop()).is_pending());
-    let task = Task::on(Op::Clone, {
-        let running = Arc::clone(&running);
-        move || drop_shared(&running)
-    });
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&2));
-    assert_eq!(task.wakers(), 0, "no waker is left behind");
-}
-
-#[test]
-fn clone_can_set_the_value() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let task = Task::on(Op::Clone, || assert_eq!(CELL.set(1), Ok(())));
-    let mut waiting = Box::pin(CELL.wait());
-    assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&1));
-    assert_eq!(task.wakers(), 0, "no waker is left behind");
-}
-
-/// The waiter is linked when its newer waker's clone wakes the older one: then the newer one must not be
-/// left behind unwoken.
-#[test]
-fn clone_of_a_newer_waker_can_end_the_waiting() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let running = shared(CELL.get_or_init(std::future::pending));
-    assert!(poll_shared(&running, Waker::noop()).is_pending());
-    let mut waiting = Waiter::claimant(&CELL, 2);
-    let newer = Task::on(Op::Clone, {
-        let running = Arc::clone(&running);
-        move || drop_shared(&running)
-    });
-    assert_eq!(poll_with(&mut waiting.future, &newer.waker()), Poll::Ready(&2));
-    assert_eq!(newer.wakers(), 0, "no waker is left behind");
 }
 
 /// Like the test above, but another task has claimed meanwhile: the end of a wait guarantees neither a value nor the claim.

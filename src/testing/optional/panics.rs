@@ -40,6 +40,12 @@ pub fn wakers_may_panic_when_woken<B: Backend>() {
         |index| index % 7 == 3,
         |_| true,
     ];
+    // Without `std`, this crate's backends abort when a second waker panics.
+    let choices = if cfg!(feature = "std") {
+        &choices
+    } else {
+        &choices[..2]
+    };
     for outcome in OUTCOMES {
         for is_chosen in choices {
             let backend = B::UNINIT;

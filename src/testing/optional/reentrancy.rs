@@ -140,6 +140,11 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
                 "a waiter fell asleep though {} while its waker was being cloned",
                 cause(outcome)
             );
+            require!(
+                is_asleep || task.wakers() == 0,
+                NothingLeftBehind,
+                "a waiter has nothing to wait for since its waker was cloned, and kept the waker"
+            );
             if task.runs() > 0 {
                 require_woken(&others, outcome, "by the waker of another one");
             }

@@ -42,8 +42,14 @@ impl<F: Future> Job<F> {
         self.output.as_ref()
     }
 
-    pub(crate) fn task(&self) -> &Task {
+    pub(crate) fn task(&self) -> &Arc<Task> {
         &self.task
+    }
+
+    /// Lets another task poll the future from now on.
+    pub(crate) fn move_to_another_task(&mut self) {
+        self.task = Task::new();
+        self.wakes_before = None;
     }
 
     /// Polls the future, unless it has completed.
