@@ -1,6 +1,6 @@
 //! A waker panics: every other waiter is woken, the cell stays usable, the first panic propagates.
 
-use std::{sync::Arc, task::Poll};
+use std::task::Poll;
 
 use oncelot::OnceCell;
 
@@ -20,28 +20,22 @@ const EVENTS: [Event; 3] = [Event::Value, Event::Error, Event::Cancellation];
 ///
 /// Returns which waiters were woken, and the message of the panic.
 fn wake_with(cell: &OnceCell<u32>, event: Event, count: usize, panicking: &[usize]) -> (Vec<usize>, String) {
-    const NAMES: [&str; 40] = {
-        let mut names = ["another waker"; 40];
-        names[0] = "waker 0";
-        names[1] = "waker 1";
-        names[15] = "waker 15";
-        names[16] = "waker 16";
-        names[39] = "waker 39";
-        names
-    };
     let (gate, mut running) = start(cell);
-    let mut waiters: Vec<BoxFuture<'_, _>> = Vec::new();
-    let mut tasks: Vec<Arc<Task>> = Vec::new();
-    for (i, name) in NAMES.iter().copied().enumerate().take(count) {
-        let task = if panicking.contains(&i) {
-            Task::panicking_on(Op::Wake, name)
-        } else {
-            Task::new()
-        };
-        let mut waiter: BoxFuture<'_, _> = Box::pin(cell.get_or_init(async || 2));
-        assert!(poll_with(&mut waiter, &task.waker()).is_pending());
-        waiters.push(waiter);
-        tasks.push(task);
+    let tasks: Vec<_> = (0..count)
+        .map(|i| {
+            if panicking.contains(&i) {
+                Task::on(Op::Wake, move || panic!("waker {i}"))
+            } else {
+                Task::new()
+            }
+        })
+        .collect();
+    let mut waiters: Vec<_> = tasks
+        .iter()
+        .map(|_| Box::pin(cell.get_or_init(async || 2)))
+        .collect();
+    for (waiter, task) in waiters.iter_mut().zip(&tasks) {
+        assert!(poll_with(waiter, &task.waker()).is_pending());
     }
     let message = panic_of(|| match event {
         Event::Value => {
