@@ -1,7 +1,5 @@
 //! A waker panics: every other waiter is woken, the cell stays usable, the first panic propagates.
 
-use std::task::Poll;
-
 use oncelot::OnceCell;
 
 use crate::util::{BoxFuture, Op, Task, Waiter, panic_of, poll, poll_with, start};
@@ -120,7 +118,7 @@ fn a_waker_that_panics_while_the_thread_unwinds_is_survived() {
     gate.open("the initializer");
     assert_eq!(panic_of(|| poll(&mut running).is_ready()), "the initializer");
     assert!(tasks.iter().all(|task| task.wakes() == 1));
-    assert_eq!(poll(&mut waiters[39]), Poll::Ready(&2));
+    assert_eq!(poll(&mut waiters[39]), std::task::Poll::Ready(&2));
 }
 
 #[test]
