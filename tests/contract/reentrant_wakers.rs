@@ -44,21 +44,6 @@ fn wake_can_poll_its_own_future() {
     assert_eq!(CELL.get(), Some(&2));
 }
 
-#[test]
-fn wake_can_drop_its_own_future() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let waiting = shared(CELL.wait());
-    let task = Task::on(Op::Wake, {
-        let waiting = Arc::clone(&waiting);
-        move || drop_shared(&waiting)
-    });
-    assert!(poll_shared(&waiting, &task.waker()).is_pending());
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert!(waiting.lock().unwrap().is_none());
-}
-
 /// Wakes are made in batches of 16: the waiter that is cancelled is in the first batch or in a later one.
 #[test]
 fn wake_can_cancel_any_other_waiter() {
