@@ -104,7 +104,8 @@ pub mod runtime;
 
 pub mod guide;
 
-#[cfg(all(feature = "testing", not(oncelot_loom)))]
+// The unit tests run the suite too, without the feature.
+#[cfg(all(any(test, feature = "testing"), not(oncelot_loom)))]
 pub mod testing;
 
 #[doc(inline)]

@@ -53,10 +53,8 @@ pub mod optional;
 pub mod soundness;
 
 mod claim;
-mod jobs;
-mod leak;
+mod parts;
 mod rule;
-mod task;
 mod threads;
 mod waiter;
 
@@ -170,6 +168,7 @@ macro_rules! __oncelot_properties {
                 cells::a_panic_passes_the_turn_on
                 cells::a_dropped_initializer_passes_the_turn_on
                 cells::the_first_waiter_that_is_polled_is_next
+                cells::every_future_wakes_its_newest_task
                 cells::inserting_waits_its_turn
                 cells::waiting_gets_the_value_and_never_makes_it
                 cells::a_guard_fills_the_cell
@@ -189,6 +188,7 @@ macro_rules! __oncelot_properties {
             }
             optional {
                 each_kind_is_woken_oldest_first
+                a_cancelled_waiter_leaves_the_others_in_order
 
                 registering_wakes_no_waiter
                 cancelling_wakes_no_waiter
@@ -268,6 +268,16 @@ mod tests {
         (mandatory { $($module:ident::$mandatory:ident $(: Sync)?)* } optional { $($optional:ident)* }) => {
             Vec::from([$(stringify!($mandatory),)* $(stringify!($optional)),*])
         };
+    }
+
+    // Without the feature. With it, `tests/backends.rs` runs the suite on every backend.
+    #[cfg(not(feature = "testing"))]
+    mod intrusive {
+        crate::conformance_tests!(crate::backend::Intrusive);
+    }
+    #[cfg(not(feature = "testing"))]
+    mod local {
+        crate::conformance_tests!(crate::backend::Local: !Sync);
     }
 
     #[test]

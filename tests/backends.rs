@@ -31,6 +31,7 @@ mod atomic_waker {
         oncelot::backend::AtomicWaker,
         except [
             each_kind_is_woken_oldest_first,
+            a_cancelled_waiter_leaves_the_others_in_order,
             registering_wakes_no_waiter,
             cancelling_wakes_no_waiter,
             failures_do_not_touch_passive_waiters,

@@ -27,7 +27,7 @@ use counting::ALLOCATIONS;
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{BoxLazy, LocalBoxLazy};
 use outsider::Locked;
-use util::{Counted, Drops, Event, Hooked, OnDrop, Op, Task, With, is_same, now, panic_of, poll, poll_with};
+use util::{Counted, Drops, Event, OnDrop, Op, Task, With, is_same, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "lazy value is poisoned";
 
@@ -361,7 +361,7 @@ fn a_waiter_may_poll_the_future_while_the_futures_waker_is_woken() {
     static LAZY: Static = Static::new();
     assert!(LAZY.set(after(&EVENT)).is_ok());
     let lazy = of(&LAZY);
-    let inline = Hooked::on(Op::Wake, || {
+    let inline = Task::on(Op::Wake, || {
         if let Some(mut get) = GET.lock().unwrap().take() {
             if let Poll::Ready(value) = poll(&mut get) {
                 *OUTPUT.lock().unwrap() = Some(value);
@@ -430,7 +430,7 @@ fn the_future_is_dropped_before_the_waiters_are_woken() {
     static LAZY: Static = Static::new();
     let drops = Drops::new();
     let seen = Arc::new(Mutex::new(None));
-    let task = Hooked::on(Op::Wake, {
+    let task = Task::on(Op::Wake, {
         let (seen, drops) = (Arc::clone(&seen), drops.clone());
         move || *seen.lock().unwrap() = Some(drops.count())
     });
@@ -646,7 +646,7 @@ fn a_panic_in_the_destructor_of_the_future_poisons() {
 fn a_waker_that_panics_when_the_future_is_woken_does_so_after_every_waiter_was_woken() {
     let event = Event::new();
     let lazy = after(&event);
-    let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
+    let (explosive, task) = (Task::panicking_on(Op::Wake, "in the waker"), Task::new());
     let mut gets = [(); 2].map(|()| Box::pin(lazy.get()));
     assert!(poll_with(&mut gets[0], &explosive.waker()).is_pending());
     assert!(poll_with(&mut gets[1], &task.waker()).is_pending());
@@ -660,7 +660,7 @@ fn a_waker_that_panics_when_the_future_is_woken_does_so_after_every_waiter_was_w
 #[test]
 fn a_waker_that_panics_when_there_is_a_value_does_so_after_every_waiter_was_woken() {
     static LAZY: Static = Static::new();
-    let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
+    let (explosive, task) = (Task::panicking_on(Op::Wake, "in the waker"), Task::new());
     let wakers = [explosive.waker(), task.waker()];
     let set = LAZY.set(BoxLazy::boxed(async move {
         for waker in wakers {

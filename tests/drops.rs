@@ -5,7 +5,7 @@ mod util;
 use std::task::Poll;
 
 use oncelot::OnceCell;
-use util::{Counted, Drops, Gate, Hooked, OnDrop, Op, Task, With, now, panic_of, poll, poll_with, start};
+use util::{Counted, Drops, Gate, OnDrop, Op, Task, With, now, panic_of, poll, poll_with, start};
 
 /// The parts of one initialization, counted apart.
 #[derive(Default)]
@@ -310,7 +310,7 @@ fn an_error_is_dropped_when_a_waker_panics_before_it_is_given_away() {
     let mut failing = Box::pin(cell.get_or_try_init(|| gate.clone()));
     assert!(poll(&mut failing).is_pending());
     let mut waiting = Box::pin(cell.insert(1));
-    let task = Hooked::panicking_on(Op::Wake, "woken");
+    let task = Task::panicking_on(Op::Wake, "woken");
     assert!(poll_with(&mut waiting, &task.waker()).is_pending());
 
     gate.open(Err(drops.counted()));
@@ -378,27 +378,17 @@ fn a_woken_waiter_has_no_waker_left() {
     }
 }
 
-#[test]
-fn a_replaced_waker_is_dropped() {
-    let cell = OnceCell::<u32>::new();
-    let [older, newer] = [Task::new(), Task::new()];
-    let mut waiting = Box::pin(cell.wait());
-    assert!(poll_with(&mut waiting, &older.waker()).is_pending());
-    assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
-    assert_eq!((older.wakers(), newer.wakers()), (0, 1));
-}
-
 /// The waiter finds the value by itself, before the wake has reached it.
 #[test]
 fn the_waker_of_a_waiter_that_completes_while_registered_is_dropped() {
     use std::sync::Mutex;
-    use util::{BoxFuture, Hooked, Op};
+    use util::{BoxFuture, Op, Task};
 
     static CELL: OnceCell<u32> = OnceCell::new();
     static LAST: Mutex<Option<BoxFuture<'static, &u32>>> = Mutex::new(None);
 
     let (gate, mut running) = start(&CELL);
-    let first = Hooked::on(Op::Wake, || {
+    let first = Task::on(Op::Wake, || {
         let mut last = LAST.lock().unwrap();
         assert_eq!(poll(last.as_mut().unwrap()), Poll::Ready(&1));
     });
@@ -411,6 +401,6 @@ fn the_waker_of_a_waiter_that_completes_while_registered_is_dropped() {
     *LAST.lock().unwrap() = Some(last);
     gate.open(Ok(1));
     assert!(poll(&mut running).is_ready());
-    assert_eq!(first.count(Op::Wake), 1);
+    assert_eq!(first.wakes(), 1);
     assert_eq!((task.wakes(), task.wakers()), (0, 0));
 }

@@ -1,16 +1,10 @@
 //! Tests of every function and impl of the public interface, as users write them.
 
+#[path = "../examples/custom_backend/locked.rs"]
+mod outsider;
 mod util;
 
-use std::{
-    collections::hash_map::RandomState,
-    future::ready,
-    sync::{
-        Mutex,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Waker},
-};
+use std::{collections::hash_map::RandomState, future::ready, task::Poll};
 
 use futures_lite::future::{block_on, yield_now};
 #[cfg(feature = "atomic-waker")]
@@ -21,6 +15,7 @@ use oncelot::{
     InitGuard, InitializingError, Lazy, LocalOnceCell, OnceCell, SetError, SharedInitError, State,
     backend::{Backend, Intrusive, Local, WaiterKind},
 };
+use outsider::Locked;
 use util::{is_same, now, poll, start};
 
 // Making.
@@ -159,34 +154,6 @@ fn insert_fills_an_empty_cell() {
     let cell = OnceCell::new();
     let value = block_on(cell.insert(1)).unwrap();
     assert!(is_same(value, cell.get().unwrap()));
-}
-
-#[test]
-fn insert_gives_the_present_value_and_its_own_back() {
-    let cell = OnceCell::from(1);
-    assert_eq!(block_on(cell.insert(2)), Err((&1, 2)));
-}
-
-#[test]
-fn insert_waits_for_an_initializer_that_yields_a_value() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut insert = Box::pin(cell.insert(2));
-    assert!(poll(&mut insert).is_pending());
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(poll(&mut insert), Poll::Ready(Err((&1, 2))));
-}
-
-#[test]
-fn insert_waits_for_an_initializer_that_fails() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut insert = Box::pin(cell.insert(2));
-    assert!(poll(&mut insert).is_pending());
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(poll(&mut insert), Poll::Ready(Ok(&2)));
 }
 
 #[test]
@@ -370,18 +337,6 @@ fn get_or_claim_leaves_the_initialization_to_its_caller() {
 }
 
 // Waiting.
-
-#[test]
-fn wait_attempt_returns_the_outcome_of_the_attempt() {
-    let cell = OnceCell::new();
-    assert_eq!(now(cell.wait_attempt()), None);
-    let (gate, mut running) = start(&cell);
-    let mut waiting = Box::pin(cell.wait_attempt());
-    assert!(poll(&mut waiting).is_pending());
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(poll(&mut waiting), Poll::Ready(Some(&1)));
-}
 
 #[test]
 fn wait_gives_the_value_in_its_place() {
@@ -630,130 +585,11 @@ fn a_cell_can_hold_a_value_without_traits() {
     let _: &RandomState = now(cell.wait());
 }
 
-// A backend from outside.
-
-/// Three states in a byte, and a vector of wakers behind a mutex.
-#[derive(Debug)]
-struct Outside {
-    state: AtomicU8,
-    waiting: Mutex<Vec<(usize, WaiterKind, Waker)>>,
-}
-
-/// A number in the vector; 0 before there is one.
-#[derive(Debug)]
-struct Ticket {
-    kind: WaiterKind,
-    number: usize,
-}
-
-impl Outside {
-    const fn starting_as(state: State) -> Self {
-        Self {
-            state: AtomicU8::new(state as u8),
-            waiting: Mutex::new(Vec::new()),
-        }
-    }
-
-    fn settle(&self, outcome: State) {
-        let mut waiting = self.waiting.lock().unwrap();
-        // Under the lock, so that no waiter registers for an event that is over.
-        self.state.store(outcome as u8, Ordering::Release);
-        let (woken, rest) = (waiting.drain(..))
-            .partition::<Vec<_>, _>(|(_, kind, _)| outcome == State::Ready || *kind == WaiterKind::Claimant);
-        *waiting = rest;
-        drop(waiting);
-        for (_, _, waker) in woken {
-            waker.wake();
-        }
-    }
-}
-
-// SAFETY:
-// 1. `try_claim` is a compare-and-swap that one caller wins, and only `settle` moves on from INITIALIZING.
-// 2. `settle` stores READY with Release, and every look at the state acquires.
-// 3. `settle` stores UNINIT with Release, and `try_claim` acquires.
-// 4. The vector refers to no waiter: it knows their numbers.
-unsafe impl Backend for Outside {
-    const UNINIT: Self = Self::starting_as(State::Uninit);
-    const READY: Self = Self::starting_as(State::Ready);
-
-    type Waiter = Ticket;
-
-    fn waiter(kind: WaiterKind) -> Ticket {
-        Ticket { kind, number: 0 }
-    }
-
-    fn state(&self) -> State {
-        [State::Uninit, State::Initializing, State::Ready][usize::from(self.state.load(Ordering::Acquire))]
-    }
-
-    fn try_claim(&self) -> Result<(), State> {
-        let [uninit, initializing] = [State::Uninit, State::Initializing].map(|state| state as u8);
-        match (self.state).compare_exchange(uninit, initializing, Ordering::Acquire, Ordering::Acquire) {
-            Ok(_) => Ok(()),
-            Err(found) if found == initializing => Err(State::Initializing),
-            Err(_) => Err(State::Ready),
-        }
-    }
-
-    unsafe fn publish(&self) {
-        self.settle(State::Ready);
-    }
-
-    unsafe fn release(&self) {
-        self.settle(State::Uninit);
-    }
-
-    unsafe fn poll_wait(&self, mut waiter: std::pin::Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
-        static NUMBERS: AtomicUsize = AtomicUsize::new(1);
-
-        let waker = cx.waker().clone();
-        // SAFETY: the caller's promise.
-        unsafe { self.cancel(waiter.as_mut()) };
-        let mut waiting = self.waiting.lock().unwrap();
-        let is_settled = match waiter.kind {
-            WaiterKind::Claimant => self.state() != State::Initializing,
-            WaiterKind::Passive => self.state() == State::Ready,
-        };
-        if is_settled {
-            return Poll::Ready(());
-        }
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        waiter.number = number;
-        waiting.push((number, waiter.kind, waker));
-        Poll::Pending
-    }
-
-    unsafe fn poll_attempt(&self, waiter: std::pin::Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
-        let mut waiting = self.waiting.lock().unwrap();
-        let place = waiting.iter_mut().find(|(number, _, _)| *number == waiter.number);
-        match place {
-            Some((_, _, current)) => {
-                let older = std::mem::replace(current, waker);
-                drop(waiting);
-                drop(older);
-                Poll::Pending
-            }
-            None => Poll::Ready(()),
-        }
-    }
-
-    unsafe fn cancel(&self, mut waiter: std::pin::Pin<&mut Ticket>) {
-        let number = std::mem::take(&mut waiter.number);
-        if number != 0 {
-            let mut waiting = self.waiting.lock().unwrap();
-            let place = waiting.iter().position(|(other, _, _)| *other == number);
-            let removed = place.map(|place| waiting.remove(place));
-            drop(waiting);
-            drop(removed);
-        }
-    }
-}
+// A backend from outside. The conformance suite shows in `examples/custom_backend` that it is one.
 
 #[test]
 fn a_backend_from_outside_initializes() {
-    static CELL: OnceCell<u32, Outside> = OnceCell::with_backend();
+    static CELL: OnceCell<u32, Locked> = OnceCell::with_backend();
     assert!(!CELL.initialized());
     assert_eq!(block_on(CELL.get_or_init(one)), &1);
     assert_eq!(CELL.set(2), Err(SetError::AlreadyInitializedError(2)));
@@ -762,51 +598,13 @@ fn a_backend_from_outside_initializes() {
 
 #[test]
 fn a_backend_from_outside_starts_ready() {
-    static CELL: OnceCell<u32, Outside> = OnceCell::with_backend_and_value(1);
+    static CELL: OnceCell<u32, Locked> = OnceCell::with_backend_and_value(1);
     assert_eq!(CELL.get(), Some(&1));
 }
 
 #[test]
-fn a_backend_from_outside_wakes_its_waiters() {
-    let cell = OnceCell::<u32, Outside>::default();
-    let gate = util::Gate::new();
-    let mut running = Box::pin(cell.get_or_try_init(|| gate.clone()));
-    assert!(poll(&mut running).is_pending());
-    assert_eq!(cell.set(2), Err(SetError::InitializingError(2)));
-
-    let tasks = [(); 3].map(|()| util::Task::new());
-    let mut claimant = Box::pin(cell.get_or_init(async || 3));
-    let mut passive = Box::pin(cell.wait());
-    let mut cancelled = Box::pin(cell.insert(4));
-    assert!(util::poll_with(&mut claimant, &tasks[0].waker()).is_pending());
-    assert!(util::poll_with(&mut passive, &tasks[1].waker()).is_pending());
-    assert!(util::poll_with(&mut cancelled, &tasks[2].waker()).is_pending());
-    drop(cancelled);
-
-    gate.open(Err("failed"));
-    assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
-    assert_eq!(tasks.each_ref().map(|task| task.wakes()), [1, 0, 0]);
-    assert_eq!(poll(&mut claimant), Poll::Ready(&3));
-    assert_eq!(tasks.each_ref().map(|task| task.wakes()), [1, 1, 0]);
-    assert_eq!(poll(&mut passive), Poll::Ready(&3));
-}
-
-#[test]
-fn a_backend_from_outside_waits_for_one_attempt() {
-    let cell = OnceCell::<u32, Outside>::default();
-    let guard = cell.try_claim();
-    let mut call = Box::pin(cell.get_or_try_init_shared(try_one));
-    for _ in 0..2 {
-        assert!(poll(&mut call).is_pending());
-    }
-    drop(guard);
-    let _next = cell.try_claim();
-    assert_eq!(poll(&mut call), Poll::Ready(Err(SharedInitError::OtherFailed)));
-}
-
-#[test]
 fn a_backend_from_outside_is_reset_by_take() {
-    let mut cell = OnceCell::<u32, Outside>::with_backend_and_value(1);
+    let mut cell = OnceCell::<u32, Locked>::with_backend_and_value(1);
     assert_eq!(cell.take(), Some(1));
     assert_eq!(*now(cell.get_mut_or_init(one)), 1);
     assert_eq!(cell.clone().into_inner(), Some(1));

@@ -22,7 +22,7 @@ use counting::ALLOCATIONS;
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{GetLazy, Lazy};
 use outsider::Locked;
-use util::{Counted, Drops, Gate, Hooked, Op, Task, is_same, message, now, panic_of, poll, poll_with};
+use util::{Counted, Drops, Gate, Op, Task, is_same, message, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "lazy value is poisoned";
 
@@ -252,7 +252,7 @@ fn waiters_are_woken_by_the_value() {
 fn a_panicking_waker_panics_after_every_waiter_is_woken() {
     let gate = Gate::new();
     let lazy = Lazy::new(gate.clone());
-    let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
+    let (explosive, task) = (Task::panicking_on(Op::Wake, "in the waker"), Task::new());
     let mut others = [(); 2].map(|()| Box::pin(lazy.get_unpin()));
     let mut driver = Box::pin(lazy.get_unpin());
     assert!(poll(&mut driver).is_pending());
@@ -272,7 +272,7 @@ fn the_future_is_dropped_as_soon_as_the_value_is_there() {
     let (polls, drops) = (AtomicUsize::new(0), Drops::new());
     let lazy = Lazy::new(Steps::new(&polls, 1, &drops));
     let seen = drops.clone();
-    let task = Hooked::on(Op::Wake, move || assert_eq!(seen.count(), 1));
+    let task = Task::on(Op::Wake, move || assert_eq!(seen.count(), 1));
     let mut get = Box::pin(lazy.get_unpin());
     assert_eq!(poll_with(&mut get, &task.waker()), Poll::Ready(&1));
     assert_eq!(drops.count(), 1);

@@ -12,7 +12,7 @@ use std::{
 
 use counting::ALLOCATIONS;
 use oncelot::OnceCell;
-use util::{Gate, Hooked, Task, poll, poll_with};
+use util::{Gate, Task, poll, poll_with};
 
 #[track_caller]
 fn without_allocating<R>(f: impl FnOnce() -> R) -> R {
@@ -102,7 +102,7 @@ fn polling_again_and_replacing_wakers_does_not_allocate() {
     let cell = OnceCell::new();
     let mut running = Box::pin(cell.get_or_init(pending));
     let mut waiters = waiters(&cell);
-    let wakers = [Hooked::new().waker(), Hooked::new().waker()];
+    let wakers = [Task::new().waker(), Task::new().waker()];
     without_allocating(|| {
         assert!(poll(&mut running).is_pending());
         for waker in [&wakers[0], &wakers[0], &wakers[1]] {

@@ -1,6 +1,7 @@
 //! Regression tests for bugs found in other crates' cells, locks and queues.
 //!
-//! One test per bug. Bugs that are covered elsewhere are listed with the test that covers them:
+//! One test per bug. Bugs that are covered elsewhere are listed with the test that covers them. "Suite" is the conformance suite
+//! in `src/testing`, whose properties are unit tests of the default backend.
 //!
 //! | rule | where |
 //! |---|---|
@@ -12,23 +13,23 @@
 //! | 6 a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `panicked_*`; `contract/destructors.rs` |
 //! | 7 the value is dropped, in every path | `drops.rs` |
 //! | 8 drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
-//! | 9 no user code under a lock | `contract/reentrant_wakers.rs` |
-//! | 10 a panicking waker strands no waiter | `contract/panicking_wakers.rs` |
+//! | 9 no user code under a lock | `contract/reentrant_wakers.rs`; suite: `wakers_may_reenter_*` |
+//! | 10 a panicking waker strands no waiter | `contract/panicking_wakers.rs`; suite: `wakers_may_panic_*` |
 //! | 11 wakers are unlinked in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
 //! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri |
-//! | 13 the state is checked again under the lock | here; `loom/wake.rs`: `a_spurious_poll_*` |
-//! | 14 a wakeup is not reserved for one waiter | here |
-//! | 15 decisions are made under the lock | `contract/reentrant_wakers.rs`: `clone_can_*`; `loom/publish.rs`: `*_registers_against_*` |
+//! | 13 the state is checked again under the lock | suite: `spurious_polls_are_harmless`; `loom/wake.rs`: `a_spurious_poll_*` |
+//! | 14 a wakeup is not reserved for one waiter | suite: `cancelling_a_woken_waiter_loses_no_wakeup` |
+//! | 15 decisions are made under the lock | suite: `wakers_may_settle_the_state_when_cloned`; `loom/publish.rs`: `*_registers_against_*` |
 //! | 16 explicit states | here |
-//! | 17 `take` resets the whole word | here; `contract/cancellation.rs`: `take_*` |
+//! | 17 `take` resets the whole word | here; suite: `a_cell_starts_afresh_after_take` |
 //! | 18 a destructor that panics in the middle of a transition | `contract/destructors.rs` |
-//! | 19 nothing is reserved for a waiter | here |
-//! | 20 every waiter that an event concerns is woken | here |
-//! | 21 cancelling unlinks | here |
+//! | 19 nothing is reserved for a waiter | here; suite: `the_first_waiter_that_is_polled_is_next` |
+//! | 20 every waiter that an event concerns is woken | suite: `a_value_wakes_every_waiter`, `a_failure_wakes_every_claimant` |
+//! | 21 cancelling unlinks | suite: `cancelling_drops_the_waker` |
 //! | 22 registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `rule_22_*` |
 //! | 23 what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
 //! | 24 an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
-//! | 25 the newest waker replaces the older | `contract/polling.rs`: `the_newest_waker_is_the_one_that_is_woken` |
+//! | 25 the newest waker replaces the older | suite: `the_newest_waker_is_woken`, `every_future_wakes_its_newest_task` |
 //! | 26 passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `rule_26_*` |
 //! | 27 the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 
@@ -42,9 +43,7 @@ use std::{
 };
 
 use oncelot::OnceCell;
-use util::{
-    BoxFuture, Counted, Drops, Gate, Hooked, Op, Task, Waiter, now, panic_of, poll, poll_with, start,
-};
+use util::{BoxFuture, Counted, Drops, Gate, Op, Task, Waiter, now, panic_of, poll, poll_with, start};
 
 /// once_cell #295: a thread took its wake for "ready" and read uninitialized memory, because another thread had
 /// claimed in between and its initializer had failed too.
@@ -106,14 +105,14 @@ fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
         let cell = util::static_cell();
         let (gate, mut running) = start(cell);
         let all: Arc<Mutex<Vec<BoxFuture<'static, &u32>>>> = Arc::default();
-        let frees_all = Hooked::on(Op::Wake, {
+        let frees_all = Task::on(Op::Wake, {
             let all = Arc::clone(&all);
             move || {
                 let freed = std::mem::take(&mut *all.lock().unwrap());
                 drop(freed);
             }
         });
-        let tasks: Vec<_> = (0..100).map(|_| Hooked::new()).collect();
+        let tasks: Vec<_> = (0..100).map(|_| Task::new()).collect();
         for (i, task) in tasks.iter().enumerate() {
             let task = if i == 3 { &frees_all } else { task };
             let mut waiter: BoxFuture<'static, _> = Box::pin(cell.get_or_init(async || 2));
@@ -122,40 +121,12 @@ fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
         }
         gate.open(if fails { Err("failed") } else { Ok(1) });
         assert!(poll(&mut running).is_ready());
-        let woken: usize = tasks.iter().map(|task| task.count(Op::Wake)).sum();
+        let woken: usize = tasks.iter().map(|task| task.wakes()).sum();
         assert_eq!(
             woken, 15,
             "the rest of the batch, and no waiter that was freed in the list"
         );
     }
-}
-
-/// maitake #449, #453, #456: a poll that came by itself was taken for the wake, and the fix lost wakeups.
-#[test]
-fn rule_13_a_poll_without_a_wake_changes_nothing() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut waiters = [Waiter::claimant(&cell, 2), Waiter::passive(&cell)];
-    for _ in 0..3 {
-        assert!(waiters.iter_mut().all(|waiter| waiter.poll().is_pending()));
-    }
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(waiters.map(|waiter| waiter.wakes()), [1, 1]);
-}
-
-/// tokio #3652, embassy #6964: the woken waiter was dropped before it was polled, and the wakeup with it.
-#[test]
-fn rule_14_dropping_a_woken_waiter_loses_no_wakeup() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut waiters: Vec<_> = (0..20).map(|i| Waiter::claimant(&cell, i)).collect();
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    let mut last = waiters.pop().unwrap();
-    drop(waiters);
-    assert_eq!(last.wakes(), 1);
-    assert_eq!(last.poll(), Poll::Ready(&19));
 }
 
 /// mea #93: an initializer was cancelled, and the cell took what was not there for a value.
@@ -225,41 +196,4 @@ fn rule_19_the_futurelock_program_completes() {
     assert!(poll(&mut running).is_ready());
     assert!(task.wakes() > 0);
     assert_eq!(poll_with(&mut program, &task.waker()), Poll::Ready(2));
-}
-
-/// async-lock, asyncband: the waiters form a chain in which each wakes the next one, so that every waiter behind one
-/// that is not polled stays asleep, after a failure or even after success.
-#[test]
-fn rule_20_no_waiter_sleeps_behind_a_waiter_that_is_not_polled() {
-    for fails in [true, false] {
-        let cell = OnceCell::new();
-        let (gate, mut running) = start(&cell);
-        let _never_polled_again = Waiter::claimant(&cell, 0);
-        let mut behind: Vec<_> = (1..50).map(|i| Waiter::claimant(&cell, i)).collect();
-        gate.open(if fails { Err("failed") } else { Ok(77) });
-        assert!(poll(&mut running).is_ready());
-        assert!(behind.iter().all(|waiter| waiter.wakes() == 1));
-        let value = if fails { 49 } else { 77 };
-        assert!(
-            behind
-                .iter_mut()
-                .rev()
-                .all(|waiter| waiter.poll() == Poll::Ready(&value))
-        );
-    }
-}
-
-/// async-once-cell: the wakers of cancelled waiters pile up until the initializer ends.
-#[test]
-fn rule_21_a_cancelled_waiter_leaves_no_waker_behind() {
-    let cell = OnceCell::<u32>::new();
-    let (_gate, _running) = start(&cell);
-    let task = Task::new();
-    for _ in 0..1000 {
-        let mut waiting = Box::pin(cell.wait());
-        assert!(poll_with(&mut waiting, &task.waker()).is_pending());
-        assert_eq!(task.wakers(), 1);
-        drop(waiting);
-        assert_eq!(task.wakers(), 0);
-    }
 }

@@ -17,8 +17,7 @@ use oncelot::{
     runtime::{ArcField, OnceCellExt, Runtime},
 };
 use util::{
-    BoxFuture, Counted, Drops, Hooked, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with,
-    static_cell,
+    BoxFuture, Counted, Drops, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with, static_cell,
 };
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -162,7 +161,7 @@ fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     let mut caller = Box::pin(cell.get_or_init_spawned(ByHand, async || 1));
     assert!(poll(&mut caller).is_pending());
     let mut other: BoxFuture<'_, _> = Box::pin(cell.wait());
-    let explosive = Hooked::panicking_on(Op::Wake, "the waker panics");
+    let explosive = Task::panicking_on(Op::Wake, "the waker panics");
     assert!(poll_with(&mut other, &explosive.waker()).is_pending());
     assert!(poll(&mut spawned()).is_ready());
     assert_eq!(cell.get(), Some(&1));
@@ -181,7 +180,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
 
     // The first waiter of a batch polls the caller, which is linked behind that batch.
     let behind = Arc::new(Mutex::new(None::<BoxFuture<'static, Result<&u32, Counted>>>));
-    let hook = Hooked::on(Op::Wake, {
+    let hook = Task::on(Op::Wake, {
         let behind = behind.clone();
         move || {
             let taken = behind.lock().unwrap().take();
@@ -197,7 +196,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
         assert!(poll_with(&mut waiter, &hook.waker()).is_pending());
         batch.push(waiter);
     }
-    let explosive = Hooked::panicking_on(Op::Drop, "the waker panics");
+    let explosive = Task::panicking_on(Op::Drop, "the waker panics");
     let waker = explosive.waker();
     let error = drops.counted();
     let mut caller: BoxFuture<'_, _> = Box::pin(cell.get_or_try_init_spawned(ByHand, async || Err(error)));

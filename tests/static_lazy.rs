@@ -11,7 +11,7 @@ use std::{
         Barrier, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     thread,
 };
 
@@ -21,7 +21,7 @@ use oncelot::{
     __private::{FutureStorage, size_of_future},
     StaticLazy, lazy,
 };
-use util::{Event, Hooked, Op, Task, is_same, now, panic_of, poll, poll_with};
+use util::{Event, Op, Task, is_same, now, panic_of, poll, poll_with};
 
 const POISONED: &str = "static is poisoned";
 
@@ -202,7 +202,7 @@ fn the_future_is_dropped_as_soon_as_the_value_is_there() {
     lazy! {
         static VALUE: u32 = Future(OnDrop);
     }
-    let task = Hooked::on(Op::Wake, || {
+    let task = Task::on(Op::Wake, || {
         WAKES.store(1 + DROPS.load(Ordering::SeqCst), Ordering::SeqCst);
     });
     let (mut get, mut other) = (Box::pin(VALUE.get()), Box::pin(VALUE.get()));
@@ -238,7 +238,7 @@ fn a_reference_to_a_static_is_awaited() {
     assert!(is_same(second, FIRST.try_get().unwrap()));
 }
 
-// Whose turn it is.
+// Whose turn it is. `src/raw/phases.rs` decides it for a `BoxLazy` too: `tests/box_lazy.rs` has the other tests.
 
 /// A program that deadlocks with a `OnceCell` or a `Lazy`.
 #[test]
@@ -257,93 +257,6 @@ fn a_driver_that_is_held_and_no_longer_polled_blocks_no_waiter() {
     assert_eq!(other.join().unwrap(), &1);
     assert_eq!(EVENT.polls(), 2);
     drop(held);
-}
-
-#[test]
-fn every_waiter_is_woken_by_the_futures_own_waker() {
-    static EVENT: Event = Event::new();
-    lazy! {
-        static VALUE: u32 = async {
-            EVENT.wait().await;
-            1
-        };
-    }
-    let tasks: Vec<_> = (0..40).map(|_| Task::new()).collect();
-    let mut gets: Vec<_> = tasks.iter().map(|_| Box::pin(VALUE.get())).collect();
-    for (get, task) in gets.iter_mut().zip(&tasks) {
-        assert!(poll_with(get, &task.waker()).is_pending());
-    }
-    assert_eq!(EVENT.polls(), 1);
-    EVENT.announce();
-    assert!(tasks.iter().all(|task| task.wakes() == 1));
-    // The first task to be polled resumes the future.
-    assert_eq!(poll(&mut gets[20]), Poll::Ready(&1));
-    assert!(
-        gets.iter_mut()
-            .enumerate()
-            .all(|(i, get)| i == 20 || poll(get).is_ready())
-    );
-}
-
-#[test]
-fn only_a_wake_has_the_future_polled_again() {
-    static EVENT: Event = Event::new();
-    lazy! {
-        static VALUE: u32 = async {
-            EVENT.wait().await;
-            1
-        };
-    }
-    let mut get = Box::pin(VALUE.get());
-    for _ in 0..3 {
-        assert!(poll(&mut get).is_pending());
-    }
-    EVENT.come();
-    assert!(poll(&mut Box::pin(VALUE.get())).is_pending());
-    assert_eq!(EVENT.polls(), 1);
-    EVENT.waker().wake();
-    assert!(poll(&mut get).is_ready());
-    assert_eq!(EVENT.polls(), 2);
-}
-
-#[test]
-fn a_wake_without_waiters_is_not_lost() {
-    static EVENT: Event = Event::new();
-    lazy! {
-        static VALUE: u32 = async {
-            EVENT.wait().await;
-            1
-        };
-    }
-    assert!(poll(&mut Box::pin(VALUE.get())).is_pending());
-    EVENT.announce();
-    assert_eq!(now(VALUE.get()), &1);
-}
-
-#[test]
-fn a_future_that_wakes_itself_yields_to_others() {
-    static STEPS: AtomicUsize = AtomicUsize::new(0);
-    lazy! {
-        static VALUE: usize = async {
-            for _ in 0..3 {
-                STEPS.fetch_add(1, Ordering::SeqCst);
-                yield_now().await;
-            }
-            STEPS.load(Ordering::SeqCst)
-        };
-    }
-    let tasks = [Task::new(), Task::new()];
-    let [mut first, mut second] = [Box::pin(VALUE.get()), Box::pin(VALUE.get())];
-    assert!(poll_with(&mut first, &tasks[0].waker()).is_pending());
-    assert_eq!(
-        (STEPS.load(Ordering::SeqCst), tasks[0].wakes()),
-        (1, 1),
-        "one step a poll"
-    );
-    assert!(poll_with(&mut second, &tasks[1].waker()).is_pending());
-    assert_eq!((STEPS.load(Ordering::SeqCst), tasks[1].wakes()), (2, 1));
-    drop(second);
-    assert_eq!(block_on(first), &3);
 }
 
 #[test]
@@ -446,32 +359,6 @@ fn a_panic_in_a_poll_poisons() {
 }
 
 #[test]
-fn the_waiters_of_a_future_that_panics_are_woken() {
-    static WAKES: AtomicUsize = AtomicUsize::new(0);
-    static TASK: Mutex<Option<Waker>> = Mutex::new(None);
-    // The compiler has to know the future before the static.
-    fn panicking() -> util::BoxFuture<'static, u32> {
-        Box::pin(async {
-            // Another task comes to wait in the meantime.
-            let waker = TASK.lock().unwrap().take().unwrap();
-            let mut other = Box::pin(VALUE.get());
-            assert!(poll_with(&mut other, &waker).is_pending());
-            util::leak(other);
-            panic!("in the poll")
-        })
-    }
-    lazy! {
-        static VALUE: u32 = panicking();
-    }
-    let task = Hooked::on(Op::Wake, || {
-        WAKES.fetch_add(1, Ordering::SeqCst);
-    });
-    *TASK.lock().unwrap() = Some(task.waker());
-    assert_eq!(panic_of(|| now(VALUE.get())), "in the poll");
-    assert_eq!(WAKES.load(Ordering::SeqCst), 1);
-}
-
-#[test]
 fn a_panic_where_the_future_is_made_or_dropped_poisons() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
     struct ExplosiveDrop;
@@ -499,30 +386,6 @@ fn a_panic_where_the_future_is_made_or_dropped_poisons() {
     assert_eq!(panic_of(|| now(DROPPED.get())), "in the destructor");
     assert!(panic_of(|| now(DROPPED.get())).contains(POISONED));
     assert_eq!((DROPPED.try_get(), DROPS.load(Ordering::SeqCst)), (None, 1));
-}
-
-#[test]
-fn a_panicking_waker_panics_after_every_waiter_is_woken() {
-    static TASKS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
-    fn crowded() -> util::BoxFuture<'static, u32> {
-        Box::pin(async {
-            for waker in TASKS.lock().unwrap().drain(..) {
-                let mut other = Box::pin(VALUE.get());
-                assert!(poll_with(&mut other, &waker).is_pending());
-                util::leak(other);
-            }
-            1
-        })
-    }
-    lazy! {
-        static VALUE: u32 = crowded();
-    }
-    let (explosive, task) = (Hooked::panicking_on(Op::Wake, "in the waker"), Task::new());
-    TASKS.lock().unwrap().extend([explosive.waker(), task.waker()]);
-    let mut get = Box::pin(VALUE.get());
-    assert_eq!(panic_of(|| poll(&mut get).is_ready()), "in the waker");
-    assert_eq!((VALUE.try_get(), task.wakes()), (Some(&1), 1));
-    assert!(panic_of(|| poll(&mut get).is_ready()).contains("polled after"));
 }
 
 #[test]

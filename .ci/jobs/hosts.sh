@@ -20,5 +20,5 @@ stage_hosts() {
 # Left out: the tests that run rustc, pin sizes of 64-bit targets, or read the texts of the repository.
 tests_on() {
     /usr/bin/cargo -Zbuild-std test --locked --target "$1" \
-        --lib --test={contract,drops,interface,lazy,box_lazy,static_lazy,threads,rules}
+        --lib --test={contract,drains,drops,interface,lazy,box_lazy,static_lazy,threads,rules}
 }

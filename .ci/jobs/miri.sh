@@ -9,5 +9,5 @@ stage_miri() {
     fi
     export MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-disable-isolation -Zmiri-many-seeds=0..16"
     cargo +nightly miri test --locked --lib \
-        --test contract --test drops --test local --test lazy --test box_lazy --test static_lazy --test rules
+        --test contract --test drops --test drains --test lazy --test box_lazy --test static_lazy --test rules
 }

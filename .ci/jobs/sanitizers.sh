@@ -16,9 +16,9 @@ stage_sanitize() {
 }
 
 # Left out: `compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits` and `sizes`, which show what compiles; `no_alloc`, which counts on one thread what the
-# others show to be sound; `interface`, `tracing` and `subscriber`, which share their ways with the others; the suite for backends.
+# others show to be sound; `interface`, `tracing` and `subscriber`, which share their ways with the others; the suite for the other backends.
 sanitized_tests() {
-    local tests=(contract drops local rules threads lazy box_lazy static_lazy blocking)
+    local tests=(contract drains drops rules threads lazy box_lazy static_lazy blocking)
     # What is skipped: a panic that ends in a backtrace which nothing turns off, and one whose payload is leaked on purpose.
     "${cargo[@]}" test --locked --features blocking,tokio,async-std,smol,atomic-waker,event-listener \
         --lib "${tests[@]/#/--test=}" "$@" -- --skip a_panic_in_the_destructor --skip panic_payloads_that_panic_when_dropped

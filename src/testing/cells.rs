@@ -4,6 +4,7 @@ use std::{
     boxed::Box,
     cell::{Cell, OnceCell as StdOnceCell},
     future::{pending, poll_fn},
+    mem::forget,
     pin::Pin,
     ptr, slice,
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use super::{
-    jobs::{Job, panics, run, yield_now},
+    parts::{Job, panics, run, yield_now},
     rule::{Rule, broken, require},
     threads::{ROUNDS, race},
 };
@@ -201,6 +202,13 @@ pub fn the_first_waiter_that_is_polled_is_next<B: Backend>() {
             .collect();
         let mut passive = Job::started(cell.wait());
         first.abort();
+        // A new caller, which fails, is served before the waiters that were woken.
+        let failed = Job::started(cell.get_or_try_init(async || Err(())));
+        require!(
+            failed.output() == Some(&Err(())),
+            NoLostWakeup,
+            "a new caller did not initialize though the claim was free"
+        );
         run(&mut jobs[next..=next]);
         require!(
             jobs[next].output() == Some(&Ok(&(next as u32))),
@@ -214,6 +222,44 @@ pub fn the_first_waiter_that_is_polled_is_next<B: Backend>() {
             "a passive waiter depends on waiters that are not polled"
         );
     }
+}
+
+/// A future that waits is woken by the task that has polled it last, and returns the value.
+pub fn every_future_wakes_its_newest_task<B: Backend>() {
+    let cell = OnceCell::<u32, B>::with_backend();
+    let guard = cell.try_claim().ok();
+    let mut jobs = every_future(&cell).map(Job::started);
+    jobs.iter_mut().for_each(Job::move_to_another_task);
+    jobs.iter_mut().for_each(Job::poll);
+    require!(
+        !jobs.iter().any(Job::is_done),
+        Exclusion,
+        "a future did not wait for the initializer"
+    );
+    guard.map(|guard| guard.set(1));
+    run(&mut jobs);
+    require_all_done(&jobs);
+    require!(
+        jobs.iter().all(|job| job.output() == Some(&1)),
+        Publication,
+        "a future did not return the value that it has waited for"
+    );
+}
+
+/// One future of each method that waits. The output is the value of the cell, even of `insert`, which finds it.
+fn every_future<B: Backend>(cell: &OnceCell<u32, B>) -> [AnyFuture<'_, u32>; 6] {
+    [
+        Box::pin(async { *cell.get_or_init(async || 2).await }),
+        Box::pin(async { cell.insert(2).await.map_or_else(|(present, _)| *present, |_| 2) }),
+        Box::pin(async { *cell.wait().await }),
+        Box::pin(async {
+            cell.get_or_try_init_shared(async || Err(()))
+                .await
+                .map_or(0, |value| *value)
+        }),
+        Box::pin(async { cell.wait_attempt().await.map_or(0, |value| *value) }),
+        Box::pin(async { cell.get_or_claim().await.map_or(0, |value| *value) }),
+    ]
 }
 
 /// `insert` waits for a running initializer to end, and stores its value if the initializer fails.
@@ -285,6 +331,14 @@ pub fn a_guard_fills_the_cell<B: Backend>() {
             Exclusion,
             "two guards of one cell exist"
         );
+        require!(
+            cell.set(2) == Err(SetError::InitializingError(2))
+                && cell.try_insert(2) == Err(SetError::InitializingError(2))
+                && cell.try_get_or_init(|| 2).is_err()
+                && cell.get().is_none(),
+            Exclusion,
+            "a cell was given a value while another caller held its guard"
+        );
         let mut jobs: Vec<AnyJob<'_, u32>> = Vec::new();
         for _ in 0..count {
             jobs.push(AnyJob::started(Box::pin(async {
@@ -295,8 +349,11 @@ pub fn a_guard_fills_the_cell<B: Backend>() {
                 *cell.get_or_claim().await.expect("a value")
             })));
         }
+        let value = guard.set(1);
         require!(
-            *guard.set(1) == 1 && cell.try_claim().err() == Some(State::Ready),
+            cell.get()
+                .is_some_and(|found| ptr::eq(found, value) && *found == 1)
+                && cell.try_claim().err() == Some(State::Ready),
             Publication,
             "the value of a guard is not in the cell"
         );
@@ -333,10 +390,15 @@ pub fn a_dropped_guard_wakes_every_claimant<B: Backend>() {
     }
 }
 
-/// `get_or_claim` waits for a running initializer, and returns its value or the claim.
+/// `get_or_claim` claims an empty cell. It waits for a running initializer, and returns its value or the claim.
 pub fn claiming_waits_for_the_initializer<B: Backend>() {
     for succeeds in [false, true] {
         let cell = OnceCell::<u32, B>::with_backend();
+        require!(
+            (Job::started(cell.get_or_claim()).output()).is_some_and(Result::is_err),
+            StateMachine,
+            "`get_or_claim` did not claim an empty cell"
+        );
         let guard = cell.try_claim().ok();
         let mut claiming = [Job::started(cell.get_or_claim())];
         require!(
@@ -399,6 +461,10 @@ fn one_attempt_is_shared<B: Backend>(failure: Failure) {
             .map(|_| Job::started(cell.get_or_try_init_shared(init)))
             .collect();
         let mut waiting = [(); 2].map(|()| Job::started(cell.wait_attempt()));
+        for _ in 0..2 {
+            jobs.iter_mut().for_each(Job::poll);
+            waiting.iter_mut().for_each(Job::poll);
+        }
         must_end.set(true);
         match failure {
             Failure::Error => {
@@ -497,6 +563,18 @@ pub fn a_shared_call_waits_for_one_attempt<B: Backend>() {
             "a call waits for the attempt that follows the one that it has waited for"
         );
     }
+    // The next attempt has ended with a value before the call is polled.
+    let cell = OnceCell::<u32, B>::with_backend();
+    let guard = cell.try_claim();
+    let mut late = Job::started(cell.get_or_try_init_shared(async || Ok::<_, ()>(2)));
+    drop(guard);
+    run(&mut [Job::started(cell.insert(1))]);
+    late.poll();
+    require!(
+        late.output() == Some(&Ok(&1)),
+        OneAttempt,
+        "a shared call did not return the value that it found"
+    );
 }
 
 /// `wait_attempt` returns immediately if no initializer is running, and otherwise when the initializer ends, even after spurious
@@ -536,20 +614,7 @@ pub fn waiting_for_an_attempt_ends_with_it<B: Backend>() {
 /// The futures of a ready cell complete in their first poll, and leave no waker in the cell.
 pub fn a_ready_cell_registers_no_waiter<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend_and_value(1);
-    let futures: [AnyFuture<'_, u32>; 6] = [
-        Box::pin(async { *cell.get_or_init(async || 2).await }),
-        Box::pin(async { cell.insert(2).await.map_or_else(|(present, _)| *present, |_| 2) }),
-        Box::pin(async { *cell.wait().await }),
-        Box::pin(async {
-            *cell
-                .get_or_try_init_shared(async || Err(()))
-                .await
-                .expect("a value")
-        }),
-        Box::pin(async { *cell.wait_attempt().await.expect("a value") }),
-        Box::pin(async { *cell.get_or_claim().await.expect("a value") }),
-    ];
-    for future in futures {
+    for future in every_future(&cell) {
         let job = Job::started(future);
         require!(
             job.output() == Some(&1),
@@ -574,7 +639,10 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
             WaiterKind::Claimant => Box::pin(cell.get_or_init(async || 2)),
             WaiterKind::Passive => Box::pin(cell.wait()),
         };
-        Job::started(future).leak();
+        let leaked = Job::started(future);
+        let task = leaked.task().clone();
+        leaked.leak();
+        let wakes = task.wakes();
         require!(
             cell.take().is_none(),
             Publication,
@@ -590,6 +658,18 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
             .collect();
         run(&mut jobs);
         require_all_done(&jobs);
+        require!(
+            task.wakes() == wakes,
+            StateMachine,
+            "a waiter that was leaked before `take` was woken"
+        );
+        drop(jobs);
+        forget(cell.take().map(|_| cell.try_claim()));
+        require!(
+            cell.take().is_none() && cell.set(4) == Ok(()),
+            StateMachine,
+            "`take` did not reset a cell whose guard was forgotten"
+        );
     }
 }
 

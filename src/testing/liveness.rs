@@ -12,8 +12,8 @@ use std::{
 
 use super::{
     claim::{Claim, OUTCOMES},
+    parts::Task,
     rule::require,
-    task::Task,
     threads::{ROUNDS, dawdle, linger, race},
     waiter::{
         CHOICES, CROWDS, MIXTURES, Waiter, cause, crowd, mixed, only_claimants, only_passive, remove_where,

@@ -13,14 +13,17 @@ use std::{
 };
 
 use super::{
-    leak::leak,
+    parts::Task,
+    parts::leak,
     rule::{Rule, broken, require},
-    task::Task,
 };
 use crate::backend::{Backend, State, WaiterKind};
 
-/// Numbers of waiters: one, a pair, more than one batch of wakes, and many.
-pub(super) const CROWDS: [usize; 4] = [1, 2, 17, 100];
+/// Numbers of waiters: one, a pair, the edges of a batch of wakes of the default backend, several batches, and many.
+#[cfg(not(miri))]
+pub(super) const CROWDS: [usize; 7] = [1, 2, 15, 16, 17, 33, 100];
+#[cfg(miri)]
+pub(super) const CROWDS: [usize; 3] = [1, 2, 17];
 
 /// The number of polls after which a waiter counts as one that never sleeps.
 const PATIENCE: usize = 100;

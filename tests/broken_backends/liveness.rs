@@ -186,6 +186,11 @@ fn a_waiter_that_keeps_its_older_waker() {
         "rule 5",
         "when `publish` was called after one was polled by other tasks",
     );
+    assert_caught(
+        cells::every_future_wakes_its_newest_task::<Broken<Mistaken>>,
+        "rule 5",
+        "futures stay asleep",
+    );
 }
 
 #[test]

@@ -168,6 +168,23 @@ fn waiters_that_are_woken_newest_first() {
 }
 
 #[test]
+fn a_cancelled_waiter_whose_place_the_newest_one_takes() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn cancel(backend: &Broken<Self>, ticket: Pin<&mut Ticket>) {
+            let place = backend.inner.lock().place_of(&ticket);
+            let gone = place.map(|place| backend.inner.lock().waiters.swap_remove(place));
+            drop(gone);
+        }
+    }
+    assert_caught(
+        optional::a_cancelled_waiter_leaves_the_others_in_order::<Broken<Mistaken>>,
+        "the order",
+        "were woken in this order, as `publish` was called: [4, 1, 2, 3]",
+    );
+}
+
+#[test]
 fn waiters_that_wake_each_other() {
     struct Mistaken;
     impl Mistake for Mistaken {

@@ -1,19 +1,18 @@
-//! Tests of the documented behavior of `OnceCell`, event by event, through its public API.
+//! Tests of the documented behavior of `OnceCell` through its public API, where it does not depend on the backend, or where
+//! only the default backend has it.
+//!
+//! What a cell does with any backend is in the conformance suite, `oncelot::testing`, which the unit tests play for the default
+//! backend: for example, which waiters an event wakes.
 
 #[path = "../util/mod.rs"]
 mod util;
 
 mod attempts;
-mod cancellation;
 mod destructors;
-mod failure;
 mod guards;
-mod nested_drains;
+mod order_of_events;
 mod own_cell;
 mod panicking_wakers;
-mod passive;
 mod polling;
 mod reentrant_wakers;
-mod setting;
 mod synchronous;
-mod value;

@@ -7,19 +7,7 @@ use std::{
 
 use oncelot::OnceCell;
 
-use crate::util::{
-    Gate, Hooked, Log, Op, Panicking, Task, Waiter, claimant_or_passive, now, panic_of, poll, poll_with,
-    start,
-};
-
-#[test]
-fn first_poll_of_a_ready_cell_returns_the_value() {
-    let cell = OnceCell::from(1);
-    assert_eq!(now(cell.get_or_init(async || 2)), &1);
-    assert_eq!(now(cell.get_or_try_init(async || Ok::<_, ()>(2))), Ok(&1));
-    assert_eq!(now(cell.wait()), &1);
-    assert_eq!(now(cell.insert(2)), Err((&1, 2)));
-}
+use crate::util::{Gate, Panicking, Task, claimant_or_passive, now, panic_of, poll, poll_with, start};
 
 #[test]
 fn first_poll_of_a_ready_cell_never_calls_the_initializer() {
@@ -40,7 +28,7 @@ fn first_poll_of_a_ready_cell_never_calls_the_initializer() {
 #[test]
 fn first_poll_of_a_ready_cell_registers_nothing() {
     let cell = OnceCell::from(1);
-    let task = Hooked::new();
+    let task = Task::new();
     let waker = task.waker();
     let mut init = Box::pin(cell.get_or_init(async || 2));
     let mut wait = Box::pin(cell.wait());
@@ -48,15 +36,7 @@ fn first_poll_of_a_ready_cell_registers_nothing() {
     assert!(poll_with(&mut init, &waker).is_ready());
     assert!(poll_with(&mut wait, &waker).is_ready());
     assert!(poll_with(&mut insert, &waker).is_ready());
-    assert_eq!(task.count(Op::Clone), 0);
-}
-
-#[test]
-fn first_poll_of_an_empty_cell_claims() {
-    let cell = OnceCell::new();
-    let mut future = Box::pin(cell.get_or_init(std::future::pending));
-    assert!(poll(&mut future).is_pending());
-    assert!(cell.set(1).unwrap_err().is_initializing_err());
+    assert_eq!(task.clones(), 0);
 }
 
 #[test]
@@ -86,79 +66,25 @@ fn the_closure_is_called_by_the_poll_that_claims() {
 }
 
 #[test]
-fn a_poll_during_initialization_registers_the_tasks_waker() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let waiters = [Waiter::claimant(&cell, 2), Waiter::passive(&cell)];
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(waiters.map(|waiter| waiter.wakes()), [1, 1]);
-}
-
-#[test]
-fn insert_registers_during_initialization() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let task = Task::new();
-    let mut insert = Box::pin(cell.insert(2));
-    assert!(poll_with(&mut insert, &task.waker()).is_pending());
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(task.wakes(), 1);
-    assert_eq!(now(insert), Ok(&2));
-}
-
-#[test]
-fn the_newest_waker_is_the_one_that_is_woken() {
-    for is_claimant in [true, false] {
-        let cell = OnceCell::new();
-        let (gate, mut running) = start(&cell);
-        let tasks = [(); 3].map(|()| Task::new());
-        let mut waiting = claimant_or_passive(&cell, is_claimant, 2);
-        for task in &tasks {
-            assert!(poll_with(&mut waiting, &task.waker()).is_pending());
-        }
-        gate.open(Ok(1));
-        assert!(poll(&mut running).is_ready());
-        assert_eq!(tasks.map(|task| task.wakes()), [0, 0, 1]);
-    }
-}
-
-#[test]
-fn a_waiter_keeps_its_place_when_its_waker_is_replaced() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let log = Log::new();
-    let mut first = Box::pin(cell.wait());
-    let mut second = Box::pin(cell.wait());
-    assert!(poll_with(&mut first, &log.waker("first, older")).is_pending());
-    assert!(poll_with(&mut second, &log.waker("second")).is_pending());
-    assert!(poll_with(&mut first, &log.waker("first, newer")).is_pending());
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(log.take(), ["first, newer", "second"]);
-}
-
-#[test]
 fn polling_again_by_the_same_task_clones_no_waker() {
     let cell = OnceCell::new();
     let (_gate, _running) = start(&cell);
-    let task = Hooked::new();
+    let task = Task::new();
     let waker = task.waker();
     let mut waiting = Box::pin(cell.get_or_init(async || 2));
     for _ in 0..3 {
         assert!(poll_with(&mut waiting, &waker).is_pending());
     }
-    assert_eq!(task.count(Op::Clone), 1);
+    assert_eq!(task.clones(), 1);
 }
 
 #[test]
 fn an_initialization_without_waiters_clones_no_waker() {
     let cell = OnceCell::new();
-    let task = Hooked::new();
+    let task = Task::new();
     let mut future = Box::pin(cell.get_or_init(async || 1));
     assert!(poll_with(&mut future, &task.waker()).is_ready());
-    assert_eq!(task.count(Op::Clone), 0);
+    assert_eq!(task.clones(), 0);
 }
 
 #[test]
@@ -186,57 +112,45 @@ fn assert_refuses_another_poll<F: Future>(future: F) {
 }
 
 #[test]
-fn a_poll_of_get_or_init_after_completion_panics() {
-    let cell = OnceCell::new();
-    assert_refuses_another_poll(cell.get_or_init(async || 1));
-    assert_refuses_another_poll(cell.get_or_init(async || 1));
-}
-
-#[test]
-fn a_poll_of_get_or_try_init_after_completion_panics() {
-    let cell = OnceCell::new();
-    assert_refuses_another_poll(cell.get_or_try_init(async || Err("failed")));
-    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
-    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
-}
-
-#[test]
-fn a_poll_of_wait_after_completion_panics() {
-    assert_refuses_another_poll(OnceCell::from(1).wait());
-}
-
-#[test]
-fn a_poll_of_insert_after_completion_panics() {
-    let cell = OnceCell::new();
-    assert_refuses_another_poll(cell.insert(1));
-    assert_refuses_another_poll(cell.insert(2));
-}
-
-#[test]
-fn a_poll_of_get_mut_or_init_after_completion_panics() {
-    let mut cell = OnceCell::new();
-    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
-    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
-}
-
-#[test]
-fn a_poll_of_get_mut_or_try_init_after_completion_panics() {
+fn a_poll_after_completion_panics() {
     let mut cell = OnceCell::new();
     assert_refuses_another_poll(cell.get_mut_or_try_init(async || Err("failed")));
+    assert_refuses_another_poll(cell.get_or_try_init(async || Err("failed")));
+    assert_refuses_another_poll(cell.get_or_try_init_shared(async || Err("failed")));
+    assert_refuses_another_poll(cell.wait_attempt());
+    assert_refuses_another_poll(cell.get_or_claim());
+    assert_refuses_another_poll(cell.get_or_init(async || 1));
+    // The cell is ready.
+    assert_refuses_another_poll(cell.get_or_init(async || 1));
+    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
+    assert_refuses_another_poll(cell.get_or_try_init_shared(async || Ok::<_, ()>(1)));
+    assert_refuses_another_poll(cell.insert(1));
+    assert_refuses_another_poll(cell.wait());
+    assert_refuses_another_poll(cell.wait_attempt());
+    assert_refuses_another_poll(cell.get_or_claim());
+    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
     assert_refuses_another_poll(cell.get_mut_or_try_init(async || Ok::<_, ()>(1)));
+    cell.take();
+    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
+    cell.take();
+    assert_refuses_another_poll(cell.get_mut_or_try_init(async || Ok::<_, ()>(1)));
+    cell.take();
+    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
+    cell.take();
+    assert_refuses_another_poll(cell.get_or_try_init_shared(async || Ok::<_, ()>(1)));
+    cell.take();
+    assert_refuses_another_poll(cell.insert(1));
 }
 
 #[test]
 fn a_poll_after_waiting_and_completion_panics() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
-    let mut waiting = Box::pin(cell.wait());
-    assert!(poll(&mut waiting).is_pending());
+    let mut waiting = [false, true].map(|is_claimant| claimant_or_passive(&cell, is_claimant, 2));
+    assert!(waiting.iter_mut().all(|future| poll(future).is_pending()));
     gate.open(Ok(1));
     assert!(poll(&mut running).is_ready());
-    assert!(poll(&mut waiting).is_ready());
-    let message = panic_of(|| poll(&mut waiting).is_ready());
-    assert!(message.contains("polled after completion"), "{message}");
+    waiting.into_iter().for_each(assert_refuses_another_poll);
 }
 
 #[track_caller]

@@ -11,22 +11,7 @@ use std::{
 
 use oncelot::OnceCell;
 
-use crate::util::{BoxFuture, Hooked, Op, Task, Waiter, now, poll, poll_with, start, static_cell};
-
-/// Does with the cell what can be done with it from anywhere.
-fn use_every_way(cell: &'static OnceCell<u32>) {
-    let _ = cell.get();
-    let _ = cell.set(100);
-    let mut futures: [BoxFuture<'_, ()>; 3] = [
-        Box::pin(async { cell.get_or_try_init(async || Err(())).await.map_or((), |_| ()) }),
-        Box::pin(async { cell.insert(101).await.map_or((), |_| ()) }),
-        Box::pin(async { assert!(cell.wait().await > &0) }),
-    ];
-    for future in &mut futures {
-        // Registers, if there is something to wait for; dropping it cancels.
-        let _ = poll(future);
-    }
-}
+use crate::util::{BoxFuture, Op, Task, Waiter, poll, poll_with, start, static_cell};
 
 /// A place for a future that a hook is to poll or to drop.
 type Shared<T> = Arc<Mutex<Option<BoxFuture<'static, T>>>>;
@@ -45,86 +30,11 @@ fn drop_shared<T>(future: &Shared<T>) {
 }
 
 #[test]
-fn wake_can_use_a_cell_that_has_become_ready() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Hooked::on(Op::Wake, || use_every_way(&CELL));
-    let mut waiters = [(); 20].map(|()| Box::pin(CELL.wait()));
-    for waiter in &mut waiters {
-        assert!(poll_with(waiter, &task.waker()).is_pending());
-    }
-    gate.open(Ok(1));
-    assert_eq!(poll(&mut running), Poll::Ready(Ok(&1)));
-    assert_eq!(task.count(Op::Wake), 20);
-}
-
-#[test]
-fn wake_can_use_a_cell_whose_initializer_has_failed() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Hooked::on(Op::Wake, || use_every_way(&CELL));
-    let mut waiters = [(); 20].map(|()| Box::pin(CELL.get_or_init(async || 2)));
-    for waiter in &mut waiters {
-        assert!(poll_with(waiter, &task.waker()).is_pending());
-    }
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(task.count(Op::Wake), 20);
-    assert_eq!(CELL.get(), Some(&100));
-}
-
-#[test]
-fn clone_can_use_the_cell() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Hooked::on(Op::Clone, || use_every_way(&CELL));
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert!(poll_with(&mut waiting, &task.waker()).is_pending(), "registers");
-    assert!(poll(&mut waiting).is_pending(), "replaces by another");
-    assert!(
-        poll_with(&mut waiting, &task.waker()).is_pending(),
-        "replaces by this one"
-    );
-    assert_eq!(task.count(Op::Clone), 2);
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(task.count(Op::Wake), 1);
-}
-
-#[test]
-fn drop_can_use_the_cell() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (_gate, _running) = start(&CELL);
-    let task = Hooked::on(Op::Drop, || use_every_way(&CELL));
-    let waker = task.waker();
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert!(poll_with(&mut waiting, &waker).is_pending());
-    assert!(poll(&mut waiting).is_pending());
-    assert_eq!(task.count(Op::Drop), 1, "dropped by the newer one");
-    assert!(poll_with(&mut waiting, &waker).is_pending());
-    drop(waiting);
-    assert_eq!(task.count(Op::Drop), 2, "dropped by the cancellation");
-}
-
-#[test]
-fn wake_can_initialize_the_cell_again() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let task = Hooked::on(Op::Wake, || assert_eq!(now(CELL.get_or_init(async || 3)), &3));
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert!(poll_with(&mut waiting, &task.waker()).is_pending());
-    let mut behind = Waiter::claimant(&CELL, 4);
-    gate.open(Err("failed"));
-    assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
-    assert_eq!(behind.poll(), Poll::Ready(&3));
-}
-
-#[test]
 fn wake_can_poll_its_own_future() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let (gate, mut running) = start(&CELL);
     let waiting = shared(CELL.get_or_init(async || 2));
-    let task = Hooked::on(Op::Wake, {
+    let task = Task::on(Op::Wake, {
         let waiting = Arc::clone(&waiting);
         move || assert_eq!(poll_shared(&waiting, Waker::noop()), Poll::Ready(&2))
     });
@@ -132,21 +42,6 @@ fn wake_can_poll_its_own_future() {
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
     assert_eq!(CELL.get(), Some(&2));
-}
-
-#[test]
-fn wake_can_drop_its_own_future() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let (gate, mut running) = start(&CELL);
-    let waiting = shared(CELL.wait());
-    let task = Hooked::on(Op::Wake, {
-        let waiting = Arc::clone(&waiting);
-        move || drop_shared(&waiting)
-    });
-    assert!(poll_shared(&waiting, &task.waker()).is_pending());
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert!(waiting.lock().unwrap().is_none());
 }
 
 /// Wakes are made in batches of 16: the waiter that is cancelled is in the first batch or in a later one.
@@ -157,11 +52,11 @@ fn wake_can_cancel_any_other_waiter() {
             let cell = static_cell();
             let (gate, mut running) = start(cell);
             let waiters: Vec<_> = (0..40).map(|_| shared(cell.get_or_init(async || 2))).collect();
-            let canceller = Hooked::on(Op::Wake, {
+            let canceller = Task::on(Op::Wake, {
                 let victim = Arc::clone(&waiters[cancelled]);
                 move || drop_shared(&victim)
             });
-            let tasks: Vec<_> = (0..40).map(|_| Hooked::new()).collect();
+            let tasks: Vec<_> = (0..40).map(|_| Task::new()).collect();
             for (i, waiter) in waiters.iter().enumerate() {
                 let task = if i == 0 { &canceller } else { &tasks[i] };
                 assert!(poll_shared(waiter, &task.waker()).is_pending());
@@ -171,11 +66,7 @@ fn wake_can_cancel_any_other_waiter() {
             for (i, task) in tasks.iter().enumerate().skip(1) {
                 // Whose waker had been taken out before is woken for nothing.
                 let expected = usize::from(i != cancelled || i < 16);
-                assert_eq!(
-                    task.count(Op::Wake),
-                    expected,
-                    "waiter {i}, {cancelled} cancelled"
-                );
+                assert_eq!(task.wakes(), expected, "waiter {i}, {cancelled} cancelled");
             }
         }
     }
@@ -187,7 +78,7 @@ fn wake_can_register_again_without_being_woken_again() {
     let (gate, mut running) = start(&CELL);
     // Another task claims at the first wake, so that every waiter that is polled afterwards waits again.
     let claims = shared(CELL.get_or_init(std::future::pending));
-    let first = Hooked::on(Op::Wake, {
+    let first = Task::on(Op::Wake, {
         let claims = Arc::clone(&claims);
         move || assert!(poll_shared(&claims, Waker::noop()).is_pending())
     });
@@ -196,7 +87,7 @@ fn wake_can_register_again_without_being_woken_again() {
 
     let eager = shared(CELL.get_or_init(async || 3));
     let again = Task::new();
-    let eager_task = Hooked::on(Op::Wake, {
+    let eager_task = Task::on(Op::Wake, {
         let (eager, again) = (Arc::clone(&eager), again.waker());
         move || assert!(poll_shared(&eager, &again).is_pending())
     });
@@ -205,7 +96,7 @@ fn wake_can_register_again_without_being_woken_again() {
 
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
-    assert_eq!((eager_task.count(Op::Wake), again.wakes()), (1, 0));
+    assert_eq!((eager_task.wakes(), again.wakes()), (1, 0));
     assert!(others.iter().all(|waiter| waiter.wakes() == 1));
 }
 
@@ -251,47 +142,6 @@ fn wake_can_empty_the_list_and_fill_it_again() {
     assert_eq!(WAKES.load(Ordering::Relaxed), CROWD - 1);
 }
 
-/// A waiter finds the initializer running, and its waker's clone ends that initializer: the registration must
-/// not wait for an event that is over.
-#[test]
-fn clone_can_cancel_the_initializer() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let running = shared(CELL.get_or_init(std::future::pending));
-    assert!(poll_shared(&running, Waker::noop()).is_pending());
-    let task = Hooked::on(Op::Clone, {
-        let running = Arc::clone(&running);
-        move || drop_shared(&running)
-    });
-    let mut waiting = Box::pin(CELL.get_or_init(async || 2));
-    assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&2));
-    assert_eq!(Arc::strong_count(&task), 1, "no waker is left behind");
-}
-
-#[test]
-fn clone_can_set_the_value() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let task = Hooked::on(Op::Clone, || assert_eq!(CELL.set(1), Ok(())));
-    let mut waiting = Box::pin(CELL.wait());
-    assert_eq!(poll_with(&mut waiting, &task.waker()), Poll::Ready(&1));
-    assert_eq!(Arc::strong_count(&task), 1, "no waker is left behind");
-}
-
-/// The waiter is linked when its newer waker's clone wakes the older one: then the newer one must not be
-/// left behind unwoken.
-#[test]
-fn clone_of_a_newer_waker_can_end_the_waiting() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let running = shared(CELL.get_or_init(std::future::pending));
-    assert!(poll_shared(&running, Waker::noop()).is_pending());
-    let mut waiting = Waiter::claimant(&CELL, 2);
-    let newer = Hooked::on(Op::Clone, {
-        let running = Arc::clone(&running);
-        move || drop_shared(&running)
-    });
-    assert_eq!(poll_with(&mut waiting.future, &newer.waker()), Poll::Ready(&2));
-    assert_eq!(Arc::strong_count(&newer), 1, "no waker is left behind");
-}
-
 /// Like the test above, but another task has claimed meanwhile: the end of a wait guarantees neither a value nor the claim.
 #[test]
 fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
@@ -300,7 +150,7 @@ fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
     let second = shared(CELL.get_or_init(std::future::pending));
     assert!(poll_shared(&first, Waker::noop()).is_pending());
     let mut waiting = Waiter::claimant(&CELL, 3);
-    let newer = Hooked::on(Op::Clone, {
+    let newer = Task::on(Op::Clone, {
         let (first, second) = (Arc::clone(&first), Arc::clone(&second));
         move || {
             if first.lock().unwrap().is_some() {
@@ -312,7 +162,7 @@ fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
     let waker = newer.waker();
     assert!(poll_with(&mut waiting.future, &waker).is_pending());
     drop_shared(&second);
-    assert_eq!(newer.count(Op::Wake), 1);
+    assert_eq!(newer.wakes(), 1);
     assert_eq!(poll_with(&mut waiting.future, &waker), Poll::Ready(&3));
 }
 
@@ -321,17 +171,17 @@ fn drop_can_end_the_wait_of_its_own_future() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let running = shared(CELL.get_or_init(std::future::pending));
     assert!(poll_shared(&running, Waker::noop()).is_pending());
-    let older = Hooked::on(Op::Drop, {
+    let older = Task::on(Op::Drop, {
         let running = Arc::clone(&running);
         move || drop_shared(&running)
     });
     let waker = older.waker();
-    let newer = Hooked::new();
+    let newer = Task::new();
     let mut waiting = Box::pin(CELL.get_or_init(async || 2));
     assert!(poll_with(&mut waiting, &waker).is_pending());
     // Drops the older waker, which cancels the initializer, which wakes the newer waker.
     assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
-    assert_eq!(newer.count(Op::Wake), 1);
+    assert_eq!(newer.wakes(), 1);
     older.disarm();
     assert_eq!(poll(&mut waiting), Poll::Ready(&2));
 }

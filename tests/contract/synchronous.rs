@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use oncelot::{InitializingError, OnceCell, SetError, State};
 
-use crate::util::{CROWDS, Drops, OnDrop, Waiter, is_same, panic_of, poll, start};
+use crate::util::{Drops, OnDrop, Waiter, is_same, panic_of, poll, start};
 
 #[test]
 fn makes_the_value_of_an_empty_cell() {
@@ -43,19 +43,6 @@ fn fails_while_another_initializer_runs_and_drops_the_closure_uncalled() {
     gate.open(Err("failed"));
     assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
     assert_eq!(cell.try_get_or_init(|| 2), Ok(&2));
-}
-
-#[test]
-fn runs_while_tasks_wait_for_a_value_that_no_task_makes() {
-    for count in CROWDS {
-        let cell = OnceCell::new();
-        let mut waiters: Vec<_> = (0..count).map(|_| Waiter::passive(&cell)).collect();
-        assert_eq!(cell.try_get_or_init(|| 1), Ok(&1));
-        for waiter in &mut waiters {
-            assert_eq!(waiter.wakes(), 1);
-            assert_eq!(waiter.poll(), Poll::Ready(&1));
-        }
-    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::{
     backend::Backend,
     testing::{
         claim::Claim,
+        parts::{Op, Task},
         rule::require,
-        task::{Op, Task},
         waiter::{
             CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, only_passive, remove_where,
         },
@@ -75,7 +75,7 @@ pub fn failures_do_not_touch_passive_waiters<B: Backend>() {
             .into_iter()
             .cycle()
             .take(count.max(3))
-            .map(|op| Task::on(op, || ()))
+            .map(|op| Task::disarmed_on(op, || ()))
             .collect();
         let waiters: Vec<_> = tasks
             .iter()

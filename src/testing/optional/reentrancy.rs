@@ -10,8 +10,8 @@ use crate::{
     backend::{Backend, State, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
+        parts::{Op, Task},
         rule::require,
-        task::{Op, Task},
         waiter::{Waiter, cause, crowd, mixed, only_claimants, require_woken},
     },
 };
@@ -36,7 +36,7 @@ pub fn wakers_may_look_at_the_state<B: Backend + 'static>() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let waiters: Vec<_> = (0..20)
             .map(|index| {
-                let task = Task::on(Op::Wake, {
+                let task = Task::disarmed_on(Op::Wake, {
                     let (backend, seen) = (Rc::clone(&backend), Arc::clone(&seen));
                     move || {
                         let state = (backend.state(), backend.is_ready());
@@ -68,7 +68,7 @@ pub fn wakers_may_reenter_when_woken<B: Backend + 'static>() {
         let claim = Claim::take(&*backend);
         let waiters: Vec<_> = (0..20)
             .map(|index| {
-                let task = Task::on(Op::Wake, {
+                let task = Task::disarmed_on(Op::Wake, {
                     let backend = Rc::clone(&backend);
                     move || use_every_way(&*backend)
                 });
@@ -95,7 +95,7 @@ pub fn wakers_may_reenter_when_cloned<B: Backend + 'static>() {
         let backend = Rc::new(B::UNINIT);
         let claim = Claim::take(&*backend);
         let mut waiters = crowd(&*backend, 3, only_claimants);
-        let task = Task::on(Op::Clone, {
+        let task = Task::disarmed_on(Op::Clone, {
             let backend = Rc::clone(&backend);
             move || use_every_way(&*backend)
         });
@@ -123,7 +123,7 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
                 waiter.sleep();
             }
             let forgotten = Mutex::new(true);
-            let task = Task::on(Op::Clone, {
+            let task = Task::disarmed_on(Op::Clone, {
                 let backend = Rc::clone(&backend);
                 move || {
                     if std::mem::take(&mut *forgotten.lock().unwrap()) {
@@ -140,6 +140,11 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
                 "a waiter fell asleep though {} while its waker was being cloned",
                 cause(outcome)
             );
+            require!(
+                is_asleep || task.wakers() == 0,
+                NothingLeftBehind,
+                "a waiter has nothing to wait for since its waker was cloned, and kept the waker"
+            );
             if task.runs() > 0 {
                 require_woken(&others, outcome, "by the waker of another one");
             }
@@ -154,7 +159,7 @@ pub fn wakers_may_reenter_when_dropped<B: Backend + 'static>() {
         for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
             let backend = Rc::new(B::UNINIT);
             let claim = Claim::take(&*backend);
-            let task = Task::on(Op::Drop, {
+            let task = Task::disarmed_on(Op::Drop, {
                 let backend = Rc::clone(&backend);
                 move || use_every_way(&*backend)
             });

@@ -4,8 +4,8 @@ use crate::{
     backend::{Backend, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
+        parts::Task,
         rule::require,
-        task::Task,
         waiter::{CHOICES, CROWDS, Waiter, crowd, mixed, remove_where},
     },
 };

@@ -6,17 +6,18 @@ use core::{
 };
 use std::{
     collections::HashMap,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    vec::Vec,
 };
 
 /// An operation on a waker. Waking by reference counts as waking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
+pub(crate) enum Op {
     Clone,
     Wake,
     Drop,
@@ -26,43 +27,58 @@ pub(super) enum Op {
 type HookId = usize;
 
 std::thread_local! {
-    /// The hooks that this thread has made. Wakers can be sent to other threads; a hook that uses a backend that is not
+    /// The hooks that this thread has made. Wakers can be sent to other threads; a hook that uses a cell that is not
     /// `Sync` must not be.
     static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn()>>> = RefCell::default();
 }
 
-/// A task whose wakers count their operations, and can run a hook in each of them.
-pub(super) struct Task {
+/// A task whose wakers count their operations, and can run a hook in one of them.
+#[derive(Debug)]
+pub(crate) struct Task {
     hook: Option<(Op, HookId)>,
     /// Whether the hook runs.
     is_armed: AtomicBool,
     /// The number of times that the hook has run.
     runs: AtomicUsize,
     wakes: AtomicUsize,
+    clones: AtomicUsize,
     /// The number of wakers of this task.
     wakers: AtomicUsize,
 }
 
-impl Task {
-    const VTABLE: RawWakerVTable = RawWakerVTable::new(
-        Self::clone_raw,
-        Self::wake_raw,
-        Self::wake_by_ref_raw,
-        Self::drop_raw,
-    );
+/// A `static`, as a constant may have several addresses, and wakers are compared by address.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(
+    Task::clone_raw,
+    Task::wake_raw,
+    Task::wake_by_ref_raw,
+    Task::drop_raw,
+);
 
+impl Task {
     /// Creates a task without a hook.
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Self::hooked(None)
     }
 
+    /// Runs `hook` each time that `op` is done to a waker on this thread, until it is disarmed.
+    pub(crate) fn on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
+        let task = Self::disarmed_on(op, hook);
+        task.arm();
+        task
+    }
+
     /// Runs `hook` each time that `op` is done to a waker on this thread, while it is armed.
-    pub(super) fn on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
+    pub(crate) fn disarmed_on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
         static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
         let id = NEXT_ID.fetch_add(1, SeqCst);
         HOOKS.with_borrow_mut(|hooks| hooks.insert(id, Rc::new(hook)));
         Self::hooked(Some((op, id)))
+    }
+
+    /// Panics each time that `op` is done to a waker on this thread, until it is disarmed.
+    pub(crate) fn panicking_on(op: Op, message: &'static str) -> Arc<Self> {
+        Self::on(op, move || panic!("{message}"))
     }
 
     fn hooked(hook: Option<(Op, HookId)>) -> Arc<Self> {
@@ -71,44 +87,50 @@ impl Task {
             is_armed: AtomicBool::new(false),
             runs: AtomicUsize::new(0),
             wakes: AtomicUsize::new(0),
+            clones: AtomicUsize::new(0),
             wakers: AtomicUsize::new(0),
         })
     }
 
-    pub(super) fn waker(self: &Arc<Self>) -> Waker {
+    pub(crate) fn waker(self: &Arc<Self>) -> Waker {
         let data = self.raw();
         // SAFETY: the functions below take `data` for an `Arc<Self>` that the waker owns, and `Self` is
         // `Send` and `Sync`.
-        unsafe { Waker::new(data, &Self::VTABLE) }
+        unsafe { Waker::new(data, &VTABLE) }
     }
 
     /// Lets the hook run during `call`.
-    pub(super) fn armed<R>(&self, call: impl FnOnce() -> R) -> R {
-        self.is_armed.store(true, SeqCst);
+    pub(crate) fn armed<R>(&self, call: impl FnOnce() -> R) -> R {
+        self.arm();
         let _disarmed = Disarmed(self);
         call()
     }
 
     /// Lets the hook run from now on.
-    pub(super) fn arm(&self) {
+    pub(crate) fn arm(&self) {
         self.is_armed.store(true, SeqCst);
     }
 
-    pub(super) fn disarm(&self) {
+    pub(crate) fn disarm(&self) {
         self.is_armed.store(false, SeqCst);
     }
 
     /// Returns the number of times that the hook has run.
-    pub(super) fn runs(&self) -> usize {
+    pub(crate) fn runs(&self) -> usize {
         self.runs.load(SeqCst)
     }
 
-    pub(super) fn wakes(&self) -> usize {
+    pub(crate) fn wakes(&self) -> usize {
         self.wakes.load(SeqCst)
     }
 
+    /// Returns the number of times that a waker was cloned.
+    pub(crate) fn clones(&self) -> usize {
+        self.clones.load(SeqCst)
+    }
+
     /// Returns the number of wakers of this task.
-    pub(super) fn wakers(&self) -> usize {
+    pub(crate) fn wakers(&self) -> usize {
         self.wakers.load(SeqCst)
     }
 
@@ -138,8 +160,9 @@ impl Task {
     unsafe fn clone_raw(data: *const ()) -> RawWaker {
         // SAFETY: `raw` made the pointer, and the waker keeps its share.
         let task = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Self>()) });
+        task.clones.fetch_add(1, SeqCst);
         task.run(Op::Clone);
-        RawWaker::new(task.raw(), &Self::VTABLE)
+        RawWaker::new(task.raw(), &VTABLE)
     }
 
     unsafe fn wake_raw(data: *const ()) {
@@ -181,5 +204,50 @@ struct Disarmed<'a>(&'a Task);
 impl Drop for Disarmed<'_> {
     fn drop(&mut self) {
         self.0.disarm();
+    }
+}
+
+/// What happened, in order.
+#[derive(Debug)]
+pub(crate) struct Log<E>(Arc<Mutex<Vec<E>>>);
+
+impl<E> Clone for Log<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E: 'static> Log<E> {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    pub(crate) fn note(&self, event: E) {
+        self.events().push(event);
+    }
+
+    pub(crate) fn take(&self) -> Vec<E> {
+        mem::take(&mut self.events())
+    }
+
+    /// Returns a task that notes when it is woken on this thread.
+    pub(crate) fn task(&self, event: E) -> Arc<Task>
+    where
+        E: Clone,
+    {
+        let log = self.clone();
+        Task::on(Op::Wake, move || log.note(event.clone()))
+    }
+
+    /// Returns a waker that notes when it is woken on this thread.
+    pub(crate) fn waker(&self, event: E) -> Waker
+    where
+        E: Clone,
+    {
+        self.task(event).waker()
+    }
+
+    fn events(&self) -> MutexGuard<'_, Vec<E>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
