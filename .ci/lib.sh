@@ -42,3 +42,7 @@ with_address_sanitizer() (
     if has_nightly; then cargo+=(+nightly); else export RUSTC_BOOTSTRAP=1; fi
     "$@"
 )
+
+# The tests of the crate, for stages that repeat them in another way. Left out: those that run rustc, pin sizes of 64-bit
+# targets, need a feature, or read the texts of the repository.
+core_tests=(--lib --test={contract,drains,drops,interface,lazy,box_lazy,static_lazy,threads,rules})

@@ -17,8 +17,8 @@ stage_features() {
     pairs_on_other_targets
     cargo test --locked --no-default-features --lib --tests
     cargo test --locked --no-default-features --doc
-    cargo test --locked --features critical-section,portable-atomic --lib --tests
-    cargo test --locked --release --lib --tests
+    cargo test --locked --features critical-section,portable-atomic "${core_tests[@]}"
+    cargo test --locked --release "${core_tests[@]}"
     cargo test --locked --release --features blocking,deadlock-detection \
         --test contract --test blocking --test deadlock --test lazy --test static_lazy
 }
