@@ -18,7 +18,7 @@ use std::{
     path::Path,
 };
 
-use self::program::{Backend, Program, Subject};
+use self::program::{Backend, Program, SubjectKind};
 
 pub mod list;
 mod model;
@@ -50,9 +50,9 @@ pub fn schedule(data: &[u8]) {
     compare(
         data,
         &[
-            (Subject::Cell, Backend::Intrusive),
-            (Subject::Cell, Backend::AtomicWaker),
-            (Subject::Cell, Backend::EventListener),
+            (SubjectKind::Cell, Backend::Intrusive),
+            (SubjectKind::Cell, Backend::AtomicWaker),
+            (SubjectKind::Cell, Backend::EventListener),
         ],
     );
 }
@@ -66,18 +66,18 @@ pub fn lazy(data: &[u8]) {
     compare(
         data,
         &[
-            (Subject::Lazy, Backend::Intrusive),
-            (Subject::StaticLazy, Backend::Intrusive),
-            (Subject::Lazy, Backend::AtomicWaker),
-            (Subject::Lazy, Backend::EventListener),
+            (SubjectKind::Lazy, Backend::Intrusive),
+            (SubjectKind::StaticLazy, Backend::Intrusive),
+            (SubjectKind::Lazy, Backend::AtomicWaker),
+            (SubjectKind::Lazy, Backend::EventListener),
         ],
     );
 }
 
-fn compare(data: &[u8], subjects: &[(Subject, Backend)]) {
+fn compare(data: &[u8], subjects: &[(SubjectKind, Backend)]) {
     let mut program = Program::decode(data, subjects);
     run::compare(&program);
-    if program.backend == Backend::Intrusive && program.subject != Subject::StaticLazy {
+    if program.backend == Backend::Intrusive && program.subject != SubjectKind::StaticLazy {
         program.backend = Backend::Local;
         run::compare(&program);
     }

@@ -3,7 +3,9 @@
 //! The fields of futures, and the variables of functions, are in the order in which the crate drops their contents.
 
 use std::{
-    cell::{Cell, OnceCell as Storage, RefCell},
+    cell::{Cell, RefCell},
+    convert,
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
@@ -22,7 +24,7 @@ pub(crate) mod waiters;
 pub(crate) struct OnceCell<W: Waiters> {
     state: Cell<State>,
     /// Contains a value if and only if the state is READY.
-    value: Storage<Value>,
+    value: std::cell::OnceCell<Value>,
     waiters: W,
     /// The data of the wakers of the initializers in progress, outermost first.
     initializing: RefCell<Vec<*const ()>>,
@@ -32,7 +34,7 @@ impl<W: Waiters> OnceCell<W> {
     pub(crate) fn with_backend() -> Self {
         Self {
             state: Cell::new(State::Uninit),
-            value: Storage::new(),
+            value: std::cell::OnceCell::new(),
             waiters: W::default(),
             initializing: RefCell::default(),
         }
@@ -75,36 +77,41 @@ impl<W: Waiters> OnceCell<W> {
         self.take()
     }
 
-    pub(crate) fn get_or_init<F: FnOnce() -> I, I>(&self, closure: F) -> GetOrInit<'_, W, F, I> {
-        GetOrInit {
-            waiter: Waiter::new(self, WaiterKind::Claimant),
-            closure: Some(closure),
-            initializer: None,
-            claim: None,
-            is_exclusive: false,
-        }
+    pub(crate) fn get_or_init<F: FnOnce() -> I, I>(&self, closure: F) -> GetOrInit<'_, W, F, I, &Value> {
+        let no_error = |result: Result<_, Value>| result.expect("the initializer cannot fail");
+        GetOrInit::new(self, closure, false, no_error)
     }
 
-    pub(crate) fn get_or_try_init<F: FnOnce() -> I, I>(&self, closure: F) -> GetOrInit<'_, W, F, I> {
-        self.get_or_init(closure)
+    pub(crate) fn get_or_try_init<'a, F: FnOnce() -> I, I>(
+        &'a self,
+        closure: F,
+    ) -> GetOrTryInit<'a, W, F, I> {
+        GetOrInit::new(self, closure, false, convert::identity)
     }
 
-    pub(crate) fn get_mut_or_try_init<F: FnOnce() -> I, I>(&mut self, closure: F) -> GetOrInit<'_, W, F, I> {
-        GetOrInit {
-            is_exclusive: true,
-            ..self.get_or_init(closure)
-        }
+    pub(crate) fn get_mut_or_try_init<'a, F: FnOnce() -> I, I>(
+        &'a mut self,
+        closure: F,
+    ) -> GetOrTryInit<'a, W, F, I> {
+        GetOrInit::new(self, closure, true, convert::identity)
     }
 
-    pub(crate) fn insert(&self, value: Value) -> Insert<'_, W> {
-        Insert {
-            waiter: Waiter::new(self, WaiterKind::Claimant),
-            value: Some(value),
-        }
+    pub(crate) fn insert(&self, value: Value) -> impl Future<Output = Result<&Value, (&Value, Value)>> {
+        let (mut waiter, mut value) = (Waiter::new(self, WaiterKind::Claimant), Some(value));
+        // The closure drops the waiter first, which it uses first.
+        poll_fn(move |cx| {
+            let acquired = ready!(waiter.poll(cx, || self.try_acquire()));
+            let value = value.take().expect("kept until completion");
+            Poll::Ready(match acquired {
+                Acquired::Ready(present) => Err((present, value)),
+                Acquired::Claimed(claim) => Ok(claim.publish(value)),
+            })
+        })
     }
 
-    pub(crate) fn wait(&self) -> Wait<'_, W> {
-        Wait(Waiter::new(self, WaiterKind::Passive))
+    pub(crate) fn wait(&self) -> impl Future<Output = &Value> {
+        let mut waiter = Waiter::new(self, WaiterKind::Passive);
+        poll_fn(move |cx| waiter.poll(cx, || self.get()))
     }
 
     /// Claims the cell if it is empty. Returns `None` while an initializer is running.
@@ -209,8 +216,8 @@ impl<'a, W: Waiters> Waiter<'a, W> {
         }
     }
 
-    /// Waits until `look` returns a result.
-    fn poll<R>(&self, cx: &mut Context<'_>, look: impl Fn() -> Option<R>) -> Poll<R> {
+    /// Waits until `look` returns a result, and stays registered.
+    fn poll_registered<R>(&self, cx: &mut Context<'_>, look: impl Fn() -> Option<R>) -> Poll<R> {
         assert!(!self.is_finished, "polled after completion");
         if let Some(result) = look() {
             return Poll::Ready(result);
@@ -220,8 +227,7 @@ impl<'a, W: Waiters> Waiter<'a, W> {
             !cfg!(debug_assertions) || !is_own,
             "deadlock: an initializer awaits its own cell"
         );
-        let is_settled = || self.kind.is_settled_by(self.cell.state.get());
-        while !(self.cell.waiters).register(self.id, self.kind, cx.waker(), &is_settled) {
+        while !(self.cell.waiters).register(self.id, self.kind, cx.waker(), &self.cell.state) {
             if let Some(result) = look() {
                 return Poll::Ready(result);
             }
@@ -229,8 +235,11 @@ impl<'a, W: Waiters> Waiter<'a, W> {
         Poll::Pending
     }
 
-    fn poll_acquire(&self, cx: &mut Context<'_>) -> Poll<Acquired<'a, W>> {
-        self.poll(cx, || self.cell.try_acquire())
+    /// Waits until `look` returns a result.
+    fn poll<R>(&mut self, cx: &mut Context<'_>, look: impl Fn() -> Option<R>) -> Poll<R> {
+        let result = ready!(self.poll_registered(cx, look));
+        self.finish();
+        Poll::Ready(result)
     }
 
     fn finish(&mut self) {
@@ -246,39 +255,59 @@ impl<W: Waiters> Drop for Waiter<'_, W> {
 }
 
 /// The future of all methods that take an initializer.
-pub(crate) struct GetOrInit<'a, W: Waiters, F, I> {
+pub(crate) struct GetOrInit<'a, W: Waiters, F, I, R> {
     waiter: Waiter<'a, W>,
     closure: Option<F>,
     initializer: Option<I>,
     claim: Option<Claim<'a, W>>,
     is_exclusive: bool,
+    convert: fn(Result<&'a Value, Value>) -> R,
 }
 
-impl<W: Waiters, F, I> Unpin for GetOrInit<'_, W, F, I> {}
+type GetOrTryInit<'a, W, F, I> = GetOrInit<'a, W, F, I, Result<&'a Value, Value>>;
 
-impl<'a, W: Waiters, F: FnOnce() -> I, I> Future for GetOrInit<'a, W, F, I>
+impl<W: Waiters, F, I, R> Unpin for GetOrInit<'_, W, F, I, R> {}
+
+impl<'a, W: Waiters, F, I, R> GetOrInit<'a, W, F, I, R> {
+    fn new(
+        cell: &'a OnceCell<W>,
+        closure: F,
+        is_exclusive: bool,
+        convert: fn(Result<&'a Value, Value>) -> R,
+    ) -> Self {
+        Self {
+            waiter: Waiter::new(cell, WaiterKind::Claimant),
+            closure: Some(closure),
+            initializer: None,
+            claim: None,
+            is_exclusive,
+            convert,
+        }
+    }
+}
+
+impl<'a, W: Waiters, F: FnOnce() -> I, I, R> Future for GetOrInit<'a, W, F, I, R>
 where
     I: Future<Output: Output> + Unpin,
 {
-    type Output = Result<&'a Value, Value>;
+    type Output = R;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         let this = &mut *self;
         let cell = this.waiter.cell;
         let claim = match this.claim.take() {
             Some(claim) => claim,
             None => {
-                let acquired = if this.is_exclusive {
-                    ready!(this.waiter.poll(cx, || Some(cell.acquire_exclusively())))
-                } else {
-                    ready!(this.waiter.poll_acquire(cx))
-                };
+                let acquired = ready!(this.waiter.poll_registered(cx, || match this.is_exclusive {
+                    true => Some(cell.acquire_exclusively()),
+                    false => cell.try_acquire(),
+                }));
                 let closure = this.closure.take().expect("the closure was not called");
                 this.waiter.finish();
                 let claim = match acquired {
                     Acquired::Ready(value) => {
                         drop(closure);
-                        return Poll::Ready(Ok(value));
+                        return Poll::Ready((this.convert)(Ok(value)));
                     }
                     Acquired::Claimed(claim) => claim,
                 };
@@ -294,45 +323,14 @@ where
         };
         let initializer = this.initializer.take();
         cell.initialize(cx.waker(), || drop(initializer));
-        Poll::Ready(match output.into_result() {
+        Poll::Ready((this.convert)(match output.into_result() {
             Ok(value) => Ok(claim.publish(value)),
             Err(error) => {
+                // If this panics, the error is dropped.
                 drop(claim);
                 Err(error)
             }
-        })
-    }
-}
-
-pub(crate) struct Insert<'a, W: Waiters> {
-    waiter: Waiter<'a, W>,
-    value: Option<Value>,
-}
-
-impl<'a, W: Waiters> Future for Insert<'a, W> {
-    type Output = Result<&'a Value, (&'a Value, Value)>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let acquired = ready!(self.waiter.poll_acquire(cx));
-        self.waiter.finish();
-        let value = self.value.take().expect("kept until completion");
-        Poll::Ready(match acquired {
-            Acquired::Ready(present) => Err((present, value)),
-            Acquired::Claimed(claim) => Ok(claim.publish(value)),
-        })
-    }
-}
-
-pub(crate) struct Wait<'a, W: Waiters>(Waiter<'a, W>);
-
-impl<'a, W: Waiters> Future for Wait<'a, W> {
-    type Output = &'a Value;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a Value> {
-        let cell = self.0.cell;
-        let value = ready!(self.0.poll(cx, || cell.get()));
-        self.0.finish();
-        Poll::Ready(value)
+        }))
     }
 }
 
@@ -389,12 +387,43 @@ impl<W: Waiters> Lazy<W> {
         }
     }
 
-    pub(crate) fn get_unpin(&self) -> GetLazy<'_, W> {
-        GetLazy {
-            waiter: Waiter::new(&self.cell, WaiterKind::Claimant),
-            claim: None,
-            computation: &self.computation,
+    pub(crate) fn get_unpin(&self) -> impl Future<Output = &Value> {
+        /// Drops the future that panicked. Its own panic is swallowed.
+        struct DropPoisoned<'a>(&'a Computation);
+
+        impl Drop for DropPoisoned<'_> {
+            fn drop(&mut self) {
+                if self.0.is_poisoned.get() {
+                    let future = self.0.future.take();
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+                }
+            }
         }
+
+        let (mut waiter, mut running) = (Waiter::new(&self.cell, WaiterKind::Claimant), None);
+        poll_fn(move |cx| {
+            let claim = match running.take() {
+                Some(claim) => claim,
+                None => {
+                    let acquired = ready!(waiter.poll(cx, || self.cell.try_acquire()));
+                    match acquired {
+                        Acquired::Ready(value) => return Poll::Ready(value),
+                        Acquired::Claimed(claim) => claim,
+                    }
+                }
+            };
+            let guard = DropPoisoned(&self.computation);
+            let no_future = || unreachable!("a lazy starts with its future");
+            let polled = self.computation.poll(&self.cell, cx, no_future);
+            drop(guard);
+            match polled {
+                Poll::Ready(value) => Poll::Ready(claim.publish(value)),
+                Poll::Pending => {
+                    running = Some(claim);
+                    Poll::Pending
+                }
+            }
+        })
     }
 
     pub(crate) fn try_get(&self) -> Option<&Value> {
@@ -422,54 +451,6 @@ impl<W: Waiters> Drop for Lazy<W> {
     fn drop(&mut self) {
         self.cell.waiters.reset();
         drop(self.computation.future.take());
-    }
-}
-
-pub(crate) struct GetLazy<'a, W: Waiters> {
-    waiter: Waiter<'a, W>,
-    claim: Option<Claim<'a, W>>,
-    computation: &'a Computation,
-}
-
-impl<'a, W: Waiters> Future for GetLazy<'a, W> {
-    type Output = &'a Value;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a Value> {
-        /// Drops the future that panicked. Its own panic is swallowed.
-        struct DropPoisoned<'a>(&'a Computation);
-
-        impl Drop for DropPoisoned<'_> {
-            fn drop(&mut self) {
-                if self.0.is_poisoned.get() {
-                    let future = self.0.future.take();
-                    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
-                }
-            }
-        }
-
-        let claim = match self.claim.take() {
-            Some(claim) => claim,
-            None => {
-                let acquired = ready!(self.waiter.poll_acquire(cx));
-                self.waiter.finish();
-                match acquired {
-                    Acquired::Ready(value) => return Poll::Ready(value),
-                    Acquired::Claimed(claim) => claim,
-                }
-            }
-        };
-        let polled = {
-            let _guard = DropPoisoned(self.computation);
-            let no_future = || unreachable!("a lazy starts with its future");
-            self.computation.poll(self.waiter.cell, cx, no_future)
-        };
-        match polled {
-            Poll::Ready(value) => Poll::Ready(claim.publish(value)),
-            Poll::Pending => {
-                self.claim = Some(claim);
-                Poll::Pending
-            }
-        }
     }
 }
 
@@ -505,14 +486,29 @@ impl StaticLazy {
         self.cell.get()
     }
 
-    pub(crate) fn get(&'static self) -> GetStatic {
-        GetStatic {
-            lazy: self,
-            waiter: Waiter::new(&self.cell, WaiterKind::Claimant),
-        }
+    pub(crate) fn get(&'static self) -> impl Future<Output = &'static Value> {
+        let mut waiter = Waiter::new(&self.cell, WaiterKind::Claimant);
+        poll_fn(move |cx| {
+            loop {
+                let acquired = ready!(waiter.poll(cx, || self.cell.try_acquire()));
+                let driven = match acquired {
+                    Acquired::Ready(value) => return Poll::Ready(value),
+                    Acquired::Claimed(claim) => self.drive(claim),
+                };
+                if let Poll::Ready(Some(value)) = driven {
+                    return Poll::Ready(value);
+                }
+                waiter.is_finished = false;
+                if driven.is_pending() {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        })
     }
 
-    /// Polls the future with a waker of the static.
+    /// Polls the future with a waker of the static. Returns `None` if the future falls asleep, and the waker has the
+    /// claim, and `Pending` if the future was woken while it was polled.
     fn drive(&'static self, claim: Claim<'static, waiters::List<16>>) -> Poll<Option<&'static Value>> {
         /// Before the claim is released.
         struct Free<'a>(&'a Cell<Phase>);
@@ -574,33 +570,5 @@ impl Drop for StaticLazy {
     fn drop(&mut self) {
         // A static never drops a future that has not completed.
         std::mem::forget(self.computation.future.take());
-    }
-}
-
-pub(crate) struct GetStatic {
-    lazy: &'static StaticLazy,
-    waiter: Waiter<'static, waiters::List<16>>,
-}
-
-impl Future for GetStatic {
-    type Output = &'static Value;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static Value> {
-        loop {
-            let acquired = ready!(self.waiter.poll_acquire(cx));
-            self.waiter.finish();
-            let driven = match acquired {
-                Acquired::Ready(value) => return Poll::Ready(value),
-                Acquired::Claimed(claim) => self.lazy.drive(claim),
-            };
-            if let Poll::Ready(Some(value)) = driven {
-                return Poll::Ready(value);
-            }
-            self.waiter.is_finished = false;
-            if driven.is_pending() {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-        }
     }
 }

@@ -12,7 +12,7 @@ const LENGTH: usize = 120;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    pub(crate) subject: Subject,
+    pub(crate) subject: SubjectKind,
     pub(crate) backend: Backend,
     /// The actions of the future of a lazy.
     pub(crate) plan: Plan,
@@ -20,7 +20,7 @@ pub(crate) struct Program {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum SubjectKind {
     Cell,
     Lazy,
     /// Has only the backend `Intrusive`.
@@ -142,11 +142,11 @@ pub(crate) enum Exclusive {
 
 impl Program {
     /// Decodes a program whose subject is one of `subjects`.
-    pub(crate) fn decode(data: &[u8], subjects: &[(Subject, Backend)]) -> Self {
+    pub(crate) fn decode(data: &[u8], subjects: &[(SubjectKind, Backend)]) -> Self {
         let mut bytes = Bytes(Unstructured::new(data));
         let (subject, backend) = bytes.choose(subjects);
         let plan = match subject {
-            Subject::Cell => Plan::default(),
+            SubjectKind::Cell => Plan::default(),
             _ => bytes.plan(),
         };
         let mut ops = Vec::new();

@@ -6,6 +6,7 @@ use std::{
     array,
     cell::{Cell, RefCell},
     collections::VecDeque,
+    fmt::Debug,
     iter,
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -13,15 +14,15 @@ use std::{
     ptr::NonNull,
     rc::Rc,
     sync::Once,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     thread,
 };
 
 use crate::{
     program::{
-        Action, Backend, Exclusive, Kind, Op, Plan, Program, SLOTS, Step, Subject as Name, TASKS, WakerUse,
+        Action, Backend, Exclusive, Kind, Op, Plan, Program, SLOTS, Step, SubjectKind, TASKS, WakerUse,
     },
-    subject::{self, OutcomeFuture, Subject, Which},
+    subject::{self, Subject, TextFuture, Which},
     user::{Id, waker},
 };
 
@@ -39,36 +40,10 @@ pub(crate) enum Event {
     Polled(Id),
     InitializerDropped(Id),
     ValueDropped(Id),
-    Ended(Outcome),
+    /// An operation ended with this result, or with a panic.
+    Ended(String),
     /// The value in the subject after an operation that is not nested in another one.
     Holds(Option<Id>),
-}
-
-/// The result of an operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Done,
-    Pending,
-    Value(Id),
-    Failed(Id),
-    /// The value that `insert` found, and the one that it returned.
-    Occupied(Id, Id),
-    AlreadyInitialized(Id),
-    Initializing(Id),
-    Found(Option<Id>),
-    /// `into_parts` returned the future.
-    Unfinished,
-    Panicked(Panic),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Panic {
-    /// One that the program contains.
-    Planned(u32),
-    Deadlock,
-    PolledAfterCompletion,
-    Poisoned,
-    Unknown(String),
 }
 
 /// The state of one run. User code finds it by [`Run::current`].
@@ -78,7 +53,7 @@ pub(crate) struct Run {
     /// From a box. The subject is shared, except in exclusive operations.
     subject: Cell<Option<NonNull<dyn Subject>>>,
     slots: RefCell<[Slot; SLOTS]>,
-    leaked: RefCell<Vec<OutcomeFuture>>,
+    leaked: RefCell<Vec<TextFuture>>,
     /// The next operation.
     next: Cell<usize>,
     /// The number of operations in progress, each nested in the one before.
@@ -90,7 +65,8 @@ pub(crate) struct Run {
     pub(crate) step: Cell<Step>,
     /// The waker that a step kept.
     pub(crate) kept: RefCell<Option<Waker>>,
-    permission: Cell<Permission>,
+    /// An exclusive operation is in progress: initializers panic, but run no operations, and wakers do nothing.
+    is_exclusive: Cell<bool>,
     values: Cell<Id>,
     panics: Cell<u32>,
     record: RefCell<Vec<Event>>,
@@ -98,23 +74,14 @@ pub(crate) struct Run {
 
 enum Slot {
     Free,
-    Taken(OutcomeFuture),
+    Taken(TextFuture),
     /// The future is being created, polled or dropped.
     Busy,
 }
 
-/// What user code is allowed to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Permission {
-    Everything,
-    /// Initializers panic, and run no operations. Other user code does nothing.
-    InitializersPanic,
-    Nothing,
-}
-
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
-    /// The number of calls of [`catch`] in progress.
+    /// The number of calls of [`Run::end`] in progress.
     static CATCHING: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -131,15 +98,13 @@ pub(crate) fn compare(program: &Program) {
         if expected.get(from..happened.len()) != Some(&happened[from..]) {
             let equal = happened.iter().zip(&expected).take_while(|(a, b)| a == b).count();
             let ends = |event: &Event| matches!(event, Event::Holds(_));
-            let end = expected[equal..]
-                .iter()
-                .position(ends)
-                .map_or(expected.len(), |at| equal + at + 1);
+            let rest = &expected[equal..];
+            let end = rest.iter().position(ends).map_or(rest.len(), |at| at + 1);
             panic!(
                 "{program:#?}\nbefore: {:?}\nhappened: {:?}\nexpected: {:?}",
                 &happened[..equal],
                 &happened[equal..],
-                &expected[equal..end],
+                &rest[..end],
             );
         }
     });
@@ -159,7 +124,7 @@ fn play_all(program: &Program, which: Which, check: impl Fn(&[Event], usize)) ->
         plans: RefCell::default(),
         step: Cell::default(),
         kept: RefCell::default(),
-        permission: Cell::new(Permission::Everything),
+        is_exclusive: Cell::new(false),
         values: Cell::new(0),
         panics: Cell::new(0),
         record: RefCell::default(),
@@ -181,12 +146,9 @@ fn play_all(program: &Program, which: Which, check: impl Fn(&[Event], usize)) ->
     }
     drop(ManuallyDrop::into_inner(leak));
     CURRENT.take();
+    let subject = run.subject.take().expect("there is a subject");
     // SAFETY: the pointer comes from a box. No future uses the subject again: only leaked futures are left.
-    drop(
-        run.subject
-            .take()
-            .map(|subject| unsafe { Box::from_raw(subject.as_ptr()) }),
-    );
+    drop(unsafe { Box::from_raw(subject.as_ptr()) });
     for leaked in run.leaked.take() {
         // SAFETY: the pin ends with the memory.
         let leaked = Box::into_raw(unsafe { Pin::into_inner_unchecked(leaked) });
@@ -211,7 +173,7 @@ pub(crate) fn call(event: Event) {
     let action = run.take_action(&event);
     let is_swallowed = match event {
         Event::Woken(_) => run.program.backend == Backend::Intrusive,
-        Event::InitializerDropped(_) => run.program.subject == Name::Lazy,
+        Event::InitializerDropped(_) => run.program.subject == SubjectKind::Lazy,
         _ => false,
     };
     run.note(event);
@@ -220,7 +182,7 @@ pub(crate) fn call(event: Event) {
     }
     if action.panics && (is_swallowed || !thread::panicking()) {
         let number = run.panics.replace(run.panics.get() + 1);
-        resume_unwind(Box::new(Panic::Planned(number)));
+        resume_unwind(Box::new(format!("planned panic {number}")));
     }
 }
 
@@ -255,28 +217,27 @@ impl Run {
 
     /// Returns the action of the user code that `event` calls.
     fn take_action(&self, event: &Event) -> Action {
-        let permission = self.permission.get();
-        let plan = |id: Id| self.plans.borrow()[id];
-        let armed = |task, how| {
+        let is_exclusive = self.is_exclusive.get();
+        let of_waker = |task, how| {
             // `EventListener` uses wakers under a lock: it promises nothing for wakers that use the cell or panic.
-            if permission != Permission::Everything || self.program.backend == Backend::EventListener {
-                return Action::default();
+            match is_exclusive || self.program.backend == Backend::EventListener {
+                true => Action::default(),
+                false => self.arm(task, how, Action::default()),
             }
-            self.arm(task, how, Action::default())
         };
-        let action = match *event {
-            Event::WakerCloned(task) => return armed(task, WakerUse::Clone),
-            Event::Woken(task) | Event::WokenByRef(task) => return armed(task, WakerUse::Wake),
-            Event::WakerDropped(task) => return armed(task, WakerUse::Drop),
-            Event::Called(id) => plan(id).on_call,
-            Event::ClosureDropped(id) | Event::InitializerDropped(id) => plan(id).on_drop,
-            Event::Polled(_) => self.step.get().action,
-            Event::ValueDropped(_) | Event::Ended(_) | Event::Holds(_) => return Action::default(),
+        let of_initializer = |action: Action| match is_exclusive {
+            true => Action { ops: 0, ..action },
+            false => action,
         };
-        match permission {
-            Permission::Everything => action,
-            Permission::InitializersPanic => Action { ops: 0, ..action },
-            Permission::Nothing => Action::default(),
+        let plan = |id: Id| self.plans.borrow()[id];
+        match *event {
+            Event::WakerCloned(task) => of_waker(task, WakerUse::Clone),
+            Event::Woken(task) | Event::WokenByRef(task) => of_waker(task, WakerUse::Wake),
+            Event::WakerDropped(task) => of_waker(task, WakerUse::Drop),
+            Event::Called(id) => of_initializer(plan(id).on_call),
+            Event::ClosureDropped(id) | Event::InitializerDropped(id) => of_initializer(plan(id).on_drop),
+            Event::Polled(_) => of_initializer(self.step.get().action),
+            Event::ValueDropped(_) | Event::Ended(_) | Event::Holds(_) => Action::default(),
         }
     }
 
@@ -298,29 +259,19 @@ impl Run {
             Op::Create { kind, plan } => {
                 self.create(kind, plan);
             }
-            Op::Poll { pick, task, step } => {
-                if let Some(slot) = self.pick(pick) {
-                    self.poll(slot, task, step);
-                }
-            }
-            Op::Drop { pick } => {
-                if let Some(slot) = self.pick(pick) {
-                    let future = self.set_slot(slot, Slot::Busy);
-                    self.end(|| {
-                        drop(future);
-                        Outcome::Done
-                    });
-                    self.set_slot(slot, Slot::Free);
-                }
-            }
-            // The queue of `EventListener` would never be freed.
-            Op::Leak { pick } if self.program.backend != Backend::EventListener => {
-                if let Some(slot) = self.pick(pick) {
+            Op::Poll { pick, task, step } => self.with_picked(pick, |slot| self.poll(slot, task, step)),
+            Op::Drop { pick } => self.with_picked(pick, |slot| {
+                let future = self.set_slot(slot, Slot::Busy);
+                self.end(|| drop(future));
+                self.set_slot(slot, Slot::Free);
+            }),
+            Op::Leak { pick } => self.with_picked(pick, |slot| {
+                // The queue of `EventListener` would never be freed.
+                if self.program.backend != Backend::EventListener {
                     let future = self.set_slot(slot, Slot::Free);
                     self.leaked.borrow_mut().extend(future);
                 }
-            }
-            Op::Leak { .. } => {}
+            }),
             Op::Crowd { kind, count } => {
                 for _ in 0..count {
                     if let Some(slot) = self.create(kind, Plan::default()) {
@@ -331,35 +282,38 @@ impl Run {
             Op::Arm { task, on, action } => {
                 self.arm(task, on, action);
             }
-            Op::Put { insert } if self.program.subject == Name::Cell => {
-                self.end(|| self.subject().put(insert));
+            Op::Put { insert } => {
+                if self.program.subject == SubjectKind::Cell {
+                    self.subject().put(self, insert);
+                }
             }
-            Op::Put { .. } => {}
             Op::UseKept { how } => {
                 if let Some(waker) = self.kept.take() {
-                    self.end(|| {
-                        match how {
-                            WakerUse::Clone => waker.wake_by_ref(),
-                            WakerUse::Wake => waker.wake(),
-                            WakerUse::Drop => drop(waker),
-                        }
-                        Outcome::Done
+                    self.end(|| match how {
+                        WakerUse::Clone => waker.wake_by_ref(),
+                        WakerUse::Wake => waker.wake(),
+                        WakerUse::Drop => drop(waker),
                     });
                 }
             }
-            Op::Exclusive(op) => self.exclusive(op),
+            Op::Exclusive(op) => {
+                let is_free = |slot: &Slot| matches!(slot, Slot::Free);
+                if self.depth.get() == 1 && self.slots.borrow().iter().all(is_free) {
+                    self.is_exclusive.set(true);
+                    self.exclusive(op);
+                    self.is_exclusive.set(false);
+                }
+            }
         }
         self.depth.set(self.depth.get() - 1);
     }
 
-    /// Calls the subject, and records the outcome.
-    pub(crate) fn end(&self, call: impl FnOnce() -> Outcome) {
+    /// Calls the subject, and records the result.
+    pub(crate) fn end<R: Debug>(&self, call: impl FnOnce() -> R) {
         CATCHING.set(CATCHING.get() + 1);
-        let result = catch_unwind(AssertUnwindSafe(call));
+        let result = catch_unwind(AssertUnwindSafe(|| format!("{:?}", call())));
         CATCHING.set(CATCHING.get() - 1);
-        self.note(Event::Ended(result.unwrap_or_else(|payload| {
-            Outcome::Panicked(Panic::from_payload(payload))
-        })));
+        self.note(Event::Ended(result.unwrap_or_else(|payload| message(&*payload))));
     }
 
     fn create(&self, kind: Kind, plan: Plan) -> Option<usize> {
@@ -377,81 +331,67 @@ impl Run {
         let outer = self.step.replace(step);
         self.end(|| {
             let waker = waker(task);
-            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => Outcome::Pending,
-            }
+            future.as_mut().poll(&mut Context::from_waker(&waker))
         });
         self.step.set(outer);
         self.set_slot(slot, Slot::Taken(future));
     }
 
     /// Changes a slot, and returns the future that was in it.
-    fn set_slot(&self, slot: usize, to: Slot) -> Option<OutcomeFuture> {
+    fn set_slot(&self, slot: usize, to: Slot) -> Option<TextFuture> {
         match mem::replace(&mut self.slots.borrow_mut()[slot], to) {
             Slot::Taken(future) => Some(future),
             Slot::Free | Slot::Busy => None,
         }
     }
 
-    fn pick(&self, pick: usize) -> Option<usize> {
-        let slots = self.slots.borrow();
-        let taken = || (0..SLOTS).filter(|slot| matches!(slots[*slot], Slot::Taken(_)));
-        taken().nth(pick % taken().count().max(1))
+    /// Calls `run` with one of the slots that contain a future, if there is one.
+    fn with_picked(&self, pick: usize, run: impl FnOnce(usize)) {
+        let is_taken = |slot: &usize| matches!(self.slots.borrow()[*slot], Slot::Taken(_));
+        let taken: Vec<_> = (0..SLOTS).filter(is_taken).collect();
+        if !taken.is_empty() {
+            run(taken[pick % taken.len()]);
+        }
     }
 
     fn exclusive(&self, op: Exclusive) {
-        let is_free = |slot: &Slot| matches!(slot, Slot::Free);
-        if self.depth.get() > 1 || !self.slots.borrow().iter().all(is_free) {
-            return;
-        }
-        self.permission.set(match op {
-            Exclusive::Initialize { .. } => Permission::InitializersPanic,
-            _ => Permission::Nothing,
-        });
         match (self.program.subject, op) {
             (_, Exclusive::Replace) => self.end(|| self.replace_subject(false)),
-            (Name::StaticLazy, _) | (Name::Lazy, Exclusive::Initialize { .. }) => {}
+            (SubjectKind::StaticLazy, _) | (SubjectKind::Lazy, Exclusive::Initialize { .. }) => {}
             (_, Exclusive::ReplaceByReady) => self.end(|| self.replace_subject(true)),
             _ => {
                 let mut subject = self.subject.get().expect("there is a subject");
                 // SAFETY: there are no futures, except leaked ones, which are not used.
-                self.end(|| unsafe { subject.as_mut() }.exclusive(op));
+                unsafe { subject.as_mut() }.exclusive(self, op);
             }
         }
-        self.permission.set(Permission::Everything);
     }
 
     /// Replaces the subject, if there is one, by an empty one or by one that has a value.
-    fn replace_subject(&self, is_ready: bool) -> Outcome {
+    fn replace_subject(&self, is_ready: bool) {
         let new = subject::new(&self.program, self.which, is_ready);
         // It may be the waker of the subject itself.
         drop(self.kept.take());
         let old = self.subject.replace(Some(Box::leak(new).into()));
         // SAFETY: the pointer comes from a box, and there are no futures, except leaked ones, which are not used.
         drop(old.map(|old| unsafe { Box::from_raw(old.as_ptr()) }));
-        Outcome::Done
     }
 }
 
-impl Panic {
-    fn from_payload(payload: Box<dyn Any + Send>) -> Self {
-        let payload = match payload.downcast::<Self>() {
-            Ok(planned) => return *planned,
-            Err(payload) => payload,
-        };
-        let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-            (Some(text), _) => text,
-            (_, Some(text)) => text.as_str(),
-            _ => "no text",
-        };
-        match text {
-            _ if text.starts_with("deadlock: an initializer awaits its own cell") => Self::Deadlock,
-            _ if text.contains("polled after completion") => Self::PolledAfterCompletion,
-            _ if text.contains("is poisoned") => Self::Poisoned,
-            _ => Self::Unknown(text.to_owned()),
-        }
-    }
+/// Returns the message of a panic, or the part of it that the model has too.
+fn message(payload: &(dyn Any + Send)) -> String {
+    const KNOWN: [&str; 3] = [
+        "deadlock: an initializer awaits its own cell",
+        "polled after completion",
+        "is poisoned",
+    ];
+    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "no text",
+    };
+    let known = KNOWN.iter().find(|known| text.contains(**known));
+    format!("panicked: {}", known.unwrap_or(&text))
 }
 
 /// Installs a panic hook that does not report the panics that [`Run::end`] catches. While fuzzing, the hook would

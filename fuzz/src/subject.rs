@@ -2,21 +2,22 @@
 
 use std::{
     cell::Cell,
+    fmt::Debug,
     mem,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
 };
 
 use oncelot::{
     __private::FutureStorage,
-    Backend as RealBackend, Intrusive, SetError,
+    Backend as RealBackend, Intrusive,
     backend::{AtomicWaker, EventListener, Local},
 };
 
 use crate::{
     model::{self, waiters},
-    program::{Backend, Exclusive, Kind, Program, Subject as Name},
-    run::{Event, Outcome, Run, call},
+    program::{Backend, Exclusive, Kind, Program, SubjectKind},
+    run::{Event, Run, call},
     user::{Id, Initializer, LazyFuture, Value, closure, waker},
 };
 
@@ -26,18 +27,19 @@ pub(crate) enum Which {
     Crate,
 }
 
-pub(crate) type OutcomeFuture = Pin<Box<dyn Future<Output = Outcome>>>;
+/// A future of the text of its output.
+pub(crate) type TextFuture = Pin<Box<dyn Future<Output = String>>>;
 
 pub(crate) trait Subject {
-    fn future(&'static self, kind: Kind, id: Id) -> OutcomeFuture;
+    fn future(&'static self, kind: Kind, id: Id) -> TextFuture;
 
     /// Calls `try_insert` or `set` of a cell.
-    fn put(&self, _insert: bool) -> Outcome {
+    fn put(&self, _run: &Run, _insert: bool) {
         unreachable!("only a cell has `set`")
     }
 
-    /// Runs an operation other than the replacements.
-    fn exclusive(&mut self, _op: Exclusive) -> Outcome {
+    /// Runs an operation that does not replace the subject.
+    fn exclusive(&mut self, _run: &Run, _op: Exclusive) {
         unreachable!("a static has no such operations")
     }
 
@@ -55,7 +57,7 @@ pub(crate) fn new(program: &Program, which: Which, is_ready: bool) -> Box<dyn Su
 }
 
 fn new_on<B: RealBackend + 'static, W: waiters::Waiters>(
-    subject: Name,
+    subject: SubjectKind,
     which: Which,
     is_ready: bool,
 ) -> Box<dyn Subject> {
@@ -64,18 +66,31 @@ fn new_on<B: RealBackend + 'static, W: waiters::Waiters>(
     type ModelCell<W> = model::OnceCell<W>;
     type ModelLazy<W> = model::Lazy<W>;
     match (subject, which, is_ready) {
-        (Name::Cell, Which::Crate, false) => Box::new(RealCell::<B>::with_backend()),
-        (Name::Cell, Which::Crate, true) => Box::new(RealCell::<B>::with_backend_and_value(Value::new())),
-        (Name::Cell, Which::Model, false) => Box::new(ModelCell::<W>::with_backend()),
-        (Name::Cell, Which::Model, true) => Box::new(ModelCell::<W>::with_backend_and_value(Value::new())),
-        (Name::Lazy, Which::Crate, false) => Box::new(RealLazy::<B>::with_backend(lazy_future())),
-        (Name::Lazy, Which::Crate, true) => Box::new(RealLazy::<B>::with_backend_and_value(Value::new())),
-        (Name::Lazy, Which::Model, false) => Box::new(ModelLazy::<W>::with_backend(lazy_future())),
-        (Name::Lazy, Which::Model, true) => Box::new(ModelLazy::<W>::with_backend_and_value(Value::new())),
-        (Name::StaticLazy, Which::Crate, _) => Box::new(RealStatic::new()),
-        (Name::StaticLazy, Which::Model, _) => {
+        (SubjectKind::Cell, Which::Crate, false) => Box::new(RealCell::<B>::with_backend()),
+        (SubjectKind::Cell, Which::Crate, true) => {
+            Box::new(RealCell::<B>::with_backend_and_value(Value::new()))
+        }
+        (SubjectKind::Cell, Which::Model, false) => Box::new(ModelCell::<W>::with_backend()),
+        (SubjectKind::Cell, Which::Model, true) => {
+            Box::new(ModelCell::<W>::with_backend_and_value(Value::new()))
+        }
+        (SubjectKind::Lazy, Which::Crate, false) => Box::new(RealLazy::<B>::with_backend(lazy_future())),
+        (SubjectKind::Lazy, Which::Crate, true) => {
+            Box::new(RealLazy::<B>::with_backend_and_value(Value::new()))
+        }
+        (SubjectKind::Lazy, Which::Model, false) => Box::new(ModelLazy::<W>::with_backend(lazy_future())),
+        (SubjectKind::Lazy, Which::Model, true) => {
+            Box::new(ModelLazy::<W>::with_backend_and_value(Value::new()))
+        }
+        (SubjectKind::StaticLazy, _, _) => {
             STATIC_FUTURE.set(Run::current().new_lazy_future());
-            Box::new(model::StaticLazy::new(start_static))
+            match which {
+                // SAFETY: only the static that was created last uses the storage.
+                Which::Crate => Box::new(unsafe {
+                    oncelot::StaticLazy::__new(STORAGE.with(|storage| *storage), start_static)
+                }),
+                Which::Model => Box::new(model::StaticLazy::new(start_static)),
+            }
         }
     }
 }
@@ -87,7 +102,7 @@ fn lazy_future() -> LazyFuture {
 macro_rules! impl_for_cell {
     ($cell:ty, $($parameter:tt)*) => {
         impl<$($parameter)*> Subject for $cell {
-            fn future(&'static self, kind: Kind, id: Id) -> OutcomeFuture {
+            fn future(&'static self, kind: Kind, id: Id) -> TextFuture {
                 match kind {
                     Kind::GetOrInit => boxed(self.get_or_init(closure::<Value>(id))),
                     Kind::GetOrTryInit => boxed(self.get_or_try_init(closure::<Result<Value, Value>>(id))),
@@ -96,33 +111,29 @@ macro_rules! impl_for_cell {
                 }
             }
 
-            fn put(&self, insert: bool) -> Outcome {
+            fn put(&self, run: &Run, insert: bool) {
                 let value = Value::new();
                 if insert {
-                    self.try_insert(value).into_outcome()
+                    run.end(|| self.try_insert(value));
                 } else {
-                    self.set(value).into_outcome()
+                    run.end(|| self.set(value));
                 }
             }
 
-            fn exclusive(&mut self, op: Exclusive) -> Outcome {
+            fn exclusive(&mut self, run: &Run, op: Exclusive) {
                 match op {
-                    Exclusive::Take => self.take().into_outcome(),
-                    Exclusive::IntoInner => mem::replace(self, Self::with_backend()).into_inner().into_outcome(),
+                    Exclusive::Take => run.end(|| self.take()),
+                    Exclusive::IntoInner => run.end(|| mem::replace(self, Self::with_backend()).into_inner()),
                     Exclusive::Initialize { plan, steps } => {
-                        let run = Run::current();
                         let id = run.new_initializer(plan);
-                        let mut future = pin!(self.get_mut_or_try_init(closure::<Result<Value, Value>>(id)));
+                        let mut future = Box::pin(self.get_mut_or_try_init(closure::<Result<Value, Value>>(id)));
                         for step in steps {
                             run.step.set(step);
-                            run.end(|| match future.as_mut().poll(&mut Context::from_waker(&waker(0))) {
-                                Poll::Ready(result) => result.into_outcome(),
-                                Poll::Pending => Outcome::Pending,
-                            });
+                            run.end(|| future.as_mut().poll(&mut Context::from_waker(&waker(0))));
                         }
-                        Outcome::Done
+                        run.end(|| drop(future));
                     }
-                    _ => self.get_mut().into_outcome(),
+                    _ => run.end(|| format!("{:?}", self.get_mut())),
                 }
             }
 
@@ -139,27 +150,19 @@ impl_for_cell!(model::OnceCell<W>, W: waiters::Waiters);
 macro_rules! impl_for_lazy {
     ($lazy:ty, $($parameter:tt)*) => {
         impl<$($parameter)*> Subject for $lazy {
-            fn future(&'static self, _kind: Kind, _id: Id) -> OutcomeFuture {
+            fn future(&'static self, _kind: Kind, _id: Id) -> TextFuture {
                 boxed(self.get_unpin())
             }
 
-            fn exclusive(&mut self, op: Exclusive) -> Outcome {
+            fn exclusive(&mut self, run: &Run, op: Exclusive) {
+                let mut replace = || mem::replace(self, Self::with_backend(lazy_future()));
                 match op {
                     Exclusive::Take => {
-                        let lazy = mem::replace(self, Self::with_backend(lazy_future()));
-                        match lazy.into_parts() {
-                            Ok(value) => Some(value).into_outcome(),
-                            Err(future) => {
-                                *self = Self::with_backend(future);
-                                Outcome::Unfinished
-                            }
-                        }
+                        let lazy = replace();
+                        run.end(|| lazy.into_parts().map_err(|future| *self = Self::with_backend(future)));
                     }
-                    Exclusive::IntoInner => {
-                        let lazy = mem::replace(self, Self::with_backend(lazy_future()));
-                        lazy.into_inner().into_outcome()
-                    }
-                    _ => Pin::new(self).try_get_mut().into_outcome(),
+                    Exclusive::IntoInner => run.end(|| replace().into_inner()),
+                    _ => run.end(|| format!("{:?}", Pin::new(self).try_get_mut())),
                 }
             }
 
@@ -173,59 +176,29 @@ macro_rules! impl_for_lazy {
 impl_for_lazy!(oncelot::Lazy<Value, LazyFuture, B>, B: RealBackend + 'static);
 impl_for_lazy!(model::Lazy<W>, W: waiters::Waiters);
 
-/// A `StaticLazy` outside a `static`, so that it can be dropped.
-struct RealStatic {
-    lazy: oncelot::StaticLazy<Value>,
-    _storage: Storage,
-}
+macro_rules! impl_for_static {
+    ($lazy:ty) => {
+        impl Subject for $lazy {
+            fn future(&'static self, _kind: Kind, _id: Id) -> TextFuture {
+                boxed(self.get())
+            }
 
-type InnerStorage = FutureStorage<{ size_of::<LazyFuture>() }, { align_of::<LazyFuture>() }>;
-
-/// From a box.
-struct Storage(&'static InnerStorage);
-
-impl Drop for Storage {
-    fn drop(&mut self) {
-        // SAFETY: the reference comes from a box, and the lazy that used it was dropped.
-        drop(unsafe { Box::from_raw(std::ptr::from_ref(self.0).cast_mut()) });
-    }
-}
-
-impl RealStatic {
-    fn new() -> Self {
-        STATIC_FUTURE.set(Run::current().new_lazy_future());
-        let storage = Storage(Box::leak(Box::new(InnerStorage::new())));
-        Self {
-            // SAFETY: the storage is for this static only, and outlives it.
-            lazy: unsafe { oncelot::StaticLazy::__new(storage.0, start_static) },
-            _storage: storage,
+            fn get(&self) -> Option<Id> {
+                self.try_get().map(Value::id)
+            }
         }
-    }
+    };
 }
 
-impl Subject for RealStatic {
-    fn future(&'static self, _kind: Kind, _id: Id) -> OutcomeFuture {
-        boxed(self.lazy.get())
-    }
+impl_for_static!(oncelot::StaticLazy<Value>);
+impl_for_static!(model::StaticLazy);
 
-    fn get(&self) -> Option<Id> {
-        self.lazy.try_get().map(Value::id)
-    }
-}
-
-impl Subject for model::StaticLazy {
-    fn future(&'static self, _kind: Kind, _id: Id) -> OutcomeFuture {
-        boxed(self.get())
-    }
-
-    fn get(&self) -> Option<Id> {
-        self.try_get().map(Value::id)
-    }
-}
+type Storage = FutureStorage<{ size_of::<LazyFuture>() }, { align_of::<LazyFuture>() }>;
 
 thread_local! {
     /// The future of the static that was created last.
     static STATIC_FUTURE: Cell<Id> = const { Cell::new(0) };
+    static STORAGE: &'static Storage = Box::leak(Box::new(Storage::new()));
 }
 
 fn start_static() -> LazyFuture {
@@ -234,83 +207,21 @@ fn start_static() -> LazyFuture {
     Initializer::new(id)
 }
 
-fn boxed<F>(future: F) -> OutcomeFuture
+fn boxed<F>(future: F) -> TextFuture
 where
-    F: Future<Output: IntoOutcome> + 'static,
+    F: Future<Output: Debug> + 'static,
 {
-    struct Converted<F>(F);
+    struct Formatted<F>(F);
 
-    impl<F: Future<Output: IntoOutcome>> Future for Converted<F> {
-        type Output = Outcome;
+    impl<F: Future<Output: Debug>> Future for Formatted<F> {
+        type Output = String;
 
-        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<String> {
             // SAFETY: the field is pinned, and nothing moves it.
-            unsafe { self.map_unchecked_mut(|converted| &mut converted.0) }
-                .poll(cx)
-                .map(IntoOutcome::into_outcome)
+            let future = unsafe { self.map_unchecked_mut(|formatted| &mut formatted.0) };
+            future.poll(cx).map(|output| format!("{output:?}"))
         }
     }
 
-    Box::pin(Converted(future))
-}
-
-/// What methods of a subject return.
-trait IntoOutcome {
-    fn into_outcome(self) -> Outcome;
-}
-
-impl IntoOutcome for () {
-    fn into_outcome(self) -> Outcome {
-        Outcome::Done
-    }
-}
-
-impl IntoOutcome for &Value {
-    fn into_outcome(self) -> Outcome {
-        Outcome::Value(self.id())
-    }
-}
-
-impl IntoOutcome for &mut Value {
-    fn into_outcome(self) -> Outcome {
-        Outcome::Value(self.id())
-    }
-}
-
-impl IntoOutcome for Option<Value> {
-    fn into_outcome(self) -> Outcome {
-        Outcome::Found(self.map(Value::into_id))
-    }
-}
-
-impl IntoOutcome for Option<&mut Value> {
-    fn into_outcome(self) -> Outcome {
-        Outcome::Found(self.map(|value| value.id()))
-    }
-}
-
-impl<R: IntoOutcome> IntoOutcome for Result<R, Value> {
-    fn into_outcome(self) -> Outcome {
-        self.map_or_else(|error| Outcome::Failed(error.into_id()), R::into_outcome)
-    }
-}
-
-/// Of `insert`.
-impl IntoOutcome for Result<&Value, (&Value, Value)> {
-    fn into_outcome(self) -> Outcome {
-        match self {
-            Ok(value) => value.into_outcome(),
-            Err((present, value)) => Outcome::Occupied(present.id(), value.into_id()),
-        }
-    }
-}
-
-impl<R: IntoOutcome> IntoOutcome for Result<R, SetError<Value>> {
-    fn into_outcome(self) -> Outcome {
-        match self {
-            Ok(result) => result.into_outcome(),
-            Err(SetError::AlreadyInitializedError(value)) => Outcome::AlreadyInitialized(value.into_id()),
-            Err(SetError::InitializingError(value)) => Outcome::Initializing(value.into_id()),
-        }
-    }
+    Box::pin(Formatted(future))
 }

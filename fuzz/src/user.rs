@@ -17,6 +17,7 @@ use crate::{
 pub(crate) type Id = usize;
 
 /// A value, or an error.
+#[derive(Debug)]
 pub(crate) struct Value(Id);
 
 impl Value {
@@ -26,13 +27,6 @@ impl Value {
 
     pub(crate) fn id(&self) -> Id {
         self.0
-    }
-
-    /// Takes back a value that the subject returned: its drop is not an event.
-    pub(crate) fn into_id(self) -> Id {
-        let id = self.0;
-        mem::forget(self);
-        id
     }
 }
 

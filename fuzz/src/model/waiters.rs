@@ -13,7 +13,7 @@ use crate::backend::{State, WaiterKind};
 
 pub(crate) trait Waiters: Default + Unpin + 'static {
     /// Registers the waiter `id`, and returns `true`; or returns `false` if it should look at the state again.
-    fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, is_settled: &dyn Fn() -> bool) -> bool;
+    fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, state: &Cell<State>) -> bool;
     /// Removes the waiter `id`, if it is registered.
     fn cancel(&self, id: usize);
     /// Wakes the waiters that wait for `outcome`.
@@ -74,7 +74,7 @@ impl Lanes {
 }
 
 impl<const BATCH: usize> Waiters for List<BATCH> {
-    fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, is_settled: &dyn Fn() -> bool) -> bool {
+    fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, state: &Cell<State>) -> bool {
         let registered = self.0.borrow_mut().find(id).map(|older| older.will_wake(waker));
         if registered == Some(true) {
             return true;
@@ -90,7 +90,7 @@ impl<const BATCH: usize> Waiters for List<BATCH> {
         }
         // If the waiter was unlinked while its waker was cloned, `Intrusive` looks at the state first.
         let is_local = BATCH == 1;
-        if (registered.is_none() || is_local) && !is_settled() {
+        if (registered.is_none() || is_local) && !kind.is_settled_by(state.get()) {
             lanes.of(kind).push_back(Entry {
                 id,
                 waker: Some(waker),
@@ -254,10 +254,10 @@ impl Slot {
 }
 
 impl Waiters for Slot {
-    fn register(&self, id: usize, _kind: WaiterKind, waker: &Waker, is_settled: &dyn Fn() -> bool) -> bool {
+    fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, state: &Cell<State>) -> bool {
         self.0.borrow_mut().registered.insert(id);
         self.enter(waker);
-        let must_look = is_settled();
+        let must_look = kind.is_settled_by(state.get());
         if must_look {
             self.cancel(id);
         }
@@ -294,7 +294,7 @@ struct Listener {
 }
 
 impl Waiters for Queues {
-    fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, is_settled: &dyn Fn() -> bool) -> bool {
+    fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, state: &Cell<State>) -> bool {
         let mut listeners = self.0.borrow_mut();
         let place = (listeners.iter().position(|listener| listener.id == id)).unwrap_or_else(|| {
             listeners.push(Listener {
@@ -306,7 +306,7 @@ impl Waiters for Queues {
             listeners.len() - 1
         });
         let listener = &mut listeners[place];
-        if is_settled() || listener.is_notified {
+        if kind.is_settled_by(state.get()) || listener.is_notified {
             drop(listeners);
             self.cancel(id);
             return false;
