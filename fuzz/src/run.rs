@@ -22,7 +22,7 @@ use crate::{
     program::{
         Action, Backend, Exclusive, Kind, Op, Plan, Program, SLOTS, Step, SubjectKind, TASKS, WakerUse,
     },
-    subject::{self, Subject, TextFuture, Which},
+    subject::{self, Implementation, Subject, TextFuture},
     user::{Id, waker},
 };
 
@@ -49,7 +49,7 @@ pub(crate) enum Event {
 /// The state of one run. User code finds it by [`Run::current`].
 pub(crate) struct Run {
     program: Program,
-    which: Which,
+    implementation: Implementation,
     /// From a box. The subject is shared, except in exclusive operations.
     subject: Cell<Option<NonNull<dyn Subject>>>,
     slots: RefCell<[Slot; SLOTS]>,
@@ -92,8 +92,8 @@ thread_local! {
 /// Panics if the records differ.
 pub(crate) fn compare(program: &Program) {
     silence_caught_panics();
-    let expected = play_all(program, Which::Model, |_, _| ());
-    play_all(program, Which::Crate, |happened, from| {
+    let expected = run_program(program, Implementation::Model, |_, _| ());
+    run_program(program, Implementation::Crate, |happened, from| {
         // Each operation ends with `Holds`, so that a record that is too short differs too.
         if expected.get(from..happened.len()) != Some(&happened[from..]) {
             let equal = happened.iter().zip(&expected).take_while(|(a, b)| a == b).count();
@@ -111,10 +111,14 @@ pub(crate) fn compare(program: &Program) {
 }
 
 /// Runs a program. After each operation, `check` gets the record, and the length of the part that it has seen.
-fn play_all(program: &Program, which: Which, check: impl Fn(&[Event], usize)) -> Vec<Event> {
+fn run_program(
+    program: &Program,
+    implementation: Implementation,
+    check: impl Fn(&[Event], usize),
+) -> Vec<Event> {
     let run = Rc::new(Run {
         program: program.clone(),
-        which,
+        implementation,
         subject: Cell::new(None),
         slots: RefCell::new(array::from_fn(|_| Slot::Free)),
         leaked: RefCell::default(),
@@ -139,7 +143,7 @@ fn play_all(program: &Program, which: Which, check: impl Fn(&[Event], usize)) ->
     // If a check fails, the run stays in `leak`: what is left may be broken, and is not dropped.
     let leak = ManuallyDrop::new(run.clone());
     let mut from = 0;
-    while run.play_next() || end.pop_front().map(|op| run.play(op)).is_some() {
+    while run.run_next() || end.pop_front().map(|op| run.run_op(op)).is_some() {
         run.note(Event::Holds(run.subject().get()));
         check(&run.record.borrow(), from);
         from = run.record.borrow().len();
@@ -178,7 +182,7 @@ pub(crate) fn call(event: Event) {
     };
     run.note(event);
     for _ in 0..action.ops {
-        run.play_next();
+        run.run_next();
     }
     if action.panics && (is_swallowed || !thread::panicking()) {
         let number = run.panics.replace(run.panics.get() + 1);
@@ -246,14 +250,14 @@ impl Run {
     }
 
     /// Runs one operation of the program, and returns `false` if there is none.
-    fn play_next(&self) -> bool {
+    fn run_next(&self) -> bool {
         let next = self.next.get();
         let op = self.program.ops.get(next);
         self.next.set(next + usize::from(op.is_some()));
-        op.map(|op| self.play(*op)).is_some()
+        op.map(|op| self.run_op(*op)).is_some()
     }
 
-    fn play(&self, op: Op) {
+    fn run_op(&self, op: Op) {
         self.depth.set(self.depth.get() + 1);
         match op {
             Op::Create { kind, plan } => {
@@ -369,7 +373,7 @@ impl Run {
 
     /// Replaces the subject, if there is one, by an empty one or by one that has a value.
     fn replace_subject(&self, is_ready: bool) {
-        let new = subject::new(&self.program, self.which, is_ready);
+        let new = subject::new(&self.program, self.implementation, is_ready);
         // It may be the waker of the subject itself.
         drop(self.kept.take());
         let old = self.subject.replace(Some(Box::leak(new).into()));

@@ -1,4 +1,4 @@
-//! The subjects of programs: cells and lazies of the crate and of the model, which have the same interface.
+//! The subjects of programs: cells and lazies of the crate and of the model, implementation have the same interface.
 
 use std::{
     cell::Cell,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum Implementation {
     Model,
     Crate,
 }
@@ -47,49 +47,59 @@ pub(crate) trait Subject {
 }
 
 /// Creates an empty subject, or one that has a value.
-pub(crate) fn new(program: &Program, which: Which, is_ready: bool) -> Box<dyn Subject> {
+pub(crate) fn new(program: &Program, implementation: Implementation, is_ready: bool) -> Box<dyn Subject> {
     match program.backend {
-        Backend::Intrusive => new_on::<Intrusive, waiters::List<16>>(program.subject, which, is_ready),
-        Backend::Local => new_on::<Local, waiters::List<1>>(program.subject, which, is_ready),
-        Backend::AtomicWaker => new_on::<AtomicWaker, waiters::Slot>(program.subject, which, is_ready),
-        Backend::EventListener => new_on::<EventListener, waiters::Queues>(program.subject, which, is_ready),
+        Backend::Intrusive => {
+            new_on::<Intrusive, waiters::List<16>>(program.subject, implementation, is_ready)
+        }
+        Backend::Local => new_on::<Local, waiters::List<1>>(program.subject, implementation, is_ready),
+        Backend::AtomicWaker => {
+            new_on::<AtomicWaker, waiters::Slot>(program.subject, implementation, is_ready)
+        }
+        Backend::EventListener => {
+            new_on::<EventListener, waiters::Queues>(program.subject, implementation, is_ready)
+        }
     }
 }
 
 fn new_on<B: RealBackend + 'static, W: waiters::Waiters>(
     subject: SubjectKind,
-    which: Which,
+    implementation: Implementation,
     is_ready: bool,
 ) -> Box<dyn Subject> {
     type RealCell<B> = oncelot::OnceCell<Value, B>;
     type RealLazy<B> = oncelot::Lazy<Value, LazyFuture, B>;
     type ModelCell<W> = model::OnceCell<W>;
     type ModelLazy<W> = model::Lazy<W>;
-    match (subject, which, is_ready) {
-        (SubjectKind::Cell, Which::Crate, false) => Box::new(RealCell::<B>::with_backend()),
-        (SubjectKind::Cell, Which::Crate, true) => {
+    match (subject, implementation, is_ready) {
+        (SubjectKind::Cell, Implementation::Crate, false) => Box::new(RealCell::<B>::with_backend()),
+        (SubjectKind::Cell, Implementation::Crate, true) => {
             Box::new(RealCell::<B>::with_backend_and_value(Value::new()))
         }
-        (SubjectKind::Cell, Which::Model, false) => Box::new(ModelCell::<W>::with_backend()),
-        (SubjectKind::Cell, Which::Model, true) => {
+        (SubjectKind::Cell, Implementation::Model, false) => Box::new(ModelCell::<W>::with_backend()),
+        (SubjectKind::Cell, Implementation::Model, true) => {
             Box::new(ModelCell::<W>::with_backend_and_value(Value::new()))
         }
-        (SubjectKind::Lazy, Which::Crate, false) => Box::new(RealLazy::<B>::with_backend(lazy_future())),
-        (SubjectKind::Lazy, Which::Crate, true) => {
+        (SubjectKind::Lazy, Implementation::Crate, false) => {
+            Box::new(RealLazy::<B>::with_backend(lazy_future()))
+        }
+        (SubjectKind::Lazy, Implementation::Crate, true) => {
             Box::new(RealLazy::<B>::with_backend_and_value(Value::new()))
         }
-        (SubjectKind::Lazy, Which::Model, false) => Box::new(ModelLazy::<W>::with_backend(lazy_future())),
-        (SubjectKind::Lazy, Which::Model, true) => {
+        (SubjectKind::Lazy, Implementation::Model, false) => {
+            Box::new(ModelLazy::<W>::with_backend(lazy_future()))
+        }
+        (SubjectKind::Lazy, Implementation::Model, true) => {
             Box::new(ModelLazy::<W>::with_backend_and_value(Value::new()))
         }
         (SubjectKind::StaticLazy, _, _) => {
             STATIC_FUTURE.set(Run::current().new_lazy_future());
-            match which {
+            match implementation {
                 // SAFETY: only the static that was created last uses the storage.
-                Which::Crate => Box::new(unsafe {
+                Implementation::Crate => Box::new(unsafe {
                     oncelot::StaticLazy::__new(STORAGE.with(|storage| *storage), start_static)
                 }),
-                Which::Model => Box::new(model::StaticLazy::new(start_static)),
+                Implementation::Model => Box::new(model::StaticLazy::new(start_static)),
             }
         }
     }

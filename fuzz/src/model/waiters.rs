@@ -12,7 +12,7 @@ use std::{
 use crate::backend::{State, WaiterKind};
 
 pub(crate) trait Waiters: Default + Unpin + 'static {
-    /// Registers the waiter `id`, and returns `true`; or returns `false` if it should look at the state again.
+    /// Registers the waiter `id`, or returns `false` if the waiter should look at the state again.
     fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, state: &Cell<State>) -> bool;
     /// Removes the waiter `id`, if it is registered.
     fn cancel(&self, id: usize);
@@ -30,15 +30,11 @@ pub(super) fn new_id() -> usize {
     NEXT.replace(NEXT.get() + 1)
 }
 
-/// `Intrusive` and `Local`: a lane for each kind of waiter. A drain takes out `BATCH` waiters before it wakes them.
+/// `Intrusive` and `Local`: a lane for each [`WaiterKind`]. A drain takes out `BATCH` waiters before it wakes them.
 #[derive(Default)]
 pub(crate) struct List<const BATCH: usize>(RefCell<Lanes>);
 
-#[derive(Default)]
-struct Lanes {
-    claimants: VecDeque<Entry>,
-    passive: VecDeque<Entry>,
-}
+type Lanes = [VecDeque<Entry>; 2];
 
 struct Entry {
     id: usize,
@@ -46,52 +42,36 @@ struct Entry {
     waker: Option<Waker>,
 }
 
-impl Lanes {
-    fn of(&mut self, kind: WaiterKind) -> &mut VecDeque<Entry> {
-        match kind {
-            WaiterKind::Claimant => &mut self.claimants,
-            WaiterKind::Passive => &mut self.passive,
-        }
-    }
+fn find(lanes: &mut Lanes, id: usize) -> Option<&mut Waker> {
+    let mut entries = lanes.iter_mut().flatten();
+    entries.find(|entry| entry.id == id)?.waker.as_mut()
+}
 
-    fn find(&mut self, id: usize) -> Option<&mut Waker> {
-        let mut entries = self.claimants.iter_mut().chain(&mut self.passive);
-        entries.find(|entry| entry.id == id)?.waker.as_mut()
-    }
-
-    fn remove(&mut self, id: usize) -> Option<Entry> {
-        let mut lanes = [&mut self.claimants, &mut self.passive].into_iter();
-        lanes.find_map(|lane| lane.remove(lane.iter().position(|entry| entry.id == id)?))
-    }
-
-    /// Does not drop the wakers, which a leaked future of the crate contains.
-    fn forget(self) {
-        self.claimants
-            .into_iter()
-            .chain(self.passive)
-            .for_each(mem::forget);
-    }
+fn remove(lanes: &mut Lanes, id: usize) -> Option<Entry> {
+    let mut lanes = lanes.iter_mut();
+    lanes.find_map(|lane| lane.remove(lane.iter().position(|entry| entry.id == id)?))
 }
 
 impl<const BATCH: usize> Waiters for List<BATCH> {
     fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, state: &Cell<State>) -> bool {
-        let registered = self.0.borrow_mut().find(id).map(|older| older.will_wake(waker));
+        let registered = find(&mut self.0.borrow_mut(), id).map(|older| older.will_wake(waker));
         if registered == Some(true) {
             return true;
         }
-        // May do anything to the list.
+        // This may change the list.
         let waker = waker.clone();
         let mut lanes = self.0.borrow_mut();
-        if let Some(older) = lanes.find(id) {
+        if let Some(older) = find(&mut lanes, id) {
             let older = mem::replace(older, waker);
             drop(lanes);
             drop(older);
             return true;
         }
-        // If the waiter was unlinked while its waker was cloned, `Intrusive` looks at the state first.
+        // A waiter of `Intrusive` that was unlinked while its waker was cloned looks at the state first. A waiter of
+        // `Local` does not.
         let is_local = BATCH == 1;
         if (registered.is_none() || is_local) && !kind.is_settled_by(state.get()) {
-            lanes.of(kind).push_back(Entry {
+            lanes[kind as usize].push_back(Entry {
                 id,
                 waker: Some(waker),
             });
@@ -103,7 +83,7 @@ impl<const BATCH: usize> Waiters for List<BATCH> {
     }
 
     fn cancel(&self, id: usize) {
-        let removed = self.0.borrow_mut().remove(id);
+        let removed = remove(&mut self.0.borrow_mut(), id);
         drop(removed);
     }
 
@@ -122,7 +102,8 @@ impl<const BATCH: usize> Waiters for List<BATCH> {
     }
 
     fn reset(&self) {
-        mem::take(&mut *self.0.borrow_mut()).forget();
+        // The wakers are not dropped: those of the crate are in the futures.
+        self.0.take().into_iter().flatten().for_each(mem::forget);
     }
 }
 
@@ -147,18 +128,18 @@ impl<const BATCH: usize> Drain<'_, BATCH> {
     /// Takes out the next batch, all of one kind, and returns `false` if the drain has ended.
     fn take_batch(&mut self) -> bool {
         let lanes = &mut *self.list.0.borrow_mut();
+        let claimants = WaiterKind::Claimant as usize;
         if self.outcome == State::Ready {
-            let lane = if lanes.claimants.is_empty() {
-                &mut lanes.passive
-            } else {
-                &mut lanes.claimants
+            let lane = match lanes[claimants].is_empty() {
+                true => &mut lanes[WaiterKind::Passive as usize],
+                false => &mut lanes[claimants],
             };
             let taken = lane.drain(..BATCH.min(lane.len()));
             let count = taken.len();
             self.batch.extend(taken.filter_map(|entry| entry.waker));
             return count > 0;
         }
-        let lane = &mut lanes.claimants;
+        let lane = &mut lanes[claimants];
         match self.marker {
             None if self.has_started => return false,
             Some(marker) if !lane.iter().any(|entry| entry.id == marker) => return false,
@@ -197,7 +178,7 @@ struct SlotState {
     is_entered: bool,
     /// A waker is being cloned for the slot, so that no task can take it. It stays set after a panic there.
     is_cloning: bool,
-    /// Another task wanted to take the waker meanwhile.
+    /// Meanwhile, another task tried to take the waker.
     is_missed: bool,
     /// The waiters whose tasks may be in the slot.
     registered: HashSet<usize>,
