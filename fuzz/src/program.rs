@@ -225,33 +225,20 @@ impl Bytes<'_> {
     }
 
     fn step(&mut self) -> Step {
-        let end = self.choose(&[StepEnd::Pending, StepEnd::Value, StepEnd::Error, StepEnd::Pending]);
-        Step {
-            action: self.action(),
-            waker: self.choose(&[
-                StepWaker::Unused,
-                StepWaker::Keep,
-                StepWaker::Wake,
-                StepWaker::Unused,
-            ]),
-            end,
-        }
+        use StepEnd::{Error, Pending, Value};
+        use StepWaker::{Keep, Unused, Wake};
+        let end = self.choose(&[Pending, Value, Error, Pending]);
+        let action = self.action();
+        let waker = self.choose(&[Unused, Keep, Wake, Unused]);
+        Step { action, waker, end }
     }
 
     fn action(&mut self) -> Action {
-        let (ops, panics) = self.choose(&[
-            (0, false),
-            (0, false),
-            (0, false),
-            (0, false),
-            (1, false),
-            (1, false),
-            (2, false),
-            (0, true),
-            (1, true),
-            (3, false),
-        ]);
-        Action { ops, panics }
+        let code = self.below(10);
+        Action {
+            ops: [0, 0, 0, 0, 1, 1, 2, 0, 1, 3][code],
+            panics: matches!(code, 7 | 8),
+        }
     }
 
     fn waker_use(&mut self) -> WakerUse {
