@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     task::Waker,
@@ -181,7 +181,7 @@ struct SlotState {
     /// Meanwhile, another task tried to take the waker.
     is_missed: bool,
     /// The waiters whose tasks may be in the slot.
-    registered: HashSet<usize>,
+    registered: BTreeSet<usize>,
 }
 
 impl SlotState {
@@ -211,13 +211,7 @@ impl Slot {
         let mut displaced = Displaced(self.0.borrow_mut().take());
         self.fill(waker);
         self.0.borrow_mut().is_entered = false;
-        if displaced
-            .0
-            .as_ref()
-            .is_some_and(|displaced| displaced.will_wake(waker))
-        {
-            drop(displaced.0.take());
-        }
+        drop(displaced.0.take_if(|displaced| displaced.will_wake(waker)));
     }
 
     fn fill(&self, waker: &Waker) {
@@ -269,36 +263,30 @@ pub(crate) struct Queues(RefCell<Vec<Listener>>);
 struct Listener {
     id: usize,
     kind: WaiterKind,
-    /// `None` before the first poll, and after the notification.
+    /// `None` after the notification.
     waker: Option<Waker>,
-    is_notified: bool,
 }
 
 impl Waiters for Queues {
     fn register(&self, id: usize, kind: WaiterKind, waker: &Waker, state: &Cell<State>) -> bool {
         let mut listeners = self.0.borrow_mut();
-        let place = (listeners.iter().position(|listener| listener.id == id)).unwrap_or_else(|| {
-            listeners.push(Listener {
-                id,
-                kind,
-                waker: None,
-                is_notified: false,
-            });
-            listeners.len() - 1
-        });
-        let listener = &mut listeners[place];
-        if kind.is_settled_by(state.get()) || listener.is_notified {
+        let place = listeners.iter().position(|listener| listener.id == id);
+        let is_notified = place.is_some_and(|place| listeners[place].waker.is_none());
+        if is_notified || kind.is_settled_by(state.get()) {
             drop(listeners);
             self.cancel(id);
             return false;
         }
-        if !listener
-            .waker
-            .as_ref()
-            .is_some_and(|older| older.will_wake(waker))
-        {
-            // Wakers of this backend do not use the subject.
-            listener.waker = Some(waker.clone());
+        // Wakers of this backend do not use the subject.
+        let new_waker = || Some(waker.clone());
+        match place.map(|place| &mut listeners[place].waker) {
+            None => listeners.push(Listener {
+                id,
+                kind,
+                waker: new_waker(),
+            }),
+            Some(Some(older)) if older.will_wake(waker) => {}
+            Some(older) => *older = new_waker(),
         }
         true
     }
@@ -309,13 +297,11 @@ impl Waiters for Queues {
 
     fn wake(&self, outcome: State) {
         for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-            let mut woken = Vec::new();
-            for listener in &mut *self.0.borrow_mut() {
-                if listener.kind == kind && kind.is_settled_by(outcome) {
-                    listener.is_notified = true;
-                    woken.extend(listener.waker.take());
-                }
-            }
+            let is_woken = |listener: &&mut Listener| listener.kind == kind && kind.is_settled_by(outcome);
+            let woken = |listener: &mut Listener| listener.waker.take();
+            let mut listeners = self.0.borrow_mut();
+            let woken: Vec<_> = listeners.iter_mut().filter(is_woken).filter_map(woken).collect();
+            drop(listeners);
             woken.into_iter().for_each(Waker::wake);
         }
     }
