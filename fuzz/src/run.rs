@@ -351,10 +351,13 @@ impl Run {
 
     /// Calls `run` with one of the slots that contain a future, if there is one.
     fn with_picked(&self, pick: usize, run: impl FnOnce(usize)) {
-        let is_taken = |slot: &usize| matches!(self.slots.borrow()[*slot], Slot::Taken(_));
-        let taken: Vec<_> = (0..SLOTS).filter(is_taken).collect();
-        if !taken.is_empty() {
-            run(taken[pick % taken.len()]);
+        let picked = {
+            let slots = self.slots.borrow();
+            let taken = || (0..SLOTS).filter(|slot| matches!(slots[*slot], Slot::Taken(_)));
+            taken().nth(pick % taken().count().max(1))
+        };
+        if let Some(slot) = picked {
+            run(slot);
         }
     }
 
