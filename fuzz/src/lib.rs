@@ -6,25 +6,26 @@
 //! | [`schedule`] | `OnceCell`, on each backend | [`model`] |
 //! | [`lazy`] | `Lazy`, on each backend, and `StaticLazy` | [`model`] |
 //!
-//! A [`program`] is a sequence of operations. A [`stage`] runs it on a [`real`] subject, or on a model of one. Both
-//! record every call into user code, and every result, and the two records must be equal. User code may run further
-//! operations, or panic, as the program says.
+//! A [`program`] is a sequence of operations. It [`run`]s on a [`subject`] of the crate, and on one of the model, which
+//! has the same interface. The record of each run contains every call of [`user`] code and every result, and both
+//! records must be equal. User code may run further operations, or panic, as the program says.
 //!
 //! The programs in `corpus` and `regressions` change their meaning when the decoding changes. Each program in
-//! `regressions` once found a defect, after which the file is named.
+//! `regressions` is named after the fault that it detected.
 
 use std::{
     panic::{catch_unwind, resume_unwind},
     path::Path,
 };
 
-use self::program::Program;
+use self::program::{Backend, Program, SubjectKind};
 
 pub mod list;
 mod model;
 mod program;
-mod real;
-mod stage;
+mod run;
+mod subject;
+mod user;
 
 /// The shipped sources that are private to their crate, under the paths by which they know each other.
 #[path = "../../src/backend/intrusive/list.rs"]
@@ -44,24 +45,41 @@ mod sync;
 ///
 /// # Panics
 ///
-/// Panics if the cell does not do what its model does.
+/// Panics if the cell differs from its model.
 pub fn schedule(data: &[u8]) {
-    play(Program::of_cells(data));
+    compare(
+        data,
+        &[
+            (SubjectKind::Cell, Backend::Intrusive),
+            (SubjectKind::Cell, Backend::AtomicWaker),
+            (SubjectKind::Cell, Backend::EventListener),
+        ],
+    );
 }
 
 /// Runs the program that `data` encodes on a `Lazy` or a `StaticLazy`.
 ///
 /// # Panics
 ///
-/// Panics if it does not do what its model does.
+/// Panics if the lazy differs from its model.
 pub fn lazy(data: &[u8]) {
-    play(Program::of_lazies(data));
+    compare(
+        data,
+        &[
+            (SubjectKind::Lazy, Backend::Intrusive),
+            (SubjectKind::StaticLazy, Backend::Intrusive),
+            (SubjectKind::Lazy, Backend::AtomicWaker),
+            (SubjectKind::Lazy, Backend::EventListener),
+        ],
+    );
 }
 
-fn play(program: Program) {
-    stage::compare(&program);
-    if let Some(program) = program.on_local() {
-        stage::compare(&program);
+fn compare(data: &[u8], subjects: &[(SubjectKind, Backend)]) {
+    let mut program = Program::decode(data, subjects);
+    run::compare(&program);
+    if program.backend == Backend::Intrusive && program.subject != SubjectKind::StaticLazy {
+        program.backend = Backend::Local;
+        run::compare(&program);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The lists of waiters against two `VecDeque`s.
+//! The lists of waiters, compared with two `VecDeque`s.
 
 use std::{
     collections::VecDeque,
@@ -7,59 +7,35 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use arbitrary::{Result, Unstructured};
+use arbitrary::Unstructured;
 
-use crate::{backend::WaiterKind, shipped_list, shipped_local_list};
+use crate::{backend::WaiterKind, program::Bytes, shipped_list, shipped_local_list};
 
-/// As many nodes as there are.
 const NODES: usize = 24;
-
-/// The largest batch that is taken out.
+/// The size of the largest batch.
 const ROOM: usize = 5;
+/// The tag of the local list.
+const TAG: usize = 2;
 
-#[derive(Debug)]
-enum Op {
-    /// Puts a node in that is not there; before that, replaces it by a new one.
-    Push { node: usize, kind: WaiterKind },
-    /// Takes a node out that is there.
-    Unlink { node: usize },
-    /// Replaces the payload of a node that is there.
-    Replace { node: usize },
-    /// Pops the nodes of the first lane up to one of them, at most as many as there is room for.
-    Pop { end: usize, room: usize },
-    /// Gives the list away and takes it back, as a lock does. Nothing is done to a list that no lock takes.
-    PassOn,
-}
+/// The payload of a node: its number, and how often the payload was replaced.
+type Entry = (usize, usize);
 
-/// A node in the list, and how often its payload was replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    node: usize,
-    replaced: usize,
-}
-
-/// Each lane in the order of arrival.
-#[derive(Debug, Default)]
-struct Model {
-    claimants: VecDeque<Entry>,
-    passive: VecDeque<Entry>,
-}
-
-/// A shipped list. The callers keep its safety requirements.
+/// A list of the crate. The callers keep its safety requirements.
 trait List {
     type Node;
 
     fn new() -> Self;
     fn node(kind: WaiterKind) -> Pin<Box<Self::Node>>;
     fn is_linked(node: &Self::Node) -> bool;
-    fn is_empty(&self) -> bool;
     fn push(&mut self, node: Pin<&Self::Node>, kind: WaiterKind, entry: Entry);
     fn unlink(&mut self, node: Pin<&Self::Node>) -> Entry;
     fn replace(&mut self, node: Pin<&Self::Node>, entry: Entry) -> Entry;
-    /// Pops nodes from the front, up to `end`, at most as many as there is room for.
+    /// Pops nodes of the first lane, up to `end`, at most `room`.
     fn pop(&mut self, end: &Self::Node, room: usize) -> Vec<Entry>;
+    /// Gives the list away and takes it back, as a lock does.
     fn pass_on(&mut self);
-    fn compare(&self, first: Option<&Self::Node>);
+    /// Compares the first node.
+    fn check(&self, first: Option<&Self::Node>);
 }
 
 impl List for shipped_list::List<Entry> {
@@ -78,14 +54,10 @@ impl List for shipped_list::List<Entry> {
         node.is_linked()
     }
 
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
-
     fn push(&mut self, node: Pin<&Self::Node>, kind: WaiterKind, entry: Entry) {
         // SAFETY: the node is not linked.
         unsafe { node.put_payload(entry) };
-        // SAFETY: as above, and it stays while it is in the list.
+        // SAFETY: the node is not linked, and stays in place while it is in the list.
         unsafe { self.push(node, kind) };
     }
 
@@ -95,7 +67,7 @@ impl List for shipped_list::List<Entry> {
     }
 
     fn replace(&mut self, node: Pin<&Self::Node>, entry: Entry) -> Entry {
-        // SAFETY: the node is in the list, and is ours.
+        // SAFETY: the node is in the list, and is used by this thread only.
         unsafe { self.replace(node, entry) }
     }
 
@@ -107,10 +79,8 @@ impl List for shipped_list::List<Entry> {
         unsafe { self.pop_through(NonNull::from(end), &mut slots) };
         let taken = room - slots.len();
         // SAFETY: the slots that were taken are initialized.
-        let popped = popped[..taken]
-            .iter()
-            .map(|entry| unsafe { entry.assume_init_read() });
-        popped.collect()
+        let read = |entry: &MaybeUninit<Entry>| unsafe { entry.assume_init_read() };
+        popped[..taken].iter().map(read).collect()
     }
 
     fn pass_on(&mut self) {
@@ -118,9 +88,9 @@ impl List for shipped_list::List<Entry> {
         *self = unsafe { Self::from_head(self.head()) };
     }
 
-    fn compare(&self, first: Option<&Self::Node>) {
-        let first = first.map_or(ptr::null(), ptr::from_ref);
-        assert!(ptr::eq(self.head(), first));
+    fn check(&self, first: Option<&Self::Node>) {
+        assert_eq!(self.is_empty(), first.is_none());
+        assert!(ptr::eq(self.head(), first.map_or(ptr::null(), ptr::from_ref)));
     }
 }
 
@@ -139,13 +109,9 @@ impl List for shipped_local_list::List<Entry> {
         node.is_linked()
     }
 
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
-
     fn push(&mut self, node: Pin<&Self::Node>, kind: WaiterKind, entry: Entry) {
         assert_eq!(node.kind(), kind);
-        // SAFETY: the node is not linked, and stays while it is in the list.
+        // SAFETY: the node is not linked, and stays in place while it is in the list.
         unsafe { Self::push(self, node, entry) };
     }
 
@@ -170,137 +136,82 @@ impl List for shipped_local_list::List<Entry> {
 
     fn pass_on(&mut self) {}
 
-    fn compare(&self, first: Option<&Self::Node>) {
+    fn check(&self, first: Option<&Self::Node>) {
         assert_eq!(self.is_empty(), first.is_none());
         assert_eq!(self.tag(), TAG);
     }
 }
 
-/// What the owner of a list has put into its head.
-const TAG: usize = 2;
-
-struct Real<L: List> {
-    list: L,
-    nodes: Vec<Pin<Box<L::Node>>>,
-}
-
-/// Plays the program that `data` encodes on the lists that ship.
+/// Runs the operations that `data` encodes on the lists of waiters.
 ///
 /// # Panics
 ///
-/// Panics if one of them does not do what the model does.
+/// Panics if a list differs from the model.
 pub fn list(data: &[u8]) {
-    play_all::<shipped_list::List<Entry>>(data);
-    play_all::<shipped_local_list::List<Entry>>(data);
+    compare::<shipped_list::List<Entry>>(data);
+    compare::<shipped_local_list::List<Entry>>(data);
 }
 
-fn play_all<L: List>(data: &[u8]) {
-    let mut bytes = Unstructured::new(data);
-    let mut real = Real {
-        list: L::new(),
-        nodes: (0..NODES).map(|_| L::node(WaiterKind::Claimant)).collect(),
-    };
-    let mut model = Model::default();
-    while !bytes.is_empty() {
-        let op = Op::decode(&mut bytes).expect("zero will do for bytes that are missing");
-        play(&op, &mut real, &mut model);
-        compare(&real, &model);
-    }
-    while !real.list.is_empty() {
-        play(&Op::Pop { end: 0, room: 1 }, &mut real, &mut model);
-        compare(&real, &model);
-    }
-    assert!(model.claimants.is_empty() && model.passive.is_empty());
-}
-
-fn play<L: List>(op: &Op, real: &mut Real<L>, model: &mut Model) {
-    match *op {
-        Op::Push { node, kind } if model.find(node).is_none() => {
-            let entry = Entry { node, replaced: 0 };
-            real.nodes[node] = L::node(kind);
-            real.list.push(real.nodes[node].as_ref(), kind, entry);
-            match kind {
-                WaiterKind::Claimant => model.claimants.push_back(entry),
-                WaiterKind::Passive => model.passive.push_back(entry),
+fn compare<L: List>(data: &[u8]) {
+    let mut bytes = Bytes(Unstructured::new(data));
+    let mut list = L::new();
+    let mut nodes: Vec<_> = (0..NODES).map(|_| L::node(WaiterKind::Claimant)).collect();
+    // Claimants and passive waiters, each in the order of arrival.
+    let mut lanes: [VecDeque<Entry>; 2] = Default::default();
+    loop {
+        let find = |node| {
+            let places = lanes.iter().enumerate();
+            let mut places = places.flat_map(|(lane, entries)| (0..entries.len()).map(move |at| (lane, at)));
+            places.find(|&(lane, at)| lanes[lane][at].0 == node)
+        };
+        let is_end = bytes.0.is_empty();
+        match bytes.below(8) {
+            _ if is_end && lanes.iter().all(VecDeque::is_empty) => break,
+            op @ 0..=3 if !is_end => {
+                let node = bytes.below(NODES);
+                let lane = op / 2;
+                if find(node).is_none() {
+                    let kind = [WaiterKind::Claimant, WaiterKind::Passive][lane];
+                    nodes[node] = L::node(kind);
+                    list.push(nodes[node].as_ref(), kind, (node, 0));
+                    lanes[lane].push_back((node, 0));
+                }
+            }
+            4 => {
+                let node = bytes.below(NODES);
+                if let Some((lane, at)) = find(node) {
+                    let expected = lanes[lane].remove(at);
+                    assert_eq!(Some(list.unlink(nodes[node].as_ref())), expected);
+                }
+            }
+            6 => {
+                let node = bytes.below(NODES);
+                if let Some((lane, at)) = find(node) {
+                    let entry = &mut lanes[lane][at];
+                    let older = list.replace(nodes[node].as_ref(), (node, entry.1 + 1));
+                    assert_eq!(older, *entry);
+                    entry.1 += 1;
+                }
+            }
+            7 => list.pass_on(),
+            // Also empties the list at the end.
+            _ => {
+                let (end, room) = (bytes.below(NODES), bytes.below(ROOM + 1));
+                let room = if is_end { 1 } else { room };
+                let first = usize::from(lanes[0].is_empty());
+                if !lanes[first].is_empty() {
+                    let end = end % lanes[first].len();
+                    let end_node = &nodes[lanes[first][end].0];
+                    let expected: Vec<_> = lanes[first].drain(..room.min(end + 1)).collect();
+                    assert_eq!(list.pop(end_node, room), expected);
+                }
             }
         }
-        Op::Unlink { node } if model.find(node).is_some() => {
-            let entry = real.list.unlink(real.nodes[node].as_ref());
-            assert_eq!(Some(entry), model.find(node).copied());
-            model.claimants.retain(|entry| entry.node != node);
-            model.passive.retain(|entry| entry.node != node);
+        let first = lanes[0].front().or(lanes[1].front());
+        list.check(first.map(|entry| &*nodes[entry.0]));
+        for (number, node) in nodes.iter().enumerate() {
+            let is_linked = lanes.iter().flatten().any(|entry| entry.0 == number);
+            assert_eq!(L::is_linked(node), is_linked);
         }
-        Op::Replace { node } => {
-            if let Some(entry) = model.find(node) {
-                let newer = Entry {
-                    node,
-                    replaced: entry.replaced + 1,
-                };
-                let older = real.list.replace(real.nodes[node].as_ref(), newer);
-                assert_eq!(older, *entry);
-                *entry = newer;
-            }
-        }
-        Op::Push { .. } | Op::Unlink { .. } => {}
-        Op::Pop { end, room } => {
-            let lane = if model.claimants.is_empty() {
-                &mut model.passive
-            } else {
-                &mut model.claimants
-            };
-            if lane.is_empty() {
-                assert!(real.list.is_empty());
-                return;
-            }
-            let end = end % lane.len();
-            let place = lane[end].node;
-            let expected: Vec<_> = lane.drain(..room.min(end + 1)).collect();
-            assert_eq!(real.list.pop(&real.nodes[place], room), expected);
-        }
-        Op::PassOn => real.list.pass_on(),
-    }
-}
-
-fn compare<L: List>(real: &Real<L>, model: &Model) {
-    let first = model.claimants.front().or(model.passive.front());
-    real.list.compare(first.map(|entry| &*real.nodes[entry.node]));
-    let is_linked = |node| {
-        model
-            .claimants
-            .iter()
-            .chain(&model.passive)
-            .any(|entry| entry.node == node)
-    };
-    for (name, node) in real.nodes.iter().enumerate() {
-        assert_eq!(L::is_linked(node), is_linked(name));
-    }
-}
-
-impl Model {
-    fn find(&mut self, node: usize) -> Option<&mut Entry> {
-        (self.claimants.iter_mut().chain(&mut self.passive)).find(|entry| entry.node == node)
-    }
-}
-
-impl Op {
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        let node = |bytes: &mut Unstructured<'_>| bytes.int_in_range(0..=NODES - 1);
-        Ok(match bytes.int_in_range(0..=7_u8)? {
-            0..=1 => Self::Push {
-                node: node(bytes)?,
-                kind: WaiterKind::Claimant,
-            },
-            2..=3 => Self::Push {
-                node: node(bytes)?,
-                kind: WaiterKind::Passive,
-            },
-            4 => Self::Unlink { node: node(bytes)? },
-            5 => Self::Pop {
-                end: node(bytes)?,
-                room: bytes.int_in_range(0..=ROOM)?,
-            },
-            6 => Self::Replace { node: node(bytes)? },
-            _ => Self::PassOn,
-        })
     }
 }

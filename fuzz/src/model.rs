@@ -1,401 +1,574 @@
-//! The reference model of a subject, without pointers, atomics or guards.
+//! A simple form of the crate's cells and lazies, for one thread, with the same interface.
 //!
-//! A panic of user code is an `Err` here. [`Model::unwind`] does what destructors do while a thread unwinds.
+//! The fields of futures, and the variables of functions, are in the order in which the crate drops their contents.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    convert,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
 };
+
+use oncelot::SetError;
 
 use self::waiters::Waiters;
 use crate::{
     backend::{State, WaiterKind},
-    program::{Alone, Deed, End, Kind, Program, SLOTS, Subject, Use},
-    stage::{self, Event, Id, Outcome, Player, Stage, Thrown},
+    user::{LazyFuture, Output, Value},
 };
 
-mod cell;
-mod lazy;
-mod static_lazy;
-mod waiters;
+pub(crate) mod waiters;
 
-type Result<T = ()> = std::result::Result<T, Thrown>;
-
-pub(crate) struct Model<'p> {
-    stage: Stage<'p>,
-    /// How many panics are on their way.
-    unwinding: Cell<u32>,
+pub(crate) struct OnceCell<W: Waiters> {
     state: Cell<State>,
-    /// There is one if and only if the state is READY.
-    value: Cell<Option<Id>>,
-    waiters: Waiters,
-    /// The initializers that are being called or polled, outermost first, with the wakers that they were polled with.
-    frames: RefCell<Vec<Waker>>,
-    kept: Cell<Option<Waker>>,
-    slots: Cell<[Id; SLOTS]>,
-    futures: RefCell<HashMap<Id, Future>>,
-    lazy: lazy::Computation,
-    phase: Cell<static_lazy::Phase>,
+    /// Contains a value if and only if the state is READY.
+    value: std::cell::OnceCell<Value>,
+    waiters: W,
+    /// The data of the wakers of the initializers in progress, outermost first.
+    initializing: RefCell<Vec<*const ()>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waker {
-    Task(u8),
-    /// Of a `StaticLazy`.
-    Static,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Future {
-    kind: Kind,
-    progress: Progress,
-    /// What `insert` would put in.
-    value: Option<Id>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Waiting,
-    /// It has the claim, and in a cell the initializer.
-    Running,
-    /// Its initializer has panicked, and is still there.
-    Broken,
-    Done,
-}
-
-enum Acquired {
-    Ready(Id),
-    Claimed,
-}
-
-/// What a poll comes to; `None` while it is pending.
-type Polled = Option<Outcome>;
-
-impl<'p> Model<'p> {
-    pub(crate) fn new(program: &'p Program) -> Self {
-        let model = Self {
-            stage: Stage::new(program),
-            unwinding: Cell::new(0),
+impl<W: Waiters> OnceCell<W> {
+    pub(crate) fn with_backend() -> Self {
+        Self {
             state: Cell::new(State::Uninit),
-            value: Cell::new(None),
-            waiters: Waiters::of(program.backend),
-            frames: RefCell::default(),
-            kept: Cell::new(None),
-            slots: Cell::new([0; SLOTS]),
-            futures: RefCell::default(),
-            lazy: lazy::Computation::default(),
-            phase: Cell::default(),
-        };
-        model.start_afresh();
-        model
-    }
-
-    fn subject(&self) -> Subject {
-        self.stage.program.subject
-    }
-
-    /// The user's code runs.
-    fn run(&self, event: Event) -> Result {
-        stage::run(self, event)
-    }
-
-    /// Runs the destructors while `thrown` unwinds. The user's code does not panic then, or its panics are swallowed.
-    fn unwind(&self, thrown: Thrown, destructors: impl FnOnce() -> Result) -> Thrown {
-        self.unwinding.set(self.unwinding.get() + 1);
-        destructors().expect("a second panic aborts");
-        self.unwinding.set(self.unwinding.get() - 1);
-        thrown
-    }
-
-    /// Does both, the second one also if the first one panics.
-    fn both(&self, first: Result, second: impl FnOnce() -> Result) -> Result {
-        match first {
-            Ok(()) => second(),
-            Err(thrown) => Err(self.unwind(thrown, second)),
+            value: std::cell::OnceCell::new(),
+            waiters: W::default(),
+            initializing: RefCell::default(),
         }
     }
 
-    fn future(&self, id: Id) -> Future {
-        self.futures.borrow()[&id]
+    pub(crate) fn with_backend_and_value(value: Value) -> Self {
+        let mut cell = Self::with_backend();
+        cell.state = Cell::new(State::Ready);
+        cell.value = value.into();
+        cell
     }
 
-    fn set_progress(&self, id: Id, progress: Progress) {
-        self.futures
-            .borrow_mut()
-            .get_mut(&id)
-            .expect("there is such a future")
-            .progress = progress;
+    pub(crate) fn get(&self) -> Option<&Value> {
+        self.value.get()
     }
 
-    fn take_value(&self, id: Id) -> Option<Id> {
-        let mut futures = self.futures.borrow_mut();
-        futures.get_mut(&id).expect("there is such a future").value.take()
+    pub(crate) fn get_mut(&mut self) -> Option<&mut Value> {
+        self.value.get_mut()
     }
 
-    // The state machine.
+    pub(crate) fn set(&self, value: Value) -> Result<(), SetError<Value>> {
+        self.try_insert(value).map(|_| ())
+    }
 
-    /// The value, or the claim, which this takes.
-    fn acquire(&self) -> Option<Acquired> {
-        match self.state.get() {
-            State::Uninit => {
-                self.state.set(State::Initializing);
-                Some(Acquired::Claimed)
-            }
-            State::Initializing => None,
-            State::Ready => Some(Acquired::Ready(
-                self.value.get().expect("a ready cell has a value"),
-            )),
+    pub(crate) fn try_insert(&self, value: Value) -> Result<&Value, SetError<Value>> {
+        match self.try_acquire() {
+            None => Err(SetError::InitializingError(value)),
+            Some(Acquired::Ready(_)) => Err(SetError::AlreadyInitializedError(value)),
+            Some(Acquired::Claimed(claim)) => Ok(claim.publish(value)),
         }
     }
 
-    fn publish(&self, value: Id) -> Result<Id> {
-        self.value.set(Some(value));
-        self.settle(State::Ready).map(|()| value)
+    pub(crate) fn take(&mut self) -> Option<Value> {
+        self.state.set(State::Uninit);
+        self.waiters.reset();
+        self.value.take()
     }
 
-    fn release(&self) -> Result {
-        self.settle(State::Uninit)
+    pub(crate) fn into_inner(mut self) -> Option<Value> {
+        self.take()
     }
 
-    /// Waits for what `look` looks for.
-    fn wait_until<R>(
-        &self,
-        id: Id,
-        kind: WaiterKind,
-        task: u8,
-        look: impl Fn() -> Option<R>,
-    ) -> Result<Option<R>> {
-        if let Some(result) = look() {
-            return Ok(Some(result));
-        }
-        let is_own = self.frames.borrow().contains(&Waker::Task(task));
-        if cfg!(debug_assertions) && is_own {
-            return Err(Thrown::Deadlock);
-        }
-        while self.poll_wait(id, kind, task)?.is_ready() {
-            if let Some(result) = look() {
-                return Ok(Some(result));
-            }
-        }
-        Ok(None)
+    pub(crate) fn get_or_init<F: FnOnce() -> I, I>(&self, closure: F) -> GetOrInit<'_, W, F, I, &Value> {
+        let no_error = |result: Result<_, Value>| result.expect("the initializer cannot fail");
+        GetOrInit::new(self, closure, false, no_error)
     }
 
-    fn wait_to_acquire(&self, id: Id, task: u8) -> Result<Option<Acquired>> {
-        self.wait_until(id, WaiterKind::Claimant, task, || self.acquire())
+    pub(crate) fn get_or_try_init<'a, F: FnOnce() -> I, I>(
+        &'a self,
+        closure: F,
+    ) -> GetOrTryInit<'a, W, F, I> {
+        GetOrInit::new(self, closure, false, convert::identity)
     }
 
-    /// Ends the wait of a future whose event has happened.
-    fn end_waiting(&self, id: Id, acquired: &Acquired) -> Result {
-        self.set_progress(id, Progress::Done);
-        self.cancel(id).map_err(|thrown| {
-            self.unwind(thrown, || match acquired {
-                Acquired::Ready(_) => Ok(()),
-                Acquired::Claimed => self.release(),
+    pub(crate) fn get_mut_or_try_init<'a, F: FnOnce() -> I, I>(
+        &'a mut self,
+        closure: F,
+    ) -> GetOrTryInit<'a, W, F, I> {
+        GetOrInit::new(self, closure, true, convert::identity)
+    }
+
+    pub(crate) fn insert(&self, value: Value) -> impl Future<Output = Result<&Value, (&Value, Value)>> {
+        let (mut waiter, mut value) = (Waiter::new(self, WaiterKind::Claimant), Some(value));
+        // The closure drops the waiter first, which it uses first.
+        poll_fn(move |cx| {
+            let acquired = ready!(waiter.poll(cx, || self.try_acquire()));
+            let value = value.take().expect("kept until completion");
+            Poll::Ready(match acquired {
+                Acquired::Ready(present) => Err((present, value)),
+                Acquired::Claimed(claim) => Ok(claim.publish(value)),
             })
         })
     }
 
-    // The initializer.
-
-    /// Calls or polls the initializer, with `waker`.
-    fn initializing<R>(&self, waker: Waker, run: impl FnOnce() -> Result<R>) -> Result<R> {
-        self.frames.borrow_mut().push(waker);
-        let result = run();
-        self.frames.borrow_mut().pop();
-        result
+    pub(crate) fn wait(&self) -> impl Future<Output = &Value> {
+        let mut waiter = Waiter::new(self, WaiterKind::Passive);
+        poll_fn(move |cx| waiter.poll(cx, || self.get()))
     }
 
-    /// Polls an initializer: returns `None` while it is pending, and an inner `Err` if it failed.
-    fn poll_initializer(&self, id: Id, waker: Waker) -> Result<Option<std::result::Result<Id, Id>>> {
-        let step = self.stage.step();
-        self.run(Event::Polled(id))?;
-        match (step.waker, waker) {
-            (Use::Nothing, _) => {}
-            (Use::Keep, _) => {
-                if let Waker::Task(task) = waker {
-                    self.run(Event::Cloned(task))?;
-                }
-                if let Some(Waker::Task(task)) = self.kept.replace(Some(waker)) {
-                    self.run(Event::WakerDropped(task))?;
-                }
-            }
-            (Use::Wake, Waker::Task(task)) => self.run(Event::WokenByRef(task))?,
-            (Use::Wake, Waker::Static) => self.wake_static()?,
-        }
-        Ok(match step.end {
-            End::Pending => None,
-            End::Value => Some(Ok(self.stage.new_value())),
-            End::Error => Some(Err(self.stage.new_value())),
-        })
-    }
-
-    // The subject as a whole.
-
-    /// Forgets the value and the waiters.
-    fn reset(&self) -> Result<Option<Id>> {
-        self.state.set(State::Uninit);
-        self.reset_waiters()?;
-        Ok(self.value.take())
-    }
-
-    /// Drops what the subject has.
-    fn drop_contents(&self) -> Result {
-        let drop_value = || match self.value.take() {
-            Some(value) => self.run(Event::ValueDropped(value)),
-            None => Ok(()),
-        };
-        match self.subject() {
-            Subject::Cell | Subject::StaticLazy => {
-                drop_value()?;
-                self.reset()?;
-                Ok(())
-            }
-            Subject::Lazy => {
-                self.reset_waiters()?;
-                self.drop_computation()?;
-                drop_value()?;
-                self.state.set(State::Uninit);
-                Ok(())
-            }
-        }
-    }
-
-    /// A new subject, in the place of one that is gone.
-    fn start_afresh(&self) {
-        match self.subject() {
-            Subject::Cell => {}
-            Subject::Lazy | Subject::StaticLazy => {
-                self.lazy.start_afresh(self.stage.new_computation());
-                self.phase.take();
-            }
-        }
-    }
-
-    fn drop_kept(&self) -> Result {
-        match self.kept.take() {
-            Some(Waker::Task(task)) => self.run(Event::WakerDropped(task)),
-            _ => Ok(()),
-        }
-    }
-
-    fn alone_or_panic(&self, deed: Alone) -> Result<Option<Outcome>> {
-        Ok(match (self.subject(), deed) {
-            (_, Alone::Renew) => {
-                self.drop_kept()?;
-                // The new one is there before the old one goes.
-                let before = self.lazy.get();
-                self.start_afresh();
-                let new = self.lazy.replace(before);
-                self.drop_contents()?;
-                self.lazy.replace(new);
-                Some(Outcome::Done)
-            }
-            (Subject::StaticLazy, _) => None,
-            (_, Alone::RenewWithValue) => {
-                let value = self.stage.new_value();
-                self.drop_kept()?;
-                self.drop_contents()?;
-                self.state.set(State::Ready);
-                self.value.set(Some(value));
-                Some(Outcome::Done)
-            }
-            (_, Alone::Change) => Some(Outcome::Found(self.value.get())),
-            (Subject::Cell, _) => Some(self.cell_alone(deed)?),
-            (Subject::Lazy, _) => self.lazy_alone(deed)?,
-        })
-    }
-}
-
-impl Player for Model<'_> {
-    fn stage(&self) -> &Stage<'_> {
-        &self.stage
-    }
-
-    fn is_unwinding(&self) -> bool {
-        self.unwinding.get() > 0
-    }
-
-    fn create(&self, slot: usize, kind: Kind, id: Id) -> Outcome {
-        let mut slots = self.slots.get();
-        slots[slot] = id;
-        self.slots.set(slots);
-        match self.subject() {
-            Subject::Cell => self.create_of_cell(kind, id),
-            Subject::Lazy | Subject::StaticLazy => self.insert_future(id, kind, Progress::Waiting, None),
-        }
-        done(Ok(()))
-    }
-
-    fn poll(&self, slot: usize, task: u8) -> Outcome {
-        let id = self.slots.get()[slot];
-        let polled = match self.subject() {
-            Subject::Cell => self.poll_of_cell(id, task),
-            Subject::Lazy => self.poll_of_lazy(id, task),
-            Subject::StaticLazy => self.poll_of_static(id, task),
-        };
-        match polled {
-            Ok(polled) => polled.unwrap_or(Outcome::Pending),
-            Err(thrown) => Outcome::Panicked(thrown),
-        }
-    }
-
-    fn destroy(&self, slot: usize) -> Outcome {
-        let id = self.slots.get()[slot];
-        let dropped = match self.subject() {
-            Subject::Cell => self.drop_of_cell(id),
-            Subject::Lazy => self.drop_of_lazy(id),
-            Subject::StaticLazy => self.cancel(id),
-        };
-        self.futures.borrow_mut().remove(&id);
-        done(dropped)
-    }
-
-    /// The waiters keep waiting.
-    fn leak(&self, _slot: usize) {}
-
-    fn put(&self, insert: bool) -> Option<Outcome> {
-        if self.subject() != Subject::Cell {
-            return None;
-        }
-        let value = self.stage.new_value();
-        Some(match self.state.get() {
-            State::Ready => Outcome::AlreadyInitialized(value),
-            State::Initializing => Outcome::Initializing(value),
+    /// Claims the cell if it is empty. Returns `None` while an initializer is running.
+    fn try_acquire(&self) -> Option<Acquired<'_, W>> {
+        match self.state.get() {
+            State::Initializing => None,
+            State::Ready => self.get().map(Acquired::Ready),
             State::Uninit => {
                 self.state.set(State::Initializing);
-                match self.publish(value) {
-                    Ok(value) if insert => Outcome::Value(value),
-                    Ok(_) => Outcome::Done,
-                    Err(thrown) => Outcome::Panicked(thrown),
+                Some(Acquired::Claimed(Claim::new(self, false)))
+            }
+        }
+    }
+
+    /// Claims the cell if it has no value, even if a leaked future has the claim.
+    fn acquire_exclusively(&self) -> Acquired<'_, W> {
+        let claimed = || Acquired::Claimed(Claim::new(self, true));
+        self.get().map_or_else(claimed, Acquired::Ready)
+    }
+
+    /// Runs user code of the initializer that is polled with `waker`.
+    fn initialize<R>(&self, waker: &Waker, run: impl FnOnce() -> R) -> R {
+        struct Pop<'a>(&'a RefCell<Vec<*const ()>>);
+
+        impl Drop for Pop<'_> {
+            fn drop(&mut self) {
+                self.0.borrow_mut().pop();
+            }
+        }
+
+        self.initializing.borrow_mut().push(waker.data());
+        let _pop = Pop(&self.initializing);
+        run()
+    }
+}
+
+impl<W: Waiters> Drop for OnceCell<W> {
+    fn drop(&mut self) {
+        drop(self.value.take());
+        self.waiters.reset();
+    }
+}
+
+enum Acquired<'a, W: Waiters> {
+    Ready(&'a Value),
+    Claimed(Claim<'a, W>),
+}
+
+/// The right to initialize the cell. Dropping it releases the cell.
+struct Claim<'a, W: Waiters> {
+    cell: &'a OnceCell<W>,
+    /// No waiter is woken, and only a value changes the state.
+    is_exclusive: bool,
+}
+
+impl<'a, W: Waiters> Claim<'a, W> {
+    fn new(cell: &'a OnceCell<W>, is_exclusive: bool) -> Self {
+        Self { cell, is_exclusive }
+    }
+
+    fn publish(self, value: Value) -> &'a Value {
+        self.cell.value.get_or_init(|| value)
+    }
+}
+
+impl<W: Waiters> Drop for Claim<'_, W> {
+    fn drop(&mut self) {
+        let Self { cell, is_exclusive } = *self;
+        let outcome = match cell.get() {
+            Some(_) => State::Ready,
+            None => State::Uninit,
+        };
+        match (is_exclusive, outcome) {
+            (false, _) => {
+                cell.state.set(outcome);
+                cell.waiters.wake(outcome);
+            }
+            (true, State::Ready) => {
+                cell.state.set(outcome);
+                cell.waiters.reset();
+            }
+            (true, _) => {}
+        }
+    }
+}
+
+/// A wait for a cell.
+struct Waiter<'a, W: Waiters> {
+    cell: &'a OnceCell<W>,
+    kind: WaiterKind,
+    id: usize,
+    is_finished: bool,
+}
+
+impl<'a, W: Waiters> Waiter<'a, W> {
+    fn new(cell: &'a OnceCell<W>, kind: WaiterKind) -> Self {
+        Self {
+            cell,
+            kind,
+            id: waiters::new_id(),
+            is_finished: false,
+        }
+    }
+
+    /// Waits until `look` returns a result, and stays registered.
+    fn poll_registered<R>(&self, cx: &mut Context<'_>, look: impl Fn() -> Option<R>) -> Poll<R> {
+        assert!(!self.is_finished, "polled after completion");
+        if let Some(result) = look() {
+            return Poll::Ready(result);
+        }
+        let is_own = self.cell.initializing.borrow().contains(&cx.waker().data());
+        assert!(
+            !cfg!(debug_assertions) || !is_own,
+            "deadlock: an initializer awaits its own cell"
+        );
+        while !(self.cell.waiters).register(self.id, self.kind, cx.waker(), &self.cell.state) {
+            if let Some(result) = look() {
+                return Poll::Ready(result);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Waits until `look` returns a result.
+    fn poll<R>(&mut self, cx: &mut Context<'_>, look: impl Fn() -> Option<R>) -> Poll<R> {
+        let result = ready!(self.poll_registered(cx, look));
+        self.finish();
+        Poll::Ready(result)
+    }
+
+    fn finish(&mut self) {
+        self.is_finished = true;
+        self.cell.waiters.cancel(self.id);
+    }
+}
+
+impl<W: Waiters> Drop for Waiter<'_, W> {
+    fn drop(&mut self) {
+        self.cell.waiters.cancel(self.id);
+    }
+}
+
+/// The future of all methods that take an initializer.
+pub(crate) struct GetOrInit<'a, W: Waiters, F, I, R> {
+    waiter: Waiter<'a, W>,
+    closure: Option<F>,
+    initializer: Option<I>,
+    claim: Option<Claim<'a, W>>,
+    is_exclusive: bool,
+    convert: fn(Result<&'a Value, Value>) -> R,
+}
+
+type GetOrTryInit<'a, W, F, I> = GetOrInit<'a, W, F, I, Result<&'a Value, Value>>;
+
+impl<W: Waiters, F, I, R> Unpin for GetOrInit<'_, W, F, I, R> {}
+
+impl<'a, W: Waiters, F, I, R> GetOrInit<'a, W, F, I, R> {
+    fn new(
+        cell: &'a OnceCell<W>,
+        closure: F,
+        is_exclusive: bool,
+        convert: fn(Result<&'a Value, Value>) -> R,
+    ) -> Self {
+        Self {
+            waiter: Waiter::new(cell, WaiterKind::Claimant),
+            closure: Some(closure),
+            initializer: None,
+            claim: None,
+            is_exclusive,
+            convert,
+        }
+    }
+}
+
+impl<'a, W: Waiters, F: FnOnce() -> I, I, R> Future for GetOrInit<'a, W, F, I, R>
+where
+    I: Future<Output: Output> + Unpin,
+{
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = &mut *self;
+        let cell = this.waiter.cell;
+        let claim = match this.claim.take() {
+            Some(claim) => claim,
+            None => {
+                let acquired = ready!(this.waiter.poll_registered(cx, || match this.is_exclusive {
+                    true => Some(cell.acquire_exclusively()),
+                    false => cell.try_acquire(),
+                }));
+                let closure = this.closure.take().expect("the closure was not called");
+                this.waiter.finish();
+                let claim = match acquired {
+                    Acquired::Ready(value) => {
+                        drop(closure);
+                        return Poll::Ready((this.convert)(Ok(value)));
+                    }
+                    Acquired::Claimed(claim) => claim,
+                };
+                this.initializer = Some(cell.initialize(cx.waker(), closure));
+                claim
+            }
+        };
+        let initializer = this.initializer.as_mut().expect("the closure was called");
+        let polled = cell.initialize(cx.waker(), || Pin::new(initializer).poll(cx));
+        let Poll::Ready(output) = polled else {
+            this.claim = Some(claim);
+            return Poll::Pending;
+        };
+        let initializer = this.initializer.take();
+        cell.initialize(cx.waker(), || drop(initializer));
+        Poll::Ready((this.convert)(match output.into_result() {
+            Ok(value) => Ok(claim.publish(value)),
+            Err(error) => {
+                // If this panics, the error is dropped.
+                drop(claim);
+                Err(error)
+            }
+        }))
+    }
+}
+
+pub(crate) struct Lazy<W: Waiters> {
+    cell: OnceCell<W>,
+    computation: Computation,
+}
+
+/// The future of a lazy, until it has completed or panicked.
+struct Computation {
+    future: RefCell<Option<LazyFuture>>,
+    is_poisoned: Cell<bool>,
+}
+
+impl Computation {
+    fn new(future: Option<LazyFuture>) -> Self {
+        Self {
+            future: RefCell::new(future),
+            is_poisoned: Cell::new(false),
+        }
+    }
+
+    /// Polls the future, which `start` creates if there is none. A panic poisons the lazy.
+    fn poll<W: Waiters>(
+        &self,
+        cell: &OnceCell<W>,
+        cx: &mut Context<'_>,
+        start: impl FnOnce() -> LazyFuture,
+    ) -> Poll<Value> {
+        assert!(!self.is_poisoned.replace(true), "the lazy is poisoned");
+        let polled = cell.initialize(cx.waker(), || {
+            let mut future = self.future.borrow_mut();
+            let value = ready!(Pin::new(future.get_or_insert_with(start)).poll(cx));
+            drop(future.take());
+            Poll::Ready(value)
+        });
+        self.is_poisoned.set(false);
+        polled
+    }
+}
+
+impl<W: Waiters> Lazy<W> {
+    pub(crate) fn with_backend(future: LazyFuture) -> Self {
+        Self {
+            cell: OnceCell::with_backend(),
+            computation: Computation::new(Some(future)),
+        }
+    }
+
+    pub(crate) fn with_backend_and_value(value: Value) -> Self {
+        Self {
+            cell: OnceCell::with_backend_and_value(value),
+            computation: Computation::new(None),
+        }
+    }
+
+    pub(crate) fn get_unpin(&self) -> impl Future<Output = &Value> {
+        /// Drops the future that panicked. Its own panic is swallowed.
+        struct DropPoisoned<'a>(&'a Computation);
+
+        impl Drop for DropPoisoned<'_> {
+            fn drop(&mut self) {
+                if self.0.is_poisoned.get() {
+                    let future = self.0.future.take();
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+                }
+            }
+        }
+
+        let (mut waiter, mut running) = (Waiter::new(&self.cell, WaiterKind::Claimant), None);
+        poll_fn(move |cx| {
+            let claim = match running.take() {
+                Some(claim) => claim,
+                None => {
+                    let acquired = ready!(waiter.poll(cx, || self.cell.try_acquire()));
+                    match acquired {
+                        Acquired::Ready(value) => return Poll::Ready(value),
+                        Acquired::Claimed(claim) => claim,
+                    }
+                }
+            };
+            let guard = DropPoisoned(&self.computation);
+            let no_future = || unreachable!("a lazy starts with its future");
+            let polled = self.computation.poll(&self.cell, cx, no_future);
+            drop(guard);
+            match polled {
+                Poll::Ready(value) => Poll::Ready(claim.publish(value)),
+                Poll::Pending => {
+                    running = Some(claim);
+                    Poll::Pending
                 }
             }
         })
     }
 
-    fn use_kept(&self, deed: Deed) -> Option<Outcome> {
-        let kept = self.kept.take()?;
-        Some(done(match (kept, deed) {
-            (Waker::Task(task), Deed::Clone) => {
-                let woken = self.run(Event::WokenByRef(task));
-                self.both(woken, || self.run(Event::WakerDropped(task)))
-            }
-            (Waker::Task(task), Deed::Wake) => self.run(Event::Woken(task)),
-            (Waker::Task(task), Deed::Drop) => self.run(Event::WakerDropped(task)),
-            (Waker::Static, Deed::Clone | Deed::Wake) => self.wake_static(),
-            (Waker::Static, Deed::Drop) => Ok(()),
-        }))
+    pub(crate) fn try_get(&self) -> Option<&Value> {
+        self.cell.get()
     }
 
-    fn alone(&self, deed: Alone) -> Option<Outcome> {
-        self.alone_or_panic(deed)
-            .unwrap_or_else(|thrown| Some(Outcome::Panicked(thrown)))
+    pub(crate) fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut Value> {
+        self.get_mut().cell.get_mut()
     }
 
-    fn look(&self) -> Option<Id> {
-        self.value.get()
+    pub(crate) fn into_inner(mut self) -> Option<Value> {
+        drop(self.computation.future.take());
+        self.cell.take()
+    }
+
+    pub(crate) fn into_parts(mut self) -> Result<Value, LazyFuture> {
+        match self.cell.take() {
+            Some(value) => Ok(value),
+            None => Err(self.computation.future.take().expect("the lazy is poisoned")),
+        }
     }
 }
 
-fn done(result: Result) -> Outcome {
-    result.map_or_else(Outcome::Panicked, |()| Outcome::Done)
+impl<W: Waiters> Drop for Lazy<W> {
+    fn drop(&mut self) {
+        self.cell.waiters.reset();
+        drop(self.computation.future.take());
+    }
+}
+
+pub(crate) struct StaticLazy {
+    cell: OnceCell<waiters::List<16>>,
+    start: fn() -> LazyFuture,
+    computation: Computation,
+    phase: Cell<Phase>,
+}
+
+/// Which part of a static has the claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Free,
+    Polling,
+    /// As `Polling`, and the future was woken meanwhile.
+    Woken,
+    /// The waker of the future has the claim.
+    Asleep,
+}
+
+impl StaticLazy {
+    pub(crate) fn new(start: fn() -> LazyFuture) -> Self {
+        Self {
+            cell: OnceCell::with_backend(),
+            start,
+            computation: Computation::new(None),
+            phase: Cell::new(Phase::Free),
+        }
+    }
+
+    pub(crate) fn try_get(&self) -> Option<&Value> {
+        self.cell.get()
+    }
+
+    pub(crate) fn get(&'static self) -> impl Future<Output = &'static Value> {
+        let mut waiter = Waiter::new(&self.cell, WaiterKind::Claimant);
+        poll_fn(move |cx| {
+            loop {
+                let acquired = ready!(waiter.poll(cx, || self.cell.try_acquire()));
+                let driven = match acquired {
+                    Acquired::Ready(value) => return Poll::Ready(value),
+                    Acquired::Claimed(claim) => self.drive(claim),
+                };
+                if let Poll::Ready(Some(value)) = driven {
+                    return Poll::Ready(value);
+                }
+                waiter.is_finished = false;
+                if driven.is_pending() {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        })
+    }
+
+    /// Polls the future with a waker of the static. Returns `None` if the future falls asleep, and the waker has the
+    /// claim, and `Pending` if the future was woken while it was polled.
+    fn drive(&'static self, claim: Claim<'static, waiters::List<16>>) -> Poll<Option<&'static Value>> {
+        /// Before the claim is released.
+        struct Free<'a>(&'a Cell<Phase>);
+
+        impl Drop for Free<'_> {
+            fn drop(&mut self) {
+                self.0.set(Phase::Free);
+            }
+        }
+
+        self.phase.set(Phase::Polling);
+        let free = Free(&self.phase);
+        // SAFETY: the functions of the table use the static, and each static is on one thread.
+        let waker = unsafe { Waker::from_raw(self.raw_waker()) };
+        let polled = self
+            .computation
+            .poll(&self.cell, &mut Context::from_waker(&waker), self.start);
+        match polled {
+            Poll::Ready(value) => {
+                drop(free);
+                Poll::Ready(Some(claim.publish(value)))
+            }
+            Poll::Pending if self.phase.get() == Phase::Woken => Poll::Pending,
+            Poll::Pending => {
+                std::mem::forget((free, claim));
+                self.phase.set(Phase::Asleep);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn wake(&'static self) {
+        match self.phase.get() {
+            Phase::Free => {}
+            Phase::Polling | Phase::Woken => self.phase.set(Phase::Woken),
+            Phase::Asleep => {
+                self.phase.set(Phase::Free);
+                drop(Claim::new(&self.cell, false));
+            }
+        }
+    }
+
+    fn raw_waker(&'static self) -> RawWaker {
+        static TABLE: RawWakerVTable = RawWakerVTable::new(
+            |data| of(data).raw_waker(),
+            |data| of(data).wake(),
+            |data| of(data).wake(),
+            |_| (),
+        );
+        fn of(data: *const ()) -> &'static StaticLazy {
+            // SAFETY: the data is the address of a static, whose wakers are dropped before it is.
+            unsafe { &*data.cast() }
+        }
+        RawWaker::new(std::ptr::from_ref(self).cast(), &TABLE)
+    }
+}
+
+impl Drop for StaticLazy {
+    fn drop(&mut self) {
+        // A static never drops a future that has not completed.
+        std::mem::forget(self.computation.future.take());
+    }
 }

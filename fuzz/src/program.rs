@@ -1,30 +1,29 @@
-//! Decodes bytes into a program for a stage.
+//! Decodes bytes into a program: a subject, and the operations on it.
 
-use arbitrary::{Result, Unstructured};
+use arbitrary::Unstructured;
 
-/// As many futures as there can be at one time: more than a drain takes in one batch, which is 16.
+/// The number of futures that can exist at one time: more than the largest batch of a drain, which is 16.
 pub(crate) const SLOTS: usize = 20;
-/// As many tasks, each with one waker.
+/// The number of tasks. Each task has one waker.
 pub(crate) const TASKS: usize = 5;
 
-/// As many operations as are played of one program.
+/// The number of operations that are decoded at most.
 const LENGTH: usize = 120;
 
-/// What is on the stage, and what happens to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Program {
-    pub(crate) subject: Subject,
+    pub(crate) subject: SubjectKind,
     pub(crate) backend: Backend,
-    /// Of the futures of lazies.
+    /// The actions of the future of a lazy.
     pub(crate) plan: Plan,
     pub(crate) ops: Vec<Op>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum SubjectKind {
     Cell,
     Lazy,
-    /// Has but one backend.
+    /// Has only the backend `Intrusive`.
     StaticLazy,
 }
 
@@ -39,27 +38,31 @@ pub(crate) enum Backend {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Op {
-    /// Makes a future in the first free slot.
-    Make { kind: Kind, plan: Plan },
-    /// Polls the future in one of the slots where one is, and is not being polled.
-    Poll { pick: u8, task: u8, step: Step },
+    /// Creates a future in the first free slot.
+    Create { kind: Kind, plan: Plan },
+    /// Polls the future in one of the slots that contain one.
+    Poll { pick: usize, task: usize, step: Step },
     /// Drops such a future.
-    Drop { pick: u8 },
-    /// Forgets such a future.
-    Leak { pick: u8 },
-    /// Makes futures, and polls each of them once, with one task after the other.
-    Crowd { kind: Kind, count: u8 },
-    /// Has the waker of a task do something the next time that this is done to it.
-    Arm { task: u8, on: Deed, action: Action },
-    /// `set`, or `try_insert`.
+    Drop { pick: usize },
+    /// Leaks such a future.
+    Leak { pick: usize },
+    /// Creates futures, and polls each of them once, each with the next task.
+    Crowd { kind: Kind, count: usize },
+    /// Sets the action of a task's waker for the next time that it is used in this way.
+    Arm {
+        task: usize,
+        on: WakerUse,
+        action: Action,
+    },
+    /// `try_insert`, or `set`.
     Put { insert: bool },
-    /// Uses the waker that a [`Step`] has kept.
-    UseKept { deed: Deed },
-    /// An operation on the subject alone, when there are no futures.
-    Alone { deed: Alone },
+    /// Uses the waker that a [`Step`] kept.
+    UseKept { how: WakerUse },
+    /// An operation that needs exclusive access to the subject. It is skipped while there are futures.
+    Exclusive(Exclusive),
 }
 
-/// Which future of a cell. Those of the other subjects are all of one kind.
+/// The future of a cell. A lazy has one kind of future only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     GetOrInit,
@@ -69,67 +72,67 @@ pub(crate) enum Kind {
 }
 
 /// The actions of an initializer outside its polls.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Plan {
     /// When its closure is called.
     pub(crate) on_call: Action,
-    /// When it is dropped, or its closure is, without being called.
+    /// When it is dropped, or when its closure is dropped without having been called.
     pub(crate) on_drop: Action,
 }
 
-/// What an initializer does if it is polled in this poll.
-#[derive(Debug, Clone, Copy)]
+/// What an initializer does in one poll.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Step {
     pub(crate) action: Action,
-    pub(crate) waker: Use,
-    pub(crate) end: End,
+    pub(crate) waker: StepWaker,
+    pub(crate) end: StepEnd,
 }
 
-/// What an initializer does with the waker that it is polled with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    Nothing,
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum StepWaker {
+    #[default]
+    Unused,
+    /// A clone of the waker is kept for [`Op::UseKept`].
     Keep,
-    /// Wakes its own task, to be polled again.
+    /// The initializer wakes its own task.
     Wake,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum StepEnd {
+    #[default]
     Pending,
     Value,
-    /// A value where it cannot fail.
+    /// A value, if the initializer cannot fail.
     Error,
 }
 
-/// What the user's code does when the subject runs it.
+/// What user code does when the subject calls it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Action {
-    /// Plays so many of the next operations right there.
-    pub(crate) ops: u8,
-    /// Panics afterwards.
+    /// It runs this number of the next operations.
+    pub(crate) ops: usize,
+    /// It panics afterwards.
     pub(crate) panics: bool,
 }
 
-/// What is done to a waker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deed {
-    Clone,
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum WakerUse {
     Wake,
+    Clone,
     Drop,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Alone {
-    /// `take`; of a lazy, `into_parts`.
+pub(crate) enum Exclusive {
+    /// `take`, or `into_parts` of a lazy.
     Take,
     IntoInner,
-    /// `get_mut`.
-    Change,
-    /// Another subject, in the place of the one before.
-    Renew,
-    /// The same with a value from the start.
-    RenewWithValue,
+    GetMut,
+    /// Replaces the subject by an empty one.
+    Replace,
+    /// Replaces the subject by one that has a value.
+    ReplaceByReady,
     /// `get_mut_or_try_init`, polled twice.
     Initialize {
         plan: Plan,
@@ -138,50 +141,17 @@ pub(crate) enum Alone {
 }
 
 impl Program {
-    pub(crate) fn of_cells(data: &[u8]) -> Self {
-        Self::decode(
-            data,
-            &[
-                (Subject::Cell, Backend::Intrusive),
-                (Subject::Cell, Backend::AtomicWaker),
-                (Subject::Cell, Backend::EventListener),
-            ],
-        )
-    }
-
-    pub(crate) fn of_lazies(data: &[u8]) -> Self {
-        Self::decode(
-            data,
-            &[
-                (Subject::Lazy, Backend::Intrusive),
-                (Subject::StaticLazy, Backend::Intrusive),
-                (Subject::Lazy, Backend::AtomicWaker),
-                (Subject::Lazy, Backend::EventListener),
-            ],
-        )
-    }
-
-    /// Returns the same program on `Local`, if this one is on `Intrusive` and its subject is not a static.
-    pub(crate) fn on_local(self) -> Option<Self> {
-        let is_for_local = self.backend == Backend::Intrusive && self.subject != Subject::StaticLazy;
-        is_for_local.then_some(Self {
-            backend: Backend::Local,
-            ..self
-        })
-    }
-
-    fn decode(data: &[u8], subjects: &[(Subject, Backend)]) -> Self {
-        let mut bytes = Unstructured::new(data);
-        let (subject, backend) = *bytes
-            .choose(subjects)
-            .expect("zero will do for bytes that are missing");
+    /// Decodes a program whose subject is one of `subjects`.
+    pub(crate) fn decode(data: &[u8], subjects: &[(SubjectKind, Backend)]) -> Self {
+        let mut bytes = Bytes(Unstructured::new(data));
+        let (subject, backend) = bytes.choose(subjects);
         let plan = match subject {
-            Subject::Cell => Plan::PLAIN,
-            _ => Plan::decode(&mut bytes).expect("zero will do for bytes that are missing"),
+            SubjectKind::Cell => Plan::default(),
+            _ => bytes.plan(),
         };
         let mut ops = Vec::new();
-        while !bytes.is_empty() && ops.len() < LENGTH {
-            ops.push(Op::decode(&mut bytes).expect("zero will do for bytes that are missing"));
+        while !bytes.0.is_empty() && ops.len() < LENGTH {
+            ops.push(bytes.op());
         }
         Self {
             subject,
@@ -192,131 +162,100 @@ impl Program {
     }
 }
 
-impl Op {
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        let (task, slot) = (TASKS as u8 - 1, SLOTS as u8 - 1);
-        Ok(match bytes.int_in_range(0..=31_u8)? {
-            0..=5 => Self::Make {
-                kind: Kind::decode(bytes)?,
-                plan: Plan::decode(bytes)?,
-            },
-            6..=14 => Self::Poll {
-                pick: bytes.int_in_range(0..=slot)?,
-                task: bytes.int_in_range(0..=task)?,
-                step: Step::decode(bytes)?,
-            },
-            15..=18 => Self::Drop {
-                pick: bytes.int_in_range(0..=slot)?,
-            },
-            19 => Self::Leak {
-                pick: bytes.int_in_range(0..=slot)?,
-            },
-            20..=21 => Self::Crowd {
-                kind: Kind::decode(bytes)?,
-                count: *bytes.choose(&[2, 4, 17, slot])?,
-            },
-            22..=25 => Self::Arm {
-                task: bytes.int_in_range(0..=task)?,
-                on: Deed::decode(bytes)?,
-                action: Action::decode(bytes)?,
-            },
-            26..=27 => Self::Put {
-                insert: bytes.ratio(1_u8, 2_u8)?,
-            },
-            28..=29 => Self::UseKept {
-                deed: Deed::decode(bytes)?,
-            },
-            _ => Self::Alone {
-                deed: Alone::decode(bytes)?,
-            },
-        })
+/// The rest of the input. Bytes that are missing count as zeros.
+pub(crate) struct Bytes<'a>(pub(crate) Unstructured<'a>);
+
+impl Bytes<'_> {
+    pub(crate) fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
+        *self.0.choose(choices).expect("there are choices")
     }
-}
 
-impl Kind {
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        bytes
-            .choose(&[Self::GetOrTryInit, Self::Wait, Self::GetOrInit, Self::Insert])
-            .copied()
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0.int_in_range(0..=end - 1).expect("the range is not empty")
     }
-}
 
-impl Plan {
-    /// No actions.
-    pub(crate) const PLAIN: Self = Self {
-        on_call: Action::NONE,
-        on_drop: Action::NONE,
-    };
-
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        let is_plain = bytes.ratio(1_u8, 2_u8)?;
-        Ok(if is_plain {
-            Self::PLAIN
-        } else {
-            Self {
-                on_call: Action::decode(bytes)?,
-                on_drop: Action::decode(bytes)?,
-            }
-        })
-    }
-}
-
-impl Step {
-    /// The step of an initializer that stays pending.
-    pub(crate) const PENDING: Self = Self {
-        action: Action::NONE,
-        waker: Use::Nothing,
-        end: End::Pending,
-    };
-
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        let end = *bytes.choose(&[End::Pending, End::Value, End::Error, End::Pending])?;
-        Ok(Self {
-            action: Action::decode(bytes)?,
-            waker: *bytes.choose(&[Use::Nothing, Use::Keep, Use::Wake, Use::Nothing])?,
-            end,
-        })
-    }
-}
-
-impl Action {
-    pub(crate) const NONE: Self = Self {
-        ops: 0,
-        panics: false,
-    };
-
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        let code = bytes.int_in_range(0..=9_u8)?;
-        Ok(Self {
-            ops: match code {
-                4 | 5 | 8 => 1,
-                6 => 2,
-                9 => 3,
-                _ => 0,
+    fn op(&mut self) -> Op {
+        match self.below(32) {
+            0..=5 => Op::Create {
+                kind: self.kind(),
+                plan: self.plan(),
             },
-            panics: matches!(code, 7..=8),
-        })
-    }
-}
-
-impl Deed {
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        bytes.choose(&[Self::Wake, Self::Clone, Self::Drop]).copied()
-    }
-}
-
-impl Alone {
-    fn decode(bytes: &mut Unstructured<'_>) -> Result<Self> {
-        Ok(match bytes.int_in_range(0..=7_u8)? {
-            0..=1 => Self::Take,
-            2 => Self::IntoInner,
-            3 => Self::Change,
-            4 => Self::Renew,
-            5 => Self::RenewWithValue,
-            _ => Self::Initialize {
-                plan: Plan::decode(bytes)?,
-                steps: [Step::decode(bytes)?, Step::decode(bytes)?],
+            6..=14 => Op::Poll {
+                pick: self.below(SLOTS),
+                task: self.below(TASKS),
+                step: self.step(),
             },
-        })
+            15..=18 => Op::Drop {
+                pick: self.below(SLOTS),
+            },
+            19 => Op::Leak {
+                pick: self.below(SLOTS),
+            },
+            20..=21 => Op::Crowd {
+                kind: self.kind(),
+                count: self.choose(&[2, 4, 17, SLOTS - 1]),
+            },
+            22..=25 => Op::Arm {
+                task: self.below(TASKS),
+                on: self.waker_use(),
+                action: self.action(),
+            },
+            26..=27 => Op::Put {
+                insert: self.choose(&[true, false]),
+            },
+            28..=29 => Op::UseKept {
+                how: self.waker_use(),
+            },
+            _ => Op::Exclusive(self.exclusive()),
+        }
+    }
+
+    fn kind(&mut self) -> Kind {
+        self.choose(&[Kind::GetOrTryInit, Kind::Wait, Kind::GetOrInit, Kind::Insert])
+    }
+
+    fn plan(&mut self) -> Plan {
+        if self.choose(&[true, false]) {
+            return Plan::default();
+        }
+        Plan {
+            on_call: self.action(),
+            on_drop: self.action(),
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        use StepEnd::{Error, Pending, Value};
+        use StepWaker::{Keep, Unused, Wake};
+        let end = self.choose(&[Pending, Value, Error, Pending]);
+        let action = self.action();
+        let waker = self.choose(&[Unused, Keep, Wake, Unused]);
+        Step { action, waker, end }
+    }
+
+    fn action(&mut self) -> Action {
+        let code = self.below(10);
+        Action {
+            ops: [0, 0, 0, 0, 1, 1, 2, 0, 1, 3][code],
+            panics: matches!(code, 7 | 8),
+        }
+    }
+
+    fn waker_use(&mut self) -> WakerUse {
+        self.choose(&[WakerUse::Wake, WakerUse::Clone, WakerUse::Drop])
+    }
+
+    fn exclusive(&mut self) -> Exclusive {
+        match self.below(8) {
+            0..=1 => Exclusive::Take,
+            2 => Exclusive::IntoInner,
+            3 => Exclusive::GetMut,
+            4 => Exclusive::Replace,
+            5 => Exclusive::ReplaceByReady,
+            _ => Exclusive::Initialize {
+                plan: self.plan(),
+                steps: [self.step(), self.step()],
+            },
+        }
     }
 }
