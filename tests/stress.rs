@@ -298,7 +298,7 @@ fn wait_for(what: &str, left: impl Fn() -> usize) {
     while count > 0 {
         count = left();
         assert_eq!(FAILURE.get(), None);
-        assert!(Instant::now() < deadline, "after {PATIENCE:?}: {count} {what}");
+        assert!(Instant::now() < deadline, "{what}, after {PATIENCE:?}: {count}");
         thread::sleep(Duration::from_micros(50));
     }
 }
@@ -317,7 +317,7 @@ fn stress<B: Backend<Waiter: Send> + Send + Sync + 'static>(most_tasks: usize) {
                 false => spawn(Box::pin(generation.run(task)), 1 + fastrand::usize(..4)),
             }
         }
-        wait_for("tasks have not ended", || Arc::strong_count(&generation) - 1);
+        wait_for("tasks that have not ended", || Arc::strong_count(&generation) - 1);
         let generation = Arc::into_inner(generation).unwrap();
         assert_eq!(generation.ended.into_inner(), tasks, "tasks that have ended");
         drop(generation.lazy);
@@ -328,7 +328,7 @@ fn stress<B: Backend<Waiter: Send> + Send + Sync + 'static>(most_tasks: usize) {
         for site in generation.sites {
             assert_eq!(site.stored.load(Relaxed), 1, "values that were stored");
             let left = || site.made.load(Relaxed).wrapping_sub(site.dropped.load(Relaxed));
-            wait_for("values and errors were not dropped", left);
+            wait_for("values and errors that were not dropped", left);
         }
     }
 }
