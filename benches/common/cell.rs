@@ -16,67 +16,88 @@ pub(crate) trait Cell {
     fn get(cell: &Self::Of<u64>) -> Option<&u64>;
 }
 
-/// A once-cell that a future can fill.
+/// A once-cell that the future of a closure can fill.
 pub(crate) trait AsyncCell: Cell {
-    fn get_or_init<'a, I>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
-    where
-        I: Future<Output = u64> + 'a;
+    /// How many times a claimant has been woken when it gets the value.
+    const WAKES: usize = 1;
 
-    fn get_or_try_init<'a, I, E>(
+    fn get_or_init<'a, I, F>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
+    where
+        I: FnOnce() -> F + 'a,
+        F: Future<Output = u64> + 'a;
+
+    fn get_or_try_init<'a, I, F, E>(
         cell: &'a Self::Of<u64>,
         init: I,
     ) -> impl Future<Output = Result<&'a u64, E>>
     where
-        I: Future<Output = Result<u64, E>> + 'a;
+        I: FnOnce() -> F + 'a,
+        F: Future<Output = Result<u64, E>> + 'a,
+        E: 'a;
 }
 
-/// Declares a type for this crate's cell with a backend.
-#[allow(unused_macros, reason = "not every bench compares backends")]
-macro_rules! oncelot_cell {
-    ($marker:ident, $name:literal, $backend:ty) => {
+/// Declares a type for the cell `$of`, which has a parameter `T`. `$new` and `$filled` are its constructors.
+#[allow(unused_macros, reason = "not every bench has cells")]
+macro_rules! cell {
+    ($marker:ident, $name:literal, $of:ty, $new:ident, $filled:ident) => {
         pub(crate) struct $marker;
 
         impl $crate::common::cell::Cell for $marker {
             const NAME: &'static str = $name;
 
-            type Of<T> = oncelot::OnceCell<T, $backend>;
+            type Of<T> = $of;
 
             fn new() -> Self::Of<u64> {
-                oncelot::OnceCell::with_backend()
+                Self::Of::$new()
             }
 
             fn filled(value: u64) -> Self::Of<u64> {
-                oncelot::OnceCell::with_backend_and_value(value)
+                Self::Of::$filled(value)
             }
 
             fn get(cell: &Self::Of<u64>) -> Option<&u64> {
                 cell.get()
             }
         }
+    };
+}
 
+/// Declares a type for an asynchronous cell. `$init => $argument` is how it takes a closure.
+#[allow(unused_macros, reason = "not every bench has cells")]
+macro_rules! async_cell {
+    ($marker:ident, $name:literal, $of:ty, $new:ident, $filled:ident, $init:ident => $argument:expr) => {
+        $crate::common::cell::cell!($marker, $name, $of, $new, $filled);
+
+        #[allow(
+            clippy::redundant_closure,
+            reason = "a closure implements `AsyncFnOnce`, a type parameter does not"
+        )]
         impl $crate::common::cell::AsyncCell for $marker {
-            fn get_or_init<'a, I>(
+            fn get_or_init<'a, I, F>(
                 cell: &'a Self::Of<u64>,
-                init: I,
+                $init: I,
             ) -> impl ::std::future::Future<Output = &'a u64>
             where
-                I: ::std::future::Future<Output = u64> + 'a,
+                I: FnOnce() -> F + 'a,
+                F: ::std::future::Future<Output = u64> + 'a,
             {
-                cell.get_or_init(move || init)
+                cell.get_or_init($argument)
             }
 
-            fn get_or_try_init<'a, I, E>(
+            fn get_or_try_init<'a, I, F, E>(
                 cell: &'a Self::Of<u64>,
-                init: I,
+                $init: I,
             ) -> impl ::std::future::Future<Output = Result<&'a u64, E>>
             where
-                I: ::std::future::Future<Output = Result<u64, E>> + 'a,
+                I: FnOnce() -> F + 'a,
+                F: ::std::future::Future<Output = Result<u64, E>> + 'a,
+                E: 'a,
             {
-                cell.get_or_try_init(move || init)
+                cell.get_or_try_init($argument)
             }
         }
     };
 }
 
-#[allow(unused_imports, reason = "not every bench compares backends")]
-pub(crate) use oncelot_cell;
+#[allow(unused_imports, reason = "not every bench has cells")]
+pub(crate) use {async_cell, cell};

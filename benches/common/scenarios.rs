@@ -24,7 +24,7 @@ pub(crate) fn bytes_of_cell<C: Cell, T>() -> f64 {
 pub(crate) fn bytes_of_init_future<C: AsyncCell>() -> f64 {
     let gate = AtomicBool::new(false);
     let init = Fallible(Gate(&gate));
-    let bytes = size_of_val(&C::get_or_try_init(&C::new(), init));
+    let bytes = size_of_val(&C::get_or_try_init(&C::new(), move || init));
     (bytes - size_of::<Gate<'_>>()) as f64
 }
 
@@ -51,7 +51,10 @@ pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
 pub(crate) fn get_or_init_ready<C: AsyncCell>(calls: usize) -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
-    poll_ready(calls, || C::get_or_init(cell, ready(0)))
+    poll_ready(calls, || {
+        let value = ready(0);
+        C::get_or_init(cell, move || value)
+    })
 }
 
 /// Makes a future, polls it once, as its value is there, and drops it.
@@ -79,7 +82,8 @@ pub(crate) fn init<C: AsyncCell>(calls: usize) -> Cost {
     Cost::of(calls, || {
         for _ in 0..calls {
             let cell = C::new();
-            let init = pin!(C::get_or_init(black_box(&cell), ready(VALUE)));
+            let value = ready(VALUE);
+            let init = pin!(C::get_or_init(black_box(&cell), move || value));
             assert_eq!(poll(init), Poll::Ready(&VALUE));
         }
     })
@@ -90,7 +94,8 @@ pub(crate) fn failed_init<C: AsyncCell>(calls: usize) -> Cost {
     let cell = black_box(&cell);
     Cost::of(calls, || {
         for _ in 0..calls {
-            let init = pin!(C::get_or_try_init(cell, ready(Err(Failed))));
+            let failed = ready(Err(Failed));
+            let init = pin!(C::get_or_try_init(cell, move || failed));
             assert_eq!(poll(init), Poll::Ready(Err(Failed)));
         }
     })
@@ -120,10 +125,6 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    pub(crate) const ONE: Self = Self {
-        cells: 256,
-        waiters: 1,
-    };
     pub(crate) const EIGHT: Self = Self {
         cells: 32,
         waiters: 8,
@@ -269,7 +270,8 @@ fn meet<'a, C: AsyncCell>(
     gate: &'a AtomicBool,
 ) -> Meeting<impl Future<Output: Got>> {
     Meeting::new(cells, waiters, move |cell| {
-        C::get_or_try_init(cell, Fallible(Gate(gate)))
+        let init = Fallible(Gate(gate));
+        C::get_or_try_init(cell, move || init)
     })
 }
 
@@ -327,7 +329,7 @@ fn clone_wakers(crowd: Crowd, end: fn(Waker)) -> Cost {
 pub(crate) fn failing_tasks<C: AsyncCell>(count: usize) -> Cost {
     let cell = C::new();
     let cell = black_box(&cell);
-    run_failing_tasks(count, || C::get_or_try_init(cell, PendThenFail::default()))
+    run_failing_tasks(count, || C::get_or_try_init(cell, PendThenFail::default))
 }
 
 /// As [`failing_tasks`], where `get` returns the future of a task.
