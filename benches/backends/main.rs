@@ -28,7 +28,7 @@ usage: cargo bench --bench backends --features atomic-waker,event-listener -- [-
 
 macro_rules! on {
     ($marker:ident, $name:literal, $backend:ty) => {
-        async_cell!($marker, $name, OnceCell<T, $backend>, with_backend, with_backend_and_value, init => init);
+        async_cell!($marker, $name, OnceCell<T, $backend>, with_backend, with_backend_and_value, init => move || init);
     };
 }
 

@@ -16,24 +16,18 @@ pub(crate) trait Cell {
     fn get(cell: &Self::Of<u64>) -> Option<&u64>;
 }
 
-/// A once-cell that the future of a closure can fill.
+/// A once-cell that a future can fill.
 pub(crate) trait AsyncCell: Cell {
-    /// How many times a claimant has been woken when it gets the value.
-    const WAKES: usize = 1;
-
-    fn get_or_init<'a, I, F>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
+    fn get_or_init<'a, I>(cell: &'a Self::Of<u64>, init: I) -> impl Future<Output = &'a u64>
     where
-        I: FnOnce() -> F + 'a,
-        F: Future<Output = u64> + 'a;
+        I: Future<Output = u64> + 'a;
 
-    fn get_or_try_init<'a, I, F, E>(
+    fn get_or_try_init<'a, I, E>(
         cell: &'a Self::Of<u64>,
         init: I,
     ) -> impl Future<Output = Result<&'a u64, E>>
     where
-        I: FnOnce() -> F + 'a,
-        F: Future<Output = Result<u64, E>> + 'a,
-        E: 'a;
+        I: Future<Output = Result<u64, E>> + 'a;
 }
 
 /// Declares a type for the cell `$of`, which has a parameter `T`. `$new` and `$filled` are its constructors.
@@ -62,36 +56,30 @@ macro_rules! cell {
     };
 }
 
-/// Declares a type for an asynchronous cell. `$init => $argument` is how it takes a closure.
+/// Declares a type for an asynchronous cell. `$init => $argument` is how the crate takes its initializer: most want a closure
+/// that makes the future, one wants the future.
 #[allow(unused_macros, reason = "not every bench has cells")]
 macro_rules! async_cell {
     ($marker:ident, $name:literal, $of:ty, $new:ident, $filled:ident, $init:ident => $argument:expr) => {
         $crate::common::cell::cell!($marker, $name, $of, $new, $filled);
 
-        #[allow(
-            clippy::redundant_closure,
-            reason = "a closure implements `AsyncFnOnce`, a type parameter does not"
-        )]
         impl $crate::common::cell::AsyncCell for $marker {
-            fn get_or_init<'a, I, F>(
+            fn get_or_init<'a, I>(
                 cell: &'a Self::Of<u64>,
                 $init: I,
             ) -> impl ::std::future::Future<Output = &'a u64>
             where
-                I: FnOnce() -> F + 'a,
-                F: ::std::future::Future<Output = u64> + 'a,
+                I: ::std::future::Future<Output = u64> + 'a,
             {
                 cell.get_or_init($argument)
             }
 
-            fn get_or_try_init<'a, I, F, E>(
+            fn get_or_try_init<'a, I, E>(
                 cell: &'a Self::Of<u64>,
                 $init: I,
             ) -> impl ::std::future::Future<Output = Result<&'a u64, E>>
             where
-                I: FnOnce() -> F + 'a,
-                F: ::std::future::Future<Output = Result<u64, E>> + 'a,
-                E: 'a,
+                I: ::std::future::Future<Output = Result<u64, E>> + 'a,
             {
                 cell.get_or_try_init($argument)
             }

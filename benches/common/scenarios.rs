@@ -24,7 +24,7 @@ pub(crate) fn bytes_of_cell<C: Cell, T>() -> f64 {
 pub(crate) fn bytes_of_init_future<C: AsyncCell>() -> f64 {
     let gate = AtomicBool::new(false);
     let init = Fallible(Gate(&gate));
-    let bytes = size_of_val(&C::get_or_try_init(&C::new(), move || init));
+    let bytes = size_of_val(&C::get_or_try_init(&C::new(), init));
     (bytes - size_of::<Gate<'_>>()) as f64
 }
 
@@ -51,10 +51,7 @@ pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
 pub(crate) fn get_or_init_ready<C: AsyncCell>(calls: usize) -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
-    poll_ready(calls, || {
-        let value = ready(0);
-        C::get_or_init(cell, move || value)
-    })
+    poll_ready(calls, || C::get_or_init(cell, ready(0)))
 }
 
 /// Makes a future, polls it once, as its value is there, and drops it.
@@ -82,8 +79,7 @@ pub(crate) fn init<C: AsyncCell>(calls: usize) -> Cost {
     Cost::of(calls, || {
         for _ in 0..calls {
             let cell = C::new();
-            let value = ready(VALUE);
-            let init = pin!(C::get_or_init(black_box(&cell), move || value));
+            let init = pin!(C::get_or_init(black_box(&cell), ready(VALUE)));
             assert_eq!(poll(init), Poll::Ready(&VALUE));
         }
     })
@@ -94,8 +90,7 @@ pub(crate) fn failed_init<C: AsyncCell>(calls: usize) -> Cost {
     let cell = black_box(&cell);
     Cost::of(calls, || {
         for _ in 0..calls {
-            let failed = ready(Err(Failed));
-            let init = pin!(C::get_or_try_init(cell, move || failed));
+            let init = pin!(C::get_or_try_init(cell, ready(Err(Failed))));
             assert_eq!(poll(init), Poll::Ready(Err(Failed)));
         }
     })
@@ -270,8 +265,7 @@ fn meet<'a, C: AsyncCell>(
     gate: &'a AtomicBool,
 ) -> Meeting<impl Future<Output: Got>> {
     Meeting::new(cells, waiters, move |cell| {
-        let init = Fallible(Gate(gate));
-        C::get_or_try_init(cell, move || init)
+        C::get_or_try_init(cell, Fallible(Gate(gate)))
     })
 }
 
@@ -329,7 +323,7 @@ fn clone_wakers(crowd: Crowd, end: fn(Waker)) -> Cost {
 pub(crate) fn failing_tasks<C: AsyncCell>(count: usize) -> Cost {
     let cell = C::new();
     let cell = black_box(&cell);
-    run_failing_tasks(count, || C::get_or_try_init(cell, PendThenFail::default))
+    run_failing_tasks(count, || C::get_or_try_init(cell, PendThenFail::default()))
 }
 
 /// As [`failing_tasks`], where `get` returns the future of a task.

@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use crate::common::cell::{AsyncCell, Cell};
+use crate::common::cell::Cell;
 use crate::common::scenarios::Got;
 use crate::common::tasks::{Gate, VALUE};
+use crate::init_cell::InitCell;
 use crate::passive_cell::PassiveCell;
 
 /// An initializer whose output is replaced. The `map` of `FutureExt` keeps a state beside it, which would be counted.
@@ -51,7 +52,7 @@ impl Cell for Harness {
     }
 }
 
-impl AsyncCell for Harness {
+impl InitCell for Harness {
     const WAKES: usize = 0;
 
     fn get_or_init<'a, I, F>(value: &'a u64, init: I) -> impl Future<Output = &'a u64>

@@ -2,7 +2,10 @@
 
 use crate::common::cell::async_cell;
 
-async_cell!(OncelotLocal, "oncelot `Local`", oncelot::LocalOnceCell<T>, with_backend, with_backend_and_value, init => init);
+async_cell!(
+    OncelotLocal, "oncelot `Local`", oncelot::LocalOnceCell<T>,
+    with_backend, with_backend_and_value, init => move || init
+);
 
 /// Samples a figure for the cell of one thread as well: `with_local!(async_cells!(C => bytes_of_cell::<C>()))`.
 macro_rules! with_local {

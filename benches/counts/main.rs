@@ -42,6 +42,7 @@ mod lazy_scenarios;
 mod baseline;
 mod callgrind;
 mod harness;
+mod init_cell;
 mod local;
 mod passive_cell;
 mod phases;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use crate::common::cell::AsyncCell;
 use crate::common::meter::Cost;
 use crate::common::scenarios::{Got, poll, poll_ready};
 use crate::common::tasks::{Boxed, CountedTask, Failed, Gate, PendThenFail, VALUE};
+use crate::init_cell::InitCell;
 use crate::lazies::Lazy;
 use crate::passive_cell::PassiveCell;
 
@@ -149,35 +149,35 @@ fn publish<F: Future<Output: Got>>(initializing: &mut Boxed<F>, gate: &AtomicBoo
     assert_eq!(value, Poll::Ready(VALUE));
 }
 
-fn claimants<'a, C: AsyncCell>(
+fn claimants<'a, C: InitCell>(
     cell: &'a C::Of<u64>,
     gate: &'a AtomicBool,
 ) -> Claimants<impl Future<Output: Got>> {
     Claimants::new(move || C::get_or_init(cell, || Gate(gate)))
 }
 
-pub(crate) fn register<C: AsyncCell>() -> Cost {
+pub(crate) fn register<C: InitCell>() -> Cost {
     let (cell, gate) = (C::new(), AtomicBool::new(false));
     claimants::<C>(black_box(&cell), &gate).register()
 }
 
-pub(crate) fn wake<C: AsyncCell>() -> Woken {
+pub(crate) fn wake<C: InitCell>() -> Woken {
     let (cell, gate) = (C::new(), AtomicBool::new(false));
     claimants::<C>(black_box(&cell), &gate).wake(&gate)
 }
 
-pub(crate) fn complete<C: AsyncCell>() -> Cost {
+pub(crate) fn complete<C: InitCell>() -> Cost {
     let (cell, gate) = (C::new(), AtomicBool::new(false));
     claimants::<C>(black_box(&cell), &gate).complete(&gate, C::WAKES)
 }
 
-pub(crate) fn cancel<C: AsyncCell>() -> Cost {
+pub(crate) fn cancel<C: InitCell>() -> Cost {
     let (cell, gate) = (C::new(), AtomicBool::new(false));
     claimants::<C>(black_box(&cell), &gate).cancel()
 }
 
 /// A cancellation as an executor does it: each future is freed with its box.
-pub(crate) fn cancel_and_free<C: AsyncCell>() -> Cost {
+pub(crate) fn cancel_and_free<C: InitCell>() -> Cost {
     let (cell, gate) = (C::new(), AtomicBool::new(false));
     let cell = black_box(&cell);
     let future = || Box::pin(C::get_or_init(cell, || Gate(&gate)));
@@ -192,7 +192,7 @@ pub(crate) fn cancel_and_free<C: AsyncCell>() -> Cost {
 }
 
 /// The poll in which an initializer fails while claimants wait.
-pub(crate) fn fail<C: AsyncCell>() -> Woken {
+pub(crate) fn fail<C: InitCell>() -> Woken {
     let cell = C::new();
     let cell = black_box(&cell);
     let mut claimants = Claimants::new(|| C::get_or_try_init(cell, PendThenFail::default));
@@ -231,7 +231,7 @@ pub(crate) fn bytes_of_wait<C: PassiveCell>() -> f64 {
 }
 
 /// A new cell, its initialization, and its drop.
-pub(crate) fn init<C: AsyncCell>() -> Cost {
+pub(crate) fn init<C: InitCell>() -> Cost {
     Cost::of(CALLS, || {
         for _ in 0..CALLS {
             let cell = C::new();
@@ -241,7 +241,7 @@ pub(crate) fn init<C: AsyncCell>() -> Cost {
     })
 }
 
-pub(crate) fn failed_init<C: AsyncCell>() -> Cost {
+pub(crate) fn failed_init<C: InitCell>() -> Cost {
     let cell = C::new();
     let cell = black_box(&cell);
     Cost::of(CALLS, || {
@@ -253,22 +253,22 @@ pub(crate) fn failed_init<C: AsyncCell>() -> Cost {
 }
 
 /// The cell's own future.
-pub(crate) fn ready_bare<C: AsyncCell>() -> Cost {
+pub(crate) fn ready_bare<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
     poll_ready(CALLS, || C::get_or_init(cell, || ready(0)))
 }
 
 /// That future awaited by an `async` block.
-pub(crate) fn ready_in_block<C: AsyncCell>() -> Cost {
+pub(crate) fn ready_in_block<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
     poll_ready(CALLS, || async { *C::get_or_init(cell, || ready(0)).await })
 }
 
 /// That future awaited by an `async fn` that is generic over the initializer, and this one by an `async` block.
-pub(crate) fn ready_in_generic<C: AsyncCell>() -> Cost {
-    async fn load<C: AsyncCell, F: Future<Output = u64>>(cell: &C::Of<u64>, init: impl FnOnce() -> F) -> u64 {
+pub(crate) fn ready_in_generic<C: InitCell>() -> Cost {
+    async fn load<C: InitCell, F: Future<Output = u64>>(cell: &C::Of<u64>, init: impl FnOnce() -> F) -> u64 {
         *C::get_or_init(cell, init).await
     }
 
@@ -279,7 +279,7 @@ pub(crate) fn ready_in_generic<C: AsyncCell>() -> Cost {
 
 /// That future awaited by an `async` block in a box that hides its type. The boxes are made before the phase, and
 /// freed after it.
-pub(crate) fn ready_in_box<C: AsyncCell>() -> Cost {
+pub(crate) fn ready_in_box<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
     let boxed = || -> Pin<Box<dyn Future<Output = u64> + '_>> {
@@ -294,7 +294,7 @@ pub(crate) fn ready_in_box<C: AsyncCell>() -> Cost {
 }
 
 /// The floor of [`ready_in_block`].
-pub(crate) fn get_in_block<C: AsyncCell>() -> Cost {
+pub(crate) fn get_in_block<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
     poll_ready(CALLS, || async { *C::get(cell).expect("the cell has a value") })

@@ -2,13 +2,11 @@
 
 use crate::common::cell::{Cell, async_cell, cell};
 
-async_cell!(Oncelot, "oncelot", oncelot::OnceCell<T>, new, from, init => init);
-async_cell!(Tokio, "tokio", tokio::sync::OnceCell<T>, new, from, init => init);
-async_cell!(AsyncLock, "async-lock", async_lock::OnceCell<T>, new, from, init => init);
-// It takes the future.
-async_cell!(AsyncOnceCell, "async-once-cell", async_once_cell::OnceCell<T>, new, from, init => init());
-// It takes an `AsyncFnOnce`.
-async_cell!(Asyncband, "asyncband", asyncband::once::OnceCell<T>, new, from, init => move || init());
+async_cell!(Oncelot, "oncelot", oncelot::OnceCell<T>, new, from, init => move || init);
+async_cell!(Tokio, "tokio", tokio::sync::OnceCell<T>, new, from, init => move || init);
+async_cell!(AsyncLock, "async-lock", async_lock::OnceCell<T>, new, from, init => move || init);
+async_cell!(AsyncOnceCell, "async-once-cell", async_once_cell::OnceCell<T>, new, from, init => init);
+async_cell!(Asyncband, "asyncband", asyncband::once::OnceCell<T>, new, from, init => move || init);
 cell!(Std, "std OnceLock", std::sync::OnceLock<T>, new, from);
 
 /// All of them, ours first.
