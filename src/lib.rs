@@ -4,14 +4,29 @@
 //! ```
 //! use oncelot::OnceCell;
 //!
-//! # struct Pool;
-//! # async fn connect() -> Result<Pool, std::io::Error> { Ok(Pool) }
 //! static POOL: OnceCell<Pool> = OnceCell::new();
 //!
-//! async fn pool() -> Result<&'static Pool, std::io::Error> {
-//!     POOL.get_or_try_init(connect).await
+//! async fn pool() -> Result<&'static Pool, Error> {
+//!     POOL.get_or_try_init(|| Pool::connect("postgres://localhost/app"))
+//!         .await
 //! }
-//! # futures_lite::future::block_on(pool()).unwrap();
+//! # use futures_lite::future::{block_on, yield_now, zip};
+//! #
+//! # #[derive(Debug)]
+//! # struct Error;
+//! #
+//! # struct Pool(&'static str);
+//! #
+//! # impl Pool {
+//! #     async fn connect(url: &'static str) -> Result<Self, Error> {
+//! #         yield_now().await;
+//! #         Ok(Self(url))
+//! #     }
+//! # }
+//! #
+//! # let (first, second) = block_on(zip(pool(), pool()));
+//! # assert!(std::ptr::eq(first.unwrap(), second.unwrap()));
+//! # assert_eq!(POOL.get().unwrap().0, "postgres://localhost/app");
 //! ```
 //!
 //! Any number of tasks may ask for the value concurrently. One of them runs the initializer, and the others wait. If the

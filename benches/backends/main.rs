@@ -12,11 +12,12 @@ mod common;
 
 use std::process::ExitCode;
 
-use common::cell::{AsyncCell, Cell, oncelot_cell};
+use common::cell::{AsyncCell, Cell, async_cell};
 use common::environment;
 use common::rounds::{Effort, Sample, sample};
 use common::scenarios::*;
 use common::table::{Unit, lay_out, number};
+use oncelot::OnceCell;
 use oncelot::backend::{AtomicWaker, EventListener, Intrusive, Local};
 
 const USAGE: &str = "\
@@ -25,10 +26,16 @@ usage: cargo bench --bench backends --features atomic-waker,event-listener -- [-
   --quick  a rough answer in a few seconds
   --test   run everything once, to see that it runs";
 
-oncelot_cell!(OnIntrusive, "Intrusive", Intrusive);
-oncelot_cell!(OnLocal, "Local", Local);
-oncelot_cell!(OnEventListener, "EventListener", EventListener);
-oncelot_cell!(OnAtomicWaker, "AtomicWaker", AtomicWaker);
+macro_rules! on {
+    ($marker:ident, $name:literal, $backend:ty) => {
+        async_cell!($marker, $name, OnceCell<T, $backend>, with_backend, with_backend_and_value, init => move || init);
+    };
+}
+
+on!(OnIntrusive, "Intrusive", Intrusive);
+on!(OnLocal, "Local", Local);
+on!(OnEventListener, "EventListener", EventListener);
+on!(OnAtomicWaker, "AtomicWaker", AtomicWaker);
 
 /// Its name, its unit, and how to get it.
 type Figure = (&'static str, Unit, Sample);
@@ -44,23 +51,11 @@ fn figures<C: AsyncCell>() -> Vec<Figure> {
         }),
         exact("allocations, 1 waiter", || allocations_of_waiting::<C>(1)),
         exact("allocations, 100 waiters", || allocations_of_waiting::<C>(100)),
-        timed("`get_or_init`, ready, one poll (ns)", || {
-            get_or_init_ready::<C>(CALLS).nanoseconds_each()
-        }),
         timed("new + init + drop, uncontended (ns)", || {
             init::<C>(CALLS).nanoseconds_each()
         }),
-        timed("wait + wake + return, 1 waiter (ns)", || {
-            wait_and_wake::<C>(Crowd::ONE).nanoseconds_each()
-        }),
-        timed("wait + wake + return, 8 waiters (ns each)", || {
-            wait_and_wake::<C>(Crowd::EIGHT).nanoseconds_each()
-        }),
         timed("wait + wake + return, 100 waiters (ns each)", || {
             wait_and_wake::<C>(Crowd::HUNDRED).nanoseconds_each()
-        }),
-        timed("wait + cancel, 100 waiters (ns each)", || {
-            wait_and_cancel::<C>(Crowd::HUNDRED, First::Oldest).nanoseconds_each()
         }),
     ]
 }

@@ -33,6 +33,21 @@ impl Contender {
     }
 }
 
+/// Samples a figure for each of several types: `contenders!(C => bytes::<C>(); Cell; Oncelot, Tokio)`. `Cell` is the trait that
+/// has their names.
+#[allow(unused_macros, reason = "not every bench compares crates")]
+macro_rules! contenders {
+    ($crate_type:ident => $sample:expr; $named:path; $($marker:path),+) => {
+        vec![$($crate::common::figure::Contender::package(<$marker as $named>::NAME, || {
+            type $crate_type = $marker;
+            $sample
+        })),+]
+    };
+}
+
+#[allow(unused_imports, reason = "not every bench compares crates")]
+pub(crate) use contenders;
+
 /// What our figure must not exceed.
 #[derive(Clone, Copy)]
 pub(crate) enum Bar {
@@ -78,6 +93,26 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
+    pub(crate) fn exact(name: &'static str, bar: Bar, crates: Vec<Contender>) -> Self {
+        Self {
+            name,
+            unit: Unit::Exact,
+            crates,
+            limit: None,
+            bar,
+        }
+    }
+
+    pub(crate) fn timed(name: &'static str, bar: Bar, crates: Vec<Contender>, limit: Option<Sample>) -> Self {
+        Self {
+            name,
+            unit: Unit::Nanoseconds,
+            crates,
+            limit,
+            bar,
+        }
+    }
+
     pub(crate) fn measure(self, effort: Effort) -> Measured {
         eprintln!("measuring: {}", self.name);
         let effort = self.unit.effort(effort);

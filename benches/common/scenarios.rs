@@ -120,10 +120,6 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    pub(crate) const ONE: Self = Self {
-        cells: 256,
-        waiters: 1,
-    };
     pub(crate) const EIGHT: Self = Self {
         cells: 32,
         waiters: 8,

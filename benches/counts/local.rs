@@ -1,8 +1,11 @@
 //! The cell with the backend `Local`, next to the one with the default backend.
 
-use crate::common::cell::oncelot_cell;
+use crate::common::cell::async_cell;
 
-oncelot_cell!(OncelotLocal, "oncelot `Local`", oncelot::backend::Local);
+async_cell!(
+    OncelotLocal, "oncelot `Local`", oncelot::LocalOnceCell<T>,
+    with_backend, with_backend_and_value, init => move || init
+);
 
 /// Samples a figure for the cell of one thread as well: `with_local!(async_cells!(C => bytes_of_cell::<C>()))`.
 macro_rules! with_local {

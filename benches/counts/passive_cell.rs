@@ -71,20 +71,11 @@ passive_cell!(
 /// Samples a figure for every crate: `passive_cells!(C => bytes_of_wait::<C>())`.
 macro_rules! passive_cells {
     ($cell:ident => $sample:expr) => {
-        $crate::passive_cell::samples!($cell => $sample; Oncelot, Tokio, AsyncLock)
+        $crate::common::figure::contenders!(
+            $cell => $sample; $crate::passive_cell::PassiveCell;
+            $crate::passive_cell::Oncelot, $crate::passive_cell::Tokio, $crate::passive_cell::AsyncLock
+        )
     };
 }
 
-macro_rules! samples {
-    ($cell:ident => $sample:expr; $($marker:ident),+) => {
-        vec![$($crate::common::figure::Contender::package(
-            <$crate::passive_cell::$marker as $crate::passive_cell::PassiveCell>::NAME,
-            || {
-                type $cell = $crate::passive_cell::$marker;
-                $sample
-            },
-        )),+]
-    };
-}
-
-pub(crate) use {passive_cells, samples};
+pub(crate) use passive_cells;

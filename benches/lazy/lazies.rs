@@ -118,8 +118,10 @@ pub(crate) const NAMES: [&str; 6] = [
 /// Samples a figure for every crate: `all_lazies!(L => bytes::<L>())`, and `; STATIC => ..` for a static.
 macro_rules! all_lazies {
     ($lazy:ident => $sample:expr $(; STATIC => $of_static:expr)?) => {{
-        let mut contenders = $crate::lazies::samples!(
-            $lazy => $sample; Oncelot, AsyncOnceCell, FuturesUtil, Asyncband, AsyncLazy
+        let mut contenders = $crate::common::figure::contenders!(
+            $lazy => $sample; $crate::lazies::Lazy;
+            $crate::lazies::Oncelot, $crate::lazies::AsyncOnceCell, $crate::lazies::FuturesUtil,
+            $crate::lazies::Asyncband, $crate::lazies::AsyncLazy
         );
         contenders.extend([$($crate::common::figure::Contender::of_ours(
             $crate::lazies::STATIC,
@@ -129,16 +131,4 @@ macro_rules! all_lazies {
     }};
 }
 
-macro_rules! samples {
-    ($lazy:ident => $sample:expr; $($marker:ident),+) => {
-        vec![$($crate::common::figure::Contender::package(
-            <$crate::lazies::$marker as $crate::lazies::Lazy>::NAME,
-            || {
-                type $lazy = $crate::lazies::$marker;
-                $sample
-            },
-        )),+]
-    };
-}
-
-pub(crate) use {all_lazies, samples};
+pub(crate) use all_lazies;

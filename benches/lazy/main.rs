@@ -18,7 +18,6 @@ use std::sync::atomic::AtomicBool;
 use common::figure::{Bar, Figure};
 use common::run::run;
 use common::scenarios::{CALLS, Crowd, First, cancel_limit, init_limit, ready_limit, wake_limit};
-use common::table::Unit;
 use common::tasks::Gate;
 use lazies::{AsyncOnceCell, Lazy, NAMES, all_lazies};
 use scenarios::*;
@@ -34,93 +33,84 @@ async fn pass() -> u64 {
 const AIM: Bar = Bar::TimesBestPeer(1.0);
 
 fn figures() -> Vec<Figure> {
-    let exact = |name, bar, crates| Figure {
-        name,
-        unit: Unit::Exact,
-        bar,
-        crates,
-        limit: None,
-    };
-    let timed = |name, crates, limit| Figure {
-        name,
-        unit: Unit::Nanoseconds,
-        bar: AIM,
-        crates,
-        limit,
-    };
     vec![
-        exact(
+        Figure::exact(
             "bytes of a lazy `u64` beyond the value and a future of 8 bytes",
             AIM,
             all_lazies!(L => bytes_beyond_parts::<L, _, _>(|| Gate(&SHUT))),
         ),
-        exact(
+        Figure::exact(
             "bytes of a lazy `u64` beyond the value and the future of an `async fn`",
             AIM,
             all_lazies!(L => bytes_beyond_parts::<L, _, _>(pass)),
         ),
         // A waiter is stored in its own future. A peer that keeps it in an allocation instead has a smaller future.
-        exact(
+        Figure::exact(
             "bytes of the future of `get`",
             Bar::Value(40.0),
             all_lazies!(L => bytes_of_get::<L>(); STATIC => bytes_of_static_get()),
         ),
-        exact(
+        Figure::exact(
             "bytes of a waiter, allocations included, 100 waiters",
             Bar::Value(40.0),
             all_lazies!(L => bytes_of_waiter::<L>(100)),
         ),
-        Figure {
-            bar: Bar::EqualTo(AsyncOnceCell::NAME),
-            ..timed(
-                "`try_get`, ready (ns)",
-                all_lazies!(L => try_get_ready::<L>(CALLS).nanoseconds_each();
-                    STATIC => try_get_static(CALLS).nanoseconds_each()),
-                None,
-            )
-        },
-        timed(
+        Figure::timed(
+            "`try_get`, ready (ns)",
+            Bar::EqualTo(AsyncOnceCell::NAME),
+            all_lazies!(L => try_get_ready::<L>(CALLS).nanoseconds_each();
+                STATIC => try_get_static(CALLS).nanoseconds_each()),
+            None,
+        ),
+        Figure::timed(
             "`get`, ready, one poll (ns)",
+            AIM,
             all_lazies!(L => get_ready::<L>(CALLS).nanoseconds_each();
                 STATIC => get_static(CALLS).nanoseconds_each()),
             Some(|| ready_limit(CALLS).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "new + compute + drop, uncontended (ns)",
+            AIM,
             all_lazies!(L => init::<L>(CALLS).nanoseconds_each()),
             Some(|| init_limit(CALLS).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + wake + return, 8 waiters (ns each)",
+            AIM,
             all_lazies!(L => wait_and_wake::<L>(Crowd::EIGHT).nanoseconds_each()),
             Some(|| wake_limit(Crowd::EIGHT).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + wake + return, 100 waiters (ns each)",
+            AIM,
             all_lazies!(L => wait_and_wake::<L>(Crowd::HUNDRED).nanoseconds_each()),
             Some(|| wake_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + wake + return, 10,000 waiters (ns each)",
+            AIM,
             all_lazies!(L => wait_and_wake::<L>(Crowd::TEN_THOUSAND).nanoseconds_each()),
             Some(|| wake_limit(Crowd::TEN_THOUSAND).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + cancel, 100 waiters, oldest first (ns each)",
+            AIM,
             all_lazies!(L => wait_and_cancel::<L>(Crowd::HUNDRED, First::Oldest).nanoseconds_each()),
             Some(|| cancel_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + cancel, 100 waiters, newest first (ns each)",
+            AIM,
             all_lazies!(L => wait_and_cancel::<L>(Crowd::HUNDRED, First::Newest).nanoseconds_each()),
             Some(|| cancel_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
-        exact(
+        Figure::exact(
             "allocations, uncontended",
             Bar::Value(0.0),
             all_lazies!(L => init::<L>(1).allocations()),
         ),
-        exact(
+        Figure::exact(
             "allocations, 100 waiters",
             Bar::Value(0.0),
             all_lazies!(L => wait_and_wake::<L>(Crowd::of_one_cell(100)).allocations()),

@@ -23,117 +23,102 @@ use common::meter::Cost;
 use common::rounds::Sample;
 use common::run::run;
 use common::scenarios::*;
-use common::table::Unit;
 use common::tasks::PendThenFail;
 
 fn figures() -> Vec<Figure> {
-    let exact = |name, bar, crates| Figure {
-        name,
-        unit: Unit::Exact,
-        bar: Bar::Value(bar),
-        crates,
-        limit: None,
-    };
-    let timed = |name, bar, crates, limit| Figure {
-        name,
-        unit: Unit::Nanoseconds,
-        bar,
-        crates,
-        limit,
-    };
     vec![
-        exact(
+        Figure::exact(
             "bytes of `OnceCell<u64>` beyond the value",
-            8.0,
+            Bar::Value(8.0),
             all_cells!(C => bytes_of_cell::<C, u64>() - size_of::<u64>() as f64),
         ),
-        exact(
+        Figure::exact(
             "bytes of `OnceCell<u8>`",
-            16.0,
+            Bar::Value(16.0),
             all_cells!(C => bytes_of_cell::<C, u8>()),
         ),
-        exact(
+        Figure::exact(
             "bytes of the init future beyond an 8-byte initializer",
-            40.0,
+            Bar::Value(40.0),
             async_cells!(C => bytes_of_init_future::<C>()),
         ),
-        timed(
+        Figure::timed(
             "`get`, ready (ns)",
             Bar::EqualTo("std OnceLock"),
             all_cells!(C => get_ready::<C>(CALLS).nanoseconds_each()),
             None,
         ),
-        timed(
+        Figure::timed(
             "`get_or_init`, ready, one poll (ns)",
             Bar::TimesBestPeer(0.45),
             async_cells!(C => get_or_init_ready::<C>(CALLS).nanoseconds_each()),
             Some(|| ready_limit(CALLS).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "new + init + drop, uncontended (ns)",
             Bar::TimesBestPeer(0.2),
             async_cells!(C => init::<C>(CALLS).nanoseconds_each()),
             Some(|| init_limit(CALLS).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "failed init, uncontended (ns)",
             Bar::TimesBestPeer(0.27),
             async_cells!(C => failed_init::<C>(CALLS).nanoseconds_each()),
             Some(|| init_limit(CALLS).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + wake + return, 8 waiters (ns each)",
             Bar::TimesBestPeer(0.42),
             async_cells!(C => wait_and_wake::<C>(Crowd::EIGHT).nanoseconds_each()),
             Some(|| wake_limit(Crowd::EIGHT).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + wake + return, 100 waiters (ns each)",
             Bar::TimesBestPeer(0.42),
             async_cells!(C => wait_and_wake::<C>(Crowd::HUNDRED).nanoseconds_each()),
             Some(|| wake_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + wake + return, 10,000 waiters (ns each)",
             Bar::TimesBestPeer(0.42),
             async_cells!(C => wait_and_wake::<C>(Crowd::TEN_THOUSAND).nanoseconds_each()),
             Some(|| wake_limit(Crowd::TEN_THOUSAND).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + cancel, 100 waiters, oldest first (ns each)",
             Bar::TimesBestPeer(0.48),
             async_cells!(C => wait_and_cancel::<C>(Crowd::HUNDRED, First::Oldest).nanoseconds_each()),
             Some(|| cancel_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + cancel, 100 waiters, newest first (ns each)",
             Bar::TimesBestPeer(0.48),
             async_cells!(C => wait_and_cancel::<C>(Crowd::HUNDRED, First::Newest).nanoseconds_each()),
             Some(|| cancel_limit(Crowd::HUNDRED).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + cancel, 10,000 waiters, oldest first (ns each)",
             Bar::TimesBestPeer(0.48),
             async_cells!(C => wait_and_cancel::<C>(Crowd::TEN_THOUSAND, First::Oldest).nanoseconds_each()),
             Some(|| cancel_limit(Crowd::TEN_THOUSAND).nanoseconds_each()),
         ),
-        timed(
+        Figure::timed(
             "wait + cancel, 10,000 waiters, newest first (ns each)",
             Bar::TimesBestPeer(0.48),
             async_cells!(C => wait_and_cancel::<C>(Crowd::TEN_THOUSAND, First::Newest).nanoseconds_each()),
             Some(|| cancel_limit(Crowd::TEN_THOUSAND).nanoseconds_each()),
         ),
-        exact(
+        Figure::exact(
             "allocations, 100 waiters",
-            0.0,
+            Bar::Value(0.0),
             async_cells!(C => wait_and_wake::<C>(Crowd::of_one_cell(100)).allocations()),
         ),
-        exact(
+        Figure::exact(
             "allocations, uncontended init",
-            0.0,
+            Bar::Value(0.0),
             async_cells!(C => init::<C>(1).allocations()),
         ),
-        timed(
+        Figure::timed(
             "1,000 tasks whose initializers pend and fail, ours by `get_or_try_init_shared` (ns a task)",
             Bar::TimesBestPeer(1.0),
             shared_and_peers(
@@ -142,15 +127,15 @@ fn figures() -> Vec<Figure> {
             ),
             None,
         ),
-        timed(
+        Figure::timed(
             "1,000 tasks on one thread, every initializer pends once and fails (ns a task)",
             Bar::Times(0.3, "async-once-cell"),
             async_cells!(C => failing_tasks::<C>(1_000).nanoseconds_each()),
             None,
         ),
-        exact(
+        Figure::exact(
             "crates brought in, its own among them",
-            2.0,
+            Bar::Value(2.0),
             async_cells!(C => crates_brought_in(C::NAME)),
         ),
     ]

@@ -1,1 +1,0 @@
-"""Draws the charts of `docs/charts` from the JSON reports of the benches."""

@@ -1,0 +1,350 @@
+//! Tasks of several executors and threads race for the same cells, generation after generation. The thread and address sanitizers
+//! run it for longer than `cargo test` does: the variable `STRESS_SECONDS` is how long each backend is tested.
+//!
+//! Initializers fail, panic and are cancelled, and tasks migrate from one executor to another while they wait. In each generation,
+//! every cell must get one value, all tasks must see that value, every task must end, and everything must be dropped once.
+//! Then `take` empties the cells, and the next generation begins.
+
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use std::{array, env, mem, thread};
+
+use futures_lite::future::{block_on, poll_fn, poll_once, yield_now};
+use oncelot::backend::{AtomicWaker, EventListener, Intrusive};
+use oncelot::runtime::{ArcField, AsyncStd, OnceCellExt, Runtime, Smol};
+use oncelot::{Backend, BoxLazy, OnceCell};
+
+const CELLS: usize = 3;
+/// How long a generation may take. It usually takes milliseconds: this is for sanitizers on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ALL: usize = usize::MAX; // Polls to the end.
+
+static TOKIO: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
+
+/// The first check that failed on any thread. A task cannot just panic: its executor would catch that.
+static FAILURE: OnceLock<&str> = OnceLock::new();
+
+fn check(is_right: bool, message: &'static str) {
+    if !is_right {
+        FAILURE.get_or_init(|| message);
+    }
+}
+
+/// A value or an error, with its number also in memory that is freed with it.
+struct Token(usize, Box<usize>, Arc<Site>);
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.2.dropped.fetch_add(1, Relaxed);
+    }
+}
+
+/// What belongs to a cell in one generation. The atomics are all relaxed: they must not order what the cell has to order.
+#[derive(Default)]
+struct Site {
+    /// The number of steps of all initializers. Only the cell keeps them from racing with each other and with the readers of the value.
+    scratch: UnsafeCell<usize>,
+    steps: AtomicUsize,
+    is_initializing: AtomicBool,
+    made: AtomicUsize,
+    dropped: AtomicUsize,
+    stored: AtomicUsize,
+    /// The number of the value that tasks have seen, or 0.
+    seen: AtomicUsize,
+}
+
+// SAFETY: `scratch` is written by the running initializer, and read by tasks that have the cell's value. Whether the cell orders
+// these accesses is what the test is about.
+unsafe impl Sync for Site {}
+
+impl Site {
+    fn token(self: &Arc<Self>) -> Token {
+        let number = 1 + self.made.fetch_add(1, Relaxed);
+        Token(number, Box::new(number), Arc::clone(self))
+    }
+
+    fn step(&self) {
+        // SAFETY: this is called by the running initializer, before there is a value.
+        unsafe { *self.scratch.get() += 1 };
+        self.steps.fetch_add(1, Relaxed);
+    }
+
+    /// Returns whether there is a value.
+    fn inspect(&self, value: Option<&Token>) -> bool {
+        let Some(&Token(number, ref echo, _)) = value else {
+            return false;
+        };
+        check(number == **echo, "a part of the value is not visible");
+        let seen = self.seen.compare_exchange(0, number, Relaxed, Relaxed);
+        check(seen.is_ok() || seen == Err(number), "tasks see two values");
+        let is_initializing = self.is_initializing.load(Relaxed);
+        check(!is_initializing, "an initializer runs next to a value");
+        // SAFETY: the cell has a value, so that no initializer runs.
+        let scratch = unsafe { *self.scratch.get() };
+        let steps = self.steps.load(Relaxed);
+        check(scratch == steps, "a step of an initializer is not visible");
+        true
+    }
+
+    /// Returns the value after an insertion.
+    fn inserted<'a>(&self, result: Result<&'a Token, (&'a Token, Token)>) -> &'a Token {
+        self.stored.fetch_add(result.is_ok().into(), Relaxed);
+        result.unwrap_or_else(|(present, _)| present)
+    }
+}
+
+/// A running initializer.
+struct Running(Arc<Site>);
+
+impl Running {
+    fn begin(site: &Arc<Site>) -> Self {
+        let was_initializing = site.is_initializing.swap(true, Relaxed);
+        check(!was_initializing, "two initializers run at the same time");
+        site.step();
+        Self(Arc::clone(site))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.step();
+        self.0.is_initializing.store(false, Relaxed);
+    }
+}
+
+/// The payload of the panics of initializers.
+struct Planned;
+
+/// Succeeds once in `odds` calls. Otherwise, it fails or panics.
+async fn initialize(site: Arc<Site>, odds: u32) -> Result<Token, Token> {
+    let running = Running::begin(&site);
+    for _ in 0..fastrand::u32(..6) {
+        pause().await;
+        site.step();
+    }
+    drop(running);
+    match fastrand::u32(..odds) {
+        0 => site.stored.fetch_add(1, Relaxed),
+        number if number % 4 == 1 => resume_unwind(Box::new(Planned)),
+        _ => return Err(site.token()),
+    };
+    Ok(site.token())
+}
+
+/// Is woken at once by this thread, or later by another one.
+async fn pause() {
+    match fastrand::bool() {
+        true => yield_now().await,
+        false => drop(smol::Timer::after(Duration::from_micros(fastrand::u64(..100))).await),
+    }
+}
+
+async fn ok<T>(future: impl Future<Output = T>) -> Result<T, ()> {
+    Ok(future.await)
+}
+
+/// Polls at most `polls` times, woken or not, and then drops the future. Catches the panics of initializers.
+async fn attempt<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: usize) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        if polls < ALL {
+            polls -= 1;
+            cx.waker().wake_by_ref();
+        }
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Result::ok),
+            Err(payload) if payload.is::<Planned>() => Poll::Ready(None),
+            Err(payload) => resume_unwind(payload),
+        }
+    })
+    .await
+}
+
+struct Generation<B: Backend> {
+    cells: [OnceCell<Token, B>; CELLS],
+    lazy: BoxLazy<'static, Token, B>,
+    sites: [Arc<Site>; CELLS + 1], // Those of the cells, and then that of the lazy.
+    ended: AtomicUsize,
+}
+
+impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
+    fn new(cells: [OnceCell<Token, B>; CELLS]) -> Self {
+        let sites: [Arc<Site>; CELLS + 1] = array::from_fn(|_| Arc::default());
+        let init = initialize(Arc::clone(&sites[CELLS]), 1);
+        Self {
+            cells,
+            lazy: BoxLazy::with_backend(Box::pin(async { init.await.unwrap_or_else(|error| error) })),
+            sites,
+            ended: AtomicUsize::new(0),
+        }
+    }
+
+    /// Does something that may end without a value.
+    async fn disturb(self: &Arc<Self>, number: usize) {
+        let (cell, site) = (&self.cells[number], &self.sites[number]);
+        let init = || initialize(Arc::clone(site), 16);
+        let polls = fastrand::usize(..5);
+        let value = match fastrand::u8(..14) {
+            0 => attempt(cell.get_or_try_init(init), ALL).await,
+            1 | 2 => attempt(cell.get_or_try_init(init), polls).await,
+            3 => attempt(cell.get_or_try_init_shared(init), polls * 20).await,
+            4 | 5 => attempt(ok(cell.wait()), polls).await,
+            6 => cell.wait_attempt().await,
+            7 => self.spawn(Smol, number, 20 * polls).await,
+            8 => self.spawn(AsyncStd, number, 20 * polls).await,
+            9 => self.spawn(TOKIO.handle(), number, 20 * polls).await,
+            10 => {
+                // Waits, and may be woken, without being polled while the same task uses the cell in another way.
+                let mut wait = pin!(cell.get_or_claim());
+                drop(poll_once(wait.as_mut()).await);
+                attempt(cell.get_or_try_init(init), ALL).await
+            }
+            11 => {
+                let Ok(guard) = cell.try_claim() else { return };
+                let running = Running::begin(site);
+                pause().await;
+                drop(running);
+                (polls == 0).then(|| site.inserted(Ok(guard.set(site.token()))))
+            }
+            12 => (attempt(ok(cell.insert(site.token())), polls).await).map(|result| site.inserted(result)),
+            _ => return pause().await,
+        };
+        site.inspect(value);
+    }
+
+    async fn spawn(self: &Arc<Self>, runtime: impl Runtime, number: usize, polls: usize) -> Option<&Token> {
+        let field = ArcField::new(self, |this| &this.cells[number]);
+        let site = Arc::clone(&self.sites[number]);
+        if fastrand::bool() {
+            let init = move || initialize(site, 16);
+            attempt(field.get_or_try_init_spawned(runtime, init), polls).await
+        } else {
+            let init = move || block_on(initialize(site, 16));
+            attempt(field.get_or_try_init_spawned_blocking(runtime, init), polls).await
+        }
+    }
+
+    /// Visits every cell and the lazy. The first task initializes the cells, so that others can just wait.
+    async fn run(self: Arc<Self>, task: usize) {
+        for step in 0..CELLS {
+            let number = (task + step) % CELLS;
+            for _ in 0..fastrand::u8(..6) {
+                self.disturb(number).await;
+            }
+            let (cell, site) = (&self.cells[number], &self.sites[number]);
+            if task > 0 && fastrand::bool() {
+                site.inspect(Some(cell.wait().await));
+            } else {
+                let init = || initialize(Arc::clone(site), 8);
+                while !site.inspect(attempt(cell.get_or_try_init(init), ALL).await) {}
+            }
+        }
+        self.sites[CELLS].inspect(Some(self.lazy.get().await));
+        self.ended.fetch_add(1, Relaxed);
+    }
+
+    /// Visits every cell and the lazy as a thread that blocks.
+    fn run_blocking(&self) {
+        for (cell, site) in self.cells.iter().zip(&self.sites) {
+            site.inspect(cell.wait_timeout(Duration::from_micros(fastrand::u64(..200))));
+            let init = || block_on(initialize(Arc::clone(site), 8));
+            site.inspect(block_on(attempt(
+                async { cell.get_or_try_init_blocking(init) },
+                ALL,
+            )));
+            if fastrand::bool() {
+                site.inspect(Some(site.inserted(cell.insert_blocking(site.token()))));
+            }
+            site.inspect(Some(cell.wait_blocking()));
+        }
+        self.sites[CELLS].inspect(Some(self.lazy.get_blocking()));
+        self.ended.fetch_add(1, Relaxed);
+    }
+}
+
+/// Spawns a task that migrates to another executor after a number of polls.
+fn spawn(mut task: Pin<Box<dyn Future<Output = ()> + Send>>, mut polls: usize) {
+    let migrating = poll_fn(move |cx| {
+        let poll = task.as_mut().poll(cx);
+        polls -= 1;
+        if poll.is_ready() || polls > 0 {
+            return poll;
+        }
+        // From now on, the wakers that the task has left on this executor wake nothing.
+        let task = mem::replace(&mut task, Box::pin(async {}));
+        spawn(task, fastrand::choice([1, 2, 5, ALL]).unwrap());
+        Poll::Ready(())
+    });
+    match fastrand::u8(..4) {
+        0 => drop(TOKIO.spawn(migrating)),
+        1 => smol::spawn(migrating).detach(),
+        2 => drop(async_std::task::spawn(migrating)),
+        _ => drop(thread::spawn(|| block_on(migrating))),
+    }
+}
+
+/// Waits until nothing is left. Panics if a check has failed, or if this takes too long.
+fn wait_for(what: &str, left: impl Fn() -> usize) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut count = usize::MAX;
+    while count > 0 {
+        count = left();
+        assert_eq!(FAILURE.get(), None);
+        assert!(Instant::now() < deadline, "{what}, after {PATIENCE:?}: {count}");
+        thread::sleep(Duration::from_micros(50));
+    }
+}
+
+fn stress<B: Backend<Waiter: Send> + Send + Sync + 'static>(most_tasks: usize) {
+    let seconds = env::var("STRESS_SECONDS").map_or(1, |seconds| seconds.parse().unwrap());
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut cells = [const { OnceCell::with_backend() }; CELLS];
+    while Instant::now() < until {
+        let generation = Arc::new(Generation::<B>::new(cells));
+        let tasks = fastrand::usize(1..=most_tasks);
+        for task in 0..tasks {
+            let generation = Arc::clone(&generation);
+            match task > 0 && fastrand::u8(..8) == 0 {
+                true => drop(thread::spawn(move || generation.run_blocking())),
+                false => spawn(Box::pin(generation.run(task)), 1 + fastrand::usize(..4)),
+            }
+        }
+        wait_for("tasks that have not ended", || Arc::strong_count(&generation) - 1);
+        let generation = Arc::into_inner(generation).unwrap();
+        assert_eq!(generation.ended.into_inner(), tasks, "tasks that have ended");
+        drop(generation.lazy);
+        cells = generation.cells;
+        for (cell, site) in cells.iter_mut().zip(&generation.sites) {
+            assert!(site.inspect(cell.take().as_ref()), "a cell has no value");
+        }
+        for site in generation.sites {
+            assert_eq!(site.stored.load(Relaxed), 1, "values that were stored");
+            let left = || site.made.load(Relaxed).wrapping_sub(site.dropped.load(Relaxed));
+            wait_for("values and errors that were not dropped", left);
+        }
+    }
+}
+
+#[test]
+fn intrusive() {
+    stress::<Intrusive>(64);
+}
+
+#[test]
+fn event_listener() {
+    stress::<EventListener>(64);
+}
+
+/// With fewer tasks, as those that wait keep waking each other.
+#[test]
+fn atomic_waker() {
+    stress::<AtomicWaker>(16);
+}
