@@ -1,24 +1,57 @@
 //! Calls that make or wait for one attempt: `get_or_try_init_shared` and `wait_attempt`.
 
-use loom::thread;
-
-use super::support::{Failed, bounded, exhaustive};
+use super::support::{Claimed, Failed, Stage, Staged, Task, both, bounded, exhaustive};
 use crate::SharedInitError::{Failed as OwnFailed, OtherFailed};
+
+// Models that other backends run too.
+
+impl<B: Staged> Stage<B> {
+    /// The value is published while a shared call waits for it.
+    pub(super) fn play_a_shared_call_that_waits_for_a_value(&'static self) {
+        assert_eq!(self.waiter_against(Ok(1), self.get_or_init_shared(2)), Ok(1));
+        assert_eq!(self.runs(), 1);
+    }
+
+    /// A shared call waits for an attempt that fails, after which the next one begins.
+    pub(super) fn play_a_shared_call_beside_the_next_attempt(&'static self) {
+        let claim = self.claim();
+        let waiting = self.waiting(self.get_or_init_shared(2));
+        let begin_next = || {
+            claim.end(Err(Failed));
+            self.claim()
+        };
+        let (next, ended) = both(begin_next, || waiting.run_beside_others());
+        assert_eq!(ended.unwrap_or_else(Task::end), Err(OtherFailed));
+        next.end(Ok(1));
+    }
+
+    /// The attempt of `claim` fails; the next attempt may begin meanwhile, and a shared call that waits for it.
+    pub(super) fn play_the_end_of_an_attempt_against_the_next(&'static self, claim: Claimed) {
+        let later = claim.end_beside(Err(Failed), || {
+            let next = self.try_claim()?;
+            Some((next, self.waiting(self.get_or_init_shared(4))))
+        });
+        if let Some((next, mut late)) = later {
+            assert!(late.poll().is_pending());
+            next.end(Ok(1));
+            assert_eq!(late.end(), Ok(1));
+        }
+    }
+}
+
+// Models of the default backend.
 
 /// A shared call that begins while the initializer is failing returns `OtherFailed`, or makes the next attempt.
 ///
 /// Risk: B finds INITIALIZING; A fails and finds no waiters; B registers and sleeps.
 #[test]
 fn a_shared_call_registers_against_a_failure() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init_shared(1)));
-        claim.end(Err(Failed));
-        match waiter.join().unwrap() {
+    exhaustive(
+        |stage| match stage.newcomer_against(Err(Failed), stage.get_or_init_shared(1)) {
             Ok(value) => assert_eq!((value, stage.runs()), (1, 2)),
             Err(error) => assert_eq!((error, stage.runs()), (OtherFailed, 1)),
-        }
-    });
+        },
+    );
 }
 
 /// A shared call that waits for a failure returns when the initializer ends, and runs no other.
@@ -29,12 +62,8 @@ fn a_shared_call_waits_for_a_failure() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let waiting = stage.waiting(stage.get_or_init_shared(1));
-        let waiter = thread::spawn(|| {
-            let ended = waiting.run();
-            (ended, stage.cell.state())
-        });
-        claim.end(Err(Failed));
-        assert_eq!(waiter.join().unwrap(), (Err(OtherFailed), crate::State::Uninit));
+        let ended = claim.end_beside(Err(Failed), || (waiting.run(), stage.cell.state()));
+        assert_eq!(ended, (Err(OtherFailed), crate::State::Uninit));
         assert_eq!(stage.runs(), 1);
     });
 }
@@ -44,14 +73,7 @@ fn a_shared_call_waits_for_a_failure() {
 /// Risk: A's drain has unlinked B, which is polled before READY is stored, and takes the attempt for a failure.
 #[test]
 fn a_shared_call_waits_for_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiting = stage.waiting(stage.get_or_init_shared(2));
-        let waiter = thread::spawn(|| waiting.run());
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), Ok(1));
-        assert_eq!(stage.runs(), 1);
-    });
+    exhaustive(|stage| stage.play_a_shared_call_that_waits_for_a_value());
 }
 
 /// A shared call returns when the future of the initializer that it waits for is dropped.
@@ -60,9 +82,7 @@ fn a_shared_call_waits_for_a_cancelled_initializer() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let waiting = stage.waiting(stage.get_or_init_shared(1));
-        let waiter = thread::spawn(|| waiting.run());
-        claim.cancel();
-        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
+        assert_eq!(claim.cancel_beside(|| waiting.run()), Err(OtherFailed));
         assert_eq!(stage.runs(), 0);
     });
 }
@@ -72,15 +92,7 @@ fn a_shared_call_waits_for_a_cancelled_initializer() {
 /// Risk: B is polled when C has claimed, finds INITIALIZING, registers again, and sleeps for as long as C runs.
 #[test]
 fn a_shared_call_does_not_wait_for_the_next_attempt() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiting = stage.waiting(stage.get_or_init_shared(2));
-        let waiter = thread::spawn(|| waiting.run());
-        claim.end(Err(Failed));
-        let next = stage.claim();
-        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
-        next.end(Ok(1));
-    });
+    exhaustive(|stage| stage.play_a_shared_call_beside_the_next_attempt());
 }
 
 /// A shared call that has moved to another task returns after its attempt, although the next one has begun.
@@ -91,10 +103,12 @@ fn a_moved_shared_call_does_not_wait_for_the_next_attempt() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let waiting = stage.waiting(stage.get_or_init_shared(2));
-        let waiter = thread::spawn(|| waiting.migrate().run());
-        claim.cancel();
-        let next = stage.claim();
-        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
+        let begin_next = || {
+            claim.cancel();
+            stage.claim()
+        };
+        let (next, ended) = both(begin_next, || waiting.migrate().run());
+        assert_eq!(ended, Err(OtherFailed));
         next.end(Ok(1));
     });
 }
@@ -107,18 +121,7 @@ fn a_drain_does_not_end_a_later_attempt() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let waiting = [2, 3].map(|value| stage.waiting(stage.get_or_init_shared(value)));
-        let later = thread::spawn(|| {
-            let next = stage.try_claim()?;
-            let mut late = stage.waiting(stage.get_or_init_shared(4));
-            assert!(late.poll().is_pending());
-            Some((next, late))
-        });
-        claim.end(Err(Failed));
-        if let Some((next, mut late)) = later.join().unwrap() {
-            assert!(late.poll().is_pending());
-            next.end(Ok(1));
-            assert_eq!(late.run(), Ok(1));
-        }
+        stage.play_the_end_of_an_attempt_against_the_next(claim);
         drop(waiting);
     });
 }
@@ -127,8 +130,8 @@ fn a_drain_does_not_end_a_later_attempt() {
 #[test]
 fn two_shared_calls_fail() {
     bounded(3, |stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_fail_shared()));
-        let ended = [stage.run(stage.get_or_fail_shared()), other.join().unwrap()];
+        let run = || stage.run(stage.get_or_fail_shared());
+        let ended = <[_; 2]>::from(both(run, run));
         let own = ended
             .iter()
             .filter(|ended| **ended == Err(OwnFailed(Failed)))
@@ -144,13 +147,13 @@ fn two_shared_calls_fail() {
 fn cancel_against_failure() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init_shared(2));
-        let left = stage.waiting(stage.get_or_init_shared(3));
-        let cancel = thread::spawn(|| gone.cancel());
-        claim.end(Err(Failed));
-        assert_eq!(left.wakes(), 1);
-        assert_eq!(left.run(), Err(OtherFailed));
-        cancel.join().unwrap();
+        let [gone, left] = [2, 3].map(|value| stage.waiting(stage.get_or_init_shared(value)));
+        let fail_and_run = || {
+            claim.end(Err(Failed));
+            assert_eq!(left.wakes(), 1);
+            left.run()
+        };
+        assert_eq!(both(fail_and_run, || gone.cancel()).0, Err(OtherFailed));
         assert_eq!(stage.runs(), 1);
     });
 }
@@ -159,34 +162,23 @@ fn cancel_against_failure() {
 #[test]
 fn a_wait_registers_against_a_failure() {
     exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.cell.wait_attempt()));
-        claim.end(Err(Failed));
-        assert_eq!(waiter.join().unwrap(), None);
+        assert_eq!(
+            stage.newcomer_against(Err(Failed), stage.cell.wait_attempt()),
+            None
+        )
     });
 }
 
 /// `wait_attempt` returns the value that it has waited for, or that is there when it comes.
 #[test]
 fn a_wait_registers_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.cell.wait_attempt()));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), Some(&1));
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.cell.wait_attempt()), Some(&1)));
 }
 
 /// `wait_attempt` returns the value, also if it is polled spuriously while the value is being published.
 #[test]
 fn a_wait_is_polled_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiting = stage.waiting(stage.cell.wait_attempt());
-        let waiter = thread::spawn(|| waiting.run());
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), Some(&1));
-    });
+    exhaustive(|stage| assert_eq!(stage.waiter_against(Ok(1), stage.cell.wait_attempt()), Some(&1)));
 }
 
 /// `wait_attempt` returns after a cancelled initializer, although the next one has begun and does not end before.
@@ -195,10 +187,12 @@ fn a_wait_does_not_wait_for_the_next_attempt() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let waiting = stage.waiting(stage.cell.wait_attempt());
-        let waiter = thread::spawn(|| waiting.run());
-        claim.cancel();
-        let next = stage.claim();
-        assert_eq!(waiter.join().unwrap(), None);
+        let begin_next = || {
+            claim.cancel();
+            stage.claim()
+        };
+        let (next, ended) = both(begin_next, || waiting.run());
+        assert_eq!(ended, None);
         next.end(Ok(1));
     });
 }
@@ -210,9 +204,10 @@ fn a_wait_is_cancelled_against_a_dropped_guard() {
         let guard = stage.cell.try_claim();
         let gone = stage.waiting(stage.cell.wait_attempt());
         let left = stage.waiting(stage.get_or_init(1));
-        let cancel = thread::spawn(|| gone.cancel());
-        drop(guard);
-        assert_eq!(left.run(), 1);
-        cancel.join().unwrap();
+        let release_and_run = || {
+            drop(guard);
+            left.run()
+        };
+        assert_eq!(both(release_and_run, || gone.cancel()), (1, ()));
     });
 }

@@ -2,7 +2,15 @@
 
 use loom::thread;
 
-use super::support::{Failed, bounded, exhaustive};
+use super::support::{Failed, Stage, Staged, both, bounded, exhaustive};
+
+impl<B: Staged> Stage<B> {
+    /// Sets the value while a passive waiter registers.
+    pub(super) fn play_a_set_against_a_wait(&'static self) {
+        let (set, waiter) = both(|| self.cell.set(1), || *self.run(self.cell.wait()));
+        assert_eq!((set, waiter), (Ok(()), 1));
+    }
+}
 
 /// A task that sees READY sees the value.
 ///
@@ -10,11 +18,9 @@ use super::support::{Failed, bounded, exhaustive};
 #[test]
 fn who_sees_ready_sees_the_value() {
     exhaustive(|stage| {
-        let set = thread::spawn(|| stage.cell.set(1));
-        if let Some(value) = stage.cell.get() {
-            assert_eq!(*value, 1);
-        }
-        assert_eq!(set.join().unwrap(), Ok(()));
+        let (found, set) = both(|| stage.cell.get().copied(), || stage.cell.set(1));
+        assert!(matches!(found, None | Some(1)));
+        assert_eq!(set, Ok(()));
         assert_eq!(stage.cell.get(), Some(&1));
     });
 }
@@ -42,23 +48,13 @@ fn who_sees_ready_sees_the_value_around_waiters() {
 /// Risk: A finds INITIALIZING; B publishes and finds no waiters; A registers and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(2)));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), 1);
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.get_or_init(2)), 1));
 }
 
 /// A passive waiter that registers while the value is being published gets it.
 #[test]
 fn a_passive_waiter_registers_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), 1);
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.cell.wait()), &1));
 }
 
 /// A claimant that registers while the initializer is failing takes over.
@@ -67,10 +63,7 @@ fn a_passive_waiter_registers_against_a_publication() {
 #[test]
 fn a_claimant_registers_against_a_failure() {
     exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        claim.end(Err(Failed));
-        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.newcomer_against(Err(Failed), stage.get_or_init(1)), 1);
         assert_eq!(stage.runs(), 2);
     });
 }
@@ -79,11 +72,8 @@ fn a_claimant_registers_against_a_failure() {
 #[test]
 fn a_claimant_registers_against_a_cancelled_initializer() {
     exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        claim.cancel();
-        assert_eq!(waiter.join().unwrap(), 1);
-        assert_eq!(stage.runs(), 1);
+        let value = stage.claim().cancel_beside(|| stage.run(stage.get_or_init(1)));
+        assert_eq!((value, stage.runs()), (1, 1));
     });
 }
 
@@ -92,11 +82,7 @@ fn a_claimant_registers_against_a_cancelled_initializer() {
 /// Risk: A registers while the cell is empty, and B claims and publishes past the waiter.
 #[test]
 fn wait_gets_what_is_set() {
-    exhaustive(|stage| {
-        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
-        assert_eq!(stage.cell.set(1), Ok(()));
-        assert_eq!(waiter.join().unwrap(), 1);
-    });
+    exhaustive(|stage| stage.play_a_set_against_a_wait());
 }
 
 /// Two waiters that register during the publication both get the value.
