@@ -13,11 +13,10 @@ fn cancel_against_publication() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let [gone, left] = stage.two_claimants();
-        let publish_and_run = || {
-            claim.end(Ok(1));
-            left.run()
-        };
-        assert_eq!(both(publish_and_run, || gone.cancel()), (1, ()));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Ok(1));
+        assert_eq!(left.run(), 1);
+        cancel.join().unwrap();
     });
 }
 
@@ -27,11 +26,10 @@ fn cancel_against_publication_behind_a_passive_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let [left, gone] = [(), ()].map(|()| stage.waiting(stage.cell.wait()));
-        let publish_and_run = || {
-            claim.end(Ok(1));
-            *left.run()
-        };
-        assert_eq!(both(publish_and_run, || gone.cancel()), (1, ()));
+        let cancel = thread::spawn(|| gone.cancel());
+        claim.end(Ok(1));
+        assert_eq!(*left.run(), 1);
+        cancel.join().unwrap();
     });
 }
 
@@ -60,15 +58,13 @@ fn a_woken_waiter_is_cancelled() {
         let claim = stage.claim();
         let mut woken = stage.waiting(stage.get_or_fail());
         let left = stage.waiting(stage.get_or_init(3));
-        let fail_and_run = || {
-            claim.cancel();
-            left.run()
-        };
-        let poll_and_cancel = || {
+        let other = thread::spawn(|| {
             let _ = woken.poll();
             woken.cancel();
-        };
-        assert_eq!(both(fail_and_run, poll_and_cancel), (3, ()));
+        });
+        claim.cancel();
+        assert_eq!(left.run(), 3);
+        other.join().unwrap();
     });
 }
 
@@ -80,8 +76,9 @@ fn cancel_against_cancel_behind_a_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let left = stage.waiting(stage.get_or_init(1));
-        let cancels = stage.two_claimants().map(|gone| thread::spawn(|| gone.cancel()));
-        cancels.map(|cancel| cancel.join().unwrap());
+        for cancel in stage.two_claimants().map(|gone| thread::spawn(|| gone.cancel())) {
+            cancel.join().unwrap();
+        }
         claim.end(Ok(1));
         assert_eq!(left.wakes(), 1);
         assert_eq!(left.run(), 1);
@@ -98,8 +95,9 @@ fn cancel_against_cancel_between_waiters() {
         let gone = stage.two_claimants();
         let last = stage.waiting(stage.get_or_init(4));
         let passive = stage.waiting(stage.cell.wait());
-        let cancels = gone.map(|gone| thread::spawn(|| gone.cancel()));
-        cancels.map(|cancel| cancel.join().unwrap());
+        for cancel in gone.map(|gone| thread::spawn(|| gone.cancel())) {
+            cancel.join().unwrap();
+        }
         claim.end(Ok(1));
         assert_eq!([first.wakes(), last.wakes(), passive.wakes()], [1; 3]);
     });
@@ -113,7 +111,9 @@ fn cancel_against_cancel_against_publication() {
         let left = stage.waiting(stage.get_or_init(1));
         let cancels = stage.two_claimants().map(|gone| thread::spawn(|| gone.cancel()));
         claim.end(Ok(1));
-        cancels.map(|cancel| cancel.join().unwrap());
+        for cancel in cancels {
+            cancel.join().unwrap();
+        }
         assert_eq!(left.wakes(), 1);
     });
 }

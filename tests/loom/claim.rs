@@ -7,12 +7,6 @@ use super::support::{Failed, Stage, Staged, both, bounded, exhaustive};
 // Models that other backends run too.
 
 impl<B: Staged> Stage<B> {
-    /// Two claimants initialize concurrently.
-    pub(super) fn play_two_claimants(&'static self) {
-        let (mine, other) = both(|| self.run(self.get_or_init(2)), || self.run(self.get_or_init(1)));
-        assert_eq!((mine, self.runs()), (other, 1));
-    }
-
     /// A claimant initializes while the initializer of another one fails.
     pub(super) fn play_a_claimant_beside_a_failing_one(&'static self) {
         let (mine, other) = both(|| self.run(self.get_or_init(1)), || self.run(self.get_or_fail()));
@@ -39,7 +33,13 @@ impl<B: Staged> Stage<B> {
 /// word once more.
 #[test]
 fn two_claimants_get_the_value_of_one() {
-    bounded(3, |stage| stage.play_two_claimants());
+    bounded(3, |stage| {
+        let (mine, other) = both(
+            || stage.run(stage.get_or_init(2)),
+            || stage.run(stage.get_or_init(1)),
+        );
+        assert_eq!((mine, stage.runs()), (other, 1));
+    });
 }
 
 /// Three concurrent claimants get the same value, and one initializer runs.
@@ -48,9 +48,7 @@ fn three_claimants_get_the_value_of_one() {
     bounded(1, |stage| {
         let others = [1, 2].map(|value| thread::spawn(move || stage.run(stage.get_or_init(value))));
         let mine = stage.run(stage.get_or_init(3));
-        for other in others {
-            assert_eq!(mine, other.join().unwrap());
-        }
+        assert_eq!(others.map(|other| other.join().unwrap()), [mine; 2]);
         assert_eq!(stage.runs(), 1);
     });
 }
@@ -80,14 +78,10 @@ fn failed_initializers_do_not_race_around_a_waiter() {
     bounded(2, |stage| {
         let claim = stage.claim();
         let passive = stage.waiting(stage.cell.wait());
-        let fail = || {
-            claim.end(Err(Failed));
-            stage.run(stage.get_or_fail())
-        };
-        assert_eq!(
-            both(fail, || stage.run(stage.get_or_fail())),
-            (Err(Failed), Err(Failed))
-        );
+        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
+        claim.end(Err(Failed));
+        assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
+        assert_eq!(other.join().unwrap(), Err(Failed));
         assert_eq!((stage.runs(), passive.wakes()), (3, 0));
     });
 }
@@ -130,9 +124,8 @@ fn of_two_sets_one_wins() {
             // SAFETY: the cell holds a value.
             assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
         }
-        let winner = if mine.is_ok() { 2 } else { 1 };
         assert_eq!(other.join().unwrap().is_ok(), mine.is_err());
-        assert_eq!(stage.cell.get(), Some(&winner));
+        assert_eq!(stage.cell.get(), Some(if mine.is_ok() { &2 } else { &1 }));
     });
 }
 

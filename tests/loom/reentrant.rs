@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use loom::thread;
+
 use super::support::{Failed, Stage, Task, both, bounded, exhaustive};
 
 /// A task that its first wake polls inline, on the waking thread.
@@ -98,14 +100,11 @@ fn a_task_that_its_wake_polls_fails_in_turn() {
         let claim = stage.claim();
         let inline = Inline::waiting(stage, stage.get_or_fail());
         let asleep = stage.waiting(stage.get_or_init(1));
-        let fail_and_run = || {
-            claim.end(Err(Failed));
-            assert!(asleep.is_woken());
-            inline.end()
-        };
-        let (polled, newcomer) = both(fail_and_run, || stage.run(stage.get_or_init(1)));
-        assert!(matches!(polled, Ok(1) | Err(Failed)));
-        assert_eq!(newcomer, 1);
+        let newcomer = thread::spawn(|| stage.run(stage.get_or_init(1)));
+        claim.end(Err(Failed));
+        assert!(asleep.is_woken());
+        assert!(matches!(inline.end(), Ok(1) | Err(Failed)));
+        assert_eq!(newcomer.join().unwrap(), 1);
     });
 }
 
@@ -229,14 +228,11 @@ fn a_cloned_waker_that_ends_the_initializer() {
 fn a_cloned_waker_that_has_the_initializer_fail() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let poll_and_run = || {
-            let mut waiter = stage.task(stage.get_or_init(2));
-            let polled = waiter.poll_for_trouble(|| claim.end(Err(Failed)));
-            waiter.finish(polled)
-        };
-        let (value, other) = both(poll_and_run, || stage.run(stage.get_or_fail()));
-        assert_eq!(value, 2);
-        assert!(matches!(other, Ok(2) | Err(Failed)));
+        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
+        let mut waiter = stage.task(stage.get_or_init(2));
+        let polled = waiter.poll_for_trouble(|| claim.end(Err(Failed)));
+        assert_eq!(waiter.finish(polled), 2);
+        assert!(matches!(other.join().unwrap(), Ok(2) | Err(Failed)));
     });
 }
 
@@ -282,12 +278,11 @@ fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
         let claim = stage.claim();
         let gone = stage.waiting(stage.get_or_init(2));
         let moving = stage.waiting(stage.cell.wait());
-        let poll_and_run = || {
-            let mut moved = moving.migrate();
-            let polled = moved.poll_for_trouble(|| gone.cancel());
-            *moved.finish(polled)
-        };
-        assert_eq!(both(poll_and_run, || claim.end(Ok(1))), (1, ()));
+        let publish = thread::spawn(|| claim.end(Ok(1)));
+        let mut moved = moving.migrate();
+        let polled = moved.poll_for_trouble(|| gone.cancel());
+        assert_eq!(*moved.finish(polled), 1);
+        publish.join().unwrap();
     });
 }
 
@@ -298,13 +293,13 @@ fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
 fn a_cloned_waker_that_registers_another_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let poll_and_run = || {
-            let mut other = stage.task(stage.cell.wait());
-            let mut waiter = stage.task(stage.get_or_init(2));
-            let mut polled_inside = Poll::Pending;
-            let polled = waiter.poll_for_trouble(|| polled_inside = other.poll());
-            (waiter.finish(polled), *other.finish(polled_inside))
-        };
-        assert_eq!(both(poll_and_run, || claim.end(Ok(1))), ((1, 1), ()));
+        let publish = thread::spawn(|| claim.end(Ok(1)));
+        let mut other = stage.task(stage.cell.wait());
+        let mut waiter = stage.task(stage.get_or_init(2));
+        let mut polled_inside = Poll::Pending;
+        let polled = waiter.poll_for_trouble(|| polled_inside = other.poll());
+        assert_eq!(waiter.finish(polled), 1);
+        assert_eq!(*other.finish(polled_inside), 1);
+        publish.join().unwrap();
     });
 }
