@@ -128,7 +128,11 @@ fn wait_gets_what_is_set() {
 /// A waiter that has moved to another task is woken there, or finds the value.
 #[test]
 fn the_newest_waker_is_woken() {
-    exhaustive(|stage| assert_eq!(stage.moving_waiter_against(Ok(1), stage.get_or_init(2)), 1));
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let moving = stage.waiting(stage.get_or_init(2));
+        assert_eq!(claim.end_beside(Ok(1), || moving.migrate().run()), 1);
+    });
 }
 
 /// Two waiters that displace each other both get the value.

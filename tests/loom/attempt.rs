@@ -2,10 +2,10 @@
 
 use loom::thread;
 
-use super::support::{Claimed, Failed, Stage, Staged, Task, both, bounded, exhaustive};
+use super::support::{Failed, Stage, Staged, Task, both, bounded, exhaustive};
 use crate::SharedInitError::{Failed as OwnFailed, OtherFailed};
 
-// Models that other backends run too.
+// A model that other backends run too.
 
 impl<B: Staged> Stage<B> {
     /// A shared call waits for an attempt that fails, after which the next one begins.
@@ -17,19 +17,6 @@ impl<B: Staged> Stage<B> {
         let next = self.claim();
         assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), Err(OtherFailed));
         next.end(Ok(1));
-    }
-
-    /// The attempt of `claim` fails; the next attempt may begin meanwhile, and a shared call that waits for it.
-    pub(super) fn play_the_end_of_an_attempt_against_the_next(&'static self, claim: Claimed) {
-        let later = claim.end_beside(Err(Failed), || {
-            let next = self.try_claim()?;
-            Some((next, self.waiting(self.get_or_init_shared(4))))
-        });
-        if let Some((next, mut late)) = later {
-            assert!(late.poll().is_pending());
-            next.end(Ok(1));
-            assert_eq!(late.end(), Ok(1));
-        }
     }
 }
 
@@ -117,7 +104,17 @@ fn a_drain_does_not_end_a_later_attempt() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let waiting = [2, 3].map(|value| stage.waiting(stage.get_or_init_shared(value)));
-        stage.play_the_end_of_an_attempt_against_the_next(claim);
+        let later = claim.end_beside(Err(Failed), || {
+            let next = stage.try_claim()?;
+            let mut late = stage.waiting(stage.get_or_init_shared(4));
+            assert!(late.poll().is_pending());
+            Some((next, late))
+        });
+        if let Some((next, mut late)) = later {
+            assert!(late.poll().is_pending());
+            next.end(Ok(1));
+            assert_eq!(late.run(), Ok(1));
+        }
         drop(waiting);
     });
 }

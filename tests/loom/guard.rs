@@ -2,7 +2,7 @@
 
 use super::support::{both, bounded, exhaustive};
 
-/// A task that waits for a guard gets the next one.
+/// A task that waits for a guard, or that registers while the guard is being dropped, gets the next one.
 ///
 /// Risk: B finds INITIALIZING; A releases the claim and finds no waiters; B registers and sleeps.
 #[test]

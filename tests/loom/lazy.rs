@@ -263,7 +263,7 @@ pub(super) struct Scene<L: 'static> {
 
 /// Plays with a script that lasts until the play is over.
 pub(super) fn with_script(script: Script, play: impl FnOnce(&'static Script)) {
-    // SAFETY: the threads of a play have ended when it returns, and no waker refers to the script.
+    // SAFETY: the threads of a play have ended when it returns.
     drop(unsafe { with_lasting(script, play) });
 }
 
@@ -273,8 +273,11 @@ pub(super) fn with_scene<L>(scene: Scene<L>, play: impl FnOnce(&'static Scene<L>
         if let Some(thread) = scene.script.thread.lock().unwrap().take() {
             thread.join().unwrap();
         }
+        // It may refer to the scene.
+        let waker = scene.script.waker.lock().unwrap().take();
+        drop(waker);
     };
-    // SAFETY: the threads of a play have ended when it returns.
+    // SAFETY: the threads of a play have ended when it returns, and no waker refers to the scene.
     drop(unsafe { with_lasting(scene, play) });
 }
 
@@ -291,7 +294,7 @@ fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static
             SCRIPT.set(None);
         });
     };
-    // SAFETY: neither the static nor its waker is used when the play has returned.
+    // SAFETY: the static and its wakers are not used when the play has returned.
     drop(unsafe { with_lasting(storage, play) });
 }
 
@@ -346,7 +349,7 @@ where
         assert_eq!(other.join().unwrap(), 7);
     }
 
-    /// The future panics in its second poll, in whichever of two waiters.
+    /// The future panics in its second poll, which is that of one of two waiters.
     pub(super) fn play_a_panic(&'static self) {
         let task = self.waiting();
         let other = thread::spawn(|| has_panicked(|| self.run()));

@@ -10,6 +10,8 @@ use super::support::{Failed, both, bounded, exhaustive};
 #[test]
 fn who_sees_ready_sees_the_value() {
     exhaustive(|stage| {
+        // The second thread loads: loom looks for races with the last access to the word only, and `set` begins with a
+        // load of its own, which would hide a load before it.
         let (set, found) = both(|| stage.cell.set(1), || stage.cell.get().copied());
         assert_eq!(set, Ok(()));
         assert!(matches!(found, None | Some(1)));

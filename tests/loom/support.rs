@@ -217,16 +217,6 @@ impl<B: Staged> Stage<B> {
         ended.unwrap_or_else(Task::end)
     }
 
-    /// Does what [`waiter_against`](Self::waiter_against) does with a future that moves to another task meanwhile.
-    pub(crate) fn moving_waiter_against<F>(&'static self, outcome: Outcome, future: F) -> F::Output
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        let claim = self.claim();
-        let moving = self.waiting(future);
-        claim.end_beside(outcome, || moving.migrate().run())
-    }
-
     /// An initializer that ends in its first poll.
     pub(crate) async fn initialize(&self, outcome: Outcome) -> Outcome {
         self.work();

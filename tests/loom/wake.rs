@@ -12,14 +12,20 @@ use super::support::{Failed, both, bounded, exhaustive};
 /// longer in the list, and sleeps.
 #[test]
 fn the_newest_waker_is_woken_by_a_value() {
-    exhaustive(|stage| assert_eq!(stage.moving_waiter_against(Ok(1), stage.get_or_init(2)), 1));
+    exhaustive(|stage| {
+        let claim = stage.claim();
+        let moving = stage.waiting(stage.get_or_init(2));
+        assert_eq!(claim.end_beside(Ok(1), || moving.migrate().run()), 1);
+    });
 }
 
 /// A waiter that has moved to another task is woken there by a failure, or finds the cell empty.
 #[test]
 fn the_newest_waker_is_woken_by_a_failure() {
     bounded(5, |stage| {
-        assert_eq!(stage.moving_waiter_against(Err(Failed), stage.get_or_init(1)), 1)
+        let claim = stage.claim();
+        let moving = stage.waiting(stage.get_or_init(1));
+        assert_eq!(claim.end_beside(Err(Failed), || moving.migrate().run()), 1);
     });
 }
 
