@@ -211,11 +211,10 @@ fn a_drain_inside_a_drain_takes_its_marker() {
 fn a_waker_panics_while_the_marker_is_linked() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let first =
-            stage.waiting_for_trouble(stage.get_or_init(1), || resume_unwind(Box::new("a waker panics")));
+        let first = stage.waiting_for_trouble(stage.get_or_init(1), || resume_unwind(Box::new(Failed)));
         let [second, last] = stage.two_claimants();
         let fail = || catch_unwind(AssertUnwindSafe(|| claim.end(Err(Failed))));
-        assert!(both(fail, || last.cancel()).0.unwrap_err().is::<&str>());
+        assert!(both(fail, || last.cancel()).0.unwrap_err().is::<Failed>());
         assert_eq!([first.wakes(), second.wakes()], [1; 2]);
         assert_eq!(stage.cell.set(1), Ok(()));
     });
