@@ -69,7 +69,7 @@ where
         counted.fetch_add(1, SeqCst);
         // SAFETY: the threads of a play have ended when it returns.
         let stage = unsafe { with_lasting(Stage::new(), &play) };
-        stage.close();
+        (*stage).close();
     });
     report::<P>(bound, executions.load(SeqCst));
 }
@@ -289,7 +289,7 @@ impl<B: Staged> Stage<B> {
         self.bench.with(|runs| unsafe { *runs })
     }
 
-    fn close(self: Box<Self>) {
+    fn close(self) {
         for alarm in self.alarms.into_inner().unwrap() {
             assert_eq!(Arc::strong_count(&alarm), 1, "a waker was left behind");
             alarm.is_retired.store(true, SeqCst);
