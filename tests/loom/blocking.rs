@@ -28,7 +28,7 @@ impl<B: Staged> Stage<B> {
     }
 
     /// Returns the value, or nothing if the time runs out, which can happen at any point of the other threads.
-    fn wait_a_while(&self) -> Option<u32> {
+    pub(super) fn wait_a_while(&self) -> Option<u32> {
         self.cell.wait_timeout(Duration::from_secs(1)).copied()
     }
 }
@@ -47,15 +47,6 @@ impl<B: Staged> Stage<B> {
             .claim()
             .end_beside(Err(Failed), || self.get_or_init_blocking(1));
         assert_eq!(value, 1);
-    }
-
-    /// The value is published while the time of a thread runs out, beside a task that waits.
-    pub(super) fn play_a_time_out_beside_a_task(&'static self) {
-        let claim = self.claim();
-        let task = self.waiting(self.cell.wait());
-        let found = claim.end_beside(Ok(1), || self.wait_a_while());
-        assert!(matches!(found, None | Some(1)));
-        assert_eq!(*task.end(), 1);
     }
 }
 

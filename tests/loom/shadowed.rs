@@ -219,7 +219,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     },
 );
 
-// A model of each of these backends.
+// Models of each of these backends.
 
 impl<B: Staged> Stage<B> {
     /// The attempt of `claim` fails; the next attempt may begin meanwhile, and a shared call that waits for it.
@@ -233,5 +233,15 @@ impl<B: Staged> Stage<B> {
             next.end(Ok(1));
             assert_eq!(late.end(), Ok(1));
         }
+    }
+
+    /// The value is published while the time of a thread runs out, beside a task that waits.
+    #[cfg(feature = "blocking")]
+    pub(super) fn play_a_time_out_beside_a_task(&'static self) {
+        let claim = self.claim();
+        let task = self.waiting(self.cell.wait());
+        let found = claim.end_beside(Ok(1), || self.wait_a_while());
+        assert!(matches!(found, None | Some(1)));
+        assert_eq!(*task.end(), 1);
     }
 }
