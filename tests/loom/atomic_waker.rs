@@ -9,13 +9,11 @@
 
 use loom::thread;
 
-#[cfg(feature = "blocking")]
-use super::blocking;
 use super::{
     shadowed::Shadowed,
-    support::{self, Failed, Task, bounded_on, exhaustive_on},
+    support::{self, Failed, Task, both, bounded_on, exhaustive_on},
 };
-use crate::{SharedInitError::OtherFailed, State, backend::AtomicWaker};
+use crate::{State, backend::AtomicWaker};
 
 type Stage = support::Stage<Shadowed<AtomicWaker, true>>;
 
@@ -33,26 +31,18 @@ fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'st
 #[test]
 fn two_claimants_get_the_value_of_one() {
     exhaustive(|stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        let mine = stage.run(stage.get_or_init(2));
-        assert_eq!(mine, other.join().unwrap());
-        assert_eq!(stage.runs(), 1);
+        let (mine, other) = both(
+            || stage.run(stage.get_or_init(2)),
+            || stage.run(stage.get_or_init(1)),
+        );
+        assert_eq!((mine, stage.runs()), (other, 1));
     });
 }
 
 /// When an initializer fails, another claimant takes over.
 #[test]
 fn after_a_failure_the_other_claimant_takes_over() {
-    exhaustive(|stage| {
-        let failing = thread::spawn(|| stage.run(stage.get_or_fail()));
-        assert_eq!(stage.run(stage.get_or_init(1)), 1);
-        let runs = match failing.join().unwrap() {
-            Err(Failed) => 2,
-            Ok(1) => 1,
-            Ok(value) => panic!("no initializer made {value}"),
-        };
-        assert_eq!(stage.runs(), runs);
-    });
+    exhaustive(|stage| stage.play_a_claimant_beside_a_failing_one());
 }
 
 /// Initializers that fail one after the other do not race, although only the cell orders them.
@@ -60,12 +50,7 @@ fn after_a_failure_the_other_claimant_takes_over() {
 /// Risk: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
 #[test]
 fn failed_initializers_do_not_race() {
-    exhaustive(|stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
-        assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
-        assert_eq!(other.join().unwrap(), Err(Failed));
-        assert_eq!(stage.runs(), 2);
-    });
+    exhaustive(|stage| stage.play_two_failing_claimants());
 }
 
 /// Of two `set`s one wins, and a task that sees READY sees its value.
@@ -103,22 +88,14 @@ fn a_refused_claim_sees_the_value() {
 /// Risk: A finds INITIALIZING; B publishes and finds the slot empty; A enters it and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(2)));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), 1);
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.get_or_init(2)), 1));
 }
 
 /// A claimant that registers while the initializer is failing takes over.
 #[test]
 fn a_claimant_registers_against_a_failure() {
     exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        claim.end(Err(Failed));
-        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.newcomer_against(Err(Failed), stage.get_or_init(1)), 1);
         assert_eq!(stage.runs(), 2);
     });
 }
@@ -143,9 +120,8 @@ fn a_passive_waiter_outlasts_a_failure() {
 #[test]
 fn wait_gets_what_is_set() {
     exhaustive(|stage| {
-        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
-        assert_eq!(stage.cell.set(1), Ok(()));
-        assert_eq!(waiter.join().unwrap(), 1);
+        let (set, value) = both(|| stage.cell.set(1), || *stage.run(stage.cell.wait()));
+        assert_eq!((set, value), (Ok(()), 1));
     });
 }
 
@@ -155,9 +131,7 @@ fn the_newest_waker_is_woken() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let moving = stage.waiting(stage.get_or_init(2));
-        let moved = thread::spawn(|| moving.migrate().run());
-        claim.end(Ok(1));
-        assert_eq!(moved.join().unwrap(), 1);
+        assert_eq!(claim.end_beside(Ok(1), || moving.migrate().run()), 1);
     });
 }
 
@@ -203,9 +177,7 @@ fn a_sleeping_waiter_is_displaced_against_a_publication() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let sleeping = stage.waiting(stage.cell.wait());
-        let displacing = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(2));
-        claim.end(Ok(1));
-        let displacing = displacing.join().unwrap();
+        let displacing = claim.end_beside(Ok(1), || stage.task(stage.get_or_init(2)).run_for(2));
         assert_eq!(*sleeping.end(), 1);
         assert_eq!(displacing.unwrap_or_else(Task::end), 1);
     });
@@ -218,8 +190,7 @@ fn a_sleeping_waiter_is_displaced_against_a_publication() {
 fn cancel_against_publication() {
     bounded(4, |stage| {
         let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let left = stage.waiting(stage.get_or_init(3));
+        let [gone, left] = stage.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         let left = thread::spawn(|| left.run_for(2));
         claim.end(Ok(1));
@@ -233,12 +204,9 @@ fn cancel_against_publication() {
 fn cancel_against_failure() {
     exhaustive(|stage| {
         let claim = stage.claim();
-        let left = stage.waiting(stage.get_or_init(3));
-        let gone = stage.waiting(stage.get_or_init(2));
-        let cancel = thread::spawn(|| gone.cancel());
-        claim.end(Err(Failed));
-        cancel.join().unwrap();
-        assert_eq!(left.end(), 3);
+        let [left, gone] = stage.two_claimants();
+        claim.end_beside(Err(Failed), || gone.cancel());
+        assert_eq!(left.end(), 2);
     });
 }
 
@@ -250,9 +218,8 @@ fn cancel_against_registration() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let gone = stage.waiting(stage.get_or_init(2));
-        let cancel = thread::spawn(|| gone.cancel());
-        let registered = stage.waiting(stage.get_or_init(3));
-        cancel.join().unwrap();
+        let register = || stage.waiting(stage.get_or_init(3));
+        let (registered, ()) = both(register, || gone.cancel());
         claim.end(Ok(1));
         assert_eq!(registered.end(), 1);
     });
@@ -261,15 +228,7 @@ fn cancel_against_registration() {
 /// A shared call returns after the attempt that it waits for, although the next one has begun.
 #[test]
 fn a_shared_call_does_not_wait_for_the_next_attempt() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiting = stage.waiting(stage.get_or_init_shared(2));
-        let waiter = thread::spawn(|| waiting.run());
-        claim.end(Err(Failed));
-        let next = stage.claim();
-        assert_eq!(waiter.join().unwrap(), Err(OtherFailed));
-        next.end(Ok(1));
-    });
+    exhaustive(|stage| stage.play_a_shared_call_beside_the_next_attempt());
 }
 
 /// A shared call that waits for the next attempt is not ended by the wake of the one before.
@@ -277,31 +236,13 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 /// Risk: A has released the claim and not yet emptied the slot; B claims and C enters the slot; A wakes C.
 #[test]
 fn a_late_wake_does_not_end_the_next_attempt() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let later = thread::spawn(|| {
-            let next = stage.try_claim()?;
-            Some((next, stage.waiting(stage.get_or_init_shared(4))))
-        });
-        claim.end(Err(Failed));
-        if let Some((next, mut late)) = later.join().unwrap() {
-            assert!(late.poll().is_pending());
-            next.end(Ok(1));
-            assert_eq!(late.end(), Ok(1));
-        }
-    });
+    exhaustive(|stage| stage.play_the_end_of_an_attempt_against_the_next(stage.claim()));
 }
 
 /// A shared call that waits for a value gets it, also if it is polled spuriously.
 #[test]
 fn a_shared_call_waits_for_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiting = stage.waiting(stage.get_or_init_shared(2));
-        let waiter = thread::spawn(|| waiting.run());
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), Ok(1));
-    });
+    exhaustive(|stage| assert_eq!(stage.waiter_against(Ok(1), stage.get_or_init_shared(2)), Ok(1)));
 }
 
 /// A thread gets the value that a task makes.
@@ -310,18 +251,14 @@ fn a_shared_call_waits_for_a_publication() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
-    exhaustive(|stage| {
-        blocking::play_the_value_of_a_task(stage);
-    });
+    exhaustive(|stage| stage.play_the_value_of_a_task());
 }
 
 /// When an initializer fails, a thread that waits takes over.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_takes_over() {
-    exhaustive(|stage| {
-        blocking::play_a_takeover(stage);
-    });
+    exhaustive(|stage| stage.play_a_takeover());
 }
 
 /// A thread whose time runs out leaves the slot to the task that it has displaced.
@@ -330,7 +267,5 @@ fn a_thread_takes_over() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_whose_time_runs_out_against_a_publication() {
-    exhaustive(|stage| {
-        blocking::play_a_time_out_beside_a_task(stage);
-    });
+    exhaustive(|stage| stage.play_a_time_out_beside_a_task());
 }

@@ -7,7 +7,7 @@ use std::{
 
 use loom::thread;
 
-use super::support::{Failed, Outcome, Stage, Staged, bounded, exhaustive};
+use super::support::{Failed, Outcome, Stage, Staged, both, bounded, exhaustive};
 
 impl<B: Staged> Stage<B> {
     /// Returns the value, or initializes the cell with `value` on this thread.
@@ -28,34 +28,26 @@ impl<B: Staged> Stage<B> {
     }
 
     /// Returns the value, or nothing if the time runs out, which can happen at any point of the other threads.
-    fn wait_a_while(&self) -> Option<u32> {
+    pub(super) fn wait_a_while(&self) -> Option<u32> {
         self.cell.wait_timeout(Duration::from_secs(1)).copied()
     }
 }
 
 // Models that every backend runs.
 
-pub(super) fn play_the_value_of_a_task<B: Staged>(stage: &'static Stage<B>) {
-    let claimed = stage.claim();
-    let thread = thread::spawn(|| *stage.cell.wait_blocking());
-    claimed.end(Ok(1));
-    assert_eq!(thread.join().unwrap(), 1);
-}
+impl<B: Staged> Stage<B> {
+    /// The value is published while a thread begins to wait.
+    pub(super) fn play_the_value_of_a_task(&'static self) {
+        assert_eq!(self.claim().end_beside(Ok(1), || *self.cell.wait_blocking()), 1);
+    }
 
-pub(super) fn play_a_takeover<B: Staged>(stage: &'static Stage<B>) {
-    let claimed = stage.claim();
-    let thread = thread::spawn(|| stage.get_or_init_blocking(1));
-    claimed.end(Err(Failed));
-    assert_eq!(thread.join().unwrap(), 1);
-}
-
-pub(super) fn play_a_time_out_beside_a_task<B: Staged>(stage: &'static Stage<B>) {
-    let claimed = stage.claim();
-    let task = stage.waiting(stage.cell.wait());
-    let thread = thread::spawn(|| stage.wait_a_while());
-    claimed.end(Ok(1));
-    assert!(matches!(thread.join().unwrap(), None | Some(1)));
-    assert_eq!(*task.end(), 1);
+    /// The initializer fails while a thread calls for the value.
+    pub(super) fn play_a_takeover(&'static self) {
+        let value = self
+            .claim()
+            .end_beside(Err(Failed), || self.get_or_init_blocking(1));
+        assert_eq!(value, 1);
+    }
 }
 
 // Models of the default backend.
@@ -66,19 +58,18 @@ pub(super) fn play_a_time_out_beside_a_task<B: Staged>(stage: &'static Stage<B>)
 /// parking.
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
-    exhaustive(|stage| {
-        play_the_value_of_a_task(stage);
-    });
+    exhaustive(|stage| stage.play_the_value_of_a_task());
 }
 
 /// If a thread and a task ask concurrently, one of them initializes.
 #[test]
 fn a_thread_and_a_task_get_the_value_of_one() {
     bounded(2, |stage| {
-        let thread = thread::spawn(|| stage.get_or_init_blocking(1));
-        let mine = stage.run(stage.get_or_init(2));
-        assert_eq!(mine, thread.join().unwrap());
-        assert_eq!(stage.runs(), 1);
+        let (mine, other) = both(
+            || stage.run(stage.get_or_init(2)),
+            || stage.get_or_init_blocking(1),
+        );
+        assert_eq!((mine, stage.runs()), (other, 1));
     });
 }
 
@@ -86,10 +77,8 @@ fn a_thread_and_a_task_get_the_value_of_one() {
 #[test]
 fn two_threads_get_the_value_of_one() {
     bounded(2, |stage| {
-        let thread = thread::spawn(|| stage.get_or_init_blocking(1));
-        let mine = stage.get_or_init_blocking(2);
-        assert_eq!(mine, thread.join().unwrap());
-        assert_eq!(stage.runs(), 1);
+        let (mine, other) = both(|| stage.get_or_init_blocking(2), || stage.get_or_init_blocking(1));
+        assert_eq!((mine, stage.runs()), (other, 1));
     });
 }
 
@@ -98,19 +87,17 @@ fn two_threads_get_the_value_of_one() {
 /// Risk: the failure falls between the thread's load of the state and its registration.
 #[test]
 fn a_thread_takes_over() {
-    exhaustive(|stage| {
-        play_a_takeover(stage);
-    });
+    exhaustive(|stage| stage.play_a_takeover());
 }
 
 /// When an initializer is cancelled, a thread that waits to insert a value inserts it.
 #[test]
 fn a_thread_inserts_after_a_cancellation() {
     exhaustive(|stage| {
-        let claimed = stage.claim();
-        let thread = thread::spawn(|| stage.cell.insert_blocking(1).copied());
-        claimed.cancel();
-        assert_eq!(thread.join().unwrap(), Ok(1));
+        let inserted = stage
+            .claim()
+            .cancel_beside(|| stage.cell.insert_blocking(1).copied());
+        assert_eq!(inserted, Ok(1));
     });
 }
 
@@ -120,10 +107,8 @@ fn a_thread_inserts_after_a_cancellation() {
 #[test]
 fn a_thread_whose_time_runs_out_leaves_nothing_behind() {
     exhaustive(|stage| {
-        let claimed = stage.claim();
-        let thread = thread::spawn(|| stage.wait_a_while());
-        claimed.end(Ok(1));
-        assert!(matches!(thread.join().unwrap(), None | Some(1)));
+        let found = stage.claim().end_beside(Ok(1), || stage.wait_a_while());
+        assert!(matches!(found, None | Some(1)));
         assert_eq!(stage.cell.get(), Some(&1));
     });
 }
@@ -134,10 +119,10 @@ fn a_thread_whose_time_runs_out_leaves_nothing_behind() {
 #[test]
 fn a_thread_whose_time_runs_out_against_a_failure() {
     bounded(3, |stage| {
-        let claimed = stage.claim();
+        let claim = stage.claim();
         let claimant = stage.waiting(stage.get_or_init(1));
         let thread = thread::spawn(|| stage.wait_a_while());
-        claimed.end(Err(Failed));
+        claim.end(Err(Failed));
         assert_eq!(claimant.wakes(), 1);
         assert_eq!(claimant.run(), 1);
         assert!(matches!(thread.join().unwrap(), None | Some(1)));
@@ -151,14 +136,13 @@ fn a_thread_whose_time_runs_out_against_a_failure() {
 #[test]
 fn a_thread_whose_time_runs_out_between_waiters() {
     bounded(2, |stage| {
-        let claimed = stage.claim();
+        let claim = stage.claim();
         let first = stage.waiting(stage.cell.wait());
         let thread = thread::spawn(|| stage.wait_a_while());
         let last = thread::spawn(|| *stage.run(stage.cell.wait()));
-        claimed.end(Ok(1));
+        claim.end(Ok(1));
         assert!(matches!(thread.join().unwrap(), None | Some(1)));
-        assert_eq!(last.join().unwrap(), 1);
-        assert_eq!(first.wakes(), 1);
+        assert_eq!((last.join().unwrap(), first.wakes()), (1, 1));
     });
 }
 
@@ -168,12 +152,11 @@ fn a_thread_whose_time_runs_out_between_waiters() {
 #[test]
 fn a_thread_and_a_task_wait_for_one_value() {
     bounded(2, |stage| {
-        let claimed = stage.claim();
+        let claim = stage.claim();
         let thread = thread::spawn(|| *stage.cell.wait_blocking());
         let task = thread::spawn(|| stage.run(stage.get_or_init(2)));
-        claimed.end(Ok(1));
-        assert_eq!(thread.join().unwrap(), 1);
-        assert_eq!(task.join().unwrap(), 1);
+        claim.end(Ok(1));
+        assert_eq!((thread.join().unwrap(), task.join().unwrap()), (1, 1));
     });
 }
 
@@ -183,13 +166,11 @@ fn a_thread_and_a_task_wait_for_one_value() {
 #[test]
 fn a_task_takes_over_from_a_thread_that_fails() {
     bounded(3, |stage| {
-        let failing = thread::spawn(|| stage.get_or_fail_blocking());
-        assert_eq!(stage.run(stage.get_or_init(1)), 1);
-        let runs = match failing.join().unwrap() {
-            Err(Failed) => 2,
-            Ok(_) => 1,
-        };
-        assert_eq!(stage.runs(), runs);
+        let (mine, failing) = both(
+            || stage.run(stage.get_or_init(1)),
+            || stage.get_or_fail_blocking(),
+        );
+        assert_eq!((mine, stage.runs()), (1, if failing.is_err() { 2 } else { 1 }));
     });
 }
 
@@ -199,19 +180,13 @@ fn a_task_takes_over_from_a_thread_that_fails() {
 #[test]
 fn a_task_takes_over_from_a_thread_that_panics() {
     bounded(3, |stage| {
-        let panicking = thread::spawn(|| {
-            let init = || -> u32 {
-                stage.work();
-                resume_unwind(Box::new(Failed))
-            };
-            catch_unwind(AssertUnwindSafe(|| *stage.cell.get_or_init_blocking(init))).ok()
-        });
-        assert_eq!(stage.run(stage.get_or_init(1)), 1);
-        let runs = match panicking.join().unwrap() {
-            None => 2,
-            Some(_) => 1,
+        let panic = || -> u32 {
+            stage.work();
+            resume_unwind(Box::new(Failed))
         };
-        assert_eq!(stage.runs(), runs);
+        let panics = move || catch_unwind(AssertUnwindSafe(|| *stage.cell.get_or_init_blocking(panic))).ok();
+        let (mine, panicking) = both(|| stage.run(stage.get_or_init(1)), panics);
+        assert_eq!((mine, stage.runs()), (1, if panicking.is_none() { 2 } else { 1 }));
     });
 }
 
@@ -221,12 +196,12 @@ fn a_task_takes_over_from_a_thread_that_panics() {
 #[test]
 fn insert_and_the_initializer_of_a_thread_agree() {
     bounded(3, |stage| {
-        let thread = thread::spawn(|| stage.get_or_init_blocking(1));
-        let inserted = stage.run(stage.cell.insert(2));
-        let value = thread.join().unwrap();
-        match inserted {
-            Ok(mine) => assert_eq!((*mine, value, stage.runs()), (2, 2, 0)),
-            Err(values) => assert_eq!((values, value, stage.runs()), ((&1, 2), 1, 1)),
+        match both(
+            || stage.run(stage.cell.insert(2)),
+            || stage.get_or_init_blocking(1),
+        ) {
+            (Ok(mine), value) => assert_eq!((*mine, value, stage.runs()), (2, 2, 0)),
+            (Err(values), value) => assert_eq!((values, value, stage.runs()), ((&1, 2), 1, 1)),
         }
     });
 }

@@ -1,30 +1,16 @@
 //! Boxed futures with wakers of their own. The lazy shares its state with the wakers in an `Arc`, which loom watches.
 
-use std::panic::resume_unwind;
+use std::task::Waker;
 
 use loom::thread;
 
 use super::{
-    lazy::{Script, Sleeper, has_panicked},
-    reentrant::Inline,
-    support::{Failed, Stage, Task, bounded, exhaustive},
+    lazy::{Scene, Script, Sleeper, panicking_at_the_second_poll, with_scene, with_script},
+    support::{Stage, both, bounded, exhaustive},
 };
 use crate::BoxLazy;
 
 type Sleeping = BoxLazy<'static, u32>;
-
-/// Plays with a script that lasts until the play is over.
-fn with_script(script: Script, play: impl FnOnce(&'static Script)) {
-    let script = Box::into_raw(Box::new(script));
-    // SAFETY: the script lives until the play is over: no thread uses it later, and no waker refers to it.
-    let lasting = unsafe { &*script };
-    play(lasting);
-    if let Some(thread) = lasting.thread.lock().unwrap().take() {
-        thread.join().unwrap();
-    }
-    // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
-    drop(unsafe { Box::from_raw(script) });
-}
 
 /// A lazy whose future sleeps until the events of the script have come.
 fn sleeping(script: &'static Script) -> Sleeping {
@@ -34,32 +20,10 @@ fn sleeping(script: &'static Script) -> Sleeping {
     lazy
 }
 
-/// A lazy that several threads use.
-struct Scene {
-    stage: &'static Stage,
-    lazy: Sleeping,
-    script: &'static Script,
-}
-
-impl Scene {
-    fn run(&'static self) -> u32 {
-        *self.stage.run(self.lazy.get())
-    }
-
-    /// A task that is waiting for the value.
-    fn waiting(&'static self) -> Task<impl Future<Output = &'static u32>> {
-        self.stage.waiting(self.lazy.get())
-    }
-}
-
-fn with_scene(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene)) {
+fn with_boxed(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene<Sleeping>)) {
     with_script(script, |script| {
         let lazy = sleeping(script);
-        let scene = Box::into_raw(Box::new(Scene { stage, lazy, script }));
-        // SAFETY: the scene lives until the play is over.
-        play(unsafe { &*scene });
-        // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
-        drop(unsafe { Box::from_raw(scene) });
+        with_scene(Scene { stage, lazy, script }, play);
     });
 }
 
@@ -70,15 +34,7 @@ fn with_scene(stage: &'static Stage, script: Script, play: impl FnOnce(&'static 
 #[test]
 fn a_wake_meets_a_poll() {
     bounded(3, |stage| {
-        with_scene(stage, Script::new(1), |scene| {
-            let task = scene.waiting();
-            // Spurious; so the next poll polls the future.
-            scene.script.waker().wake();
-            let waking = thread::spawn(|| scene.script.announce(0));
-            assert_eq!(*task.run(), 7);
-            waking.join().unwrap();
-            assert!((2..=3).contains(&scene.script.polls()));
-        });
+        with_boxed(stage, Script::new(1), Scene::play_a_wake_against_a_poll)
     });
 }
 
@@ -86,13 +42,7 @@ fn a_wake_meets_a_poll() {
 #[test]
 fn a_waiter_that_is_held_blocks_no_other() {
     bounded(3, |stage| {
-        with_scene(stage, Script::new(1), |scene| {
-            let held = scene.waiting();
-            let other = thread::spawn(|| scene.run());
-            scene.script.announce(0);
-            assert_eq!(other.join().unwrap(), 7);
-            held.cancel();
-        });
+        with_boxed(stage, Script::new(1), Scene::play_a_waiter_that_is_held)
     });
 }
 
@@ -100,14 +50,7 @@ fn a_waiter_that_is_held_blocks_no_other() {
 #[test]
 fn two_wakers_meet_one_waiter() {
     bounded(1, |stage| {
-        with_scene(stage, Script::new(2), |scene| {
-            let task = scene.waiting();
-            let wakers = [0, 1].map(|event| thread::spawn(move || scene.script.announce(event)));
-            assert_eq!(*task.run(), 7);
-            for waker in wakers {
-                waker.join().unwrap();
-            }
-        });
+        with_boxed(stage, Script::new(2), Scene::play_two_wakers)
     });
 }
 
@@ -116,14 +59,7 @@ fn two_wakers_meet_one_waiter() {
 #[test]
 fn a_wake_that_polls_meets_another_waiter() {
     bounded(1, |stage| {
-        with_scene(stage, Script::new(2), |scene| {
-            let inline = Inline::waiting(stage, scene.lazy.get());
-            let other = thread::spawn(|| scene.run());
-            scene.script.announce(0);
-            scene.script.announce(1);
-            assert_eq!(*inline.end(), 7);
-            assert_eq!(other.join().unwrap(), 7);
-        });
+        with_boxed(stage, Script::new(2), Scene::play_a_wake_that_polls)
     });
 }
 
@@ -131,17 +67,16 @@ fn a_wake_that_polls_meets_another_waiter() {
 #[test]
 fn when_the_future_panics_the_other_waiter_panics() {
     bounded(2, |stage| {
-        let mut script = Script::new(1);
-        script.incident = (2, |_| resume_unwind(Box::new(Failed)));
-        with_scene(stage, script, |scene| {
-            let task = scene.waiting();
-            let other = thread::spawn(|| has_panicked(|| scene.run()));
-            scene.script.announce(0);
-            assert!(has_panicked(|| *task.run()));
-            assert!(other.join().unwrap());
-            scene.script.waker().wake();
-            assert_eq!(scene.script.polls(), 2);
-        });
+        with_boxed(stage, panicking_at_the_second_poll(), Scene::play_a_panic)
+    });
+}
+
+/// Plays with a lazy whose waiter has polled the future and was dropped, and with the only waker of the future.
+fn with_a_waker(stage: &'static Stage, play: impl FnOnce(Sleeping, Waker, &'static Script)) {
+    with_script(Script::new(1), |script| {
+        let lazy = sleeping(script);
+        stage.waiting(lazy.get()).cancel();
+        play(lazy, script.take_waker(), script);
     });
 }
 
@@ -152,14 +87,9 @@ fn when_the_future_panics_the_other_waiter_panics() {
 #[test]
 fn a_waker_outlives_the_lazy() {
     exhaustive(|stage| {
-        with_script(Script::new(1), |script| {
-            let lazy = sleeping(script);
-            stage.waiting(lazy.get()).cancel();
-            // The only waker, which its wake drops.
-            let waker = script.take_waker();
-            let waking = thread::spawn(move || waker.wake());
-            drop(lazy);
-            waking.join().unwrap();
+        with_a_waker(stage, |lazy, waker, _| {
+            // A wake by value drops the waker.
+            both(|| drop(lazy), || waker.wake());
         });
     });
 }
@@ -168,16 +98,14 @@ fn a_waker_outlives_the_lazy() {
 #[test]
 fn two_wakers_outlive_the_lazy() {
     exhaustive(|stage| {
-        with_script(Script::new(1), |script| {
-            let lazy = sleeping(script);
-            stage.waiting(lazy.get()).cancel();
-            let waker = script.take_waker();
+        with_a_waker(stage, |lazy, waker, _| {
             let other = waker.clone();
-            let waking = thread::spawn(move || waker.wake_by_ref());
-            drop(lazy);
-            drop(other.clone());
-            drop(other);
-            waking.join().unwrap();
+            let drop_lazy_and_waker = || {
+                drop(lazy);
+                drop(other.clone());
+                drop(other);
+            };
+            both(drop_lazy_and_waker, move || waker.wake_by_ref());
         });
     });
 }
@@ -186,11 +114,8 @@ fn two_wakers_outlive_the_lazy() {
 #[test]
 fn a_wake_meets_into_parts() {
     exhaustive(|stage| {
-        with_script(Script::new(1), |script| {
-            let lazy = sleeping(script);
-            stage.waiting(lazy.get()).cancel();
-            let waker = script.take_waker();
-            let waking = thread::spawn(move || waker.wake());
+        with_a_waker(stage, |lazy, waker, script| {
+            let waking = thread::spawn(|| waker.wake());
             let next = BoxLazy::new(lazy.into_parts().expect_err("the future is pending"));
             let task = stage.waiting(next.get());
             waking.join().unwrap();

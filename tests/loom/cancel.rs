@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use super::support::{Failed, bounded};
+use super::support::{Failed, both, bounded};
 
 /// A waiter that is dropped during a publication leaves nothing behind, and its neighbor is woken.
 ///
@@ -12,8 +12,7 @@ use super::support::{Failed, bounded};
 fn cancel_against_publication() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let left = stage.waiting(stage.get_or_init(3));
+        let [gone, left] = stage.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         claim.end(Ok(1));
         assert_eq!(left.run(), 1);
@@ -26,8 +25,7 @@ fn cancel_against_publication() {
 fn cancel_against_publication_behind_a_passive_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let left = stage.waiting(stage.cell.wait());
-        let gone = stage.waiting(stage.cell.wait());
+        let [left, gone] = [(), ()].map(|()| stage.waiting(stage.cell.wait()));
         let cancel = thread::spawn(|| gone.cancel());
         claim.end(Ok(1));
         assert_eq!(*left.run(), 1);
@@ -42,8 +40,7 @@ fn cancel_against_publication_behind_a_passive_waiter() {
 fn cancel_against_failure() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let left = stage.waiting(stage.get_or_init(3));
+        let [gone, left] = stage.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         let left = thread::spawn(|| left.run());
         claim.end(Err(Failed));
@@ -61,7 +58,7 @@ fn a_woken_waiter_is_cancelled() {
         let claim = stage.claim();
         let mut woken = stage.waiting(stage.get_or_fail());
         let left = stage.waiting(stage.get_or_init(3));
-        let other = thread::spawn(move || {
+        let other = thread::spawn(|| {
             let _ = woken.poll();
             woken.cancel();
         });
@@ -78,10 +75,8 @@ fn a_woken_waiter_is_cancelled() {
 fn cancel_against_cancel_behind_a_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let left = stage.waiting(stage.get_or_init(2));
-        let gone = [3, 4].map(|value| stage.waiting(stage.get_or_init(value)));
-        let cancels = gone.map(|task| thread::spawn(|| task.cancel()));
-        for cancel in cancels {
+        let left = stage.waiting(stage.get_or_init(1));
+        for cancel in stage.two_claimants().map(|gone| thread::spawn(|| gone.cancel())) {
             cancel.join().unwrap();
         }
         claim.end(Ok(1));
@@ -96,12 +91,11 @@ fn cancel_against_cancel_behind_a_waiter() {
 fn cancel_against_cancel_between_waiters() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting(stage.get_or_init(2));
-        let gone = [3, 4].map(|value| stage.waiting(stage.get_or_init(value)));
-        let last = stage.waiting(stage.get_or_init(5));
+        let first = stage.waiting(stage.get_or_init(1));
+        let gone = stage.two_claimants();
+        let last = stage.waiting(stage.get_or_init(4));
         let passive = stage.waiting(stage.cell.wait());
-        let cancels = gone.map(|task| thread::spawn(|| task.cancel()));
-        for cancel in cancels {
+        for cancel in gone.map(|gone| thread::spawn(|| gone.cancel())) {
             cancel.join().unwrap();
         }
         claim.end(Ok(1));
@@ -114,9 +108,8 @@ fn cancel_against_cancel_between_waiters() {
 fn cancel_against_cancel_against_publication() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let left = stage.waiting(stage.get_or_init(2));
-        let gone = [3, 4].map(|value| stage.waiting(stage.get_or_init(value)));
-        let cancels = gone.map(|task| thread::spawn(|| task.cancel()));
+        let left = stage.waiting(stage.get_or_init(1));
+        let cancels = stage.two_claimants().map(|gone| thread::spawn(|| gone.cancel()));
         claim.end(Ok(1));
         for cancel in cancels {
             cancel.join().unwrap();
@@ -133,9 +126,8 @@ fn cancel_against_registration() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let gone = stage.waiting(stage.get_or_init(2));
-        let cancel = thread::spawn(|| gone.cancel());
-        let registered = stage.waiting(stage.get_or_init(3));
-        cancel.join().unwrap();
+        let register = || stage.waiting(stage.get_or_init(3));
+        let (registered, ()) = both(register, || gone.cancel());
         claim.end(Ok(1));
         assert_eq!(registered.wakes(), 1);
     });

@@ -2,7 +2,30 @@
 
 use loom::thread;
 
-use super::support::{Failed, bounded, exhaustive};
+use super::support::{Failed, Stage, Staged, both, bounded, exhaustive};
+
+// Models that other backends run too.
+
+impl<B: Staged> Stage<B> {
+    /// A claimant initializes while the initializer of another one fails.
+    pub(super) fn play_a_claimant_beside_a_failing_one(&'static self) {
+        let (mine, other) = both(|| self.run(self.get_or_init(1)), || self.run(self.get_or_fail()));
+        match other {
+            Err(Failed) => assert_eq!((mine, self.runs()), (1, 2)),
+            Ok(value) => assert_eq!((mine, value, self.runs()), (1, 1, 1)),
+        }
+    }
+
+    /// Two claimants fail concurrently.
+    pub(super) fn play_two_failing_claimants(&'static self) {
+        let failed = both(|| self.run(self.get_or_fail()), || self.run(self.get_or_fail()));
+        assert_eq!(failed, (Err(Failed), Err(Failed)));
+        assert_eq!(self.runs(), 2);
+        assert!(!self.cell.initialized());
+    }
+}
+
+// Models of the default backend.
 
 /// Concurrent claimants get the same value, and one initializer runs.
 ///
@@ -11,10 +34,11 @@ use super::support::{Failed, bounded, exhaustive};
 #[test]
 fn two_claimants_get_the_value_of_one() {
     bounded(3, |stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        let mine = stage.run(stage.get_or_init(2));
-        assert_eq!(mine, other.join().unwrap());
-        assert_eq!(stage.runs(), 1);
+        let (mine, other) = both(
+            || stage.run(stage.get_or_init(2)),
+            || stage.run(stage.get_or_init(1)),
+        );
+        assert_eq!((mine, stage.runs()), (other, 1));
     });
 }
 
@@ -24,9 +48,7 @@ fn three_claimants_get_the_value_of_one() {
     bounded(1, |stage| {
         let others = [1, 2].map(|value| thread::spawn(move || stage.run(stage.get_or_init(value))));
         let mine = stage.run(stage.get_or_init(3));
-        for other in others {
-            assert_eq!(mine, other.join().unwrap());
-        }
+        assert_eq!(others.map(|other| other.join().unwrap()), [mine; 2]);
         assert_eq!(stage.runs(), 1);
     });
 }
@@ -36,16 +58,7 @@ fn three_claimants_get_the_value_of_one() {
 /// Risk: the failure happens between the other's load of the state and its registration.
 #[test]
 fn after_a_failure_the_other_claimant_takes_over() {
-    bounded(3, |stage| {
-        let failing = thread::spawn(|| stage.run(stage.get_or_fail()));
-        assert_eq!(stage.run(stage.get_or_init(1)), 1);
-        let runs = match failing.join().unwrap() {
-            Err(Failed) => 2,
-            Ok(1) => 1,
-            Ok(value) => panic!("no initializer made {value}"),
-        };
-        assert_eq!(stage.runs(), runs);
-    });
+    bounded(3, |stage| stage.play_a_claimant_beside_a_failing_one());
 }
 
 /// Initializers that fail one after the other do not race, although only the cell orders them.
@@ -53,13 +66,7 @@ fn after_a_failure_the_other_claimant_takes_over() {
 /// Risk: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
 #[test]
 fn failed_initializers_do_not_race() {
-    bounded(3, |stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
-        assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
-        assert_eq!(other.join().unwrap(), Err(Failed));
-        assert_eq!(stage.runs(), 2);
-        assert!(!stage.cell.initialized());
-    });
+    bounded(3, |stage| stage.play_two_failing_claimants());
 }
 
 /// Initializers that fail one after the other next to a passive waiter do not race, although every first
@@ -75,8 +82,7 @@ fn failed_initializers_do_not_race_around_a_waiter() {
         claim.end(Err(Failed));
         assert_eq!(stage.run(stage.get_or_fail()), Err(Failed));
         assert_eq!(other.join().unwrap(), Err(Failed));
-        assert_eq!(stage.runs(), 3);
-        assert_eq!(passive.wakes(), 0);
+        assert_eq!((stage.runs(), passive.wakes()), (3, 0));
     });
 }
 
@@ -84,14 +90,10 @@ fn failed_initializers_do_not_race_around_a_waiter() {
 #[test]
 fn set_and_get_or_init_agree() {
     exhaustive(|stage| {
-        let set = thread::spawn(|| stage.cell.set(1));
-        let value = stage.run(stage.get_or_init(2));
-        match set.join().unwrap() {
+        let (value, set) = both(|| stage.run(stage.get_or_init(2)), || stage.cell.set(1));
+        match set.map_err(|error| error.into_inner()) {
             Ok(()) => assert_eq!((value, stage.runs()), (1, 0)),
-            Err(error) => {
-                assert_eq!((value, stage.runs()), (2, 1));
-                assert_eq!(error.into_inner(), 1);
-            }
+            Err(mine) => assert_eq!((value, mine, stage.runs()), (2, 1, 1)),
         }
     });
 }
@@ -104,10 +106,9 @@ fn set_and_get_or_init_agree() {
 fn set_and_insert_agree_around_a_waiter() {
     bounded(3, |stage| {
         let passive = stage.waiting(stage.cell.wait());
-        let set = thread::spawn(|| stage.cell.set(1));
-        match stage.run(stage.cell.insert(2)) {
-            Ok(value) => assert_eq!((*value, set.join().unwrap().is_err()), (2, true)),
-            Err(values) => assert_eq!((values, set.join().unwrap()), ((&1, 2), Ok(()))),
+        match both(|| stage.run(stage.cell.insert(2)), || stage.cell.set(1)) {
+            (Ok(value), set) => assert_eq!((*value, set.is_err()), (2, true)),
+            (Err(values), set) => assert_eq!((values, set), ((&1, 2), Ok(()))),
         }
         assert_eq!(passive.wakes(), 1);
     });
@@ -123,30 +124,19 @@ fn of_two_sets_one_wins() {
             // SAFETY: the cell holds a value.
             assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
         }
-        let winner = if mine.is_ok() { 2 } else { 1 };
         assert_eq!(other.join().unwrap().is_ok(), mine.is_err());
-        assert_eq!(stage.cell.get(), Some(&winner));
+        assert_eq!(stage.cell.get(), Some(if mine.is_ok() { &2 } else { &1 }));
     });
 }
 
 /// `insert` waits for an initializer that fails, and then stores its value.
 #[test]
 fn insert_follows_a_failure() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let insert = thread::spawn(|| stage.run(stage.cell.insert(1)));
-        claim.end(Err(Failed));
-        assert_eq!(insert.join().unwrap(), Ok(&1));
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Err(Failed), stage.cell.insert(1)), Ok(&1)));
 }
 
 /// `insert` waits for an initializer that succeeds, and returns its own value.
 #[test]
 fn insert_gives_way_to_a_value() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let insert = thread::spawn(|| stage.run(stage.cell.insert(1)));
-        claim.end(Ok(2));
-        assert_eq!(insert.join().unwrap(), Err((&2, 1)));
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(2), stage.cell.insert(1)), Err((&2, 1))));
 }

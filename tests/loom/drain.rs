@@ -3,9 +3,11 @@
 //!
 //! Under loom a batch is one waker, so that two waiters, or a claimant and the marker behind it, make two batches.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use loom::thread;
 
-use super::support::{Failed, bounded};
+use super::support::{Failed, Task, both, bounded};
 
 /// A failure wakes every waiter that could initialize: none depends on another one being polled.
 ///
@@ -14,11 +16,8 @@ use super::support::{Failed, bounded};
 fn a_failure_wakes_every_claimant() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let unpolled = stage.waiting(stage.get_or_init(2));
-        let eager = stage.waiting(stage.get_or_init(1));
-        let eager = thread::spawn(|| eager.run());
-        claim.end(Err(Failed));
-        assert_eq!(eager.join().unwrap(), 1);
+        let [unpolled, eager] = stage.two_claimants();
+        assert_eq!(claim.end_beside(Err(Failed), || eager.run()), 3);
         assert_eq!(unpolled.wakes(), 1);
     });
 }
@@ -51,9 +50,7 @@ fn a_value_wakes_every_waiter() {
         let passive = stage.waiting(stage.cell.wait());
         let polled = stage.waiting(stage.get_or_init(2));
         let last = stage.waiting(stage.cell.wait());
-        let polled = thread::spawn(|| polled.run());
-        claim.end(Ok(1));
-        assert_eq!(polled.join().unwrap(), 1);
+        assert_eq!(claim.end_beside(Ok(1), || polled.run()), 1);
         assert_eq!([passive.wakes(), last.wakes()], [1; 2]);
     });
 }
@@ -67,9 +64,7 @@ fn a_passive_waiter_sleeps_through_failures() {
         let claim = stage.claim();
         let passive = stage.waiting(stage.cell.wait());
         let claimant = stage.waiting(stage.get_or_fail());
-        let claimant = thread::spawn(|| claimant.run());
-        claim.end(Err(Failed));
-        assert_eq!(claimant.join().unwrap(), Err(Failed));
+        assert_eq!(claim.end_beside(Err(Failed), || claimant.run()), Err(Failed));
         assert_eq!(passive.wakes(), 0);
         assert_eq!(stage.cell.set(1), Ok(()));
         assert_eq!(passive.wakes(), 1);
@@ -84,11 +79,8 @@ fn a_passive_waiter_is_woken_between_drains() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let passive = stage.waiting(stage.cell.wait());
-        let claimant = stage.waiting(stage.get_or_init(1));
-        let other = stage.waiting(stage.get_or_init(1));
-        let claimant = thread::spawn(|| claimant.run());
-        claim.end(Err(Failed));
-        assert_eq!(claimant.join().unwrap(), 1);
+        let [claimant, other] = stage.two_claimants();
+        assert_eq!(claim.end_beside(Err(Failed), || claimant.run()), 2);
         assert_eq!([passive.wakes(), other.wakes()], [1; 2]);
     });
 }
@@ -101,14 +93,13 @@ fn a_passive_waiter_is_woken_between_drains() {
 fn a_drain_leaves_later_claimants_asleep() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let waiters = [2, 3].map(|value| stage.waiting(stage.get_or_init(value)));
-        let later = thread::spawn(|| {
+        let earlier = stage.two_claimants();
+        let later = claim.end_beside(Err(Failed), || {
             let next = stage.try_claim()?;
             Some((next, stage.waiting(stage.get_or_init(4))))
         });
-        claim.end(Err(Failed));
-        assert_eq!(waiters.each_ref().map(|waiter| waiter.wakes()), [1; 2]);
-        if let Some((next, late)) = later.join().unwrap() {
+        assert_eq!(earlier.each_ref().map(Task::wakes), [1; 2]);
+        if let Some((next, late)) = later {
             assert_eq!(late.wakes(), 0);
             next.end(Ok(1));
             assert_eq!(late.wakes(), 1);
@@ -123,12 +114,9 @@ fn a_drain_leaves_later_claimants_asleep() {
 fn the_last_claimant_before_a_marker_is_cancelled() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting(stage.get_or_init(2));
-        let last = stage.waiting(stage.get_or_init(3));
+        let [first, last] = stage.two_claimants();
         let passive = stage.waiting(stage.cell.wait());
-        let cancelling = thread::spawn(|| last.cancel());
-        claim.end(Err(Failed));
-        cancelling.join().unwrap();
+        claim.end_beside(Err(Failed), || last.cancel());
         assert_eq!([first.wakes(), passive.wakes()], [1, 0]);
     });
 }
@@ -141,18 +129,16 @@ fn the_last_claimant_before_a_marker_is_cancelled() {
 fn both_neighbors_of_a_marker_are_cancelled() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting(stage.get_or_init(2));
-        let last = stage.waiting(stage.get_or_init(3));
-        let newcomer = thread::spawn(|| {
+        let [first, last] = stage.two_claimants();
+        let next = claim.end_beside(Err(Failed), || {
             let next = stage.try_claim()?;
             let newcomer = stage.waiting(stage.get_or_init(4));
             last.cancel();
             newcomer.cancel();
             Some(next)
         });
-        claim.end(Err(Failed));
         assert_eq!(first.wakes(), 1);
-        if let Some(next) = newcomer.join().unwrap() {
+        if let Some(next) = next {
             let late = stage.waiting(stage.get_or_init(5));
             next.end(Ok(1));
             assert_eq!(late.wakes(), 1);
@@ -169,13 +155,10 @@ fn both_neighbors_of_a_marker_are_cancelled() {
 fn a_publication_overtakes_a_drain() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting(stage.get_or_init(2));
-        let last = stage.waiting(stage.get_or_init(3));
+        let claimants = stage.two_claimants();
         let passive = stage.waiting(stage.cell.wait());
-        let setting = thread::spawn(|| stage.cell.set(1).is_ok());
-        claim.end(Err(Failed));
-        let is_set = setting.join().unwrap();
-        assert_eq!([first.wakes(), last.wakes()], [1; 2]);
+        let is_set = claim.end_beside(Err(Failed), || stage.cell.set(1).is_ok());
+        assert_eq!(claimants.each_ref().map(Task::wakes), [1; 2]);
         assert_eq!(passive.wakes(), usize::from(is_set));
     });
 }
@@ -188,18 +171,15 @@ fn a_publication_overtakes_a_drain() {
 fn a_second_failure_overtakes_a_drain() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let waiters = [2, 3].map(|value| stage.waiting(stage.get_or_init(value)));
-        let failing = thread::spawn(|| {
+        let earlier = stage.two_claimants();
+        let newcomers = claim.end_beside(Err(Failed), || {
             let next = stage.try_claim()?;
-            let newcomers = [4, 5].map(|value| stage.waiting(stage.get_or_init(value)));
+            let newcomers = stage.two_claimants();
             next.end(Err(Failed));
             Some(newcomers)
         });
-        claim.end(Err(Failed));
-        let newcomers = failing.join().unwrap();
-        assert_eq!(waiters.each_ref().map(|waiter| waiter.wakes()), [1; 2]);
-        if let Some(newcomers) = newcomers {
-            assert_eq!(newcomers.each_ref().map(|waiter| waiter.wakes()), [1; 2]);
+        for waiter in earlier.iter().chain(newcomers.iter().flatten()) {
+            assert_eq!(waiter.wakes(), 1);
         }
     });
 }
@@ -212,16 +192,13 @@ fn a_second_failure_overtakes_a_drain() {
 fn a_drain_inside_a_drain_takes_its_marker() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting_for_trouble(stage.get_or_init(2), move || {
+        let first = stage.waiting_for_trouble(stage.get_or_init(1), || {
             if let Some(next) = stage.try_claim() {
                 next.end(Err(Failed));
             }
         });
-        let second = stage.waiting(stage.get_or_init(3));
-        let last = stage.waiting(stage.get_or_init(4));
-        let cancelling = thread::spawn(|| last.cancel());
-        claim.end(Err(Failed));
-        cancelling.join().unwrap();
+        let [second, last] = stage.two_claimants();
+        claim.end_beside(Err(Failed), || last.cancel());
         assert_eq!([first.wakes(), second.wakes()], [1; 2]);
         assert_eq!(stage.cell.set(1), Ok(()));
     });
@@ -234,15 +211,10 @@ fn a_drain_inside_a_drain_takes_its_marker() {
 fn a_waker_panics_while_the_marker_is_linked() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting_for_trouble(stage.get_or_init(2), || {
-            std::panic::resume_unwind(Box::new("a waker panics"))
-        });
-        let second = stage.waiting(stage.get_or_init(3));
-        let last = stage.waiting(stage.get_or_init(4));
-        let cancelling = thread::spawn(|| last.cancel());
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| claim.end(Err(Failed))));
-        assert!(ended.is_err());
-        cancelling.join().unwrap();
+        let first = stage.waiting_for_trouble(stage.get_or_init(1), || resume_unwind(Box::new(Failed)));
+        let [second, last] = stage.two_claimants();
+        let fail = || catch_unwind(AssertUnwindSafe(|| claim.end(Err(Failed))));
+        assert!(both(fail, || last.cancel()).0.unwrap_err().is::<Failed>());
         assert_eq!([first.wakes(), second.wakes()], [1; 2]);
         assert_eq!(stage.cell.set(1), Ok(()));
     });

@@ -12,13 +12,11 @@
 
 use loom::thread;
 
-#[cfg(feature = "blocking")]
-use super::blocking;
 use super::{
     shadowed::Shadowed,
     support::{self, Failed, Task, bounded_on, exhaustive_on},
 };
-use crate::{SharedInitError::OtherFailed, backend::EventListener};
+use crate::backend::EventListener;
 
 type Stage = support::Stage<Shadowed<EventListener, false>>;
 
@@ -35,22 +33,14 @@ fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'st
 /// Risk: A finds INITIALIZING; B publishes and finds that no task has ever waited; A queues up and sleeps.
 #[test]
 fn the_first_claimant_registers_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(3));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), 1);
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.get_or_init(2)), 1));
 }
 
 /// The first claimant of a cell registers while the initializer is failing.
 #[test]
 fn the_first_claimant_registers_against_a_failure() {
     exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.task(stage.get_or_init(1)).run_for(3));
-        claim.end(Err(Failed));
-        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), 1);
+        assert_eq!(stage.newcomer_against(Err(Failed), stage.get_or_init(1)), 1);
         assert_eq!(stage.runs(), 2);
     });
 }
@@ -90,11 +80,8 @@ fn two_claimants_register_against_a_failure() {
 fn cancel_against_publication() {
     exhaustive(|stage| {
         let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let left = stage.waiting(stage.get_or_init(3));
-        let cancel = thread::spawn(|| gone.cancel());
-        claim.end(Ok(1));
-        cancel.join().unwrap();
+        let [gone, left] = stage.two_claimants();
+        claim.end_beside(Ok(1), || gone.cancel());
         assert_eq!(left.end(), 1);
     });
 }
@@ -106,8 +93,7 @@ fn cancel_against_publication() {
 fn cancel_against_failure() {
     bounded(4, |stage| {
         let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let left = stage.waiting(stage.get_or_init(3));
+        let [gone, left] = stage.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         let next = thread::spawn(|| {
             let next = stage.try_claim()?;
@@ -115,27 +101,19 @@ fn cancel_against_failure() {
         });
         claim.end(Err(Failed));
         cancel.join().unwrap();
-        if let Some((next, late)) = next.join().unwrap() {
-            assert!(left.is_woken());
+        let next = next.join().unwrap();
+        assert!(left.is_woken());
+        if let Some((next, late)) = next {
             next.end(Ok(1));
             assert_eq!(late.end(), 1);
         }
-        assert!(left.is_woken());
     });
 }
 
 /// A shared call returns after the attempt that it waits for, although the next one has begun.
 #[test]
 fn a_shared_call_does_not_wait_for_the_next_attempt() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiting = stage.waiting(stage.get_or_init_shared(2));
-        let waiter = thread::spawn(|| waiting.run_for(2));
-        claim.end(Err(Failed));
-        let next = stage.claim();
-        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), Err(OtherFailed));
-        next.end(Ok(1));
-    });
+    exhaustive(|stage| stage.play_a_shared_call_beside_the_next_attempt());
 }
 
 /// A shared call that waits for the next attempt is not ended by the notification of the one before.
@@ -146,16 +124,7 @@ fn a_late_notification_does_not_end_the_next_attempt() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let earlier = stage.waiting(stage.cell.wait_attempt());
-        let later = thread::spawn(|| {
-            let next = stage.try_claim()?;
-            Some((next, stage.waiting(stage.get_or_init_shared(4))))
-        });
-        claim.end(Err(Failed));
-        if let Some((next, mut late)) = later.join().unwrap() {
-            assert!(late.poll().is_pending());
-            next.end(Ok(1));
-            assert_eq!(late.end(), Ok(1));
-        }
+        stage.play_the_end_of_an_attempt_against_the_next(claim);
         assert_eq!(earlier.end().copied().unwrap_or(1), 1);
     });
 }
@@ -163,13 +132,7 @@ fn a_late_notification_does_not_end_the_next_attempt() {
 /// A shared call that waits for a value gets it, also if it is polled spuriously.
 #[test]
 fn a_shared_call_waits_for_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiting = stage.waiting(stage.get_or_init_shared(2));
-        let waiter = thread::spawn(|| waiting.run_for(3));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap().unwrap_or_else(Task::end), Ok(1));
-    });
+    exhaustive(|stage| assert_eq!(stage.waiter_against(Ok(1), stage.get_or_init_shared(2)), Ok(1)));
 }
 
 /// A thread gets the value that a task makes.
@@ -178,25 +141,19 @@ fn a_shared_call_waits_for_a_publication() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
-    exhaustive(|stage| {
-        blocking::play_the_value_of_a_task(stage);
-    });
+    exhaustive(|stage| stage.play_the_value_of_a_task());
 }
 
 /// When an initializer fails, a thread that waits takes over.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_takes_over() {
-    exhaustive(|stage| {
-        blocking::play_a_takeover(stage);
-    });
+    exhaustive(|stage| stage.play_a_takeover());
 }
 
 /// A thread whose time runs out leaves the queue, and the other task is woken.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_whose_time_runs_out_against_a_publication() {
-    exhaustive(|stage| {
-        blocking::play_a_time_out_beside_a_task(stage);
-    });
+    exhaustive(|stage| stage.play_a_time_out_beside_a_task());
 }

@@ -1,34 +1,19 @@
 //! Models of guards, which hold the claim as a value.
 
-use loom::thread;
+use super::support::{both, bounded, exhaustive};
 
-use super::support::{bounded, exhaustive};
-
-/// A claimant that registers while a guard is being dropped initializes.
+/// A task that waits for a guard, or that registers while the guard is being dropped, gets the next one.
 ///
 /// Risk: B finds INITIALIZING; A releases the claim and finds no waiters; B registers and sleeps.
-#[test]
-fn a_claimant_registers_against_a_dropped_guard() {
-    exhaustive(|stage| {
-        let guard = stage.cell.try_claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        drop(guard);
-        assert_eq!(waiter.join().unwrap(), 1);
-        assert_eq!(stage.runs(), 1);
-    });
-}
-
-/// A task that waits for a guard gets the next one.
 #[test]
 fn a_guard_follows_a_dropped_guard() {
     exhaustive(|stage| {
         let guard = stage.cell.try_claim();
-        let waiter = thread::spawn(|| {
-            let next = stage.run(stage.cell.get_or_claim()).expect_err("no value");
-            *next.set(1)
-        });
-        drop(guard);
-        assert_eq!(waiter.join().unwrap(), 1);
+        let waiter = || match stage.run(stage.cell.get_or_claim()) {
+            Ok(value) => panic!("no task has set {value}"),
+            Err(next) => *next.set(1),
+        };
+        assert_eq!(both(|| drop(guard), waiter), ((), 1));
         assert_eq!(stage.cell.get(), Some(&1));
     });
 }
@@ -40,10 +25,8 @@ fn set_against_cancellation() {
         let guard = stage.cell.try_claim().unwrap();
         let gone = stage.waiting(stage.cell.get_or_claim());
         let left = stage.waiting(stage.get_or_init(3));
-        let cancel = thread::spawn(|| gone.cancel());
-        assert_eq!(*guard.set(1), 1);
-        assert_eq!(left.run(), 1);
-        cancel.join().unwrap();
+        let set = || (*guard.set(1), left.run());
+        assert_eq!(both(set, || gone.cancel()).0, (1, 1));
     });
 }
 
@@ -52,12 +35,11 @@ fn set_against_cancellation() {
 fn a_guard_is_set_by_another_thread() {
     exhaustive(|stage| {
         let guard = stage.cell.try_claim().unwrap();
-        let set = thread::spawn(|| {
+        let set = || {
             stage.work();
             *guard.set(1)
-        });
-        assert_eq!(*stage.run(stage.cell.wait()), 1);
-        assert_eq!(set.join().unwrap(), 1);
+        };
+        assert_eq!(both(|| *stage.run(stage.cell.wait()), set), (1, 1));
         assert_eq!(stage.runs(), 1);
     });
 }

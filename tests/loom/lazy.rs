@@ -17,7 +17,7 @@ use loom::{
 
 use super::{
     reentrant::Inline,
-    support::{Failed, Stage, Task, bounded, exhaustive},
+    support::{Failed, Stage, Task, both, bounded, exhaustive, with_lasting},
 };
 use crate::{__private::FutureStorage, Lazy, StaticLazy};
 
@@ -67,16 +67,14 @@ impl Future for Steps {
 type Drivable = Pin<&'static Lazy<u32, Steps>>;
 
 fn with_lazy(steps: Steps, play: impl FnOnce(Drivable)) {
-    let lazy = Box::new(Lazy::new(steps));
-    // Creates loom's atomic here, before the threads start.
-    assert_eq!(lazy.try_get(), None);
-    let lazy = Box::into_raw(lazy);
-    // SAFETY: the lazy lives until the play is over.
-    let lasting = unsafe { &*lazy };
-    // SAFETY: it stays where it is as long.
-    play(unsafe { Pin::new_unchecked(lasting) });
-    // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
-    drop(unsafe { Box::from_raw(lazy) });
+    let play = |lazy: &'static Lazy<u32, Steps>| {
+        // Creates loom's atomic here, before the threads start.
+        assert_eq!(lazy.try_get(), None);
+        // SAFETY: the lazy stays in its place until it is dropped.
+        play(unsafe { Pin::new_unchecked(lazy) });
+    };
+    // SAFETY: the threads of a play have ended when it returns.
+    drop(unsafe { with_lasting(Lazy::new(steps), play) });
 }
 
 fn count(polls: &mut u32) -> u32 {
@@ -84,7 +82,7 @@ fn count(polls: &mut u32) -> u32 {
     *polls
 }
 
-pub(super) fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
+fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
     catch_unwind(AssertUnwindSafe(f)).is_err()
 }
 
@@ -95,9 +93,8 @@ pub(super) fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
 fn two_drivers_take_the_steps_of_one_future() {
     bounded(3, |stage| {
         with_lazy(Steps::new(2), |lazy| {
-            let other = thread::spawn(move || stage.run(lazy.get()));
-            let mine = stage.run(lazy.get());
-            assert!(std::ptr::eq(mine, other.join().unwrap()));
+            let (mine, other) = both(|| stage.run(lazy.get()), move || stage.run(lazy.get()));
+            assert!(std::ptr::eq(mine, other));
             assert_eq!(*mine, 2);
         });
     });
@@ -112,9 +109,8 @@ fn when_the_driver_is_dropped_a_newcomer_resumes() {
     exhaustive(|stage| {
         with_lazy(Steps::new(2), |lazy| {
             let driver = stage.waiting(lazy.get());
-            let other = thread::spawn(move || *stage.run(lazy.get()));
-            driver.cancel();
-            assert_eq!(other.join().unwrap(), 2);
+            let ((), other) = both(|| driver.cancel(), move || *stage.run(lazy.get()));
+            assert_eq!(other, 2);
         });
     });
 }
@@ -124,8 +120,7 @@ fn when_the_driver_is_dropped_a_newcomer_resumes() {
 fn when_the_driver_is_dropped_any_waiter_resumes() {
     bounded(2, |stage| {
         with_lazy(Steps::new(2), |lazy| {
-            let driver = stage.waiting(lazy.get());
-            let [gone, left] = [stage.waiting(lazy.get()), stage.waiting(lazy.get())];
+            let [driver, gone, left] = [(); 3].map(|()| stage.waiting(lazy.get()));
             let gone = thread::spawn(|| gone.cancel());
             let left = thread::spawn(|| *left.run());
             driver.cancel();
@@ -142,9 +137,8 @@ fn when_the_driver_is_dropped_any_waiter_resumes() {
 fn when_the_driver_panics_the_others_panic() {
     bounded(3, |stage| {
         with_lazy(Steps::panicking_at(2), |lazy| {
-            let other = thread::spawn(move || has_panicked(|| *stage.run(lazy.get())));
-            assert!(has_panicked(|| *stage.run(lazy.get())));
-            assert!(other.join().unwrap());
+            let panics = move || has_panicked(|| *stage.run(lazy.get()));
+            assert_eq!(both(panics, panics), (true, true));
             assert_eq!(lazy.try_get(), None);
         });
     });
@@ -164,10 +158,11 @@ pub(super) struct Script {
     /// How often the future was polled. Only the claim orders the polls.
     polls: UnsafeCell<u32>,
     /// Runs in the poll of that number, before it looks at the events.
-    pub(super) incident: (u32, fn(&'static Script)),
+    incident: (u32, fn(&'static Script)),
     /// The waker of the last poll. Not an object of loom, so that it orders nothing.
     waker: Mutex<Option<Arc<Waker>>>,
-    pub(super) thread: Mutex<Option<thread::JoinHandle<()>>>,
+    /// The thread of an incident.
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 // SAFETY: the count of polls is used by the holders of the claim; that they are ordered is a claim of the models,
@@ -183,6 +178,12 @@ impl Script {
             waker: Mutex::default(),
             thread: Mutex::default(),
         }
+    }
+
+    /// Adds an incident to the poll of that number.
+    pub(super) fn with_incident(mut self, poll: u32, incident: fn(&'static Script)) -> Self {
+        self.incident = (poll, incident);
+        self
     }
 
     // A waker is cloned and dropped while the mutex is not locked, as that may be where loom switches threads.
@@ -214,6 +215,11 @@ impl Script {
         let waker = self.waker();
         self.events[event].store(true, Relaxed);
         waker.wake();
+    }
+
+    /// Does the same for the first event on a thread of its own, as an incident.
+    fn announce_meanwhile(&'static self) {
+        *self.thread.lock().unwrap() = Some(thread::spawn(|| self.announce(0)));
     }
 }
 
@@ -248,55 +254,116 @@ impl Future for Sleeper {
     }
 }
 
-struct Scene {
-    stage: &'static Stage,
-    lazy: StaticLazy<u32>,
-    script: Script,
+/// A lazy whose future is a [`Sleeper`], and which several threads use.
+pub(super) struct Scene<L: 'static> {
+    pub(super) stage: &'static Stage,
+    pub(super) lazy: L,
+    pub(super) script: &'static Script,
 }
 
-impl Scene {
+/// Plays with a script that lasts until the play is over.
+pub(super) fn with_script(script: Script, play: impl FnOnce(&'static Script)) {
+    // SAFETY: the threads of a play have ended when it returns.
+    drop(unsafe { with_lasting(script, play) });
+}
+
+pub(super) fn with_scene<L>(scene: Scene<L>, play: impl FnOnce(&'static Scene<L>)) {
+    let play = |scene: &'static Scene<L>| {
+        play(scene);
+        if let Some(thread) = scene.script.thread.lock().unwrap().take() {
+            thread.join().unwrap();
+        }
+        // It may refer to the scene.
+        let waker = scene.script.waker.lock().unwrap().take();
+        drop(waker);
+    };
+    // SAFETY: the threads of a play have ended when it returns, and no waker refers to the scene.
+    drop(unsafe { with_lasting(scene, play) });
+}
+
+fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene<StaticLazy<u32>>)) {
+    let storage = FutureStorage::<{ size_of::<Sleeper>() }, { align_of::<Sleeper>() }>::new();
+    let play = |storage: &'static FutureStorage<_, _>| {
+        with_script(script, |script| {
+            // SAFETY: the storage is this static's alone.
+            let lazy = unsafe { StaticLazy::__new(storage, Sleeper::begin) };
+            // Creates loom's atomic here, before the threads start.
+            assert_eq!(lazy.try_get(), None);
+            SCRIPT.set(Some(script));
+            with_scene(Scene { stage, lazy, script }, play);
+            SCRIPT.set(None);
+        });
+    };
+    // SAFETY: the static and its wakers are not used when the play has returned.
+    drop(unsafe { with_lasting(storage, play) });
+}
+
+impl<L: Sync> Scene<L>
+where
+    &'static L: IntoFuture<Output = &'static u32, IntoFuture: Send>,
+{
     fn run(&'static self) -> u32 {
-        *self.stage.run(self.lazy.get())
+        *self.stage.run(self.lazy.into_future())
     }
 
     /// A task that is waiting for the value.
-    fn waiting(&'static self) -> Task<impl Future<Output = &'static u32>> {
-        self.stage.waiting(self.lazy.get())
+    fn waiting(&'static self) -> Task<<&'static L as IntoFuture>::IntoFuture> {
+        self.stage.waiting(self.lazy.into_future())
     }
 
-    fn polls(&self) -> u32 {
-        self.script.polls()
+    // Models of both kinds of lazies.
+
+    /// A wake meets a poll of the future.
+    pub(super) fn play_a_wake_against_a_poll(&'static self) {
+        let task = self.waiting();
+        // Spurious; so the next poll polls the future.
+        self.script.waker().wake();
+        assert_eq!(both(|| *task.run(), || self.script.announce(0)), (7, ()));
+        assert!((2..=3).contains(&self.script.polls()));
+    }
+
+    /// The only waiter that has polled the future is held when the future is woken.
+    pub(super) fn play_a_waiter_that_is_held(&'static self) {
+        let held = self.waiting();
+        assert_eq!(both(|| self.script.announce(0), || self.run()), ((), 7));
+        held.cancel();
+    }
+
+    /// Two wakers are woken together.
+    pub(super) fn play_two_wakers(&'static self) {
+        let task = self.waiting();
+        let wakers = [0, 1].map(|event| thread::spawn(move || self.script.announce(event)));
+        assert_eq!(*task.run(), 7);
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+    }
+
+    /// The waker polls a waiter, while another one runs.
+    pub(super) fn play_a_wake_that_polls(&'static self) {
+        let inline = Inline::waiting(self.stage, self.lazy.into_future());
+        let other = thread::spawn(|| self.run());
+        self.script.announce(0);
+        self.script.announce(1);
+        assert_eq!(*inline.end(), 7);
+        assert_eq!(other.join().unwrap(), 7);
+    }
+
+    /// The future panics in its second poll, which is that of one of two waiters.
+    pub(super) fn play_a_panic(&'static self) {
+        let task = self.waiting();
+        let other = thread::spawn(|| has_panicked(|| self.run()));
+        self.script.announce(0);
+        assert!(has_panicked(|| *task.run()));
+        assert!(other.join().unwrap());
+        self.script.waker().wake();
+        assert_eq!(self.script.polls(), 2);
     }
 }
 
-fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene)) {
-    let place = Box::into_raw(Box::new(FutureStorage::<
-        { size_of::<Sleeper>() },
-        { align_of::<Sleeper>() },
-    >::new()));
-    // SAFETY: the place lives until the play is over.
-    let lasting_place = unsafe { &*place };
-    let scene = Box::into_raw(Box::new(Scene {
-        stage,
-        // SAFETY: the place is this static's alone.
-        lazy: unsafe { StaticLazy::__new(lasting_place, Sleeper::begin) },
-        script,
-    }));
-    // SAFETY: the scene and the static in it live until the model has ended, and neither the static nor its waker is
-    // used later.
-    let lasting = unsafe { &*scene };
-    // Creates loom's atomic here, before the threads start.
-    assert_eq!(lasting.lazy.try_get(), None);
-    SCRIPT.set(Some(&lasting.script));
-    play(lasting);
-    if let Some(thread) = lasting.script.thread.lock().unwrap().take() {
-        thread.join().unwrap();
-    }
-    SCRIPT.set(None);
-    // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
-    drop(unsafe { Box::from_raw(scene) });
-    // SAFETY: as above.
-    drop(unsafe { Box::from_raw(place) });
+/// A future that panics in its second poll.
+pub(super) fn panicking_at_the_second_poll() -> Script {
+    Script::new(1).with_incident(2, |_| resume_unwind(Box::new(Failed)))
 }
 
 /// A wake that meets a poll is not lost, and the task that polls next sees the event.
@@ -306,15 +373,7 @@ fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static
 #[test]
 fn a_wake_against_a_poll() {
     bounded(3, |stage| {
-        with_static(stage, Script::new(1), |scene| {
-            let task = scene.waiting();
-            // Spurious; so the next poll polls the future.
-            scene.script.waker().wake();
-            let waking = thread::spawn(|| scene.script.announce(0));
-            assert_eq!(*task.run(), 7);
-            waking.join().unwrap();
-            assert!((2..=3).contains(&scene.polls()));
-        });
+        with_static(stage, Script::new(1), Scene::play_a_wake_against_a_poll)
     });
 }
 
@@ -324,13 +383,8 @@ fn a_wake_against_a_poll() {
 #[test]
 fn a_wake_against_going_to_sleep() {
     exhaustive(|stage| {
-        let mut script = Script::new(1);
-        script.incident = (1, |script| {
-            *script.thread.lock().unwrap() = Some(thread::spawn(|| script.announce(0)));
-        });
-        with_static(stage, script, |scene| {
-            assert_eq!(scene.run(), 7);
-        });
+        let script = Script::new(1).with_incident(1, Script::announce_meanwhile);
+        with_static(stage, script, |scene| assert_eq!(scene.run(), 7));
     });
 }
 
@@ -339,14 +393,9 @@ fn a_wake_against_going_to_sleep() {
 #[test]
 fn a_wake_against_going_to_sleep_beside_a_waiter() {
     bounded(1, |stage| {
-        let mut script = Script::new(1);
-        script.incident = (1, |script| {
-            *script.thread.lock().unwrap() = Some(thread::spawn(|| script.announce(0)));
-        });
+        let script = Script::new(1).with_incident(1, Script::announce_meanwhile);
         with_static(stage, script, |scene| {
-            let other = thread::spawn(|| scene.run());
-            assert_eq!(scene.run(), 7);
-            assert_eq!(other.join().unwrap(), 7);
+            assert_eq!(both(|| scene.run(), || scene.run()), (7, 7));
         });
     });
 }
@@ -357,14 +406,7 @@ fn a_wake_against_going_to_sleep_beside_a_waiter() {
 #[test]
 fn two_wakers_against_one_driver() {
     bounded(2, |stage| {
-        with_static(stage, Script::new(2), |scene| {
-            let task = scene.waiting();
-            let wakers = [0, 1].map(|event| thread::spawn(move || scene.script.announce(event)));
-            assert_eq!(*task.run(), 7);
-            for waker in wakers {
-                waker.join().unwrap();
-            }
-        });
+        with_static(stage, Script::new(2), Scene::play_two_wakers)
     });
 }
 
@@ -392,9 +434,7 @@ fn a_wake_against_a_newcomer() {
     bounded(5, |stage| {
         with_static(stage, Script::new(1), |scene| {
             scene.waiting().cancel();
-            let waking = thread::spawn(|| scene.script.announce(0));
-            assert_eq!(scene.run(), 7);
-            waking.join().unwrap();
+            assert_eq!(both(|| scene.run(), || scene.script.announce(0)), (7, ()));
         });
     });
 }
@@ -403,13 +443,7 @@ fn a_wake_against_a_newcomer() {
 #[test]
 fn a_driver_that_is_no_longer_polled_blocks_no_waiter() {
     bounded(3, |stage| {
-        with_static(stage, Script::new(1), |scene| {
-            let held = scene.waiting();
-            let other = thread::spawn(|| scene.run());
-            scene.script.announce(0);
-            assert_eq!(other.join().unwrap(), 7);
-            held.cancel();
-        });
+        with_static(stage, Script::new(1), Scene::play_a_waiter_that_is_held)
     });
 }
 
@@ -421,9 +455,7 @@ fn two_drivers_of_a_future_that_sleeps() {
             let task = scene.waiting();
             let others = [thread::spawn(|| scene.run()), thread::spawn(|| *task.run())];
             scene.script.announce(0);
-            for other in others {
-                assert_eq!(other.join().unwrap(), 7);
-            }
+            assert_eq!(others.map(|other| other.join().unwrap()), [7; 2]);
         });
     });
 }
@@ -434,8 +466,7 @@ fn two_drivers_of_a_future_that_sleeps() {
 #[test]
 fn a_turn_that_ends_woken_against_the_next() {
     bounded(3, |stage| {
-        let mut script = Script::new(1);
-        script.incident = (2, |script| script.waker().wake());
+        let script = Script::new(1).with_incident(2, |script| script.waker().wake());
         with_static(stage, script, |scene| {
             let mut task = scene.waiting();
             // Spurious; so the next poll polls the future.
@@ -460,11 +491,9 @@ fn a_wake_against_the_value() {
             let task = scene.waiting();
             scene.script.announce(0);
             let late = scene.script.waker();
-            let late = thread::spawn(|| late.wake());
-            assert_eq!(*task.run(), 7);
-            late.join().unwrap();
+            assert_eq!(both(|| *task.run(), || late.wake()), (7, ()));
             assert_eq!(scene.lazy.try_get(), Some(&7));
-            assert_eq!(scene.polls(), 2);
+            assert_eq!(scene.script.polls(), 2);
         });
     });
 }
@@ -473,17 +502,7 @@ fn a_wake_against_the_value() {
 #[test]
 fn when_the_future_of_a_static_panics_the_others_panic() {
     bounded(2, |stage| {
-        let mut script = Script::new(1);
-        script.incident = (2, |_| resume_unwind(Box::new(Failed)));
-        with_static(stage, script, |scene| {
-            let task = scene.waiting();
-            let other = thread::spawn(|| has_panicked(|| scene.run()));
-            scene.script.announce(0);
-            assert!(has_panicked(|| *task.run()));
-            assert!(other.join().unwrap());
-            scene.script.waker().wake();
-            assert_eq!(scene.polls(), 2);
-        });
+        with_static(stage, panicking_at_the_second_poll(), Scene::play_a_panic)
     });
 }
 
@@ -493,19 +512,17 @@ fn when_the_future_of_a_static_panics_the_others_panic() {
 #[test]
 fn a_wake_against_a_panic() {
     bounded(2, |stage| {
-        let mut script = Script::new(1);
-        script.incident = (2, |script| {
-            *script.thread.lock().unwrap() = Some(thread::spawn(|| script.announce(0)));
+        let script = Script::new(1).with_incident(2, |script| {
+            script.announce_meanwhile();
             resume_unwind(Box::new(Failed));
         });
         with_static(stage, script, |scene| {
-            let task = scene.waiting();
-            let other = scene.waiting();
+            let [task, other] = [scene.waiting(), scene.waiting()];
             // Spurious; so the next poll polls the future.
             scene.script.waker().wake();
             assert!(has_panicked(|| *task.run()));
             assert!(has_panicked(|| *other.run()));
-            assert_eq!(scene.polls(), 2);
+            assert_eq!(scene.script.polls(), 2);
         });
     });
 }
@@ -518,14 +535,7 @@ fn a_wake_against_a_panic() {
 #[test]
 fn a_wake_that_polls_against_a_driver() {
     bounded(2, |stage| {
-        with_static(stage, Script::new(2), |scene| {
-            let inline = Inline::waiting(stage, scene.lazy.get());
-            let other = thread::spawn(|| scene.run());
-            scene.script.announce(0);
-            scene.script.announce(1);
-            assert_eq!(*inline.end(), 7);
-            assert_eq!(other.join().unwrap(), 7);
-        });
+        with_static(stage, Script::new(2), Scene::play_a_wake_that_polls)
     });
 }
 
@@ -537,9 +547,8 @@ fn a_wake_that_polls_against_a_driver() {
 fn a_thread_and_a_task_drive_one_future() {
     bounded(2, |stage| {
         with_lazy(Steps::new(2), |lazy| {
-            let thread = thread::spawn(move || *lazy.get_blocking());
-            assert_eq!(*stage.run(lazy.get()), 2);
-            assert_eq!(thread.join().unwrap(), 2);
+            let values = both(|| *stage.run(lazy.get()), move || *lazy.get_blocking());
+            assert_eq!(values, (2, 2));
         });
     });
 }
@@ -553,9 +562,8 @@ fn a_thread_waits_for_a_static() {
     bounded(3, |stage| {
         with_static(stage, Script::new(1), |scene| {
             let held = scene.waiting();
-            let thread = thread::spawn(|| *scene.lazy.get_blocking());
-            scene.script.announce(0);
-            assert_eq!(thread.join().unwrap(), 7);
+            let ((), value) = both(|| scene.script.announce(0), || *scene.lazy.get_blocking());
+            assert_eq!(value, 7);
             held.cancel();
         });
     });

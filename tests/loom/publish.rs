@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use super::support::{Failed, bounded, exhaustive};
+use super::support::{Failed, both, bounded, exhaustive};
 
 /// A task that sees READY sees the value.
 ///
@@ -10,11 +10,11 @@ use super::support::{Failed, bounded, exhaustive};
 #[test]
 fn who_sees_ready_sees_the_value() {
     exhaustive(|stage| {
-        let set = thread::spawn(|| stage.cell.set(1));
-        if let Some(value) = stage.cell.get() {
-            assert_eq!(*value, 1);
-        }
-        assert_eq!(set.join().unwrap(), Ok(()));
+        // The second thread loads: loom looks for races with the last access to the word only, and `set` begins with a
+        // load of its own, which would hide a load before it.
+        let (set, found) = both(|| stage.cell.set(1), || stage.cell.get().copied());
+        assert_eq!(set, Ok(()));
+        assert!(matches!(found, None | Some(1)));
         assert_eq!(stage.cell.get(), Some(&1));
     });
 }
@@ -42,23 +42,13 @@ fn who_sees_ready_sees_the_value_around_waiters() {
 /// Risk: A finds INITIALIZING; B publishes and finds no waiters; A registers and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(2)));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), 1);
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.get_or_init(2)), 1));
 }
 
 /// A passive waiter that registers while the value is being published gets it.
 #[test]
 fn a_passive_waiter_registers_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), 1);
-    });
+    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.cell.wait()), &1));
 }
 
 /// A claimant that registers while the initializer is failing takes over.
@@ -67,10 +57,7 @@ fn a_passive_waiter_registers_against_a_publication() {
 #[test]
 fn a_claimant_registers_against_a_failure() {
     exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        claim.end(Err(Failed));
-        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.newcomer_against(Err(Failed), stage.get_or_init(1)), 1);
         assert_eq!(stage.runs(), 2);
     });
 }
@@ -79,11 +66,8 @@ fn a_claimant_registers_against_a_failure() {
 #[test]
 fn a_claimant_registers_against_a_cancelled_initializer() {
     exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        claim.cancel();
-        assert_eq!(waiter.join().unwrap(), 1);
-        assert_eq!(stage.runs(), 1);
+        let value = stage.claim().cancel_beside(|| stage.run(stage.get_or_init(1)));
+        assert_eq!((value, stage.runs()), (1, 1));
     });
 }
 
@@ -93,9 +77,8 @@ fn a_claimant_registers_against_a_cancelled_initializer() {
 #[test]
 fn wait_gets_what_is_set() {
     exhaustive(|stage| {
-        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
-        assert_eq!(stage.cell.set(1), Ok(()));
-        assert_eq!(waiter.join().unwrap(), 1);
+        let (set, value) = both(|| stage.cell.set(1), || *stage.run(stage.cell.wait()));
+        assert_eq!((set, value), (Ok(()), 1));
     });
 }
 

@@ -2,13 +2,14 @@
 //! they are dropped; and when they are cloned, in the middle of a registration.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
 };
 
 use loom::thread;
 
-use super::support::{Failed, Stage, Task, bounded, exhaustive};
+use super::support::{Failed, Stage, Task, both, bounded, exhaustive};
 
 /// A task that its first wake polls inline, on the waking thread.
 pub(super) struct Inline<F: Future> {
@@ -66,9 +67,7 @@ fn a_task_that_its_wake_polls_gets_the_value() {
         let inline = Inline::waiting(stage, stage.cell.wait());
         let gone = stage.waiting(stage.get_or_init(2));
         let left = stage.waiting(stage.cell.wait());
-        let cancel = thread::spawn(|| gone.cancel());
-        claim.end(Ok(1));
-        cancel.join().unwrap();
+        claim.end_beside(Ok(1), || gone.cancel());
         assert_eq!(*inline.end(), 1);
         assert_eq!(left.wakes(), 1);
     });
@@ -85,12 +84,9 @@ fn a_task_that_its_wake_polls_takes_over() {
         let gone = stage.waiting(stage.get_or_init(2));
         let passive = stage.waiting(stage.cell.wait());
         let claimant = stage.waiting(stage.get_or_init(3));
-        let cancel = thread::spawn(|| gone.cancel());
-        claim.end(Err(Failed));
-        cancel.join().unwrap();
+        claim.end_beside(Err(Failed), || gone.cancel());
         assert_eq!([claimant.wakes(), passive.wakes()], [1; 2]);
-        assert_eq!(inline.end(), 1);
-        assert_eq!(stage.runs(), 2);
+        assert_eq!((inline.end(), stage.runs()), (1, 2));
     });
 }
 
@@ -126,14 +122,9 @@ fn a_wake_that_sets_the_value() {
             *sets.lock().unwrap() = Some(result.is_ok());
         });
         let passive = stage.waiting(stage.cell.wait());
-        let claimant = thread::spawn(|| stage.run(stage.get_or_init(2)));
-        claim.end(Err(Failed));
-        let value = claimant.join().unwrap();
-        let is_set = is_set.lock().unwrap().take();
-        match is_set.expect("it was woken") {
-            true => assert_eq!((value, stage.runs()), (1, 1)),
-            false => assert_eq!((value, stage.runs()), (2, 2)),
-        }
+        let value = claim.end_beside(Err(Failed), || stage.run(stage.get_or_init(2)));
+        let is_set = is_set.lock().unwrap().expect("it was woken");
+        assert_eq!((value, stage.runs()), if is_set { (1, 1) } else { (2, 2) });
         assert_eq!(passive.wakes(), 1);
         assert_eq!(setting.run(), value);
     });
@@ -156,9 +147,7 @@ fn a_wake_that_drops_another_waiter() {
         *dropped.lock().unwrap() = Some(stage.waiting(stage.get_or_init(3)));
         let gone = stage.waiting(stage.get_or_init(4));
         let last = stage.waiting(stage.get_or_init(5));
-        let cancel = thread::spawn(|| gone.cancel());
-        claim.end(Ok(1));
-        cancel.join().unwrap();
+        claim.end_beside(Ok(1), || gone.cancel());
         assert_eq!([first.wakes(), last.wakes()], [1; 2]);
     });
 }
@@ -167,8 +156,13 @@ fn a_wake_that_drops_another_waiter() {
 struct Parting(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Parting {
-    fn waker(parting: impl FnOnce() + Send + 'static) -> Waker {
-        Waker::from(Arc::new(Self(Mutex::new(Some(Box::new(parting))))))
+    /// Returns `future`, which waits with the only waker that calls `parting`.
+    fn waiting<F: Future>(future: F, parting: impl FnOnce() + Send + 'static) -> Pin<Box<F>> {
+        let mut waiting = Box::pin(future);
+        let waker = Waker::from(Arc::new(Self(Mutex::new(Some(Box::new(parting))))));
+        let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        waiting
     }
 }
 
@@ -192,13 +186,9 @@ impl Drop for Parting {
 fn a_dropped_waker_that_ends_the_initializer() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let mut gone = Box::pin(stage.get_or_init(2));
-        let waker = Parting::waker(move || claim.end(Ok(1)));
-        assert!(gone.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        drop(waker);
-        let newcomer = thread::spawn(|| stage.run(stage.get_or_init(3)));
-        drop(gone);
-        assert_eq!(newcomer.join().unwrap(), 1);
+        let gone = Parting::waiting(stage.get_or_init(2), || claim.end(Ok(1)));
+        let ((), newcomer) = both(|| drop(gone), || stage.run(stage.get_or_init(3)));
+        assert_eq!(newcomer, 1);
     });
 }
 
@@ -211,19 +201,9 @@ fn a_dropped_waker_that_ends_the_initializer() {
 fn a_replaced_waker_that_ends_the_initializer() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let mut moving = Box::pin(stage.cell.wait());
-        let waker = Parting::waker(move || claim.end(Ok(1)));
-        assert!(
-            moving
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
-        drop(waker);
+        let moving = Parting::waiting(stage.cell.wait(), || claim.end(Ok(1)));
         let gone = stage.waiting(stage.get_or_init(2));
-        let cancel = thread::spawn(|| gone.cancel());
-        assert_eq!(*stage.run(moving), 1);
-        cancel.join().unwrap();
+        assert_eq!(both(|| *stage.run(moving), || gone.cancel()), (1, ()));
     });
 }
 
@@ -235,11 +215,9 @@ fn a_replaced_waker_that_ends_the_initializer() {
 fn a_cloned_waker_that_ends_the_initializer() {
     exhaustive(|stage| {
         let claim = stage.claim();
-        let newcomer = thread::spawn(|| stage.run(stage.cell.wait()));
         let mut waiter = stage.task(stage.get_or_init(2));
-        let polled = waiter.poll_for_trouble(|| claim.end(Ok(1)));
-        assert_eq!(polled, Poll::Ready(1));
-        assert_eq!(*newcomer.join().unwrap(), 1);
+        let poll = || waiter.poll_for_trouble(|| claim.end(Ok(1)));
+        assert_eq!(both(poll, || *stage.run(stage.cell.wait())), (Poll::Ready(1), 1));
     });
 }
 
@@ -253,9 +231,7 @@ fn a_cloned_waker_that_has_the_initializer_fail() {
         let other = thread::spawn(|| stage.run(stage.get_or_fail()));
         let mut waiter = stage.task(stage.get_or_init(2));
         let polled = waiter.poll_for_trouble(|| claim.end(Err(Failed)));
-        if polled.is_pending() {
-            assert_eq!(waiter.run(), 2);
-        }
+        assert_eq!(waiter.finish(polled), 2);
         assert!(matches!(other.join().unwrap(), Ok(2) | Err(Failed)));
     });
 }
@@ -266,16 +242,12 @@ fn a_cloned_waker_that_has_the_initializer_fail() {
 #[test]
 fn a_cloned_waker_that_sets_the_value() {
     exhaustive(|stage| {
-        let other = thread::spawn(|| stage.cell.set(2).is_ok());
         let mut waiter = stage.task(stage.cell.wait());
         let mut is_set = false;
-        let polled = waiter.poll_for_trouble(|| is_set = stage.cell.set(1).is_ok());
-        let is_set_elsewhere = other.join().unwrap();
-        assert!(is_set != is_set_elsewhere);
-        let value = match polled {
-            Poll::Ready(value) => value,
-            Poll::Pending => waiter.run(),
-        };
+        let poll = || waiter.poll_for_trouble(|| is_set = stage.cell.set(1).is_ok());
+        let (polled, is_set_elsewhere) = both(poll, || stage.cell.set(2).is_ok());
+        assert_ne!(is_set, is_set_elsewhere);
+        let value = waiter.finish(polled);
         assert_eq!(*value, if is_set { 1 } else { 2 });
     });
 }
@@ -291,11 +263,8 @@ fn a_newer_waker_that_ends_the_initializer_when_cloned() {
         let claim = stage.claim();
         let moving = stage.waiting(stage.cell.wait());
         let gone = stage.waiting(stage.get_or_init(2));
-        let cancel = thread::spawn(|| gone.cancel());
-        let mut moved = moving.migrate();
-        let polled = moved.poll_for_trouble(|| claim.end(Ok(1)));
-        assert_eq!(polled, Poll::Ready(&1));
-        cancel.join().unwrap();
+        let poll = || moving.migrate().poll_for_trouble(|| claim.end(Ok(1)));
+        assert_eq!(both(poll, || gone.cancel()), (Poll::Ready(&1), ()));
     });
 }
 
@@ -311,11 +280,8 @@ fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
         let moving = stage.waiting(stage.cell.wait());
         let publish = thread::spawn(|| claim.end(Ok(1)));
         let mut moved = moving.migrate();
-        let value = match moved.poll_for_trouble(|| gone.cancel()) {
-            Poll::Ready(value) => value,
-            Poll::Pending => moved.run(),
-        };
-        assert_eq!(*value, 1);
+        let polled = moved.poll_for_trouble(|| gone.cancel());
+        assert_eq!(*moved.finish(polled), 1);
         publish.join().unwrap();
     });
 }
@@ -332,12 +298,8 @@ fn a_cloned_waker_that_registers_another_waiter() {
         let mut waiter = stage.task(stage.get_or_init(2));
         let mut polled_inside = Poll::Pending;
         let polled = waiter.poll_for_trouble(|| polled_inside = other.poll());
-        if polled.is_pending() {
-            assert_eq!(waiter.run(), 1);
-        }
-        if polled_inside.is_pending() {
-            assert_eq!(*other.run(), 1);
-        }
+        assert_eq!(waiter.finish(polled), 1);
+        assert_eq!(*other.finish(polled_inside), 1);
         publish.join().unwrap();
     });
 }

@@ -10,7 +10,7 @@ use std::{
 
 use loom::sync::atomic::{AtomicU8, Ordering::AcqRel};
 
-use super::support::{Failed, Staged, unwoken};
+use super::support::{Claimed, Failed, Stage, Staged, unwoken};
 use crate::{
     OnceCell,
     backend::{Backend, State, WaiterKind},
@@ -218,3 +218,30 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
         drop(ManuallyDrop::into_inner(unsafe { SeenWaker::borrow(data) }));
     },
 );
+
+// Models of each of these backends.
+
+impl<B: Staged> Stage<B> {
+    /// The attempt of `claim` fails; the next attempt may begin meanwhile, and a shared call that waits for it.
+    pub(super) fn play_the_end_of_an_attempt_against_the_next(&'static self, claim: Claimed) {
+        let later = claim.end_beside(Err(Failed), || {
+            let next = self.try_claim()?;
+            Some((next, self.waiting(self.get_or_init_shared(4))))
+        });
+        if let Some((next, mut late)) = later {
+            assert!(late.poll().is_pending());
+            next.end(Ok(1));
+            assert_eq!(late.end(), Ok(1));
+        }
+    }
+
+    /// The value is published while the time of a thread runs out, beside a task that waits.
+    #[cfg(feature = "blocking")]
+    pub(super) fn play_a_time_out_beside_a_task(&'static self) {
+        let claim = self.claim();
+        let task = self.waiting(self.cell.wait());
+        let found = claim.end_beside(Ok(1), || self.wait_a_while());
+        assert!(matches!(found, None | Some(1)));
+        assert_eq!(*task.end(), 1);
+    }
+}

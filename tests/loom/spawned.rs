@@ -8,7 +8,7 @@ use std::{
 
 use loom::thread;
 
-use super::support::{Failed, Outcome, Stage, bounded};
+use super::support::{Failed, Outcome, Stage, both, bounded};
 use crate::{
     OnceCell,
     runtime::{OnceCellExt, Runtime},
@@ -42,13 +42,25 @@ impl Runtime for Threads {
     }
 }
 
+/// Returns the cell as a reference that a spawned task can own.
+fn cell(stage: &'static Stage) -> &'static OnceCell<u32> {
+    &stage.cell
+}
+
 impl Stage {
     /// Returns the value, or the outcome of an initializer in a task of its own.
     async fn get_or_spawn(&'static self, outcome: Outcome) -> Outcome {
-        let cell: &'static OnceCell<u32> = &self.cell;
         let init = move || self.initialize(outcome);
-        cell.get_or_try_init_spawned(Threads, init).await.copied()
+        cell(self).get_or_try_init_spawned(Threads, init).await.copied()
     }
+}
+
+/// A caller whose spawned initializer fails, unless another task initializes first with 1, which otherwise takes over.
+fn play_a_takeover(stage: &'static Stage, call: impl FnOnce() -> Outcome) {
+    let (called, other) = both(call, || stage.run(stage.get_or_init(1)));
+    assert_eq!(other, 1);
+    Threads::join();
+    assert_eq!(stage.runs(), if called == Err(Failed) { 2 } else { 1 });
 }
 
 /// The claim moves to another thread, and the caller gets the value.
@@ -68,12 +80,12 @@ fn the_caller_gets_the_value() {
 #[test]
 fn the_caller_gets_the_value_of_blocking_work() {
     bounded(3, |stage| {
-        let cell: &'static OnceCell<u32> = &stage.cell;
         let init = || {
             stage.work();
             1
         };
-        assert_eq!(stage.run(cell.get_or_init_spawned_blocking(Threads, init)), &1);
+        let call = cell(stage).get_or_init_spawned_blocking(Threads, init);
+        assert_eq!(*stage.run(call), 1);
         Threads::join();
     });
 }
@@ -82,14 +94,7 @@ fn the_caller_gets_the_value_of_blocking_work() {
 #[test]
 fn the_caller_gets_the_error_and_a_waiter_takes_over() {
     bounded(1, |stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        let runs = match stage.run(stage.get_or_spawn(Err(Failed))) {
-            Err(Failed) => 2,
-            Ok(_) => 1,
-        };
-        assert_eq!(other.join().unwrap(), 1);
-        Threads::join();
-        assert_eq!(stage.runs(), runs);
+        play_a_takeover(stage, || stage.run(stage.get_or_spawn(Err(Failed))));
     });
 }
 
@@ -97,20 +102,15 @@ fn the_caller_gets_the_error_and_a_waiter_takes_over() {
 #[test]
 fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
     bounded(1, |stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        let cell: &'static OnceCell<u32> = &stage.cell;
         let init = async || {
             stage.work();
             resume_unwind(Box::new(Failed))
         };
-        let caller = stage.task(cell.get_or_init_spawned(Threads, init));
-        let runs = match catch_unwind(AssertUnwindSafe(|| caller.run())) {
-            Err(payload) => 1 + usize::from(payload.is::<Failed>()),
-            Ok(_) => 1,
-        };
-        assert_eq!(other.join().unwrap(), 1);
-        Threads::join();
-        assert_eq!(stage.runs(), runs);
+        let caller = stage.task(cell(stage).get_or_init_spawned(Threads, init));
+        play_a_takeover(stage, || match catch_unwind(AssertUnwindSafe(|| *caller.run())) {
+            Err(payload) => Err(*payload.downcast().expect("the panic of the initializer")),
+            Ok(value) => Ok(value),
+        });
     });
 }
 
@@ -159,10 +159,12 @@ fn set_and_a_spawned_initializer_agree() {
         let set = thread::spawn(|| stage.cell.set(1).is_ok());
         let value = stage.run(stage.get_or_spawn(Ok(2)));
         Threads::join();
-        match set.join().unwrap() {
-            true => assert_eq!((value, stage.runs()), (Ok(1), 0)),
-            false => assert_eq!((value, stage.runs()), (Ok(2), 1)),
-        }
+        let expected = if set.join().unwrap() {
+            (Ok(1), 0)
+        } else {
+            (Ok(2), 1)
+        };
+        assert_eq!((value, stage.runs()), expected);
     });
 }
 
@@ -170,19 +172,12 @@ fn set_and_a_spawned_initializer_agree() {
 #[test]
 fn the_caller_gets_the_error_of_blocking_work_and_a_waiter_takes_over() {
     bounded(1, |stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        let cell: &'static OnceCell<u32> = &stage.cell;
         let init = || {
             stage.work();
             Err(Failed)
         };
-        let runs = match stage.run(cell.get_or_try_init_spawned_blocking(Threads, init)) {
-            Err(Failed) => 2,
-            Ok(_) => 1,
-        };
-        assert_eq!(other.join().unwrap(), 1);
-        Threads::join();
-        assert_eq!(stage.runs(), runs);
+        let call = cell(stage).get_or_try_init_spawned_blocking(Threads, init);
+        play_a_takeover(stage, || stage.run(call).copied());
     });
 }
 
@@ -206,13 +201,11 @@ impl Runtime for ShuttingDown {
 #[test]
 fn the_caller_learns_that_the_task_is_lost_and_a_waiter_takes_over() {
     bounded(1, |stage| {
-        let other = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        let cell: &'static OnceCell<u32> = &stage.cell;
-        let caller = stage.task(cell.get_or_init_spawned(ShuttingDown, async || 2));
-        let caller = catch_unwind(AssertUnwindSafe(|| *caller.run()));
+        let caller = stage.task(cell(stage).get_or_init_spawned(ShuttingDown, async || 2));
+        let caller = || catch_unwind(AssertUnwindSafe(|| *caller.run()));
+        let (caller, other) = both(caller, || stage.run(stage.get_or_init(1)));
         assert!(matches!(caller, Err(_) | Ok(1)));
-        assert_eq!(other.join().unwrap(), 1);
         Threads::join();
-        assert_eq!(stage.runs(), 1);
+        assert_eq!((other, stage.runs()), (1, 1));
     });
 }

@@ -19,7 +19,7 @@ use crate::{
     OnceCell, SharedInitError,
     backend::{Backend, Intrusive},
 };
-use loom::{cell::UnsafeCell, model::Builder, sync::Notify};
+use loom::{cell::UnsafeCell, model::Builder, sync::Notify, thread};
 
 /// Why an initializer does not return a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,13 +67,34 @@ where
     let counted = executions.clone();
     builder.check(move || {
         counted.fetch_add(1, SeqCst);
-        let stage = Box::into_raw(Box::new(Stage::new()));
-        // SAFETY: the stage lives until this closure ends, which the threads of the play do not outlive.
-        play(unsafe { &*stage });
-        // SAFETY: the pointer comes from `Box::into_raw`, and the play is over.
-        unsafe { Box::from_raw(stage) }.close();
+        // SAFETY: the threads of a play have ended when it returns.
+        let stage = unsafe { with_lasting(Stage::new(), &play) };
+        (*stage).close();
     });
     report::<P>(bound, executions.load(SeqCst));
+}
+
+/// Calls `play` with a reference to `value`, which stays in its place, and returns the value.
+///
+/// # Safety
+///
+/// No copy of the reference is used after `play` has returned.
+pub(crate) unsafe fn with_lasting<T: 'static>(value: T, play: impl FnOnce(&'static T)) -> Box<T> {
+    let value = Box::into_raw(Box::new(value));
+    // SAFETY: the value lives until `play` has returned.
+    play(unsafe { &*value });
+    // SAFETY: the pointer comes from `Box::into_raw`, and the caller guarantees that no reference is used any more.
+    unsafe { Box::from_raw(value) }
+}
+
+/// Runs `this` on the thread of the model and `other` on a second thread, and returns what the two return.
+pub(crate) fn both<A, B: 'static>(
+    this: impl FnOnce() -> A,
+    other: impl FnOnce() -> B + Send + 'static,
+) -> (A, B) {
+    let other = thread::spawn(other);
+    let returned = this();
+    (returned, other.join().unwrap())
 }
 
 /// Prints what was explored, in the format that `.ci/loom` parses. The name of the model is that of the function
@@ -152,6 +173,11 @@ impl<B: Staged> Stage<B> {
         task
     }
 
+    /// Two waiting tasks that initialize with 2 and 3 if they have the claim, in the order in which they registered.
+    pub(crate) fn two_claimants(&'static self) -> [Task<impl Future<Output = u32>, B>; 2] {
+        [2, 3].map(|value| self.waiting(self.get_or_init(value)))
+    }
+
     /// A waiting task whose waker calls `incident` the first time it is woken, on the waking thread.
     pub(crate) fn waiting_for_trouble<F: Future>(
         &'static self,
@@ -166,6 +192,29 @@ impl<B: Staged> Stage<B> {
     /// Runs `future` as a task of its own, which sleeps while it is pending.
     pub(crate) fn run<F: Future>(&'static self, future: F) -> F::Output {
         self.task(future).run()
+    }
+
+    /// Returns the output of `future`, a task that begins on a second thread while the initializer of this one ends.
+    pub(crate) fn newcomer_against<F>(&'static self, outcome: Outcome, future: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let ended = self
+            .claim()
+            .end_beside(outcome, || self.task(future).run_beside_others());
+        ended.unwrap_or_else(Task::end)
+    }
+
+    /// Returns the output of `future`, a task that waits for the initializer of this thread, and runs on a second thread
+    /// while that ends.
+    pub(crate) fn waiter_against<F>(&'static self, outcome: Outcome, future: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let claim = self.claim();
+        let waiting = self.waiting(future);
+        let ended = claim.end_beside(outcome, || waiting.run_beside_others());
+        ended.unwrap_or_else(Task::end)
     }
 
     /// An initializer that ends in its first poll.
@@ -272,6 +321,20 @@ impl Claimed {
     }
 
     pub(crate) fn cancel(self) {}
+
+    /// Ends the initializer while `other` runs on a second thread, and returns what `other` returns.
+    pub(crate) fn end_beside<R: 'static>(
+        self,
+        outcome: Outcome,
+        other: impl FnOnce() -> R + Send + 'static,
+    ) -> R {
+        both(|| self.end(outcome), other).1
+    }
+
+    /// Cancels the initializer while `other` runs on a second thread, and returns what `other` returns.
+    pub(crate) fn cancel_beside<R: 'static>(self, other: impl FnOnce() -> R + Send + 'static) -> R {
+        both(|| self.cancel(), other).1
+    }
 }
 
 pub(crate) fn unwoken() -> Context<'static> {
@@ -307,6 +370,14 @@ impl<F: Future, B: Staged> Task<F, B> {
             .poll(&mut Context::from_waker(&troubled.waker()))
     }
 
+    /// Returns the output of a poll, or runs if the future is pending.
+    pub(crate) fn finish(self, polled: Poll<F::Output>) -> F::Output {
+        match polled {
+            Poll::Ready(output) => output,
+            Poll::Pending => self.run(),
+        }
+    }
+
     /// Sleeps until it is woken and polls, until the future has completed.
     ///
     /// loom's `Notify` wakes once spuriously, which the cell must tolerate.
@@ -321,7 +392,6 @@ impl<F: Future, B: Staged> Task<F, B> {
 
     /// Does the same for at most `polls` polls, as two tasks that wake each other could run forever. A task that is
     /// still pending, or that cannot sleep, is returned, for [`end`](Self::end).
-    #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn run_for(mut self, polls: usize) -> Result<F::Output, Self> {
         for polled in 1..=polls {
             if let Poll::Ready(output) = self.poll() {
@@ -336,8 +406,16 @@ impl<F: Future, B: Staged> Task<F, B> {
         Err(self)
     }
 
+    /// Runs to the end, or polls at most three times if its waker cannot wake a thread that sleeps.
+    pub(crate) fn run_beside_others(self) -> Result<F::Output, Self> {
+        if B::WAKERS_SWITCH {
+            Ok(self.run())
+        } else {
+            self.run_for(3)
+        }
+    }
+
     /// Runs to the end after all other threads have stopped: a task that is pending must have been woken.
-    #[allow(dead_code, reason = "for backends that features add")]
     pub(crate) fn end(mut self) -> F::Output {
         loop {
             assert!(self.is_woken(), "a wake-up was lost");

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use loom::thread;
 
-use super::support::{Failed, bounded, exhaustive};
+use super::support::{Failed, both, bounded, exhaustive};
 
 /// A waiter that has moved to another task is woken there, or finds the value.
 ///
@@ -15,9 +15,7 @@ fn the_newest_waker_is_woken_by_a_value() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let moving = stage.waiting(stage.get_or_init(2));
-        let moved = thread::spawn(|| moving.migrate().run());
-        claim.end(Ok(1));
-        assert_eq!(moved.join().unwrap(), 1);
+        assert_eq!(claim.end_beside(Ok(1), || moving.migrate().run()), 1);
     });
 }
 
@@ -27,9 +25,7 @@ fn the_newest_waker_is_woken_by_a_failure() {
     bounded(5, |stage| {
         let claim = stage.claim();
         let moving = stage.waiting(stage.get_or_init(1));
-        let moved = thread::spawn(|| moving.migrate().run());
-        claim.end(Err(Failed));
-        assert_eq!(moved.join().unwrap(), 1);
+        assert_eq!(claim.end_beside(Err(Failed), || moving.migrate().run()), 1);
     });
 }
 
@@ -53,13 +49,7 @@ fn the_newest_waker_of_a_passive_waiter_is_woken() {
 /// Risk: B sees that its waker is the same and sleeps on, while A has just unlinked it: the wake is still to come.
 #[test]
 fn a_spurious_poll_against_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = stage.waiting(stage.get_or_init(2));
-        let waiter = thread::spawn(|| waiter.run());
-        claim.end(Ok(1));
-        assert_eq!(waiter.join().unwrap(), 1);
-    });
+    exhaustive(|stage| assert_eq!(stage.waiter_against(Ok(1), stage.get_or_init(2)), 1));
 }
 
 /// A spurious poll may take the claim while its node is still in the list that another thread drains.
@@ -68,11 +58,7 @@ fn a_spurious_poll_against_publication() {
 #[test]
 fn a_spurious_poll_against_failure() {
     bounded(5, |stage| {
-        let claim = stage.claim();
-        let waiter = stage.waiting(stage.get_or_init(1));
-        let waiter = thread::spawn(|| waiter.run());
-        claim.end(Err(Failed));
-        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(stage.waiter_against(Err(Failed), stage.get_or_init(1)), 1);
         assert_eq!(stage.runs(), 2);
     });
 }
@@ -85,12 +71,9 @@ fn a_panicking_waker_strands_no_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
         let explosive = stage.waiting_for_trouble(stage.cell.wait(), || resume_unwind(Box::new(Failed)));
-        let gone = stage.waiting(stage.get_or_init(2));
-        let left = stage.waiting(stage.get_or_init(3));
-        let cancel = thread::spawn(|| gone.cancel());
-        let ended = catch_unwind(AssertUnwindSafe(|| claim.end(Ok(1))));
-        assert!(ended.unwrap_err().is::<Failed>());
-        cancel.join().unwrap();
+        let [gone, left] = stage.two_claimants();
+        let end = || catch_unwind(AssertUnwindSafe(|| claim.end(Ok(1))));
+        assert!(both(end, || gone.cancel()).0.unwrap_err().is::<Failed>());
         assert_eq!([explosive.wakes(), left.wakes()], [1; 2]);
         assert_eq!(left.run(), 1);
     });
@@ -102,12 +85,10 @@ fn a_panicking_waker_strands_no_waiter() {
 #[test]
 fn after_a_panic_the_other_claimant_takes_over() {
     bounded(3, |stage| {
-        let waiter = thread::spawn(|| stage.run(stage.get_or_init(1)));
-        let panicking = stage.cell.get_or_init(|| -> std::future::Ready<u32> {
-            resume_unwind(Box::new(Failed));
-        });
-        let panicked = catch_unwind(AssertUnwindSafe(|| *stage.run(panicking)));
+        let panic = || -> std::future::Ready<u32> { resume_unwind(Box::new(Failed)) };
+        let panics = || catch_unwind(AssertUnwindSafe(|| *stage.run(stage.cell.get_or_init(panic))));
+        let (panicked, waiter) = both(panics, || stage.run(stage.get_or_init(1)));
         assert!(panicked.map_or(true, |value| value == 1));
-        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(waiter, 1);
     });
 }
