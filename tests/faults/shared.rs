@@ -1,0 +1,36 @@
+//! Operations that share the outcome of one attempt.
+
+use oncelot::{Backend, SharedInitError};
+
+use crate::{
+    cells::{INITS, Operation, check_result},
+    tasks::job,
+    user::{Error, Ready, Value},
+};
+
+pub(crate) fn operations<B: Backend + 'static>() -> Vec<Operation<B>> {
+    let mut operations = vec![Operation::new("wait_attempt", |cell| {
+        job(cell.wait_attempt(), |value| {
+            if let Some(value) = value {
+                value.see();
+            }
+        })
+    })];
+    for init in INITS {
+        let name = format!("get_or_try_init_shared of {init:?}");
+        let operation = Operation::new(name, move |cell| {
+            job(cell.get_or_try_init_shared(init.fallible()), check_shared)
+        });
+        operations.push(operation.leads_if(init.ready != Ready::AtOnce));
+    }
+    operations
+}
+
+/// A value, the caller's own error, or `OtherFailed`.
+pub(crate) fn check_shared(result: Result<&Value, SharedInitError<Error>>) {
+    match result {
+        Ok(value) => value.see(),
+        Err(SharedInitError::Failed(error)) => check_result(Err(error)),
+        Err(SharedInitError::OtherFailed) => {}
+    }
+}
