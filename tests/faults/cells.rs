@@ -7,9 +7,9 @@ use oncelot::{Backend, OnceCell, SetError};
 use crate::{
     Runner,
     check::check_tasks,
-    run::{self, Order, TaskId, as_owner, in_destructor, require, without_points},
-    tasks::{Job, Tasks, act, job, order},
-    user::{ERROR, Error, Init, Ready, VALUE, Value, gate},
+    run::{self, Order, TaskId, as_owner, in_destructor, record, require, without_points},
+    tasks::{Job, Tasks, act, job, open_gate, order},
+    user::{ERROR, Error, Init, Ready, VALUE, Value},
 };
 
 pub(crate) type Cell<B> = OnceCell<Value, B>;
@@ -17,101 +17,87 @@ pub(crate) type Cell<B> = OnceCell<Value, B>;
 /// What one task does to the cell.
 pub(crate) struct Operation<B: Backend> {
     name: String,
-    start: Box<dyn for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a>>,
-    /// Whether only a value wakes it.
-    waits_for_value: bool,
-    /// Whether other tasks can wait for its initializer.
-    can_lead: bool,
-    /// Whether it is run in a crowd, too.
-    joins_crowd: bool,
+    role: Role,
+    start: Start<B>,
+}
+
+type Start<B> = Box<dyn for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a>>;
+
+/// Which scenarios an operation is in besides those that all operations are in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Other tasks wait for its initializer.
+    Leader,
+    /// It is in a crowd.
+    InCrowd,
+    Other,
+}
+
+impl Role {
+    /// Returns the role of an operation with this initializer.
+    pub(crate) fn of(init: Init) -> Self {
+        match init.ready() {
+            Ready::AtOnce => Self::Other,
+            Ready::Later | Ready::AtGate => Self::Leader,
+        }
+    }
 }
 
 impl<B: Backend> Operation<B> {
     pub(crate) fn new(
         name: impl Into<String>,
+        role: Role,
         start: impl for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a> + 'static,
     ) -> Self {
-        Self {
-            name: name.into(),
-            start: Box::new(start),
-            waits_for_value: false,
-            can_lead: false,
-            joins_crowd: false,
-        }
-    }
-
-    pub(crate) fn waits_for_value(self) -> Self {
-        Self {
-            waits_for_value: true,
-            ..self
-        }
-    }
-
-    pub(crate) fn leads_if(self, can_lead: bool) -> Self {
-        Self { can_lead, ..self }
-    }
-
-    pub(crate) fn joins_crowd(self) -> Self {
-        Self {
-            joins_crowd: true,
-            ..self
-        }
-    }
-
-    fn add<'a>(&self, tasks: &mut Tasks<'a>, cell: &'a Arc<Cell<B>>) -> TaskId {
-        let start = || (self.start)(cell);
-        if self.waits_for_value {
-            tasks.add_for_value(start)
-        } else {
-            tasks.add(start)
-        }
+        let (name, start) = (name.into(), Box::new(start));
+        Self { name, role, start }
     }
 }
 
-/// The initializers that an operation is run with.
+/// The initializers that operations are run with.
 pub(crate) const INITS: [Init; 5] = [
     VALUE,
-    VALUE.ready(Ready::Later),
-    VALUE.ready(Ready::AtGate),
+    Init::Value(Ready::Later),
+    Init::Value(Ready::AtGate),
     ERROR,
-    ERROR.ready(Ready::AtGate),
+    Init::Error(Ready::AtGate),
 ];
 
 fn wait<B: Backend>() -> Operation<B> {
-    Operation::new("wait", |cell| job(cell.wait(), Value::see)).waits_for_value()
+    Operation::new("wait", Role::Other, |cell| {
+        record(|task| task.waits_for_value = true);
+        job(cell.wait(), Value::see)
+    })
 }
 
 fn insert<B: Backend>() -> Operation<B> {
-    Operation::new("insert", |cell| {
-        let value = Value::new();
+    Operation::new("insert", Role::InCrowd, |cell| {
+        let value = Value::value();
         let id = value.id();
         job(cell.insert(value), move |inserted| check_inserted(inserted, id))
     })
-    .joins_crowd()
 }
 
 fn get_or_init<B: Backend>(init: Init) -> Operation<B> {
-    let name = format!("get_or_init of {init:?}");
-    Operation::new(name, move |cell| {
+    Operation::new(format!("get_or_init of {init:?}"), Role::of(init), move |cell| {
         job(cell.get_or_init(init.infallible()), Value::see)
     })
-    .leads_if(init.ready != Ready::AtOnce)
 }
 
 fn get_or_try_init<B: Backend>(init: Init) -> Operation<B> {
-    let name = format!("get_or_try_init of {init:?}");
-    Operation::new(name, move |cell| {
-        job(cell.get_or_try_init(init.fallible()), check_result)
-    })
-    .leads_if(init.ready != Ready::AtOnce)
+    Operation::new(
+        format!("get_or_try_init of {init:?}"),
+        Role::of(init),
+        move |cell| job(cell.get_or_try_init(init.fallible()), check_result),
+    )
 }
 
 fn wait_timeout<B: Backend>() -> Operation<B> {
-    Operation::new("wait_timeout", |cell| {
+    Operation::new("wait_timeout", Role::Other, |cell| {
         act(|| {
-            if let Some(value) = cell.wait_timeout(Duration::from_nanos(1)) {
-                value.see();
-            }
+            cell.wait_timeout(Duration::from_nanos(1))
+                .into_iter()
+                .for_each(Value::see)
         })
     })
 }
@@ -121,36 +107,26 @@ pub(crate) fn operations<B: Backend + 'static>() -> Vec<Operation<B>> {
         wait(),
         insert(),
         wait_timeout(),
-        Operation::new("set", |cell| {
-            let value = Value::new();
+        Operation::new("set", Role::Other, |cell| {
+            let value = Value::value();
             act(move || set(cell, value))
         }),
-        Operation::new("set in a destructor", |cell| {
-            let value = Value::new();
+        Operation::new("set in a destructor", Role::Other, |cell| {
+            let value = Value::value();
             act(move || in_destructor(move || set(cell, value)))
         }),
-        Operation::new("try_insert", |cell| {
-            let value = Value::new();
-            act(move || {
-                let id = value.id();
-                check_set(cell.try_insert(value).map(Value::see), id);
-            })
+        Operation::new("try_insert", Role::Other, |cell| {
+            let value = Value::value();
+            let id = value.id();
+            act(move || check_set(cell.try_insert(value).map(Value::see), id))
         }),
-        Operation::new("try_get_or_init", |cell| {
+        Operation::new("try_get_or_init", Role::Other, |cell| {
             let init = Init::blocking_value();
-            act(move || {
-                if let Ok(value) = cell.try_get_or_init(init) {
-                    value.see();
-                }
-            })
+            act(move || cell.try_get_or_init(init).into_iter().for_each(Value::see))
         }),
     ];
-    for init in INITS {
-        operations.push(get_or_try_init(init));
-        if !init.fails {
-            operations.push(get_or_init(init));
-        }
-    }
+    operations.extend(INITS.map(get_or_try_init));
+    operations.extend([VALUE, INITS[1], INITS[2]].map(get_or_init));
     operations
 }
 
@@ -202,18 +178,16 @@ enum Last {
     Debug,
 }
 
-/// Runs each operation with all that others do.
+/// Runs each operation with each kind of other tasks.
 pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner, operations: Vec<Operation<B>>) {
     for operation in operations {
-        for others in OTHERS {
-            let fits = match others {
-                Others::Follow => operation.can_lead,
-                Others::Crowd(_) => operation.joins_crowd,
-                _ => true,
-            };
-            if fits {
-                run_one(runner, &operation, others, Last::Drop);
-            }
+        let fits = |others: &Others| match others {
+            Others::Follow => operation.role == Role::Leader,
+            Others::Crowd(_) => operation.role == Role::InCrowd,
+            _ => true,
+        };
+        for others in OTHERS.into_iter().filter(fits) {
+            run_one(runner, &operation, others, Last::Drop);
         }
     }
 }
@@ -233,7 +207,7 @@ fn run_one<B: Backend + 'static>(runner: &mut Runner, operation: &Operation<B>, 
     runner.scenario(&name, || scenario(operation, others, last));
 }
 
-/// One task waits.
+/// Runs one task that waits.
 #[cfg(unix)]
 pub(crate) fn wait_alone<B: Backend + 'static>() {
     scenario::<B>(&wait(), Others::Nothing, Last::Drop);
@@ -241,7 +215,7 @@ pub(crate) fn wait_alone<B: Backend + 'static>() {
 
 fn scenario<B: Backend + 'static>(operation: &Operation<B>, others: Others, last: Last) {
     let cell = Arc::new(match others {
-        Others::HaveSetIt => Cell::<B>::with_backend_and_value(Value::new()),
+        Others::HaveSetIt => Cell::<B>::with_backend_and_value(Value::value()),
         _ => Cell::<B>::with_backend(),
     });
     watch_claim(&cell);
@@ -249,8 +223,8 @@ fn scenario<B: Backend + 'static>(operation: &Operation<B>, others: Others, last
     others.add(&mut tasks, &cell, operation);
     tasks.run();
     check_tasks(tasks, cell.initialized(), |tasks| {
-        tasks.add_for_value(|| job(cell.wait(), Value::see));
-        tasks.add(|| job(cell.get_or_init(VALUE.infallible()), Value::see));
+        tasks.add(|| (wait().start)(&cell));
+        tasks.add(|| (get_or_init(VALUE).start)(&cell));
     });
     require(cell.initialized(), "the cell is usable after a fault");
     match Arc::into_inner(cell) {
@@ -266,64 +240,43 @@ impl Others {
         cell: &'a Arc<Cell<B>>,
         operation: &Operation<B>,
     ) {
-        let open_gate = |tasks: &mut Tasks<'a>| {
-            tasks.add(|| act(gate::open_in_destructor));
+        let mut add = |operations: &[&Operation<B>]| -> Vec<TaskId> {
+            let add = |operation: &&Operation<B>| tasks.add(|| (operation.start)(cell));
+            operations.iter().map(add).collect()
         };
-        let add_initializer = |tasks: &mut Tasks<'a>, end| {
-            let init = match end {
-                End::Error => ERROR.ready(Ready::AtGate),
-                End::Value | End::Cancelled => VALUE.ready(Ready::AtGate),
-            };
-            get_or_try_init(init).add(tasks, cell)
+        let (wait, insert, claim, fail) = (&wait(), &insert(), &get_or_init(VALUE), &get_or_try_init(ERROR));
+        let claim_later = &get_or_init(Init::Value(Ready::Later));
+        let open_gate = &Operation::new("", Role::Other, |_| open_gate());
+        let initializer = match self {
+            Self::Initialize(End::Error) | Self::Crowd(End::Error) => Some(Init::Error(Ready::AtGate)),
+            Self::Initialize(_) | Self::Crowd(_) => Some(Init::Value(Ready::AtGate)),
+            _ => None,
         };
-        let end_initializer = |tasks: &mut Tasks<'a>, end, initializer| match end {
-            End::Value | End::Error => open_gate(tasks),
-            End::Cancelled => {
-                tasks.add(|| order(Order::Cancel(initializer)));
-            }
-        };
+        let initializer = initializer.map(|init| add(&[&get_or_try_init(init)])[0]);
         match self {
-            Self::Nothing | Self::HaveSetIt => {
-                operation.add(tasks, cell);
-            }
-            Self::Wait => {
-                wait().add(tasks, cell);
-                wait().add(tasks, cell);
-                operation.add(tasks, cell);
-            }
-            Self::Follow => {
-                operation.add(tasks, cell);
-                get_or_init(VALUE.ready(Ready::Later)).add(tasks, cell);
-                wait().add(tasks, cell);
-                insert().add(tasks, cell);
-                open_gate(tasks);
-            }
-            Self::Initialize(end) => {
-                let initializer = add_initializer(tasks, end);
-                let moved = [
-                    get_or_try_init(ERROR).add(tasks, cell),
-                    wait().add(tasks, cell),
-                    operation.add(tasks, cell),
-                ];
-                wait().add(tasks, cell);
-                get_or_init(VALUE).add(tasks, cell);
-                for task in moved {
-                    tasks.add(|| order(Order::Move(task)));
+            Self::Nothing | Self::HaveSetIt => drop(add(&[operation])),
+            Self::Wait => drop(add(&[wait, wait, operation])),
+            Self::Follow => drop(add(&[operation, claim_later, wait, insert, open_gate])),
+            Self::Initialize(_) => {
+                for &task in &add(&[fail, wait, operation, wait, claim])[..3] {
+                    add(&[&Operation::new("", Role::Other, move |_| {
+                        order(Order::Move(task))
+                    })]);
                 }
-                end_initializer(tasks, end, initializer);
             }
-            Self::Crowd(end) => {
-                let initializer = add_initializer(tasks, end);
-                for _ in 0..9 {
-                    wait().add(tasks, cell);
-                    get_or_init(VALUE).add(tasks, cell);
-                }
-                operation.add(tasks, cell);
-                for _ in 0..9 {
-                    get_or_try_init(ERROR).add(tasks, cell);
-                }
-                end_initializer(tasks, end, initializer);
+            Self::Crowd(_) => {
+                add(&[[wait, claim]; 9].concat());
+                add(&[operation]);
+                add(&[fail; 9]);
             }
+        }
+        if let Some(initializer) = initializer {
+            let cancel = Operation::new("", Role::Other, move |_| order(Order::Cancel(initializer)));
+            let end: &Operation<B> = match self {
+                Self::Initialize(End::Cancelled) | Self::Crowd(End::Cancelled) => &cancel,
+                _ => open_gate,
+            };
+            add(&[end]);
         }
     }
 }
@@ -340,7 +293,7 @@ impl Last {
                     "`take` returns the value",
                 );
                 as_owner(|| drop(taken));
-                let again = without_points(|| cell.set(Value::new()));
+                let again = without_points(|| cell.set(Value::value()));
                 require(again.is_ok(), "the cell is usable after `take`");
             }
             Self::IntoInner => {
@@ -383,14 +336,14 @@ pub(crate) fn watch_claim<B: Backend + 'static>(cell: &Arc<Cell<B>>) {
     run::watch_claim(move || {
         // If the cell is not claimed, this may set a value, but the run has failed anyway.
         let is_claimed = |cell: Arc<Cell<B>>| {
-            let set = cell.set(Value::new());
+            let set = cell.set(Value::value());
             set.is_err_and(|error| error.is_initializing_err())
         };
         cell.upgrade().is_none_or(is_claimed)
     });
 }
 
-/// A value of any initializer, or an error of the caller's own.
+/// Checks that the result is a value of any initializer, or the caller's own error.
 pub(crate) fn check_result(result: Result<&Value, Error>) {
     match result {
         Ok(value) => value.see(),

@@ -2,7 +2,7 @@
 
 use crate::{
     backends::Exception,
-    run::{self, Kind, Panic, Point, Run, TaskId, Thing, with, without_points},
+    run::{self, Kind, Panic, Point, Run, Sort, TaskId, with, without_points},
     tasks::Tasks,
 };
 
@@ -15,7 +15,7 @@ pub(crate) enum Wrong {
     Spinning(Vec<TaskId>),
     /// The crate has panicked by itself.
     Panicked(TaskId, String),
-    /// A claim does not hold.
+    /// This property does not hold.
     Broken(String),
 }
 
@@ -23,23 +23,24 @@ pub(crate) enum Wrong {
 ///
 /// Returns what does not hold and is not excused, and the exceptions that were needed.
 pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usize>) {
-    // While the run went on: no task was asleep or polled in vain, a new call has found or filled the cell, all tasks
-    // have seen one value, and each initializer has held the claim until it was dropped.
+    // During the run, `run.wrong` was filled by `check_tasks`, which finds tasks that sleep forever and cells that are
+    // not usable; by the executor, which finds tasks that are polled forever; and by `require`: all tasks have seen the same
+    // value, each initializer has held the claim until it was dropped, and each operation has returned what it should.
     let mut wrong = run.wrong.clone();
-    let mut require = |holds: bool, claim: String| {
+    let mut require = |holds: bool, property: String| {
         if !holds {
-            wrong.push(Wrong::Broken(claim));
+            wrong.push(Wrong::Broken(property));
         }
     };
     // Each value, error, closure, future and panic was dropped once.
-    for &(thing, drops) in &run.things {
-        let is_leaked = drops == 0 && run.may_leak == Some(thing);
+    for &(sort, drops) in &run.things {
+        let is_leaked = drops == 0 && sort == Sort::LazyFuture && run.may_leak_future;
         require(
             drops == 1 || is_leaked,
-            format!("a {thing:?} was dropped {drops} times"),
+            format!("a {sort:?} was dropped {drops} times"),
         );
     }
-    // Each waker, too.
+    // Each waker was dropped once, or used up by a wake.
     for wakers in &run.wakers {
         let leaked = format!("{} wakers of task {} were leaked", wakers.live, wakers.task);
         require(wakers.live == 0, leaked);
@@ -103,7 +104,7 @@ fn receivers(run: &Run, number: usize, point: &Point) -> Vec<Option<TaskId>> {
     }
     match point.kind {
         // The result, with an error that no caller has taken.
-        Kind::Drop(Thing::Error) => vec![Some(point.task), None],
+        Kind::Drop(Sort::Error) => vec![Some(point.task), None],
         // If the caller was cancelled, only the panic hook sees the panic.
         _ => vec![None],
     }
@@ -131,12 +132,12 @@ pub(crate) fn has_found_poison(task: TaskId) -> bool {
     })
 }
 
-/// When all tasks sleep: no task sleeps that has something to do, and no task that has ended has a waker left.
-/// Then the new calls that `add` makes return, and with them all tasks end.
+/// Checks that no task sleeps that should run, and that no task that has ended has a waker left. Then checks that the new
+/// tasks of `add` end, and with them all others.
 pub(crate) fn check_tasks<'a>(mut tasks: Tasks<'a>, has_value: bool, add: impl FnOnce(&mut Tasks<'a>)) {
     let present = tasks.present();
-    let may_sleep = |task: &TaskId| !has_value && tasks.waits_for_value(*task);
-    let asleep: Vec<TaskId> = present.iter().copied().filter(|task| !may_sleep(task)).collect();
+    let must_run = |task: &TaskId| has_value || with(|run| !run.tasks[*task].waits_for_value);
+    let asleep: Vec<TaskId> = present.iter().copied().filter(must_run).collect();
     if !asleep.is_empty() {
         run::wrong(Wrong::Asleep(asleep));
     }
@@ -158,7 +159,7 @@ pub(crate) fn check_tasks<'a>(mut tasks: Tasks<'a>, has_value: bool, add: impl F
     check_wakers();
 }
 
-/// When there are no tasks: no wakers are left, except that of the gate.
+/// Checks that no wakers are left when all tasks have ended, except that of the gate.
 pub(crate) fn check_wakers() {
     crate::user::gate::drop_waker();
     let live: i32 = with(|run| run.wakers.iter().map(|wakers| wakers.live).sum());

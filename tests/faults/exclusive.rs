@@ -10,20 +10,16 @@ use crate::{
     check::check_tasks,
     run::{as_owner, require, without_points},
     tasks::{Tasks, job},
-    user::{ERROR, Error, Init, Ready, VALUE, Value},
+    user::{Error, Init, Ready, VALUE, Value},
 };
 
 pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
     for has_value in [false, true] {
         for ready in [Ready::AtOnce, Ready::Later] {
-            let value = VALUE.ready(ready);
-            runner.scenario(&format!("get_mut_or_init of {value:?}, {has_value}"), || {
-                scenario::<B>(has_value, false, value);
-            });
-            for init in [value, ERROR.ready(ready)] {
-                runner.scenario(&format!("get_mut_or_try_init of {init:?}, {has_value}"), || {
-                    scenario::<B>(has_value, true, init);
-                });
+            let (value, error) = (Init::Value(ready), Init::Error(ready));
+            for (is_fallible, init) in [(false, value), (true, value), (true, error)] {
+                let name = format!("exclusive {init:?}, fallible: {is_fallible}, has a value: {has_value}");
+                runner.scenario(&name, || scenario::<B>(has_value, is_fallible, init));
             }
         }
     }
@@ -31,7 +27,7 @@ pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
 
 fn scenario<B: Backend + 'static>(has_value: bool, is_fallible: bool, init: Init) {
     let mut cell = if has_value {
-        Cell::<B>::with_backend_and_value(Value::new())
+        Cell::<B>::with_backend_and_value(Value::value())
     } else {
         Cell::with_backend()
     };

@@ -7,9 +7,9 @@ use oncelot::{__private::FutureStorage, Backend, BoxLazy, Lazy, StaticLazy};
 use crate::{
     Runner,
     check::{check_tasks, check_wakers, has_found_poison},
-    run::{Kind, Order, Thing, as_owner, point_of, require, with},
-    tasks::{Job, Tasks, act, job, order},
-    user::{Infallible, Ready, Value, gate},
+    run::{Kind, Order, Sort, as_owner, point, require, with},
+    tasks::{Job, Tasks, act, job, open_gate, order},
+    user::{Initializer, Ready, Value},
     util::leak_box,
 };
 
@@ -34,18 +34,6 @@ enum Last {
     Debug,
 }
 
-const LASTS: [Last; 4] = [Last::Drop, Last::IntoInner, Last::IntoParts, Last::Debug];
-
-#[derive(Debug, Clone, Copy)]
-struct Scenario {
-    has_value: bool,
-    ready: Ready,
-    callers: Callers,
-    /// Whether the callers are run until there is a value.
-    to_end: bool,
-    last: Last,
-}
-
 /// Returns each state of the future with the callers that can call it.
 fn calls() -> Vec<(Ready, Callers)> {
     let mut calls = Vec::new();
@@ -60,26 +48,16 @@ fn calls() -> Vec<(Ready, Callers)> {
     calls
 }
 
+/// When the future is ready, or none if the lazy is made with its value; the callers; whether they are run until there is a
+/// value; and what is done to the lazy in the end.
+type Scenario = (Option<Ready>, Callers, bool, Last);
+
 fn scenarios() -> Vec<Scenario> {
     let mut scenarios = Vec::new();
-    for last in LASTS {
-        scenarios.push(Scenario {
-            has_value: true,
-            ready: Ready::AtOnce,
-            callers: Callers::One,
-            to_end: true,
-            last,
-        });
+    for last in [Last::Drop, Last::IntoInner, Last::IntoParts, Last::Debug] {
+        scenarios.push((None, Callers::One, true, last));
         for (ready, callers) in calls() {
-            for to_end in [false, true] {
-                scenarios.push(Scenario {
-                    has_value: false,
-                    ready,
-                    callers,
-                    to_end,
-                    last,
-                });
-            }
+            scenarios.extend([true, false].map(|to_end| (Some(ready), callers, to_end, last)));
         }
     }
     scenarios
@@ -88,20 +66,17 @@ fn scenarios() -> Vec<Scenario> {
 /// Defines a scenario of a type whose functions have the same names, but not the same receivers.
 macro_rules! scenario {
     ($scenario:ident, $bound:path, $lazy:ty, $from_future:path, $name:literal, $empty:expr) => {
-        fn $scenario<B: Backend + $bound + 'static>(scenario: Scenario) {
-            let mut lazy: Pin<Box<$lazy>> = Box::pin(if scenario.has_value {
-                <$lazy>::with_backend_and_value(Value::new())
-            } else {
-                <$lazy>::with_backend($from_future(Infallible::of_lazy(scenario.ready)))
+        fn $scenario<B: Backend + $bound + 'static>((ready, callers, to_end, last): Scenario) {
+            let mut lazy: Pin<Box<$lazy>> = Box::pin(match ready {
+                Some(ready) => <$lazy>::with_backend($from_future(Initializer::of_lazy(ready))),
+                None => <$lazy>::with_backend_and_value(Value::value()),
             });
             {
                 let lazy = lazy.as_ref();
                 let call = || job(lazy.get(), Value::see);
                 let mut tasks = Tasks::new();
-                scenario
-                    .callers
-                    .add(&mut tasks, call, || lazy.get_blocking());
-                if scenario.to_end {
+                callers.add(&mut tasks, call, || lazy.get_blocking());
+                if to_end {
                     tasks.run();
                     check_calls(tasks, call, || lazy.try_get().is_some());
                 } else {
@@ -110,7 +85,7 @@ macro_rules! scenario {
                     check_wakers();
                 }
             }
-            match scenario.last {
+            match last {
                 Last::Drop => {}
                 Last::IntoInner => {
                     let has_value = lazy.as_mut().try_get_mut().is_some();
@@ -125,10 +100,7 @@ macro_rules! scenario {
                 Last::IntoParts => {
                     let parts = as_owner(|| Pin::into_inner(lazy).into_parts());
                     let has_future = matches!(parts, Some(Err(_)));
-                    require(
-                        !has_future || !scenario.to_end,
-                        "`into_parts` returns the value",
-                    );
+                    require(!has_future || !to_end, "`into_parts` returns the value");
                     as_owner(|| drop(parts));
                     return;
                 }
@@ -152,7 +124,7 @@ macro_rules! scenario {
 scenario!(
     lazy,
     Sized,
-    Lazy<Value, Infallible, B>,
+    Lazy<Value, Initializer<Value>, B>,
     std::convert::identity,
     "Lazy",
     ["Lazy(<uninit>)"]
@@ -193,14 +165,14 @@ pub(crate) fn run_statics(runner: &mut Runner) {
 }
 
 fn static_lazy(ready: Ready, callers: Callers) {
-    type Storage = FutureStorage<{ size_of::<Infallible>() }, { align_of::<Infallible>() }>;
+    type Storage = FutureStorage<{ size_of::<Initializer<Value>>() }, { align_of::<Initializer<Value>>() }>;
 
-    fn start(ready: Ready) -> Infallible {
-        point_of(Kind::Call, None, true);
-        Infallible::of_lazy(ready)
+    fn start(ready: Ready) -> Initializer<Value> {
+        point(Kind::Call(Sort::LazyFuture));
+        Initializer::of_lazy(ready)
     }
 
-    let start: fn() -> Infallible = match ready {
+    let start: fn() -> Initializer<Value> = match ready {
         Ready::AtOnce => || start(Ready::AtOnce),
         Ready::Later => || start(Ready::Later),
         Ready::AtGate => || start(Ready::AtGate),
@@ -216,10 +188,8 @@ fn static_lazy(ready: Ready, callers: Callers) {
     callers.add(&mut tasks, call, || shared.get_blocking());
     tasks.run();
     check_calls(tasks, call, || shared.try_get().is_some());
-    if with(|run| run.is_poisoned) {
-        // "The remains of the future are leaked, as the contents of every static are."
-        with(|run| run.may_leak = Some(Thing::Future));
-    }
+    // "The remains of the future are leaked, as the contents of every static are."
+    with(|run| run.may_leak_future = run.is_poisoned);
     // SAFETY: it is not used any more.
     as_owner(|| unsafe { lazy.drop_in_place() });
 }
@@ -249,7 +219,7 @@ impl Callers {
                         _ => Order::Cancel(first),
                     })
                 });
-                tasks.add(|| act(gate::open_in_destructor));
+                tasks.add(|| open_gate());
             }
         }
     }

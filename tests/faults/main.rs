@@ -2,8 +2,8 @@
 //!
 //! A scenario is a function that uses a cell, generic over the backend. Each call into user code is a *point*: an initializer
 //! is called, polled or dropped, a waker is cloned, woken or dropped, a value is dropped or compared, a task is spawned. A
-//! scenario runs once for each point, and that point panics; once for each poll of each task, and the task is dropped then;
-//! and with pairs of these faults. After each run, [`check::check`] states what must hold.
+//! scenario runs once for each point, which then panics; once for each poll of each task, which is then dropped; and with
+//! pairs of these faults. After each run, [`check::check`] checks what must hold.
 //!
 //! | to read | |
 //! |---|---|
@@ -34,7 +34,7 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     process,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, Weak},
     thread,
     time::{Duration, Instant},
 };
@@ -45,7 +45,7 @@ use oncelot::{
 };
 
 use crate::{
-    backends::{ATOMIC_WAKER, EVENT_LISTENER, INTRUSIVE, LOCAL, Tested},
+    backends::{ATOMIC_WAKER, EVENT_LISTENER, Exception, INTRUSIVE, LOCAL, Tested},
     run::{Cancel, Plan, Run},
     threads::Watched,
 };
@@ -79,7 +79,7 @@ fn atomic_waker() {
     runner.finish();
 }
 
-/// The scenarios that need a `Sync` cell, and the others.
+/// Runs the scenarios that need a `Sync` cell, and the others.
 fn run_on_shared_cells<B: Backend<Waiter: Send> + Send + Sync + 'static>(runner: &mut Runner) {
     run_on_one_thread::<B>(runner);
     cells::run(runner, spawned::operations::<B>());
@@ -137,33 +137,26 @@ const TOO_LONG: Duration = Duration::from_secs(30);
 struct Runner {
     backend: Tested,
     scenarios: usize,
-    one_panic: usize,
-    two_panics: usize,
-    one_cancellation: usize,
-    cancellation_and_panic: usize,
+    /// The number of runs with and without a cancellation, and with each number of panics.
+    runs: BTreeMap<(bool, usize), usize>,
     /// How often each exception was needed.
     excused: BTreeMap<usize, usize>,
-    failed: usize,
     failures: Vec<String>,
     /// What is running, and since when.
     current: Arc<Mutex<(String, Instant)>>,
-    _watchdog: mpsc::Sender<()>,
 }
 
 impl Runner {
     fn new(backend: Tested) -> Self {
         let current = Arc::new(Mutex::new((String::new(), Instant::now())));
+        let watched = Arc::downgrade(&current);
+        thread::spawn(move || watch(&watched));
         Self {
             backend,
             scenarios: 0,
-            one_panic: 0,
-            two_panics: 0,
-            one_cancellation: 0,
-            cancellation_and_panic: 0,
+            runs: BTreeMap::new(),
             excused: BTreeMap::new(),
-            failed: 0,
             failures: Vec::new(),
-            _watchdog: watch(Arc::clone(&current)),
             current,
         }
     }
@@ -171,12 +164,12 @@ impl Runner {
     /// Runs a scenario without a fault, with each panic, with each cancellation, and with pairs of them. Does nothing if an
     /// earlier scenario has failed.
     fn scenario(&mut self, name: &str, scenario: impl Fn()) {
-        if self.failed > 0 {
+        if !self.failures.is_empty() {
             return;
         }
         self.scenarios += 1;
         for in_async in [false, true] {
-            let plan = Plan {
+            let mut plan = Plan {
                 in_async,
                 ..Plan::default()
             };
@@ -186,33 +179,22 @@ impl Runner {
                 let Some(reached) = run.points.get(point) else {
                     break;
                 };
-                if reached.aborts {
-                    continue;
-                }
-                self.one_panic += 1;
-                if without_fault.points.len() > LONG_SCENARIO {
+                if reached.aborts || without_fault.points.len() > LONG_SCENARIO {
                     continue;
                 }
                 for second in some_points(&run, point + 1) {
                     let plan = plan.panicking_at(point).panicking_at(second);
                     self.run(name, &scenario, plan);
-                    self.two_panics += 1;
                 }
             }
             for cancel in cancellations(&without_fault) {
-                let cancel = Some(cancel);
-                let plan = Plan {
-                    cancel,
-                    ..plan.clone()
-                };
+                plan.cancel = Some(cancel);
                 let run = self.run(name, &scenario, plan.clone());
-                self.one_cancellation += 1;
                 if without_fault.tasks.len() > MANY_TASKS {
                     continue;
                 }
                 for point in some_points(&run, run.points_before_cancel) {
                     self.run(name, &scenario, plan.panicking_at(point));
-                    self.cancellation_and_panic += 1;
                 }
             }
         }
@@ -228,44 +210,47 @@ impl Runner {
             eprintln!("in {what}");
             resume_unwind(payload);
         }
+        let panicked: Vec<_> = run.panicked().collect();
+        // Not if a point does not panic, since that would abort the program, or the run has ended before it.
+        if panicked.len() == run.plan.panics.len() {
+            let kind = (run.plan.cancel.is_some(), panicked.len());
+            *self.runs.entry(kind).or_default() += 1;
+        }
         let (wrong, excused_by) = check::check(&run, self.backend.exceptions);
         for exception in excused_by {
             *self.excused.entry(exception).or_default() += 1;
         }
         if !wrong.is_empty() {
-            self.failed += 1;
-            if self.failures.len() < 5 {
-                let points: Vec<_> = run.panicked().collect();
-                let caught = &run.caught;
-                self.failures.push(format!(
-                    "{what}, that is {points:?}:\n  {wrong:?}\n  panics: {caught:?}"
-                ));
-            }
+            let caught = &run.caught;
+            self.failures.push(format!(
+                "{what}, that is {panicked:?}:\n  {wrong:?}\n  panics: {caught:?}"
+            ));
         }
         run
     }
 
     /// Prints how many runs there were. Panics if one went wrong, or an exception was not needed.
     fn finish(self) {
-        let backend = self.backend;
+        let name = self.backend.name;
+        let runs = |cancelled, panics| self.runs.get(&(cancelled, panics)).unwrap_or(&0);
         println!(
-            "faults: {}: {} scenarios; {} runs with one panic, {} with two; {} with a cancellation, {} with a cancellation \
-             and a panic; excused: {:?}",
-            backend.name,
+            "faults: {name}: {} scenarios; {} runs with one panic, {} with two; {} with a cancellation, {} with a \
+             cancellation and a panic; excused: {:?}",
             self.scenarios,
-            self.one_panic,
-            self.two_panics,
-            self.one_cancellation,
-            self.cancellation_and_panic,
+            runs(false, 1),
+            runs(false, 2),
+            runs(true, 0),
+            runs(true, 1),
             self.excused
         );
-        let (failed, failures) = (self.failed, self.failures.join("\n"));
+        let failures = &self.failures;
+        let first = failures[..failures.len().min(5)].join("\n");
         assert!(
-            failed == 0,
-            "{failed} runs went wrong, and these among them:\n{failures}"
+            failures.is_empty(),
+            "{} runs went wrong, and these among them:\n{first}",
+            failures.len()
         );
-        for (number, exception) in backend.exceptions.iter().enumerate() {
-            let (name, reason) = (backend.name, exception.reason);
+        for (number, Exception { reason, .. }) in self.backend.exceptions.iter().enumerate() {
             assert!(
                 self.excused.contains_key(&number),
                 "{name} no longer needs the exception {reason:?}"
@@ -312,31 +297,24 @@ fn cancellations(run: &Run) -> Vec<Cancel> {
             continue;
         }
         for polls in 0..record.polls {
-            for when_woken in [true, false] {
-                if polls > 0 || when_woken {
-                    cancellations.push(Cancel {
-                        task,
-                        polls,
-                        when_woken,
-                    });
-                }
+            cancellations.push(Cancel::WhenWoken(task, polls));
+            if polls > 0 {
+                cancellations.push(Cancel::AtOnce(task, polls));
             }
         }
     }
     cancellations
 }
 
-/// Ends the program if a run does not end, for example because it blocks its thread. Stops when the sender is dropped.
-fn watch(current: Arc<Mutex<(String, Instant)>>) -> mpsc::Sender<()> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        while receiver.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let (what, since) = &*current.lock().unwrap();
-            if since.elapsed() > TOO_LONG {
-                eprintln!("after {TOO_LONG:?}, this has not ended: {what}");
-                process::abort();
-            }
+/// Ends the program if a run does not end, for example because it blocks its thread.
+fn watch(current: &Weak<Mutex<(String, Instant)>>) {
+    while let Some(current) = current.upgrade() {
+        let (what, since) = current.lock().unwrap().clone();
+        if since.elapsed() > TOO_LONG {
+            eprintln!("this has not ended after {TOO_LONG:?}: {what}");
+            process::abort();
         }
-    });
-    sender
+        drop(current);
+        thread::sleep(Duration::from_secs(1));
+    }
 }

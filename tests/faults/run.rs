@@ -1,7 +1,6 @@
 //! One run of a scenario: its points, at which user code runs, and what it records for the check.
 
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     mem,
     panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -11,7 +10,7 @@ use std::{
     thread,
 };
 
-use crate::{backends::Panics, check::Wrong, user::Token, util};
+use crate::{backends::Panics, check::Wrong, user::Thing, util};
 
 /// A task, by its number.
 pub(crate) type TaskId = usize;
@@ -21,13 +20,15 @@ pub(crate) const OWNER: TaskId = usize::MAX;
 
 /// What is created and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Thing {
+pub(crate) enum Sort {
     Value,
     Error,
     /// What the closure of an initializer has captured.
     Closure,
     /// What lives as long as the future of an initializer.
     Future,
+    /// What lives as long as the future of a `Lazy`.
+    LazyFuture,
     /// The payload of an injected panic.
     Payload,
 }
@@ -35,11 +36,10 @@ pub(crate) enum Thing {
 /// Why user code runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// The closure of an initializer is called.
-    Call,
-    /// The future of an initializer is polled.
+    /// A closure is called that returns a future, or a value.
+    Call(Sort),
     Poll,
-    Drop(Thing),
+    Drop(Sort),
     Clone,
     Eq,
     Debug,
@@ -53,13 +53,6 @@ pub(crate) enum Kind {
     PollCoop,
 }
 
-/// The future of an initializer that is being polled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Polled {
-    OfCell,
-    OfLazy,
-}
-
 /// A call into user code. It can be made to panic.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
@@ -69,7 +62,8 @@ pub(crate) struct Point {
     pub(crate) is_dropping: bool,
     /// Whose waker it is.
     pub(crate) waker_of: Option<TaskId>,
-    pub(crate) polled: Option<Polled>,
+    /// The future that is being polled.
+    pub(crate) polled: Option<Sort>,
     pub(crate) is_unwinding: bool,
     /// Whether a panic here would abort the program, as documented. Such a point does not panic.
     pub(crate) aborts: bool,
@@ -85,12 +79,12 @@ pub(crate) struct Plan {
     pub(crate) panics: Vec<usize>,
 }
 
-/// A task is dropped after so many polls: at once, or when it would be polled again.
+/// A task is dropped after so many polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cancel {
-    pub(crate) task: TaskId,
-    pub(crate) polls: usize,
-    pub(crate) when_woken: bool,
+pub(crate) enum Cancel {
+    AtOnce(TaskId, usize),
+    /// When it would be polled again.
+    WhenWoken(TaskId, usize),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +100,8 @@ pub(crate) struct TaskRecord {
     pub(crate) polls: usize,
     pub(crate) spawned_by: Option<TaskId>,
     pub(crate) is_cancelled: bool,
+    /// Whether only a value wakes it. The end of an initializer wakes the other tasks, too.
+    pub(crate) waits_for_value: bool,
     /// A thread cannot be cancelled.
     pub(crate) is_thread: bool,
     /// Whether its future is an `async` block of the crate, which drops what it owns while it unwinds.
@@ -114,20 +110,20 @@ pub(crate) struct TaskRecord {
     pub(crate) is_check: bool,
 }
 
-/// The wakers that a task has had since it was moved.
+/// The wakers that a task has had in one place.
 #[derive(Debug)]
 pub(crate) struct Wakers {
     pub(crate) task: TaskId,
     pub(crate) live: i32,
-    /// Whether the task has newer ones, so that these have no effect.
+    /// Whether the task was moved since, so that these have no effect.
     pub(crate) is_old: bool,
 }
 
-/// Something that a task cannot do itself.
+/// What the executor does to another task on behalf of a task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
     Cancel(TaskId),
-    /// The task's future moves to another task, with another waker.
+    /// The future moves to another task, with another waker.
     Move(TaskId),
 }
 
@@ -141,26 +137,28 @@ pub(crate) struct Run {
     pub(crate) wrong: Vec<Wrong>,
     pub(crate) tasks: Vec<TaskRecord>,
     /// Each thing, and how often it was dropped.
-    pub(crate) things: Vec<(Thing, u32)>,
+    pub(crate) things: Vec<(Sort, u32)>,
     pub(crate) wakers: Vec<Wakers>,
     pub(crate) woken: Vec<TaskId>,
     pub(crate) orders: Vec<Order>,
-    /// Things of this kind may be leaked.
-    pub(crate) may_leak: Option<Thing>,
+    /// The points at which a waker panicked and its task was then polled without a wake.
+    pub(crate) rescued: Vec<usize>,
     /// The number of points when the task of the plan was cancelled.
     pub(crate) points_before_cancel: usize,
-    /// The number of events other than wakes, which is finite.
+    /// The number of events other than wakes. While it grows, tasks are not polled in vain.
     pub(crate) progress: usize,
-    /// Whether the future of a `Lazy` has panicked.
+    /// Whether the future of a `Lazy` has panicked, and whether it may then be leaked.
     pub(crate) is_poisoned: bool,
-    pub(crate) current: Option<TaskId>,
-    pub(crate) polled: Option<Polled>,
+    pub(crate) may_leak_future: bool,
     pub(crate) gate_is_open: bool,
     pub(crate) gate_waker: Option<Waker>,
     /// The value that was seen in the cell.
     pub(crate) seen: Option<usize>,
+    /// The running task, whether it is being dropped, and the future that is being polled.
+    current: Option<TaskId>,
     is_dropping: bool,
-    is_off: bool,
+    polled: Option<Sort>,
+    is_without_points: bool,
 }
 
 thread_local! {
@@ -175,13 +173,14 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Run) -> R) -> R {
     RUN.with_borrow(|run| f(&mut run.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// Returns a function that makes its thread a part of this run.
-pub(crate) fn join() -> impl FnOnce() + Send {
-    let run = RUN.with_borrow(Arc::clone);
-    move || {
-        RUN.set(run);
-        IS_QUIET.set(true);
-    }
+/// Makes this thread a part of the run that `get` returns.
+pub(crate) fn join(run: Arc<Mutex<Run>>) {
+    RUN.set(run);
+    IS_QUIET.set(true);
+}
+
+pub(crate) fn get() -> Arc<Mutex<Run>> {
+    RUN.with_borrow(Arc::clone)
 }
 
 pub(crate) fn begin(plan: Plan, limits: Panics) {
@@ -194,12 +193,8 @@ pub(crate) fn begin(plan: Plan, limits: Panics) {
             }
         }));
     });
-    IS_QUIET.set(true);
-    RUN.set(Arc::new(Mutex::new(Run {
-        plan,
-        limits,
-        ..Run::default()
-    })));
+    join(Arc::default());
+    with(|run| (run.plan, run.limits) = (plan, limits));
 }
 
 /// Ends the run, after its cell was dropped.
@@ -214,83 +209,79 @@ pub(crate) fn wrong(wrong: Wrong) {
     with(|run| run.wrong.push(wrong));
 }
 
-/// Records that a claim does not hold.
-pub(crate) fn require(holds: bool, claim: &str) {
+/// Records `property` as wrong, unless it holds.
+pub(crate) fn require(holds: bool, property: &str) {
     if !holds {
-        wrong(Wrong::Broken(claim.to_owned()));
+        wrong(Wrong::Broken(property.to_owned()));
     }
 }
 
 /// Runs `f` without points.
 pub(crate) fn without_points<R>(f: impl FnOnce() -> R) -> R {
-    let was_off = with(|run| mem::replace(&mut run.is_off, true));
+    let outer = with(|run| mem::replace(&mut run.is_without_points, true));
     let result = f();
-    with(|run| run.is_off = was_off);
+    with(|run| run.is_without_points = outer);
     result
 }
 
-/// User code runs, and panics here if the plan says so.
+/// Records that user code runs. Panics if the plan contains this point.
 pub(crate) fn point(kind: Kind) {
-    point_of(kind, None, false);
+    point_of(kind, None);
 }
 
-/// User code runs: in a waker of the task `waker_of`, or as a part of the future of a `Lazy`.
-pub(crate) fn point_of(kind: Kind, waker_of: Option<TaskId>, is_lazy: bool) {
-    let panics = with(|run| {
-        if run.is_off {
-            return None;
-        }
-        let point = Point {
-            kind,
-            task: run.current.unwrap_or(OWNER),
-            is_dropping: run.is_dropping,
-            waker_of,
-            polled: run.polled,
-            is_unwinding: thread::panicking(),
-            aborts: false,
-        };
-        let point = Point {
-            aborts: run.aborts(&point, is_lazy),
-            ..point
-        };
-        let is_waking = matches!(
-            kind,
-            Kind::CloneWaker | Kind::Wake | Kind::WakeByRef | Kind::DropWaker | Kind::PollCoop
-        );
-        run.progress += usize::from(!is_waking);
-        let number = run.points.len();
-        run.points.push(point);
-        if !run.plan.panics.contains(&number) || point.aborts {
-            return None;
-        }
-        // In a poll of the future, or in its destructor when it has ended.
-        run.is_poisoned |=
-            point.polled == Some(Polled::OfLazy) || is_lazy && point.task != OWNER && !point.is_dropping;
-        Some(number)
-    });
-    if let Some(point) = panics {
+/// Records that user code runs, in a waker of the task `waker_of`. Panics if the plan contains this point.
+pub(crate) fn point_of(kind: Kind, waker_of: Option<TaskId>) {
+    if let Some(number) = with(|run| run.point(kind, waker_of)) {
         // Calls no panic hook.
-        resume_unwind(Box::new(Injected {
-            point,
-            _token: Token::new(Thing::Payload),
-        }));
-    }
-}
-
-/// The payload of an injected panic.
-struct Injected {
-    point: usize,
-    _token: Token,
-}
-
-impl Point {
-    /// Returns whether the waker is in the hands of the backend, that is, not in those of an initializer.
-    pub(crate) fn is_clone_for_backend(&self) -> bool {
-        self.kind == Kind::CloneWaker && self.polled.is_none()
+        resume_unwind(Box::new((number, Thing::new(Sort::Payload))));
     }
 }
 
 impl Run {
+    /// Records a point. Returns its number if it must panic.
+    fn point(&mut self, kind: Kind, waker_of: Option<TaskId>) -> Option<usize> {
+        use Kind::{Call, CloneWaker, Drop, DropWaker, PollCoop, Wake, WakeByRef};
+
+        if self.is_without_points {
+            return None;
+        }
+        let mut point = Point {
+            kind,
+            task: self.current.unwrap_or(OWNER),
+            is_dropping: self.is_dropping,
+            waker_of,
+            polled: self.polled,
+            is_unwinding: thread::panicking(),
+            aborts: false,
+        };
+        point.aborts = self.aborts(&point);
+        let number = self.points.len();
+        self.points.push(point);
+        let is_waking = matches!(kind, CloneWaker | Wake | WakeByRef | DropWaker | PollCoop);
+        self.progress += usize::from(!is_waking);
+        if point.aborts || !self.plan.panics.contains(&number) {
+            return None;
+        }
+        // In a poll of the future, or in its destructor when it has ended.
+        let is_lazy = matches!(kind, Call(Sort::LazyFuture) | Drop(Sort::LazyFuture));
+        self.is_poisoned |=
+            point.polled == Some(Sort::LazyFuture) || is_lazy && point.task != OWNER && !point.is_dropping;
+        Some(number)
+    }
+
+    fn aborts(&self, point: &Point) -> bool {
+        // A destructor that panics while the thread unwinds aborts the program. That holds for any Rust program,
+        // except where the crate documents that it catches the panic: when it wakes, and when it poisons a `Lazy`.
+        let is_caught = point.kind == Kind::Wake && self.limits.of_wakers_are_discarded
+            || point.kind == Kind::Drop(Sort::LazyFuture);
+        let is_async = self.plan.in_async || self.tasks.get(point.task).is_some_and(|task| task.is_async);
+        let is_broken = || {
+            let breaks = |point: Point| point.kind == Kind::Wake || point.is_clone_for_backend();
+            point.is_clone_for_backend() && is_async || self.panicked().any(breaks)
+        };
+        point.is_unwinding && !is_caught || self.limits.clone_breaks_destructor && is_broken()
+    }
+
     /// The points that have panicked.
     pub(crate) fn panicked(&self) -> impl Iterator<Item = Point> {
         let points = self
@@ -300,36 +291,27 @@ impl Run {
             .filter_map(|point| self.points.get(*point));
         points.filter(|point| !point.aborts).copied()
     }
+}
 
-    fn aborts(&self, point: &Point, is_lazy: bool) -> bool {
-        // A destructor that panics while the thread unwinds aborts the program. That holds for any Rust program,
-        // except where the crate documents that it catches the panic: when it wakes, and when it poisons a `Lazy`.
-        let is_caught = point.kind == Kind::Wake && self.limits.of_wakers_are_discarded
-            || point.kind == Kind::Drop(Thing::Future) && is_lazy;
-        let is_async = self.plan.in_async || self.tasks.get(point.task).is_some_and(|task| task.is_async);
-        let is_broken = || {
-            point.is_clone_for_backend() && is_async
-                || (self.panicked()).any(|point| point.kind == Kind::Wake || point.is_clone_for_backend())
-        };
-        point.is_unwinding && !is_caught || self.limits.clone_breaks_destructor && is_broken()
+impl Point {
+    /// Returns whether the waker is in the hands of the backend, that is, not in those of an initializer.
+    pub(crate) fn is_clone_for_backend(&self) -> bool {
+        self.kind == Kind::CloneWaker && self.polled.is_none()
     }
 }
 
 /// Runs `f` in a destructor, after a point. If that panics, `f` runs while the thread unwinds, and what panics in `f` is
 /// caught, as it must be in a destructor.
 pub(crate) fn in_destructor(f: impl FnOnce()) {
-    struct Guard<F: FnOnce()>(Option<F>);
-    impl<F: FnOnce()> Drop for Guard<F> {
-        fn drop(&mut self) {
-            let f = self.0.take().expect("it is dropped once");
-            if thread::panicking() {
-                let _caught = catch_unwind(AssertUnwindSafe(f));
-            } else {
-                f();
-            }
+    let mut f = Some(f);
+    let _guard = util::OnDrop(move || {
+        let f = f.take().expect("it is dropped once");
+        if thread::panicking() {
+            let _caught = catch_unwind(AssertUnwindSafe(f));
+        } else {
+            f();
         }
-    }
-    let _guard = Guard(Some(f));
+    });
     point(Kind::Destructor);
 }
 
@@ -338,37 +320,42 @@ pub(crate) fn watch_claim(is_claimed: impl Fn() -> bool + 'static) {
     IS_CLAIMED.set(Some(Rc::new(is_claimed)));
 }
 
-/// A part of an initializer runs or is dropped: its task must hold the claim.
+/// Records that a part of an initializer runs or is dropped, which must not happen without the claim.
 pub(crate) fn require_claim() {
     let is_claimed = IS_CLAIMED.with_borrow(|is_claimed| is_claimed.as_deref().is_none_or(without_points));
     require(is_claimed, "an initializer holds the claim until it is dropped");
 }
 
 /// Polls an initializer.
-pub(crate) fn in_poll<R>(polled: Polled, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Polled>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            with(|run| run.polled = self.0);
-        }
-    }
-    let _restore = Restore(with(|run| run.polled.replace(polled)));
+pub(crate) fn in_poll<R>(polled: Sort, f: impl FnOnce() -> R) -> R {
+    let outer = with(|run| run.polled.replace(polled));
+    let _restore = util::OnDrop(|| with(|run| run.polled = outer));
     f()
 }
 
 /// Runs `f` as a task. A panic is recorded as one that reached this task.
 pub(crate) fn run_as<R>(task: TaskId, is_dropping: bool, f: impl FnOnce() -> R) -> Option<R> {
-    let set = |current, is_dropping, polled| {
+    let set = |to| {
         with(|run| {
-            let outer = (run.current, run.is_dropping, run.polled);
-            (run.current, run.is_dropping, run.polled) = (current, is_dropping, polled);
-            outer
+            let from = (run.current, run.is_dropping, run.polled);
+            (run.current, run.is_dropping, run.polled) = to;
+            from
         })
     };
-    let outer = set(Some(task), is_dropping, None);
+    let outer = set((Some(task), is_dropping, None));
     let result = catch_unwind(AssertUnwindSafe(f));
-    set(outer.0, outer.1, outer.2);
-    result.map_err(|payload| caught(task, payload)).ok()
+    set(outer);
+    let payload = match result {
+        Ok(result) => return Some(result),
+        Err(payload) => payload,
+    };
+    let panic = match payload.downcast_ref::<(usize, Thing)>() {
+        Some((point, _)) => Panic::Injected(*point),
+        None => Panic::Own(util::message(&*payload)),
+    };
+    drop(payload);
+    with(|run| run.caught.push((task, panic)));
+    None
 }
 
 /// Does something to a cell that no task uses any more.
@@ -376,17 +363,14 @@ pub(crate) fn as_owner<R>(f: impl FnOnce() -> R) -> Option<R> {
     run_as(OWNER, false, f)
 }
 
-fn caught(task: TaskId, payload: Box<dyn Any + Send>) {
-    let panic = match payload.downcast_ref::<Injected>() {
-        Some(injected) => Panic::Injected(injected.point),
-        None => Panic::Own(util::message(&*payload)),
-    };
-    drop(payload);
-    with(|run| run.caught.push((task, panic)));
-}
-
 pub(crate) fn current() -> TaskId {
     with(|run| run.current.unwrap_or(OWNER))
+}
+
+/// Changes the record of the running task.
+pub(crate) fn record(f: impl FnOnce(&mut TaskRecord)) {
+    let current = current();
+    with(|run| f(&mut run.tasks[current]));
 }
 
 /// Records a new task.
@@ -394,7 +378,7 @@ pub(crate) fn new_task(spawned_by: Option<TaskId>) -> TaskId {
     with(|run| {
         run.tasks.push(TaskRecord {
             spawned_by,
-            is_check: run.is_off,
+            is_check: run.is_without_points,
             ..TaskRecord::default()
         });
         run.tasks.len() - 1

@@ -3,13 +3,13 @@
 use oncelot::{Backend, SharedInitError};
 
 use crate::{
-    cells::{INITS, Operation, check_result},
+    cells::{INITS, Operation, Role, check_result},
     tasks::job,
-    user::{Error, Ready, Value},
+    user::{Error, Value},
 };
 
 pub(crate) fn operations<B: Backend + 'static>() -> Vec<Operation<B>> {
-    let mut operations = vec![Operation::new("wait_attempt", |cell| {
+    let mut operations = vec![Operation::new("wait_attempt", Role::Other, |cell| {
         job(cell.wait_attempt(), |value| {
             if let Some(value) = value {
                 value.see();
@@ -18,15 +18,14 @@ pub(crate) fn operations<B: Backend + 'static>() -> Vec<Operation<B>> {
     })];
     for init in INITS {
         let name = format!("get_or_try_init_shared of {init:?}");
-        let operation = Operation::new(name, move |cell| {
+        operations.push(Operation::new(name, Role::of(init), move |cell| {
             job(cell.get_or_try_init_shared(init.fallible()), check_shared)
-        });
-        operations.push(operation.leads_if(init.ready != Ready::AtOnce));
+        }));
     }
     operations
 }
 
-/// A value, the caller's own error, or `OtherFailed`.
+/// Checks that the result is a value, the caller's own error, or `OtherFailed`.
 pub(crate) fn check_shared(result: Result<&Value, SharedInitError<Error>>) {
     match result {
         Ok(value) => value.see(),

@@ -1,21 +1,18 @@
 //! Initializers that run in a task of their own.
 
-use std::sync::Arc;
-
 use oncelot::{Backend, runtime::OnceCellExt};
 
 use crate::{
-    cells::{Cell, INITS, Operation, check_result},
-    run::{current, with},
+    cells::{INITS, Operation, Role, check_result},
     shared::check_shared,
-    tasks::{Job, Spawner, job},
-    user::{ERROR, Init, Ready, VALUE, Value},
+    tasks::{Spawner, job},
+    user::{ERROR, Init, VALUE, Value},
 };
 
 pub(crate) fn operations<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> Vec<Operation<B>> {
-    let mut operations = vec![operation(
-        "get_or_init_spawned_blocking".to_owned(),
-        true,
+    let mut operations = vec![Operation::new(
+        "get_or_init_spawned_blocking",
+        Role::Leader,
         |cell| {
             job(
                 cell.get_or_init_spawned_blocking(Spawner, Init::blocking_value()),
@@ -25,7 +22,7 @@ pub(crate) fn operations<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> 
     )];
     for init in [VALUE, ERROR] {
         let name = format!("get_or_try_init_spawned_blocking of {init:?}");
-        operations.push(operation(name, true, move |cell| {
+        operations.push(Operation::new(name, Role::Leader, move |cell| {
             job(
                 cell.get_or_try_init_spawned_blocking(Spawner, init.blocking()),
                 check_result,
@@ -33,40 +30,27 @@ pub(crate) fn operations<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> 
         }));
     }
     for init in INITS {
-        let can_lead = init.ready != Ready::AtOnce;
+        let role = Role::of(init);
         let name = format!("get_or_try_init_spawned of {init:?}");
-        operations.push(operation(name, can_lead, move |cell| {
+        operations.push(Operation::new(name, role, move |cell| {
             job(
                 cell.get_or_try_init_spawned(Spawner, init.fallible()),
                 check_result,
             )
         }));
         let name = format!("get_or_try_init_shared_spawned of {init:?}");
-        operations.push(operation(name, can_lead, move |cell| {
+        operations.push(Operation::new(name, role, move |cell| {
             job(
                 cell.get_or_try_init_shared_spawned(Spawner, init.fallible()),
                 check_shared,
             )
         }));
-        if !init.fails {
+        if !init.fails() {
             let name = format!("get_or_init_spawned of {init:?}");
-            operations.push(operation(name, can_lead, move |cell| {
+            operations.push(Operation::new(name, role, move |cell| {
                 job(cell.get_or_init_spawned(Spawner, init.infallible()), Value::see)
             }));
         }
     }
     operations
-}
-
-fn operation<B: Backend>(
-    name: String,
-    can_lead: bool,
-    start: impl for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a> + 'static,
-) -> Operation<B> {
-    let operation = Operation::new(name, move |cell| {
-        let task = current();
-        with(|run| run.tasks[task].is_async = true);
-        start(cell)
-    });
-    operation.leads_if(can_lead)
 }

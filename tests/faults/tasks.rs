@@ -10,32 +10,23 @@ use std::{
 
 use crate::{
     check::Wrong,
-    run::{self, Cancel, Kind, Order, TaskId, point, with},
+    run::{self, Cancel, Kind, Order, Run, TaskId, in_destructor, point, with},
     user::{self, gate},
 };
 
+/// What a task does.
 pub(crate) type Job<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-struct Task<'a> {
-    /// `None` after its end.
-    job: Option<Job<'a>>,
-    /// The number of its wakers.
-    wakers: usize,
-    /// Whether only a value wakes it. The end of an initializer wakes the other tasks, too.
-    waits_for_value: bool,
-}
-
 pub(crate) struct Tasks<'a> {
-    tasks: Vec<Task<'a>>,
-    /// The injected panics after which the task whose waker has panicked was polled all the same.
-    rescued: Vec<usize>,
+    /// `None` for a task that has ended.
+    jobs: Vec<Option<Job<'a>>>,
 }
 
 thread_local! {
     static SPAWNED: RefCell<Vec<(TaskId, Job<'static>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A job that awaits `future` and passes its output to `then`.
+/// Returns a job that awaits `future` and passes its output to `then`.
 ///
 /// If the plan says so, the job is an async block, which drops the future while it unwinds. Otherwise the future is
 /// dropped after the panic was caught.
@@ -53,57 +44,46 @@ pub(crate) fn job<'a, F: Future + 'a>(future: F, then: impl FnOnce(F::Output) + 
     }))
 }
 
-/// A job that does not wait.
+/// Returns a job that does not wait.
 pub(crate) fn act<'a>(f: impl FnOnce() + 'a) -> Job<'a> {
     Box::pin(async { f() })
 }
 
-/// A job that cancels or moves another task.
+/// Returns a job that cancels or moves another task.
 pub(crate) fn order(order: Order) -> Job<'static> {
     act(move || with(|run| run.orders.push(order)))
+}
+
+/// Returns a job that opens the gate, even if there is a panic before.
+pub(crate) fn open_gate() -> Job<'static> {
+    act(|| in_destructor(gate::open))
 }
 
 impl<'a> Tasks<'a> {
     /// Returns no tasks, or those of this run that have ended before.
     pub(crate) fn new() -> Self {
-        let ended = || Task {
-            job: None,
-            wakers: 0,
-            waits_for_value: false,
-        };
-        let mut tasks = Vec::new();
-        tasks.resize_with(with(|run| run.tasks.len()), ended);
-        let rescued = Vec::new();
-        Self { tasks, rescued }
+        let mut jobs = Vec::new();
+        jobs.resize_with(with(|run| run.tasks.len()), || None);
+        Self { jobs }
     }
 
     /// Adds a task, which is polled after those before it. `make` already runs as this task.
     pub(crate) fn add(&mut self, make: impl FnOnce() -> Job<'a>) -> TaskId {
         let task = run::new_task(None);
         let job = run::run_as(task, false, make);
-        self.adopt(task, job);
+        self.start(task, job);
         task
     }
 
-    /// Adds a task that only a value wakes.
-    pub(crate) fn add_for_value(&mut self, make: impl FnOnce() -> Job<'a>) -> TaskId {
-        let task = self.add(make);
-        self.tasks[task].waits_for_value = true;
-        task
-    }
-
-    fn adopt(&mut self, task: TaskId, job: Option<Job<'a>>) {
-        assert_eq!(task, self.tasks.len(), "tasks are numbered in order");
-        self.tasks.push(Task {
-            job,
-            wakers: user::new_wakers(task),
-            waits_for_value: false,
-        });
+    fn start(&mut self, task: TaskId, job: Option<Job<'a>>) {
+        assert_eq!(task, self.jobs.len(), "tasks are numbered in order");
+        self.jobs.push(job);
+        user::renew_wakers(task);
         with(|run| run.progress += 1);
         run::wake(task);
     }
 
-    /// Runs until all tasks sleep. Then opens the gate, if no task could, and goes on.
+    /// Runs until all tasks sleep. Then opens the gate, in case that no task has opened it, and continues.
     pub(crate) fn run(&mut self) {
         self.run_with_gate_shut();
         run::without_points(gate::open);
@@ -114,29 +94,12 @@ impl<'a> Tasks<'a> {
     pub(crate) fn run_with_gate_shut(&mut self) {
         loop {
             self.run_woken();
-            let victims = self.victims();
+            let victims = with(victims);
             if victims.is_empty() {
                 return;
             }
             victims.into_iter().for_each(run::wake);
         }
-    }
-
-    fn victims(&mut self) -> Vec<TaskId> {
-        let mut victims = Vec::new();
-        with(|run| {
-            for number in &run.plan.panics {
-                let Some(point) = run.points.get(*number) else {
-                    continue;
-                };
-                let is_wake = matches!(point.kind, Kind::Wake | Kind::WakeByRef);
-                if is_wake && !self.rescued.contains(number) {
-                    self.rescued.push(*number);
-                    victims.extend(point.waker_of);
-                }
-            }
-        });
-        victims
     }
 
     fn run_woken(&mut self) {
@@ -151,7 +114,7 @@ impl<'a> Tasks<'a> {
                 continue;
             }
             in_vain.push(task);
-            if in_vain.len() > 3 * self.tasks.len() + 4 {
+            if in_vain.len() > 3 * self.jobs.len() + 4 {
                 in_vain.sort_unstable();
                 in_vain.dedup();
                 run::wrong(Wrong::Spinning(in_vain));
@@ -161,65 +124,54 @@ impl<'a> Tasks<'a> {
         }
     }
 
-    fn poll(&mut self, id: TaskId) {
-        let is_planned = |when_woken| {
-            with(|run| {
-                let polls = run.tasks[id].polls;
-                let task = id;
-                run.plan.cancel
-                    == Some(Cancel {
-                        task,
-                        polls,
-                        when_woken,
-                    })
-            })
-        };
-        if is_planned(true) {
-            return self.cancel(id);
+    fn poll(&mut self, task: TaskId) {
+        let (polls, cancel) = with(|run| (run.tasks[task].polls, run.plan.cancel));
+        if cancel == Some(Cancel::WhenWoken(task, polls)) {
+            return self.cancel(task);
         }
-        let task = &mut self.tasks[id];
-        let Some(job) = &mut task.job else {
+        let Some(job) = &mut self.jobs[task] else {
             return;
         };
-        with(|run| run.tasks[id].polls += 1);
-        let waker = user::waker(task.wakers);
+        with(|run| run.tasks[task].polls += 1);
+        let waker = user::waker(task);
         let cx = &mut Context::from_waker(&waker);
-        match run::run_as(id, false, || job.as_mut().poll(cx)) {
-            Some(Poll::Pending) if is_planned(false) => self.cancel(id),
+        match run::run_as(task, false, || job.as_mut().poll(cx)) {
+            Some(Poll::Pending) if cancel == Some(Cancel::AtOnce(task, polls + 1)) => self.cancel(task),
             Some(Poll::Pending) => {}
-            Some(Poll::Ready(())) | None => self.end(id),
+            Some(Poll::Ready(())) | None => self.end(task),
         }
     }
 
-    fn cancel(&mut self, id: TaskId) {
-        if self.tasks[id].job.is_none() {
+    fn cancel(&mut self, task: TaskId) {
+        if self.jobs[task].is_none() {
             return;
         }
         with(|run| {
-            run.tasks[id].is_cancelled = true;
-            if run.plan.cancel.is_some_and(|cancel| cancel.task == id) {
+            run.tasks[task].is_cancelled = true;
+            if matches!(run.plan.cancel, Some(Cancel::AtOnce(id, _) | Cancel::WhenWoken(id, _)) if id == task)
+            {
                 run.points_before_cancel = run.points.len();
             }
         });
-        self.end(id);
+        self.end(task);
     }
 
-    fn end(&mut self, id: TaskId) {
-        let job = self.tasks[id].job.take();
+    fn end(&mut self, task: TaskId) {
+        let job = self.jobs[task].take();
         with(|run| run.progress += 1);
-        run::run_as(id, true, || drop(job));
+        run::run_as(task, true, || drop(job));
     }
 
-    /// Does what tasks cannot do.
+    /// Starts the tasks that were spawned, and carries out the orders.
     fn obey(&mut self) {
         for (task, job) in SPAWNED.take() {
-            self.adopt(task, Some(job));
+            self.start(task, Some(job));
         }
         for order in with(|run| mem::take(&mut run.orders)) {
             match order {
                 Order::Cancel(task) => self.cancel(task),
                 Order::Move(task) => {
-                    self.tasks[task].wakers = user::new_wakers(task);
+                    user::renew_wakers(task);
                     run::wake(task);
                 }
             }
@@ -228,12 +180,8 @@ impl<'a> Tasks<'a> {
 
     /// Returns the tasks that have not ended.
     pub(crate) fn present(&self) -> Vec<TaskId> {
-        let tasks = 0..self.tasks.len();
-        tasks.filter(|task| self.tasks[*task].job.is_some()).collect()
-    }
-
-    pub(crate) fn waits_for_value(&self, task: TaskId) -> bool {
-        self.tasks[task].waits_for_value
+        let tasks = 0..self.jobs.len();
+        tasks.filter(|task| self.jobs[*task].is_some()).collect()
     }
 
     /// Drops the tasks that have not ended.
@@ -242,6 +190,21 @@ impl<'a> Tasks<'a> {
             self.cancel(task);
         }
     }
+}
+
+/// Returns the tasks whose own waker has panicked since the last call.
+fn victims(run: &mut Run) -> Vec<TaskId> {
+    let mut victims = Vec::new();
+    for number in &run.plan.panics {
+        let Some(point) = run.points.get(*number) else {
+            continue;
+        };
+        if matches!(point.kind, Kind::Wake | Kind::WakeByRef) && !run.rescued.contains(number) {
+            run.rescued.push(*number);
+            victims.extend(point.waker_of);
+        }
+    }
+    victims
 }
 
 /// A runtime that spawns tasks of the run.
@@ -259,6 +222,8 @@ impl oncelot::runtime::Runtime for Spawner {
     }
 
     fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        // The future of a caller that spawns.
+        run::record(|task| task.is_async = true);
         point(Kind::PollCoop);
         poll(cx)
     }

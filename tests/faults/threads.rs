@@ -19,35 +19,34 @@ use oncelot::{
 };
 
 use crate::{
-    cells::{Cell, Operation, check_inserted, check_result, watch_claim},
-    run::{self, TaskId, current, with},
+    cells::{Cell, Operation, Role, check_inserted, check_result, watch_claim},
+    run::{self, TaskId, current, record},
     tasks::Job,
     user::{ERROR, Init, VALUE, Value},
 };
 
-/// The backend must be `Watched`.
+/// Returns the operations. The backend must be [`Watched`].
 pub(crate) fn operations<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> Vec<Operation<B>> {
     let mut operations = vec![
-        Operation::new("wait_blocking", |cell| {
+        Operation::new("wait_blocking", Role::Other, |cell| {
+            record(|task| task.waits_for_value = true);
             on_thread(cell, |cell| cell.wait_blocking().see())
-        })
-        .waits_for_value(),
-        Operation::new("get_or_init_blocking", |cell| {
+        }),
+        Operation::new("get_or_init_blocking", Role::Other, |cell| {
             let init = Init::blocking_value();
             on_thread(cell, |cell| cell.get_or_init_blocking(init).see())
         }),
-        Operation::new("insert_blocking", |cell| {
-            let value = Value::new();
+        Operation::new("insert_blocking", Role::InCrowd, |cell| {
+            let value = Value::value();
             on_thread(cell, |cell| {
                 let id = value.id();
                 check_inserted(cell.insert_blocking(value), id);
             })
-        })
-        .joins_crowd(),
+        }),
     ];
     for init in [VALUE, ERROR] {
         let name = format!("get_or_try_init_blocking of {init:?}");
-        operations.push(Operation::new(name, move |cell| {
+        operations.push(Operation::new(name, Role::Other, move |cell| {
             let init = init.blocking();
             on_thread(cell, |cell| check_result(cell.get_or_try_init_blocking(init)))
         }));
@@ -59,8 +58,7 @@ fn on_thread<B>(cell: &Arc<Cell<B>>, work: impl FnOnce(&Cell<B>) + Send + 'stati
 where
     B: Backend<Waiter: Send> + Send + Sync + 'static,
 {
-    let task = current();
-    with(|run| run.tasks[task].is_thread = true);
+    record(|task| task.is_thread = true);
     let cell = Arc::clone(cell);
     let work = Box::new(move || {
         watch_claim(&cell);
@@ -102,12 +100,10 @@ impl Future for Thread {
             self.running = Some(running);
             return Poll::Pending;
         }
-        Poll::Ready(
-            running
-                .handle
-                .join()
-                .unwrap_or_else(|payload| resume_unwind(payload)),
-        )
+        if let Err(payload) = running.handle.join() {
+            resume_unwind(payload);
+        }
+        Poll::Ready(())
     }
 }
 
@@ -123,9 +119,9 @@ impl Drop for Thread {
 fn start(work: Box<dyn FnOnce() + Send>) -> Running {
     let (sender, parked) = mpsc::channel();
     let waker = Waker::from(Arc::new(WakeTask(current())));
-    let join_run = run::join();
+    let run = run::get();
     let handle = thread::spawn(move || {
-        join_run();
+        run::join(run);
         PARKING.set(Some((waker, sender)));
         work();
     });
@@ -181,10 +177,6 @@ unsafe impl<B: Backend> Backend for Watched<B> {
 
     fn state(&self) -> State {
         self.0.state()
-    }
-
-    fn is_ready(&self) -> bool {
-        self.0.is_ready()
     }
 
     fn try_claim(&self) -> Result<(), State> {

@@ -8,57 +8,37 @@ use std::{
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
 };
 
-use crate::{
-    check::Wrong,
-    run::{self, Kind, Polled, TaskId, Thing, Wakers, point, point_of, require, require_claim, with},
-};
+use crate::run::{self, Kind, Sort, TaskId, Wakers, point, point_of, require, require_claim, with};
 
-/// A part of a user's type, which counts its drops. Owns memory, so that a second drop is also a double free.
-#[derive(Debug)]
-pub(crate) struct Token {
-    thing: Thing,
+/// A value, or another thing of the user's. Counts its drops, and owns memory, so that a second drop is also a double free.
+pub(crate) struct Thing {
+    sort: Sort,
     id: Box<usize>,
-    is_lazy: bool,
+    created_by: TaskId,
+    /// Whether the cell must be claimed when it is dropped.
+    needs_claim: bool,
 }
 
-impl Token {
-    pub(crate) fn new(thing: Thing) -> Self {
-        Self::with(thing, false)
-    }
+pub(crate) type Value = Thing;
+pub(crate) type Error = Thing;
 
-    fn with(thing: Thing, is_lazy: bool) -> Self {
-        let id = with(|run| {
-            run.things.push((thing, 0));
-            run.things.len() - 1
-        });
-        let id = Box::new(id);
-        Self { thing, id, is_lazy }
-    }
-}
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        with(|run| match run.things.get_mut(*self.id) {
-            Some((thing, drops)) if *thing == self.thing => *drops += 1,
-            _ => run
-                .wrong
-                .push(Wrong::Broken(format!("{self:?} is none of this run"))),
-        });
-        if self.thing != Thing::Payload {
-            point_of(Kind::Drop(self.thing), None, self.is_lazy);
+impl Thing {
+    pub(crate) fn new(sort: Sort) -> Self {
+        with(|run| run.things.push((sort, 0)));
+        Self {
+            sort,
+            id: Box::new(with(|run| run.things.len() - 1)),
+            created_by: run::current(),
+            needs_claim: sort == Sort::Future,
         }
     }
-}
 
-pub(crate) struct Value(Token);
-
-impl Value {
-    pub(crate) fn new() -> Self {
-        Self(Token::new(Thing::Value))
+    pub(crate) fn value() -> Self {
+        Self::new(Sort::Value)
     }
 
     pub(crate) fn id(&self) -> usize {
-        *self.0.id
+        *self.id
     }
 
     /// It was found in the cell.
@@ -66,49 +46,59 @@ impl Value {
         let first = with(|run| *run.seen.get_or_insert(self.id()));
         require(first == self.id(), "all tasks see the same value");
     }
-}
 
-impl Clone for Value {
-    fn clone(&self) -> Self {
-        point(Kind::Clone);
-        Self::new()
-    }
-}
-
-impl PartialEq for Value {
-    /// All values are equal.
-    fn eq(&self, _other: &Self) -> bool {
-        point(Kind::Eq);
-        true
-    }
-}
-
-impl fmt::Debug for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        point(Kind::Debug);
-        f.write_str("Value")
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Error {
-    task: TaskId,
-    _token: Token,
-}
-
-impl Error {
-    fn new() -> Self {
-        Self {
-            task: run::current(),
-            _token: Token::new(Thing::Error),
-        }
-    }
-
-    /// Returns whether the error is that of the current task's initializer.
+    /// Returns whether the initializer of the current task has created it.
     pub(crate) fn is_own(&self) -> bool {
         let current = run::current();
-        self.task == current || run::spawner(self.task) == Some(current)
+        self.created_by == current || run::spawner(self.created_by) == Some(current)
     }
+}
+
+impl Drop for Thing {
+    fn drop(&mut self) {
+        // A spawned task starts with the claim, and releases it last. Other tasks have the closure while they wait.
+        let is_spawned = || run::spawner(run::current()).is_some();
+        if self.needs_claim || self.sort == Sort::Closure && is_spawned() {
+            require_claim();
+        }
+        let is_of_run = with(|run| {
+            let thing = run.things.get_mut(*self.id);
+            thing.map(|(_, drops)| *drops += 1).is_some()
+        });
+        require(is_of_run, "nothing outlives its run");
+        if self.sort != Sort::Payload {
+            point(Kind::Drop(self.sort));
+        }
+    }
+}
+
+impl Clone for Thing {
+    fn clone(&self) -> Self {
+        point(Kind::Clone);
+        Self::new(self.sort)
+    }
+}
+
+impl PartialEq for Thing {
+    /// All values are equal.
+    fn eq(&self, other: &Self) -> bool {
+        point(Kind::Eq);
+        self.sort == other.sort
+    }
+}
+
+impl fmt::Debug for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        point(Kind::Debug);
+        self.sort.fmt(f)
+    }
+}
+
+/// What an initializer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Init {
+    Value(Ready),
+    Error(Ready),
 }
 
 /// When an initializer is ready.
@@ -121,116 +111,82 @@ pub(crate) enum Ready {
     AtGate,
 }
 
-/// What an initializer does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Init {
-    pub(crate) ready: Ready,
-    pub(crate) fails: bool,
-}
-
-pub(crate) const VALUE: Init = Init {
-    ready: Ready::AtOnce,
-    fails: false,
-};
-pub(crate) const ERROR: Init = VALUE.failing();
+pub(crate) const VALUE: Init = Init::Value(Ready::AtOnce);
+pub(crate) const ERROR: Init = Init::Error(Ready::AtOnce);
 
 impl Init {
-    pub(crate) const fn ready(self, ready: Ready) -> Self {
-        Self { ready, ..self }
-    }
-
-    pub(crate) const fn failing(self) -> Self {
-        Self { fails: true, ..self }
-    }
-
-    /// Returns a closure that returns a future.
-    pub(crate) fn fallible(self) -> impl FnOnce() -> Fallible + Send + 'static {
-        let captured = Captured::new();
-        move || {
-            captured.call();
-            Fallible::new(self, Polled::OfCell)
+    pub(crate) fn ready(self) -> Ready {
+        match self {
+            Self::Value(ready) | Self::Error(ready) => ready,
         }
     }
 
-    pub(crate) fn infallible(self) -> impl FnOnce() -> Infallible + Send + 'static {
-        let fallible = self.fallible();
-        || Infallible(fallible())
+    pub(crate) fn fails(self) -> bool {
+        matches!(self, Self::Error(_))
+    }
+
+    /// Returns a closure that returns a future.
+    pub(crate) fn fallible(self) -> impl FnOnce() -> Initializer<Result<Value, Error>> + Send + 'static {
+        self.closure(move || Initializer::new(self, Self::result, Sort::Future))
+    }
+
+    pub(crate) fn infallible(self) -> impl FnOnce() -> Initializer<Value> + Send + 'static {
+        self.closure(move || Initializer::new(self, Self::value, Sort::Future))
     }
 
     /// Returns a closure that returns the result.
     pub(crate) fn blocking(self) -> impl FnOnce() -> Result<Value, Error> + Send + 'static {
-        let captured = Captured::new();
-        move || {
-            captured.call();
-            self.result()
-        }
+        self.closure(move || self.result())
     }
 
     /// Returns a closure that returns a value.
     pub(crate) fn blocking_value() -> impl FnOnce() -> Value + Send + 'static {
-        let init = VALUE.blocking();
-        || init().expect("this initializer does not fail")
+        VALUE.closure(|| VALUE.value())
+    }
+
+    fn closure<R>(self, f: impl FnOnce() -> R + Send + 'static) -> impl FnOnce() -> R + Send + 'static {
+        let captured = Thing::new(Sort::Closure);
+        move || {
+            require_claim();
+            point(Kind::Call(Sort::Future));
+            drop(captured);
+            f()
+        }
+    }
+
+    fn value(self) -> Value {
+        Thing::value()
     }
 
     fn result(self) -> Result<Value, Error> {
-        if self.fails {
-            Err(Error::new())
+        if self.fails() {
+            Err(Thing::new(Sort::Error))
         } else {
-            Ok(Value::new())
-        }
-    }
-}
-
-/// What the closure of an initializer has captured.
-struct Captured {
-    _token: Token,
-}
-
-impl Captured {
-    fn new() -> Self {
-        Self {
-            _token: Token::new(Thing::Closure),
-        }
-    }
-
-    fn call(self) {
-        require_claim();
-        point(Kind::Call);
-    }
-}
-
-impl Drop for Captured {
-    fn drop(&mut self) {
-        // A spawned task starts with the claim, and releases it last. Other tasks have the closure while they wait.
-        if run::spawner(run::current()).is_some() {
-            require_claim();
+            Ok(Thing::value())
         }
     }
 }
 
 /// The future of an initializer.
-pub(crate) struct Fallible {
+pub(crate) struct Initializer<O> {
     init: Init,
-    of: Polled,
+    output: fn(Init) -> O,
     has_yielded: bool,
-    /// After a panic, the claim is released first, and the future is dropped when its owner is.
-    has_panicked: bool,
-    _token: Token,
+    thing: Thing,
 }
 
-impl Fallible {
-    fn new(init: Init, of: Polled) -> Self {
+impl<O> Initializer<O> {
+    fn new(init: Init, output: fn(Init) -> O, sort: Sort) -> Self {
         Self {
             init,
-            of,
+            output,
             has_yielded: false,
-            has_panicked: false,
-            _token: Token::with(Thing::Future, of == Polled::OfLazy),
+            thing: Thing::new(sort),
         }
     }
 
     fn is_ready(&mut self, waker: &Waker) -> bool {
-        match self.init.ready {
+        match self.init.ready() {
             Ready::Later if !self.has_yielded => {
                 self.has_yielded = true;
                 waker.wake_by_ref();
@@ -242,49 +198,30 @@ impl Fallible {
     }
 }
 
-impl Future for Fallible {
-    type Output = Result<Value, Error>;
+impl Initializer<Value> {
+    /// The future of a `Lazy`.
+    pub(crate) fn of_lazy(ready: Ready) -> Self {
+        Self::new(Init::Value(ready), Init::value, Sort::LazyFuture)
+    }
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+impl<O> Future for Initializer<O> {
+    type Output = O;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O> {
         require_claim();
-        self.has_panicked = true;
-        let polled = run::in_poll(self.of, || {
+        // If this poll panics, the claim is released first, and the future is dropped when its owner is.
+        let needs_claim = std::mem::take(&mut self.thing.needs_claim);
+        let polled = run::in_poll(self.thing.sort, || {
             point(Kind::Poll);
             if self.is_ready(cx.waker()) {
-                Poll::Ready(self.init.result())
+                Poll::Ready((self.output)(self.init))
             } else {
                 Poll::Pending
             }
         });
-        self.has_panicked = false;
+        self.thing.needs_claim = needs_claim;
         polled
-    }
-}
-
-impl Drop for Fallible {
-    fn drop(&mut self) {
-        if !self.has_panicked {
-            require_claim();
-        }
-    }
-}
-
-/// The future of an initializer that does not fail.
-pub(crate) struct Infallible(Fallible);
-
-impl Infallible {
-    /// The future of a `Lazy`.
-    pub(crate) fn of_lazy(ready: Ready) -> Self {
-        Self(Fallible::new(VALUE.ready(ready), Polled::OfLazy))
-    }
-}
-
-impl Future for Infallible {
-    type Output = Value;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Value> {
-        let polled = Pin::new(&mut self.0).poll(cx);
-        polled.map(|result| result.expect("this initializer does not fail"))
     }
 }
 
@@ -292,7 +229,7 @@ impl Future for Infallible {
 pub(crate) mod gate {
     use std::task::Waker;
 
-    use crate::run::{in_destructor, with, without_points};
+    use crate::run::{with, without_points};
 
     /// Returns whether it is open. If it is not, `waker` is woken when it opens.
     pub(super) fn is_open(waker: &Waker) -> bool {
@@ -314,38 +251,27 @@ pub(crate) mod gate {
     }
 
     pub(crate) fn open() {
-        let waker = with(|run| {
-            run.gate_is_open = true;
-            run.gate_waker.take()
-        });
-        if let Some(waker) = waker {
+        with(|run| run.gate_is_open = true);
+        if let Some(waker) = with(|run| run.gate_waker.take()) {
             waker.wake();
         }
     }
-
-    /// Opens the gate even if there is a panic before.
-    pub(crate) fn open_in_destructor() {
-        in_destructor(open);
-    }
 }
 
-/// Returns the number of new wakers of a task. Its older wakers have no effect any more.
-pub(crate) fn new_wakers(task: TaskId) -> usize {
+/// Gives a task new wakers. Its older wakers have no effect any more.
+pub(crate) fn renew_wakers(task: TaskId) {
     with(|run| {
-        for wakers in &mut run.wakers {
-            wakers.is_old |= wakers.task == task;
-        }
-        run.wakers.push(Wakers {
-            task,
-            live: 0,
-            is_old: false,
-        });
-        run.wakers.len() - 1
-    })
+        let older = run.wakers.iter_mut().filter(|wakers| wakers.task == task);
+        older.for_each(|wakers| wakers.is_old = true);
+        let (live, is_old) = (0, false);
+        run.wakers.push(Wakers { task, live, is_old });
+    });
 }
 
-/// Returns a waker, which is not counted itself, but whose clones are.
-pub(crate) fn waker(number: usize) -> ManuallyDrop<Waker> {
+/// Returns a waker of a task, which is not counted itself, but whose clones are.
+pub(crate) fn waker(task: TaskId) -> ManuallyDrop<Waker> {
+    let number = with(|run| run.wakers.iter().rposition(|wakers| wakers.task == task));
+    let number = number.expect("each task has wakers");
     // SAFETY: the functions of the table take any number.
     ManuallyDrop::new(unsafe { Waker::new(ptr::without_provenance(number), &WAKERS) })
 }
@@ -358,36 +284,25 @@ static WAKERS: RawWakerVTable = RawWakerVTable::new(
         with(|run| run.wakers[data.addr()].live += 1);
         RawWaker::new(data, &WAKERS)
     },
-    |data| {
-        waker_point(Kind::Wake, data, -1);
-        wake(data);
-    },
-    |data| {
-        waker_point(Kind::WakeByRef, data, 0);
-        wake(data);
-    },
+    |data| wake(Kind::Wake, data, -1),
+    |data| wake(Kind::WakeByRef, data, 0),
     |data| waker_point(Kind::DropWaker, data, -1),
 );
 
 fn waker_point(kind: Kind, data: *const (), change: i32) {
-    let task = with(|run| {
+    let (task, live) = with(|run| {
         let wakers = &mut run.wakers[data.addr()];
         wakers.live += change;
-        if wakers.live < 0 {
-            run.wrong
-                .push(Wrong::Broken("a waker was used up twice".to_owned()));
-        }
-        run.wakers[data.addr()].task
+        (wakers.task, wakers.live)
     });
-    point_of(kind, Some(task), false);
+    require(live >= 0, "a waker is used up once");
+    point_of(kind, Some(task));
 }
 
-fn wake(data: *const ()) {
-    let task = with(|run| {
-        let wakers = &run.wakers[data.addr()];
-        (!wakers.is_old).then_some(wakers.task)
-    });
-    if let Some(task) = task {
+fn wake(kind: Kind, data: *const (), change: i32) {
+    waker_point(kind, data, change);
+    let (task, is_old) = with(|run| (run.wakers[data.addr()].task, run.wakers[data.addr()].is_old));
+    if !is_old {
         run::wake(task);
     }
 }
