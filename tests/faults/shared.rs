@@ -11,14 +11,11 @@ use crate::{
 pub(crate) fn operations<B: Backend + 'static>() -> Vec<Operation<B>> {
     let mut operations = vec![Operation::new("wait_attempt", Role::Other, |cell| {
         job(cell.wait_attempt(), |value| {
-            if let Some(value) = value {
-                value.see();
-            }
+            value.into_iter().for_each(Value::see)
         })
     })];
     for init in INITS {
-        let name = format!("get_or_try_init_shared of {init:?}");
-        operations.push(Operation::new(name, Role::of(init), move |cell| {
+        operations.push(Operation::with(init, "get_or_try_init_shared", |cell, init| {
             job(cell.get_or_try_init_shared(init.fallible()), check_shared)
         }));
     }

@@ -10,44 +10,33 @@ use crate::{
 };
 
 pub(crate) fn operations<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> Vec<Operation<B>> {
-    let mut operations = vec![Operation::new(
-        "get_or_init_spawned_blocking",
-        Role::Leader,
-        |cell| {
-            job(
-                cell.get_or_init_spawned_blocking(Spawner, Init::blocking_value()),
-                Value::see,
-            )
-        },
-    )];
+    let name = "get_or_init_spawned_blocking";
+    let mut operations = vec![Operation::new(name, Role::Leader, |cell| {
+        let value = cell.get_or_init_spawned_blocking(Spawner, Init::blocking_value());
+        job(value, Value::see)
+    })];
     for init in [VALUE, ERROR] {
         let name = format!("get_or_try_init_spawned_blocking of {init:?}");
         operations.push(Operation::new(name, Role::Leader, move |cell| {
-            job(
-                cell.get_or_try_init_spawned_blocking(Spawner, init.blocking()),
-                check_result,
-            )
+            let value = cell.get_or_try_init_spawned_blocking(Spawner, init.blocking());
+            job(value, check_result)
         }));
     }
     for init in INITS {
-        let role = Role::of(init);
-        let name = format!("get_or_try_init_spawned of {init:?}");
-        operations.push(Operation::new(name, role, move |cell| {
-            job(
-                cell.get_or_try_init_spawned(Spawner, init.fallible()),
-                check_result,
-            )
+        operations.push(Operation::with(init, "get_or_try_init_spawned", |cell, init| {
+            let value = cell.get_or_try_init_spawned(Spawner, init.fallible());
+            job(value, check_result)
         }));
-        let name = format!("get_or_try_init_shared_spawned of {init:?}");
-        operations.push(Operation::new(name, role, move |cell| {
-            job(
-                cell.get_or_try_init_shared_spawned(Spawner, init.fallible()),
-                check_shared,
-            )
-        }));
+        operations.push(Operation::with(
+            init,
+            "get_or_try_init_shared_spawned",
+            |cell, init| {
+                let value = cell.get_or_try_init_shared_spawned(Spawner, init.fallible());
+                job(value, check_shared)
+            },
+        ));
         if !init.fails() {
-            let name = format!("get_or_init_spawned of {init:?}");
-            operations.push(Operation::new(name, role, move |cell| {
+            operations.push(Operation::with(init, "get_or_init_spawned", |cell, init| {
                 job(cell.get_or_init_spawned(Spawner, init.infallible()), Value::see)
             }));
         }

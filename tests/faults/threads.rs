@@ -45,8 +45,7 @@ pub(crate) fn operations<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> 
         }),
     ];
     for init in [VALUE, ERROR] {
-        let name = format!("get_or_try_init_blocking of {init:?}");
-        operations.push(Operation::new(name, Role::Other, move |cell| {
+        operations.push(Operation::with(init, "get_or_try_init_blocking", |cell, init| {
             let init = init.blocking();
             on_thread(cell, |cell| check_result(cell.get_or_try_init_blocking(init)))
         }));
