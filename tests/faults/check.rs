@@ -63,10 +63,11 @@ pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usi
     }
     // There was no other panic.
     for (task, panic) in &run.caught {
-        if let Panic::Own(message) = panic
-            && !may_panic(run, *task, message)
-        {
-            wrong.push(Wrong::Panicked(*task, message.clone()));
+        match panic {
+            Panic::Own(message) if !may_panic(run, *task, message) => {
+                wrong.push(Wrong::Panicked(*task, message.clone()));
+            }
+            _ => {}
         }
     }
     let mut excused_by = Vec::new();
