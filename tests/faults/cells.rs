@@ -1,82 +1,174 @@
-//! Scenarios for a shared cell, with every kind of background activity, followed by operations that need `&mut`.
+//! Operations on a shared cell, by themselves and with other tasks; and operations that need `&mut`.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use oncelot::{OnceCell, SetError, SharedInitError, runtime::OnceCellExt};
+use oncelot::{Backend, OnceCell, SetError};
 
 use crate::{
-    bed::Bed,
-    cast::{Actors, Cast, Deed, Sleeps, act, deed, own},
-    things::{Error, Script, Value, Waits},
-    threads::{self, Watched},
-    world::{self, Order, Who, Wrong, wakers},
+    Runner,
+    check::check_tasks,
+    run::{self, Order, TaskId, as_owner, in_destructor, record, require, without_points},
+    tasks::{Job, Tasks, act, job, open_gate, order},
+    user::{ERROR, Error, Init, Ready, VALUE, Value},
 };
 
-type Cell<B> = OnceCell<Value, B>;
+pub(crate) type Cell<B> = OnceCell<Value, B>;
 
-/// What the actor does that a scenario is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deeds {
-    GetOrInit(Script),
-    GetOrTryInit(Script),
-    Wait,
-    Insert,
-    Set,
-    /// `set` by a destructor.
-    SetInAnyCase,
-    TryInsert,
-    TryGetOrInit,
-    GetOrTryInitShared(Script),
-    WaitAttempt,
-    /// `try_claim`, and `set` of the guard.
-    SetGuard,
-    /// `try_claim`, and a drop of the guard.
-    DropGuard,
-    /// The same by a destructor.
-    DropGuardInAnyCase,
-    /// `get_or_claim`, and `set` of the guard.
-    GetOrClaim,
-    WaitBlocking,
-    GetOrInitBlocking,
-    GetOrTryInitBlocking(Script),
-    InsertBlocking,
-    WaitTimeout,
-    GetOrInitSpawned(Script),
-    GetOrTryInitSpawned(Script),
-    GetOrTryInitSharedSpawned(Script),
-    GetOrInitUnblock,
-    GetOrTryInitUnblock(Script),
+/// What one task does to the cell.
+pub(crate) struct Operation<B: Backend> {
+    name: String,
+    role: Role,
+    start: Start<B>,
 }
 
-/// The background activity of a scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Company {
-    Alone,
+type Start<B> = Box<dyn for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a>>;
+
+/// Which scenarios an operation is in besides those that all operations are in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Other tasks wait for its initializer.
+    Leader,
+    /// It is in a crowd.
+    InCrowd,
+    Other,
+}
+
+impl<B: Backend> Operation<B> {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        role: Role,
+        start: impl for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a> + 'static,
+    ) -> Self {
+        let (name, start) = (name.into(), Box::new(start));
+        Self { name, role, start }
+    }
+
+    /// Returns an operation that is run with an initializer.
+    pub(crate) fn with(
+        init: Init,
+        name: &str,
+        start: impl for<'a> Fn(&'a Arc<Cell<B>>, Init) -> Job<'a> + 'static,
+    ) -> Self {
+        let role = match init.ready() {
+            Ready::AtOnce => Role::Other,
+            Ready::Later | Ready::AtGate => Role::Leader,
+        };
+        Self::new(format!("{name} of {init:?}"), role, move |cell| start(cell, init))
+    }
+}
+
+/// The initializers that operations are run with.
+pub(crate) const INITS: [Init; 5] = [
+    VALUE,
+    Init::Value(Ready::Later),
+    Init::Value(Ready::AtGate),
+    ERROR,
+    Init::Error(Ready::AtGate),
+];
+
+fn wait<B: Backend>() -> Operation<B> {
+    Operation::new("wait", Role::Other, |cell| {
+        record(|task| task.waits_for_value = true);
+        job(cell.wait(), Value::see)
+    })
+}
+
+fn insert<B: Backend>() -> Operation<B> {
+    Operation::new("insert", Role::InCrowd, |cell| {
+        let value = Value::value();
+        let id = value.id();
+        job(cell.insert(value), move |inserted| check_inserted(inserted, id))
+    })
+}
+
+fn get_or_init<B: Backend>(init: Init) -> Operation<B> {
+    Operation::with(init, "get_or_init", |cell, init| {
+        job(cell.get_or_init(init.infallible()), Value::see)
+    })
+}
+
+fn get_or_try_init<B: Backend>(init: Init) -> Operation<B> {
+    Operation::with(init, "get_or_try_init", |cell, init| {
+        job(cell.get_or_try_init(init.fallible()), check_result)
+    })
+}
+
+fn wait_timeout<B: Backend>() -> Operation<B> {
+    Operation::new("wait_timeout", Role::Other, |cell| {
+        let wait = || cell.wait_timeout(Duration::from_nanos(1));
+        act(move || wait().into_iter().for_each(Value::see))
+    })
+}
+
+pub(crate) fn operations<B: Backend + 'static>() -> Vec<Operation<B>> {
+    let mut operations = vec![
+        wait(),
+        insert(),
+        wait_timeout(),
+        Operation::new("set", Role::Other, |cell| {
+            let value = Value::value();
+            act(move || set(cell, value))
+        }),
+        Operation::new("set in a destructor", Role::Other, |cell| {
+            let value = Value::value();
+            act(move || in_destructor(move || set(cell, value)))
+        }),
+        Operation::new("try_insert", Role::Other, |cell| {
+            let value = Value::value();
+            let id = value.id();
+            act(move || check_set(cell.try_insert(value).map(Value::see), id))
+        }),
+        Operation::new("try_get_or_init", Role::Other, |cell| {
+            let init = Init::blocking_value();
+            act(move || cell.try_get_or_init(init).into_iter().for_each(Value::see))
+        }),
+    ];
+    operations.extend(INITS.map(get_or_try_init));
+    let infallible = INITS.into_iter().filter(|init| !init.fails());
+    operations.extend(infallible.map(get_or_init));
+    operations
+}
+
+/// What other tasks do to the cell.
+#[derive(Debug, Clone, Copy)]
+enum Others {
+    Nothing,
     /// The cell has its value already.
-    AValue,
-    /// Two waiters for the value of an empty cell.
-    TwoWhoWait,
-    /// A running initializer, with waiters of both kinds before and behind the deed, some of which move to other
-    /// tasks.
-    AnInitializer(Ends),
-    /// The same with so many waiters that they are woken in several batches.
-    ACrowd(Ends),
-    /// The deed comes first, and the others wait for its initializer.
-    Waiters,
+    HaveSetIt,
+    /// Two tasks wait for the value of an empty cell.
+    Wait,
+    /// The operation comes first, and the other tasks wait for its initializer.
+    Follow,
+    /// An initializer runs, with waiters of both kinds before and behind the operation, some of which move to other tasks.
+    Initialize(End),
+    /// An initializer runs, with so many waiters that they are woken in several batches.
+    Crowd(End),
 }
 
-/// How the initializer of the background activity ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ends {
-    WithAValue,
-    WithAnError,
+/// How the initializer of the other tasks ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Value,
+    Error,
     Cancelled,
 }
 
+const OTHERS: [Others; 10] = [
+    Others::Nothing,
+    Others::HaveSetIt,
+    Others::Wait,
+    Others::Follow,
+    Others::Initialize(End::Value),
+    Others::Initialize(End::Error),
+    Others::Initialize(End::Cancelled),
+    Others::Crowd(End::Value),
+    Others::Crowd(End::Error),
+    Others::Crowd(End::Cancelled),
+];
+
 /// What is done to the cell in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finally {
+#[derive(Debug, Clone, Copy)]
+enum Last {
     Drop,
     Take,
     IntoInner,
@@ -85,534 +177,199 @@ pub(crate) enum Finally {
     Debug,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CellScenario {
-    pub(crate) deed: Deeds,
-    pub(crate) company: Company,
-    pub(crate) finally: Finally,
+/// Runs each operation with each kind of other tasks.
+pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner, operations: Vec<Operation<B>>) {
+    for operation in operations {
+        let fits = |others: &Others| match others {
+            Others::Follow => operation.role == Role::Leader,
+            Others::Crowd(_) => operation.role == Role::InCrowd,
+            _ => true,
+        };
+        for others in OTHERS.into_iter().filter(fits) {
+            run_one(runner, &operation, others, Last::Drop);
+        }
+    }
 }
 
-const GATED: Script = Script::VALUE.waiting(Waits::AtTheGate);
-const GATED_ERROR: Script = Script::ERROR.waiting(Waits::AtTheGate);
-
-impl CellScenario {
-    /// One waits, alone.
-    pub(crate) const WAIT: Self = Self {
-        deed: Deeds::Wait,
-        company: Company::Alone,
-        finally: Finally::Drop,
-    };
-
-    /// Every deed in every company that it can be in, and every end of a cell.
-    pub(crate) fn all() -> Vec<Self> {
-        let scripts = [
-            Script::VALUE,
-            Script::VALUE.waiting(Waits::Yields),
-            GATED,
-            Script::ERROR,
-            GATED_ERROR,
-        ];
-        let mut deeds = vec![
-            Deeds::Wait,
-            Deeds::Insert,
-            Deeds::Set,
-            Deeds::SetInAnyCase,
-            Deeds::TryInsert,
-            Deeds::TryGetOrInit,
-            Deeds::WaitAttempt,
-            Deeds::SetGuard,
-            Deeds::DropGuard,
-            Deeds::DropGuardInAnyCase,
-            Deeds::GetOrClaim,
-            Deeds::WaitBlocking,
-            Deeds::GetOrInitBlocking,
-            Deeds::GetOrTryInitBlocking(Script::VALUE),
-            Deeds::GetOrTryInitBlocking(Script::ERROR),
-            Deeds::InsertBlocking,
-            Deeds::WaitTimeout,
-            Deeds::GetOrInitUnblock,
-            Deeds::GetOrTryInitUnblock(Script::VALUE),
-            Deeds::GetOrTryInitUnblock(Script::ERROR),
-        ];
-        for script in scripts {
-            deeds.extend([
-                Deeds::GetOrTryInit(script),
-                Deeds::GetOrTryInitSpawned(script),
-                Deeds::GetOrTryInitShared(script),
-                Deeds::GetOrTryInitSharedSpawned(script),
-            ]);
-            if !script.fails {
-                deeds.extend([Deeds::GetOrInit(script), Deeds::GetOrInitSpawned(script)]);
-            }
-        }
-        let ends = [Ends::WithAValue, Ends::WithAnError, Ends::Cancelled];
-        let mut companies = vec![
-            Company::Alone,
-            Company::AValue,
-            Company::TwoWhoWait,
-            Company::Waiters,
-        ];
-        companies.extend(ends.map(Company::AnInitializer));
-        companies.extend(ends.map(Company::ACrowd));
-        let mut all = Vec::new();
-        for finally in [
-            Finally::Take,
-            Finally::IntoInner,
-            Finally::Clone,
-            Finally::Eq,
-            Finally::Debug,
-        ] {
-            for (deed, company) in [
-                (Deeds::Wait, Company::AValue),
-                (Deeds::WaitTimeout, Company::Alone),
-                (Deeds::GetOrInit(Script::VALUE), Company::Alone),
-                (Deeds::Insert, Company::AnInitializer(Ends::WithAnError)),
-            ] {
-                all.push(Self {
-                    deed,
-                    company,
-                    finally,
-                });
-            }
-        }
-        let finally = Finally::Drop;
-        for deed in deeds {
-            let fitting = companies.iter().filter(|company| company.fits(deed));
-            all.extend(fitting.map(|&company| Self {
-                deed,
-                company,
-                finally,
-            }));
-        }
-        all
+/// Runs some operations with each end of a cell.
+pub(crate) fn run_ends<B: Backend + 'static>(runner: &mut Runner) {
+    for last in [Last::Take, Last::IntoInner, Last::Clone, Last::Eq, Last::Debug] {
+        run_one::<B>(runner, &wait(), Others::HaveSetIt, last);
+        run_one::<B>(runner, &wait_timeout(), Others::Nothing, last);
+        run_one::<B>(runner, &get_or_init(VALUE), Others::Nothing, last);
+        run_one::<B>(runner, &insert(), Others::Initialize(End::Error), last);
     }
+}
 
-    /// Returns the scenarios whose deeds do not need a `Sync` cell.
-    pub(crate) fn of_one_thread() -> Vec<Self> {
-        let mut all = Self::all();
-        all.retain(|scenario| !scenario.deed.is_shared());
-        all
+fn run_one<B: Backend + 'static>(runner: &mut Runner, operation: &Operation<B>, others: Others, last: Last) {
+    let name = format!("{}, others: {others:?}, last: {last:?}", operation.name);
+    runner.scenario(&name, || scenario(operation, others, last));
+}
+
+/// Runs one task that waits.
+#[cfg(unix)]
+pub(crate) fn wait_alone<B: Backend + 'static>() {
+    scenario::<B>(&wait(), Others::Nothing, Last::Drop);
+}
+
+fn scenario<B: Backend + 'static>(operation: &Operation<B>, others: Others, last: Last) {
+    let cell = Arc::new(match others {
+        Others::HaveSetIt => Cell::<B>::with_backend_and_value(Value::value()),
+        _ => Cell::<B>::with_backend(),
+    });
+    watch_claim(&cell);
+    let mut tasks = Tasks::new();
+    others.add(&mut tasks, &cell, operation);
+    tasks.run();
+    check_tasks(tasks, cell.initialized(), |tasks| {
+        tasks.add(|| (wait().start)(&cell));
+        tasks.add(|| (get_or_init(VALUE).start)(&cell));
+    });
+    require(cell.initialized(), "the cell is usable after a fault");
+    match Arc::into_inner(cell) {
+        Some(cell) => last.apply(cell),
+        None => require(false, "nothing holds the cell in the end"),
     }
+}
 
-    pub(crate) fn play<B: Bed<Waiter: Send> + Send + Sync>(self) {
-        if self.deed.is_of_a_thread() {
-            self.play_on::<Watched<B>>();
-        } else {
-            self.play_on::<B>();
-        }
-    }
-
-    pub(crate) fn play_on<B: Bed>(self) {
-        let cell = Arc::new(match self.company {
-            Company::AValue => Cell::<B>::with_backend_and_value(Value::new()),
-            _ => Cell::<B>::with_backend(),
-        });
-        watch(&cell);
-        let mut cast = Cast::new();
-        self.enter(&mut cast, &cell);
-        cast.play();
-        let is_usable = self.settle(cast, &cell);
-        wakers::assert_none();
-        match Arc::into_inner(cell) {
-            Some(cell) => self.finish(cell, is_usable),
-            None => world::complain("something still holds the cell"),
-        }
-    }
-
-    fn enter<'a, B: Bed>(self, cast: &mut Cast<'a>, cell: &'a Arc<Cell<B>>) {
-        let first = |script: Script| move || deed(cell.get_or_try_init(script.fallible()), got);
-        match self.company {
-            Company::Alone | Company::AValue => {
-                self.deed.enter(cast, cell);
-            }
-            Company::TwoWhoWait => {
-                cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
-                cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
-                self.deed.enter(cast, cell);
-            }
-            Company::Waiters => {
-                self.deed.enter(cast, cell);
-                Deeds::GetOrInit(Script::VALUE.waiting(Waits::Yields)).enter(cast, cell);
-                Deeds::Wait.enter(cast, cell);
-                Deeds::Insert.enter(cast, cell);
-                cast.add(Sleeps::ForATurn, || act(world::gate::open_in_any_case));
-            }
-            Company::AnInitializer(ends) => {
-                let initializer = cast.add(Sleeps::ForATurn, first(ends.script()));
-                let before = [
-                    Deeds::GetOrTryInit(Script::ERROR).enter(cast, cell),
-                    Deeds::Wait.enter(cast, cell),
-                ];
-                let itself = self.deed.enter(cast, cell);
-                Deeds::Wait.enter(cast, cell);
-                Deeds::GetOrInit(Script::VALUE).enter(cast, cell);
-                for moved in before.into_iter().chain([itself]) {
-                    cast.add(Sleeps::ForATurn, move || {
-                        act(move || world::order(Order::Move(moved)))
-                    });
+impl Others {
+    fn add<'a, B: Backend + 'static>(
+        self,
+        tasks: &mut Tasks<'a>,
+        cell: &'a Arc<Cell<B>>,
+        operation: &Operation<B>,
+    ) {
+        let mut add = |operations: &[&Operation<B>]| -> Vec<TaskId> {
+            let add = |operation: &&Operation<B>| tasks.add(|| (operation.start)(cell));
+            operations.iter().map(add).collect()
+        };
+        let (wait, insert, claim, fail) = (&wait(), &insert(), &get_or_init(VALUE), &get_or_try_init(ERROR));
+        let claim_later = &get_or_init(Init::Value(Ready::Later));
+        let open_gate = &Operation::new("", Role::Other, |_| open_gate());
+        let initializer = match self {
+            Self::Initialize(End::Error) | Self::Crowd(End::Error) => Some(Init::Error(Ready::AtGate)),
+            Self::Initialize(_) | Self::Crowd(_) => Some(Init::Value(Ready::AtGate)),
+            _ => None,
+        };
+        let initializer = initializer.map(|init| add(&[&get_or_try_init(init)])[0]);
+        match self {
+            Self::Nothing | Self::HaveSetIt => drop(add(&[operation])),
+            Self::Wait => drop(add(&[wait, wait, operation])),
+            Self::Follow => drop(add(&[operation, claim_later, wait, insert, open_gate])),
+            Self::Initialize(_) => {
+                for &task in &add(&[fail, wait, operation, wait, claim])[..3] {
+                    add(&[&Operation::new("", Role::Other, move |_| {
+                        order(Order::Move(task))
+                    })]);
                 }
-                cast.add(Sleeps::ForATurn, move || ends.deed(initializer));
             }
-            Company::ACrowd(ends) => {
-                let initializer = cast.add(Sleeps::ForATurn, first(ends.script()));
-                for _ in 0..9 {
-                    Deeds::Wait.enter(cast, cell);
-                    Deeds::GetOrInit(Script::VALUE).enter(cast, cell);
-                }
-                self.deed.enter(cast, cell);
-                for _ in 0..9 {
-                    Deeds::GetOrTryInit(Script::ERROR).enter(cast, cell);
-                }
-                cast.add(Sleeps::ForATurn, move || ends.deed(initializer));
+            Self::Crowd(_) => {
+                add(&[[wait, claim]; 9].concat());
+                add(&[operation]);
+                add(&[fail; 9]);
             }
+        }
+        if let Some(initializer) = initializer {
+            let cancel = Operation::new("", Role::Other, move |_| order(Order::Cancel(initializer)));
+            let end: &Operation<B> = match self {
+                Self::Initialize(End::Cancelled) | Self::Crowd(End::Cancelled) => &cancel,
+                _ => open_gate,
+            };
+            add(&[end]);
         }
     }
+}
 
-    /// Checks that only actors sleep that may. Then a new call fills the cell, or finds its value, and wakes them.
-    fn settle<'a, B: Bed>(self, mut cast: Cast<'a>, cell: &'a Arc<Cell<B>>) -> bool {
-        let asleep: Vec<Who> = (cast.present().into_iter())
-            .filter(|who| cell.initialized() || cast.sleeps(*who) == Sleeps::ForATurn)
-            .collect();
-        if !asleep.is_empty() {
-            world::wrong(Wrong::Asleep(asleep));
-        }
-        wakers::assert_none_but_of(&cast.present());
-        world::unfaulted(|| {
-            cast.add(Sleeps::ForTheValue, || deed(cell.wait(), Value::see));
-            cast.add(Sleeps::ForATurn, || {
-                deed(cell.get_or_init(Script::VALUE.infallible()), Value::see)
-            });
-            cast.play();
-            let present = cast.present();
-            if !present.is_empty() {
-                world::wrong(Wrong::Asleep(present));
-            }
-            cast.dismiss();
-        });
-        if !cell.initialized() {
-            world::complain("the cell is empty after all");
-        }
-        cell.initialized()
-    }
-
-    fn finish<B: Bed>(self, mut cell: Cell<B>, is_ready: bool) {
-        let expected = if is_ready { 1 } else { 0 };
-        match self.finally {
-            Finally::Drop => {}
-            Finally::Take => {
-                let taken = own(|| cell.take()).flatten();
+impl Last {
+    fn apply<B: Backend>(self, mut cell: Cell<B>) {
+        let is_ready = cell.initialized();
+        match self {
+            Self::Drop => {}
+            Self::Take => {
+                let taken = as_owner(|| cell.take()).flatten();
                 require(
-                    taken.iter().count() == expected && !cell.initialized(),
-                    "`take` gives the value",
+                    taken.is_some() == is_ready && !cell.initialized(),
+                    "`take` returns the value",
                 );
-                own(|| drop(taken));
-                let again = world::unfaulted(|| cell.set(Value::new()));
+                as_owner(|| drop(taken));
+                let again = without_points(|| cell.set(Value::value()));
                 require(again.is_ok(), "the cell is usable after `take`");
             }
-            Finally::IntoInner => {
-                let value = own(|| cell.into_inner()).flatten();
-                require(value.iter().count() == expected, "`into_inner` gives the value");
-                own(|| drop(value));
+            Self::IntoInner => {
+                let value = as_owner(|| cell.into_inner()).flatten();
+                require(value.is_some() == is_ready, "`into_inner` returns the value");
+                as_owner(|| drop(value));
                 return;
             }
-            Finally::Clone => {
-                let clone = own(|| cell.clone());
-                if let Some(clone) = clone {
+            Self::Clone => {
+                if let Some(clone) = as_owner(|| cell.clone()) {
                     require(
                         clone.initialized() == is_ready,
-                        "the clone has a value if the cell has",
+                        "a clone has a value if the cell has",
                     );
-                    own(|| drop(clone));
+                    as_owner(|| drop(clone));
                 }
-                require(cell.initialized() == is_ready, "cloning leaves the cell alone");
+                require(cell.initialized() == is_ready, "`clone` does not change the cell");
             }
-            Finally::Eq => {
-                let same = world::unfaulted(|| cell.clone());
-                let is_equal = own(|| cell == same);
+            Self::Eq => {
+                let same = without_points(|| cell.clone());
+                let is_equal = as_owner(|| cell == same);
                 require(is_equal != Some(false), "cells of equal values are equal");
-                own(|| drop(same));
+                as_owner(|| drop(same));
             }
-            Finally::Debug => {
-                let text = own(|| format!("{cell:?}"));
+            Self::Debug => {
+                let text = as_owner(|| format!("{cell:?}"));
                 require(
                     text.is_none_or(|text| text == "OnceCell(Value)"),
                     "`Debug` shows the value",
                 );
             }
         }
-        own(|| drop(cell));
+        as_owner(|| drop(cell));
     }
 }
 
-impl Company {
-    fn fits(self, deed: Deeds) -> bool {
-        match self {
-            Self::ACrowd(_) => matches!(deed, Deeds::Insert | Deeds::InsertBlocking),
-            // Only deeds with an initializer that others can wait for.
-            Self::Waiters => match deed {
-                Deeds::GetOrInit(script)
-                | Deeds::GetOrTryInit(script)
-                | Deeds::GetOrTryInitShared(script)
-                | Deeds::GetOrInitSpawned(script)
-                | Deeds::GetOrTryInitSpawned(script)
-                | Deeds::GetOrTryInitSharedSpawned(script) => script.waits != Waits::No,
-                Deeds::GetOrInitUnblock | Deeds::GetOrTryInitUnblock(_) => true,
-                _ => false,
-            },
-            _ => true,
-        }
-    }
-}
-
-impl Ends {
-    fn script(self) -> Script {
-        match self {
-            Self::WithAnError => GATED_ERROR,
-            Self::WithAValue | Self::Cancelled => GATED,
-        }
-    }
-
-    fn deed<'a>(self, initializer: Who) -> Deed<'a> {
-        match self {
-            Self::Cancelled => act(move || world::order(Order::Cancel(initializer))),
-            _ => act(world::gate::open_in_any_case),
-        }
-    }
-}
-
-impl Deeds {
-    fn is_of_a_thread(self) -> bool {
-        matches!(
-            self,
-            Self::WaitBlocking
-                | Self::GetOrInitBlocking
-                | Self::GetOrTryInitBlocking(_)
-                | Self::InsertBlocking
-        )
-    }
-
-    fn is_shared(self) -> bool {
-        self.is_of_a_thread() || self.is_spawned()
-    }
-
-    fn is_spawned(self) -> bool {
-        matches!(
-            self,
-            Self::GetOrInitSpawned(_)
-                | Self::GetOrTryInitSpawned(_)
-                | Self::GetOrTryInitSharedSpawned(_)
-                | Self::GetOrInitUnblock
-                | Self::GetOrTryInitUnblock(_)
-        )
-    }
-
-    fn enter<'a, B: Bed>(self, cast: &mut Cast<'a>, cell: &'a Arc<Cell<B>>) -> Who {
-        let sleeps = match self {
-            Self::Wait | Self::WaitBlocking => Sleeps::ForTheValue,
-            _ => Sleeps::ForATurn,
+/// Makes this thread check the claim of the cell whenever a part of an initializer runs.
+pub(crate) fn watch_claim<B: Backend + 'static>(cell: &Arc<Cell<B>>) {
+    let cell = Arc::downgrade(cell);
+    run::watch_claim(move || {
+        // If the cell is not claimed, this may set a value, but the run has failed anyway.
+        let is_claimed = |cell: Arc<Cell<B>>| {
+            let set = cell.set(Value::value());
+            set.is_err_and(|error| error.is_initializing_err())
         };
-        cast.add(sleeps, move || self.of(cell))
-    }
-
-    fn of<B: Bed>(self, cell: &Arc<Cell<B>>) -> Deed<'_> {
-        match self {
-            Self::GetOrInit(script) => deed(cell.get_or_init(script.infallible()), Value::see),
-            Self::GetOrTryInit(script) => deed(cell.get_or_try_init(script.fallible()), got),
-            Self::Wait => deed(cell.wait(), Value::see),
-            Self::Insert => {
-                let value = Value::new();
-                let id = value.id();
-                deed(cell.insert(value), move |inserted| {
-                    inserted_or_given_back(inserted, id)
-                })
-            }
-            Self::Set => {
-                let value = Value::new();
-                act(move || {
-                    let id = value.id();
-                    given_back(cell.set(value), id);
-                })
-            }
-            Self::SetInAnyCase => {
-                let value = Value::new();
-                act(move || {
-                    let id = value.id();
-                    world::in_a_destructor(move || given_back(cell.set(value), id));
-                })
-            }
-            Self::TryInsert => {
-                let value = Value::new();
-                act(move || {
-                    let id = value.id();
-                    given_back(cell.try_insert(value).map(Value::see), id);
-                })
-            }
-            Self::TryGetOrInit => {
-                let init = Script::VALUE.at_once();
-                act(move || {
-                    let value = cell.try_get_or_init(|| init().expect("the outcome is that of the script"));
-                    if let Ok(value) = value {
-                        value.see();
-                    }
-                })
-            }
-            Self::GetOrTryInitShared(script) => {
-                deed(cell.get_or_try_init_shared(script.fallible()), got_of_one_attempt)
-            }
-            Self::WaitAttempt => deed(cell.wait_attempt(), |value| {
-                if let Some(value) = value {
-                    value.see();
-                }
-            }),
-            Self::SetGuard => {
-                let value = Value::new();
-                act(move || {
-                    if let Ok(guard) = cell.try_claim() {
-                        guard.set(value).see();
-                    }
-                })
-            }
-            Self::DropGuard => act(|| drop(cell.try_claim())),
-            Self::DropGuardInAnyCase => act(|| world::in_a_destructor(|| drop(cell.try_claim()))),
-            Self::GetOrClaim => {
-                let value = Value::new();
-                deed(cell.get_or_claim(), move |claimed| match claimed {
-                    Ok(present) => present.see(),
-                    Err(guard) => guard.set(value).see(),
-                })
-            }
-            Self::WaitTimeout => act(|| {
-                if let Some(value) = cell.wait_timeout(Duration::from_nanos(1)) {
-                    value.see();
-                }
-            }),
-            _ => {
-                let shared_deed = B::SHARED.expect("the scenarios of one thread are without it");
-                shared_deed(self, cell)
-            }
-        }
-    }
+        cell.upgrade().is_none_or(is_claimed)
+    });
 }
 
-/// Does what needs a cell that is `Sync`.
-pub(crate) fn shared_deed<B>(itself: Deeds, cell: &Arc<Cell<B>>) -> Deed<'_>
-where
-    B: Bed<Waiter: Send> + Send + Sync,
-{
-    if itself.is_spawned() {
-        world::is_async();
-    }
-    match itself {
-        Deeds::WaitBlocking => on_a_thread(cell, |cell| cell.wait_blocking().see()),
-        Deeds::GetOrInitBlocking => {
-            let init = Script::VALUE.at_once();
-            on_a_thread(cell, |cell| {
-                let value = cell.get_or_init_blocking(|| init().expect("the outcome is that of the script"));
-                value.see();
-            })
-        }
-        Deeds::GetOrTryInitBlocking(script) => {
-            let init = script.at_once();
-            on_a_thread(cell, |cell| got(cell.get_or_try_init_blocking(init)))
-        }
-        Deeds::InsertBlocking => {
-            let value = Value::new();
-            on_a_thread(cell, |cell| {
-                let id = value.id();
-                inserted_or_given_back(cell.insert_blocking(value), id);
-            })
-        }
-        Deeds::GetOrInitSpawned(script) => {
-            deed(cell.get_or_init_spawned(Actors, script.infallible()), Value::see)
-        }
-        Deeds::GetOrTryInitSpawned(script) => {
-            deed(cell.get_or_try_init_spawned(Actors, script.fallible()), got)
-        }
-        Deeds::GetOrTryInitSharedSpawned(script) => deed(
-            cell.get_or_try_init_shared_spawned(Actors, script.fallible()),
-            got_of_one_attempt,
-        ),
-        Deeds::GetOrInitUnblock => {
-            let init = Script::VALUE.at_once();
-            let init = || init().expect("the outcome is that of the script");
-            deed(cell.get_or_init_spawned_blocking(Actors, init), Value::see)
-        }
-        Deeds::GetOrTryInitUnblock(script) => deed(
-            cell.get_or_try_init_spawned_blocking(Actors, script.at_once()),
-            got,
-        ),
-        _ => unreachable!("any cell can do the others"),
-    }
-}
-
-/// Does something with the cell on a thread of its own.
-fn on_a_thread<B>(cell: &Arc<Cell<B>>, work: impl FnOnce(&Cell<B>) + Send + 'static) -> Deed<'static>
-where
-    B: Bed<Waiter: Send> + Send + Sync,
-{
-    let cell = Arc::clone(cell);
-    threads::deed(move || {
-        watch(&cell);
-        work(&cell);
-    })
-}
-
-/// Makes this thread check the claim of the cell when a part of an initializer runs.
-fn watch<B: Bed>(cell: &Arc<Cell<B>>) {
-    let watched = Arc::downgrade(cell);
-    world::watch(move || watched.upgrade().is_none_or(|cell| is_claimed(&cell)));
-}
-
-/// Returns whether the cell is claimed. If it is not, the run has failed, and this call may have set a value.
-fn is_claimed<B: Bed>(cell: &Cell<B>) -> bool {
-    cell.set(Value::new())
-        .is_err_and(|error| error.is_initializing_err())
-}
-
-fn require(is_so: bool, claim: &str) {
-    if !is_so {
-        world::complain(format!("does not hold: {claim}"));
-    }
-}
-
-/// A value of any initializer, or an error of the caller's own.
-fn got(result: Result<&Value, Error>) {
+/// Checks that the result is a value of any initializer, or the caller's own error.
+pub(crate) fn check_result(result: Result<&Value, Error>) {
     match result {
         Ok(value) => value.see(),
-        Err(error) => require(error.is_of(world::who()), "an error goes to its caller alone"),
+        Err(error) => require(error.is_own(), "an error is returned to its own caller"),
     }
 }
 
-/// A value, the caller's own error, or `OtherFailed`.
-fn got_of_one_attempt(result: Result<&Value, SharedInitError<Error>>) {
-    match result {
-        Ok(value) => value.see(),
-        Err(SharedInitError::Failed(error)) => got(Err(error)),
-        Err(SharedInitError::OtherFailed) => {}
-    }
-}
-
-fn inserted_or_given_back(inserted: Result<&Value, (&Value, Value)>, id: usize) {
+pub(crate) fn check_inserted(inserted: Result<&Value, (&Value, Value)>, id: usize) {
     match inserted {
         Ok(value) => {
             value.see();
-            require(value.id() == id, "the value is the one that was inserted");
+            require(value.id() == id, "the value is the inserted one");
         }
         Err((present, value)) => {
             present.see();
-            require(
-                value.id() == id,
-                "the value that is given back is the one that was given",
-            );
+            require(value.id() == id, "a refused value is returned");
         }
     }
 }
 
-fn given_back(set: Result<(), SetError<Value>>, id: usize) {
+fn set<B: Backend>(cell: &Cell<B>, value: Value) {
+    let id = value.id();
+    check_set(cell.set(value), id);
+}
+
+fn check_set(set: Result<(), SetError<Value>>, id: usize) {
     if let Err(error) = set {
-        require(
-            error.into_inner().id() == id,
-            "the value that is given back is the one that was given",
-        );
+        require(error.into_inner().id() == id, "a refused value is returned");
     }
 }

@@ -1,90 +1,68 @@
-//! Scenarios for the initialization of a cell that is borrowed exclusively.
+//! Scenarios for a cell that is borrowed exclusively.
 
-use std::cell::Cell;
+use std::cell;
 
-use oncelot::OnceCell;
+use oncelot::Backend;
 
 use crate::{
-    bed::Bed,
-    cast::{Cast, Sleeps, deed, own},
-    things::{Error, Script, Value, Waits},
-    world,
+    Runner,
+    cells::Cell,
+    check::check_tasks,
+    run::{as_owner, require, without_points},
+    tasks::{Tasks, job},
+    user::{Error, Init, Ready, VALUE, Value},
 };
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ExclusiveScenario {
-    is_filled: bool,
-    is_fallible: bool,
-    script: Script,
+pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
+    for has_value in [false, true] {
+        for ready in [Ready::AtOnce, Ready::Later] {
+            let (value, error) = (Init::Value(ready), Init::Error(ready));
+            for (is_fallible, init) in [(false, value), (true, value), (true, error)] {
+                let name = format!("exclusive {init:?}, fallible: {is_fallible}, has a value: {has_value}");
+                runner.scenario(&name, || scenario::<B>(has_value, is_fallible, init));
+            }
+        }
+    }
 }
 
-impl ExclusiveScenario {
-    pub(crate) fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        for is_filled in [false, true] {
-            for waits in [Waits::No, Waits::Yields] {
-                for (is_fallible, script) in [
-                    (false, Script::VALUE),
-                    (true, Script::VALUE),
-                    (true, Script::ERROR),
-                ] {
-                    all.push(Self {
-                        is_filled,
-                        is_fallible,
-                        script: script.waiting(waits),
-                    });
-                }
-            }
-        }
-        all
-    }
-
-    pub(crate) fn play<B: Bed>(self) {
-        let mut cell = if self.is_filled {
-            OnceCell::<Value, B>::with_backend_and_value(Value::new())
+fn scenario<B: Backend + 'static>(has_value: bool, is_fallible: bool, init: Init) {
+    let mut cell = if has_value {
+        Cell::<B>::with_backend_and_value(Value::value())
+    } else {
+        Cell::with_backend()
+    };
+    let is_returned = &cell::Cell::new(false);
+    let see = |value: &mut Value| {
+        is_returned.set(true);
+        value.see();
+    };
+    let mut tasks = Tasks::new();
+    tasks.add(|| {
+        if is_fallible {
+            let value = cell.get_mut_or_try_init(init.fallible());
+            job(value, move |result: Result<&mut Value, Error>| {
+                let _: Option<()> = result.map(see).ok();
+            })
         } else {
-            OnceCell::with_backend()
-        };
-        let mut cast = Cast::new();
-        let (is_fallible, script) = (self.is_fallible, self.script);
-        let is_given = &Cell::new(false);
-        let give = |value: &mut Value| {
-            is_given.set(true);
-            value.see();
-        };
-        cast.add(Sleeps::ForATurn, || {
-            if is_fallible {
-                let value = cell.get_mut_or_try_init(script.fallible());
-                deed(value, move |result: Result<&mut Value, Error>| {
-                    if let Ok(value) = result {
-                        give(value);
-                    }
-                })
-            } else {
-                let value = cell.get_mut_or_init(script.infallible());
-                deed(value, give)
-            }
+            job(cell.get_mut_or_init(init.infallible()), see)
+        }
+    });
+    tasks.run();
+    check_tasks(tasks, true, |_| {});
+    require(
+        cell.initialized() == (has_value || is_returned.get()),
+        "a call that returns no value leaves the cell empty",
+    );
+    without_points(|| {
+        let mut tasks = Tasks::new();
+        tasks.add(|| {
+            job(cell.get_mut_or_init(VALUE.infallible()), |value: &mut Value| {
+                value.see()
+            })
         });
-        cast.play();
-        if !cast.present().is_empty() {
-            world::complain("an exclusive initializer has been forgotten");
-        }
-        cast.dismiss();
-        if cell.initialized() != (self.is_filled || is_given.get()) {
-            world::complain("a call that gets no value leaves the cell empty");
-        }
-        world::unfaulted(|| {
-            let mut cast = Cast::continued();
-            cast.add(Sleeps::ForATurn, || {
-                let again = cell.get_mut_or_init(Script::VALUE.infallible());
-                deed(again, |value: &mut Value| value.see())
-            });
-            cast.play();
-            cast.dismiss();
-        });
-        if !cell.initialized() {
-            world::complain("the cell is empty after all");
-        }
-        own(|| drop(cell));
-    }
+        tasks.run();
+        check_tasks(tasks, true, |_| {});
+    });
+    require(cell.initialized(), "the cell is usable after a fault");
+    as_owner(|| drop(cell));
 }

@@ -1,378 +1,241 @@
 //! Scenarios for `Lazy`, `BoxLazy` and statics of `lazy!`.
 
-use std::{fmt::Debug, pin::Pin};
+use std::pin::Pin;
 
-use oncelot::{__private::FutureStorage, BoxLazy, Lazy, StaticLazy};
+use oncelot::{__private::FutureStorage, Backend, BoxLazy, Lazy, StaticLazy};
 
 use crate::{
-    bed::Bed,
-    cast::{Cast, Sleeps, act, deed, own},
-    things::{Infallible, Value, Waits},
-    util,
-    world::{self, Kind, Order, Thing, Wrong, wakers},
+    Runner,
+    check::{check_tasks, check_wakers, has_found_poison},
+    run::{Kind, Order, Sort, as_owner, point, require, with},
+    tasks::{Job, Tasks, act, job, open_gate, order},
+    user::{Initializer, Ready, Value},
+    util::leak_box,
 };
 
-/// The callers of the lazy.
+/// Who calls the lazy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Askers {
+enum Callers {
     None,
     One,
-    /// A thread.
+    /// One that blocks its thread.
     Blocking,
-    /// Three, of which one moves to another task.
+    /// Three, of which the last moves to another task.
     Three,
-    /// Three, of which the first is dropped.
-    ThreeWithoutTheFirst,
+    /// Three, of which the first is cancelled.
+    ThreeWithoutFirst,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Finally {
+enum Last {
     Drop,
     IntoInner,
     IntoParts,
     Debug,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LazyScenario {
-    /// Whether it was made with its value.
-    has_value: bool,
-    computation: Waits,
-    askers: Askers,
-    /// Whether a task polls until there is a value.
-    settles: bool,
-    finally: Finally,
+/// Returns each state of the future with the callers that can call it.
+fn calls() -> Vec<(Ready, Callers)> {
+    let mut calls = Vec::new();
+    for ready in [Ready::AtOnce, Ready::Later, Ready::AtGate] {
+        calls.extend([Callers::None, Callers::One].map(|callers| (ready, callers)));
+        // A thread that waits at the gate would block the only one.
+        if ready != Ready::AtGate {
+            calls.push((ready, Callers::Blocking));
+        }
+        calls.extend([Callers::Three, Callers::ThreeWithoutFirst].map(|callers| (ready, callers)));
+    }
+    calls
 }
 
-impl LazyScenario {
-    pub(crate) fn all() -> Vec<Self> {
-        let finallys = [
-            Finally::Drop,
-            Finally::IntoInner,
-            Finally::IntoParts,
-            Finally::Debug,
-        ];
-        let mut all = Vec::new();
-        for computation in [Waits::No, Waits::Yields, Waits::AtTheGate] {
-            for askers in Askers::ALL {
-                for settles in [false, true] {
-                    for finally in finallys {
-                        all.push(Self {
-                            has_value: false,
-                            computation,
-                            askers,
-                            settles,
-                            finally,
-                        });
-                    }
+/// When the future is ready, or none if the lazy is made with its value; the callers; whether they are run until there is a
+/// value; and what is done to the lazy in the end.
+type Scenario = (Option<Ready>, Callers, bool, Last);
+
+fn scenarios() -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
+    for last in [Last::Drop, Last::IntoInner, Last::IntoParts, Last::Debug] {
+        scenarios.push((None, Callers::One, true, last));
+        for (ready, callers) in calls() {
+            scenarios.extend([true, false].map(|to_end| (Some(ready), callers, to_end, last)));
+        }
+    }
+    scenarios
+}
+
+/// Defines a scenario of a type whose functions have the same names, but not the same receivers.
+macro_rules! scenario {
+    ($scenario:ident, $bound:path, $lazy:ty, $from_future:path, $name:literal, $empty:expr) => {
+        fn $scenario<B: Backend + $bound + 'static>((ready, callers, to_end, last): Scenario) {
+            let mut lazy: Pin<Box<$lazy>> = Box::pin(match ready {
+                Some(ready) => <$lazy>::with_backend($from_future(Initializer::of_lazy(ready))),
+                None => <$lazy>::with_backend_and_value(Value::value()),
+            });
+            {
+                let lazy = lazy.as_ref();
+                let call = || job(lazy.get(), Value::see);
+                let mut tasks = Tasks::new();
+                callers.add(&mut tasks, call, || lazy.get_blocking());
+                if to_end {
+                    tasks.run();
+                    check_calls(tasks, call, || lazy.try_get().is_some());
+                } else {
+                    tasks.run_with_gate_shut();
+                    tasks.cancel_all();
+                    check_wakers();
                 }
             }
+            match last {
+                Last::Drop => {}
+                Last::IntoInner => {
+                    let has_value = lazy.as_mut().try_get_mut().is_some();
+                    let value = as_owner(|| Pin::into_inner(lazy).into_inner());
+                    let is_right = value
+                        .as_ref()
+                        .is_none_or(|value| value.is_some() == has_value);
+                    require(is_right, "`into_inner` returns the value");
+                    as_owner(|| drop(value));
+                    return;
+                }
+                Last::IntoParts => {
+                    let parts = as_owner(|| Pin::into_inner(lazy).into_parts());
+                    let has_future = matches!(parts, Some(Err(_)));
+                    require(!has_future || !to_end, "`into_parts` returns the value");
+                    as_owner(|| drop(parts));
+                    return;
+                }
+                Last::Debug => {
+                    let expected: &[&str] = match lazy.try_get() {
+                        Some(_) => &[concat!($name, "(Value)")],
+                        None => &$empty,
+                    };
+                    let text = as_owner(|| format!("{:?}", &*lazy));
+                    require(
+                        text.is_none_or(|text| expected.contains(&&*text)),
+                        "`Debug` shows the value",
+                    );
+                }
+            }
+            as_owner(|| drop(lazy));
         }
-        all.extend(finallys.map(|finally| Self {
-            has_value: true,
-            computation: Waits::No,
-            askers: Askers::One,
-            settles: true,
-            finally,
-        }));
-        all.retain(|scenario| scenario.askers.fit(scenario.computation));
-        all
-    }
+    };
+}
 
-    pub(crate) fn play<B: Bed>(self) {
-        self.play_on::<Lazy<Value, Infallible, B>>();
-    }
+scenario!(
+    lazy,
+    Sized,
+    Lazy<Value, Initializer<Value>, B>,
+    std::convert::identity,
+    "Lazy",
+    ["Lazy(<uninit>)"]
+);
 
-    fn play_on<L: Asked>(self) {
-        let mut lazy: Pin<Box<L>> = Box::pin(if self.has_value {
-            L::finished(Value::new())
-        } else {
-            L::unfinished(Infallible::computation(self.computation))
+scenario!(
+    box_lazy,
+    Shared,
+    BoxLazy<'static, Value, B>,
+    Box::pin,
+    "BoxLazy",
+    ["BoxLazy(<uninit>)", "BoxLazy(<initializing>)"]
+);
+
+/// What the backend of a `BoxLazy` is.
+pub(crate) trait Shared: Send + Sync {}
+
+impl<B: Send + Sync> Shared for B {}
+
+pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
+    for scenario in scenarios() {
+        runner.scenario(&format!("Lazy: {scenario:?}"), || lazy::<B>(scenario));
+    }
+}
+
+pub(crate) fn run_boxes<B: Backend + Shared + 'static>(runner: &mut Runner) {
+    for scenario in scenarios() {
+        runner.scenario(&format!("BoxLazy: {scenario:?}"), || box_lazy::<B>(scenario));
+    }
+}
+
+pub(crate) fn run_statics(runner: &mut Runner) {
+    for (ready, callers) in calls() {
+        runner.scenario(&format!("lazy!: {ready:?}, {callers:?}"), || {
+            static_lazy(ready, callers)
         });
-        {
-            let lazy = lazy.as_ref();
-            let mut cast = Cast::new();
-            let ask = || deed(lazy.get(), Value::see);
-            match self.askers {
-                Askers::Blocking => {
-                    cast.add(Sleeps::ForATurn, || act(|| lazy.get_blocking().see()));
-                }
-                _ => self.askers.enter(&mut cast, ask),
-            }
-            if self.settles {
-                cast.play();
-                settle(cast, ask, || lazy.try_get().is_some());
-            } else {
-                cast.play_with_the_gate_shut();
-                cast.dismiss();
-            }
-        }
-        wakers::assert_none();
-        match self.finally {
-            Finally::Drop => {}
-            Finally::IntoInner => {
-                let is_ready = lazy.as_mut().try_get_mut().is_some();
-                let value = own(|| Pin::into_inner(lazy).into_inner());
-                if value.as_ref().is_some_and(|value| value.is_some() != is_ready) {
-                    world::complain("`into_inner` gives the value");
-                }
-                own(|| drop(value));
-                return;
-            }
-            Finally::IntoParts => {
-                let parts = own(|| Pin::into_inner(lazy).into_parts());
-                if self.settles && matches!(parts, Some(Err(_))) {
-                    world::complain("a future is left, and there was a value");
-                }
-                own(|| drop(parts));
-                return;
-            }
-            Finally::Debug => {
-                let expected = match lazy.try_get() {
-                    Some(_) => &["Value"],
-                    None => L::WITHOUT_VALUE,
-                };
-                let text = own(|| format!("{:?}", &*lazy));
-                let is_right = |text: &String| {
-                    (expected.iter()).any(|expected| *text == format!("{}({expected})", L::NAME))
-                };
-                if text.is_some_and(|text| !is_right(&text)) {
-                    world::complain("`Debug` shows the value");
-                }
-            }
-        }
-        own(|| drop(lazy));
     }
 }
 
-/// A scenario of a `BoxLazy`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BoxScenario(LazyScenario);
+fn static_lazy(ready: Ready, callers: Callers) {
+    type Storage = FutureStorage<{ size_of::<Initializer<Value>>() }, { align_of::<Initializer<Value>>() }>;
 
-impl BoxScenario {
-    pub(crate) fn all() -> Vec<Self> {
-        LazyScenario::all().into_iter().map(Self).collect()
+    fn start(ready: Ready) -> Initializer<Value> {
+        point(Kind::Call(Sort::LazyFuture));
+        Initializer::of_lazy(ready)
     }
 
-    pub(crate) fn play<B: Bed + Send + Sync>(self) {
-        self.0.play_on::<BoxLazy<'static, Value, B>>();
-    }
+    let start: fn() -> Initializer<Value> = match ready {
+        Ready::AtOnce => || start(Ready::AtOnce),
+        Ready::Later => || start(Ready::Later),
+        Ready::AtGate => || start(Ready::AtGate),
+    };
+    // SAFETY: it is never freed.
+    let storage = unsafe { &*leak_box(Box::new(Storage::new())) };
+    // SAFETY: the storage is this static's alone.
+    let lazy = leak_box(Box::new(unsafe { StaticLazy::<Value>::__new(storage, start) }));
+    // SAFETY: it is not dropped or borrowed exclusively before the end of this function.
+    let shared: &'static StaticLazy<Value> = unsafe { &*lazy };
+    let call = || job(shared.get(), Value::see);
+    let mut tasks = Tasks::new();
+    callers.add(&mut tasks, call, || shared.get_blocking());
+    tasks.run();
+    check_calls(tasks, call, || shared.try_get().is_some());
+    // "The remains of the future are leaked, as the contents of every static are."
+    with(|run| run.may_leak_future = run.is_poisoned);
+    // SAFETY: it is not used any more.
+    as_owner(|| unsafe { lazy.drop_in_place() });
 }
 
-/// The lazies that are played in the same scenarios.
-trait Asked: Debug + Unpin {
-    const NAME: &'static str;
-    /// What `Debug` shows in place of a value, when no task asks for it.
-    const WITHOUT_VALUE: &'static [&'static str];
-
-    type Rest;
-
-    fn unfinished(computation: Infallible) -> Self;
-    fn finished(value: Value) -> Self;
-    fn get(self: Pin<&Self>) -> impl Future<Output = &Value>;
-    fn get_blocking(self: Pin<&Self>) -> &Value;
-    fn try_get(&self) -> Option<&Value>;
-    fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut Value>;
-    fn into_inner(self) -> Option<Value>;
-    fn into_parts(self) -> Result<Value, Self::Rest>;
-}
-
-impl<B: Bed> Asked for Lazy<Value, Infallible, B> {
-    const NAME: &'static str = "Lazy";
-    const WITHOUT_VALUE: &'static [&'static str] = &["<uninit>"];
-
-    type Rest = Infallible;
-
-    fn unfinished(computation: Infallible) -> Self {
-        Self::with_backend(computation)
-    }
-
-    fn finished(value: Value) -> Self {
-        Self::with_backend_and_value(value)
-    }
-
-    fn get(self: Pin<&Self>) -> impl Future<Output = &Value> {
-        self.get()
-    }
-
-    fn get_blocking(self: Pin<&Self>) -> &Value {
-        self.get_blocking()
-    }
-
-    fn try_get(&self) -> Option<&Value> {
-        self.try_get()
-    }
-
-    fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut Value> {
-        self.try_get_mut()
-    }
-
-    fn into_inner(self) -> Option<Value> {
-        self.into_inner()
-    }
-
-    fn into_parts(self) -> Result<Value, Infallible> {
-        self.into_parts()
-    }
-}
-
-impl<B: Bed + Send + Sync> Asked for BoxLazy<'static, Value, B> {
-    const NAME: &'static str = "BoxLazy";
-    const WITHOUT_VALUE: &'static [&'static str] = &["<uninit>", "<initializing>"];
-
-    type Rest = Pin<Box<dyn Future<Output = Value> + Send>>;
-
-    fn unfinished(computation: Infallible) -> Self {
-        Self::with_backend(Box::pin(computation))
-    }
-
-    fn finished(value: Value) -> Self {
-        Self::with_backend_and_value(value)
-    }
-
-    fn get(self: Pin<&Self>) -> impl Future<Output = &Value> {
-        self.get_ref().get()
-    }
-
-    fn get_blocking(self: Pin<&Self>) -> &Value {
-        self.get_ref().get_blocking()
-    }
-
-    fn try_get(&self) -> Option<&Value> {
-        self.try_get()
-    }
-
-    fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut Value> {
-        self.get_mut().try_get_mut()
-    }
-
-    fn into_inner(self) -> Option<Value> {
-        self.into_inner()
-    }
-
-    fn into_parts(self) -> Result<Value, Self::Rest> {
-        self.into_parts()
-    }
-}
-
-impl Askers {
-    const ALL: [Self; 5] = [
-        Self::None,
-        Self::One,
-        Self::Blocking,
-        Self::Three,
-        Self::ThreeWithoutTheFirst,
-    ];
-
-    /// A thread that waits at the gate would block the only one.
-    fn fit(self, computation: Waits) -> bool {
-        self != Self::Blocking || computation != Waits::AtTheGate
-    }
-
-    fn enter<'a>(self, cast: &mut Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>) {
-        let asks = |cast: &mut Cast<'a>| cast.add(Sleeps::ForATurn, &ask);
+impl Callers {
+    fn add<'a>(
+        self,
+        tasks: &mut Tasks<'a>,
+        call: impl Fn() -> Job<'a>,
+        call_blocking: impl FnOnce() -> &'a Value + 'a,
+    ) {
         match self {
-            Self::None | Self::Blocking => {}
+            Self::None => {}
             Self::One => {
-                asks(cast);
+                tasks.add(call);
             }
-            Self::Three | Self::ThreeWithoutTheFirst => {
-                let first = asks(cast);
-                asks(cast);
-                let last = asks(cast);
-                let order = match self {
-                    Self::Three => Order::Move(last),
-                    _ => Order::Cancel(first),
-                };
-                cast.add(Sleeps::ForATurn, move || act(move || world::order(order)));
-                cast.add(Sleeps::ForATurn, || act(world::gate::open_in_any_case));
+            Self::Blocking => {
+                tasks.add(|| act(|| call_blocking().see()));
+            }
+            Self::Three | Self::ThreeWithoutFirst => {
+                let first = tasks.add(&call);
+                tasks.add(&call);
+                let last = tasks.add(&call);
+                tasks.add(|| {
+                    order(match self {
+                        Self::Three => Order::Move(last),
+                        _ => Order::Cancel(first),
+                    })
+                });
+                tasks.add(|| open_gate());
             }
         }
     }
 }
 
-/// No actor stays asleep, and a new call gets the value, or the panic of a poisoned lazy.
-fn settle<'a>(mut cast: Cast<'a>, ask: impl Fn() -> crate::cast::Deed<'a>, is_ready: impl Fn() -> bool) {
-    let asleep = cast.present();
-    if !asleep.is_empty() {
-        world::wrong(Wrong::Asleep(asleep));
-    }
-    wakers::assert_none_but_of(&cast.present());
-    let fresh = world::unfaulted(|| {
-        let fresh = cast.add(Sleeps::ForATurn, &ask);
-        cast.play();
-        let present = cast.present();
-        if !present.is_empty() {
-            world::wrong(Wrong::Asleep(present));
-        }
-        cast.dismiss();
-        fresh
-    });
-    if world::has_heard_of_poison(fresh) != world::is_poisoned() {
-        world::complain("a call panics if the future has panicked");
-    }
-    if is_ready() == world::is_poisoned() {
-        world::complain("there is a value, if the future has not panicked");
-    }
-}
-
-/// Where the future of a static is.
-type Room = FutureStorage<{ size_of::<Infallible>() }, { align_of::<Infallible>() }>;
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StaticScenario {
-    computation: Waits,
-    askers: Askers,
-}
-
-impl StaticScenario {
-    pub(crate) fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        for computation in [Waits::No, Waits::Yields, Waits::AtTheGate] {
-            for askers in Askers::ALL {
-                if askers.fit(computation) {
-                    all.push(Self { computation, askers });
-                }
-            }
-        }
-        all
-    }
-
-    pub(crate) fn play(self) {
-        let start: fn() -> Infallible = match self.computation {
-            Waits::No => || start(Waits::No),
-            Waits::Yields => || start(Waits::Yields),
-            Waits::AtTheGate => || start(Waits::AtTheGate),
-        };
-        // SAFETY: it is never freed.
-        let room = unsafe { &*util::leak_box(Box::new(Room::new())) };
-        // SAFETY: the room is this static's alone.
-        let lazy = unsafe { StaticLazy::<Value>::__new(room, start) };
-        let lazy = util::leak_box(Box::new(lazy));
-        // SAFETY: it is not dropped or borrowed exclusively before the end of this function.
-        let shared: &'static StaticLazy<Value> = unsafe { &*lazy };
-        let mut cast = Cast::new();
-        let ask = || deed(shared.get(), Value::see);
-        match self.askers {
-            Askers::Blocking => {
-                cast.add(Sleeps::ForATurn, || act(|| shared.get_blocking().see()));
-            }
-            _ => self.askers.enter(&mut cast, ask),
-        }
-        cast.play();
-        settle(cast, ask, || shared.try_get().is_some());
-        wakers::assert_none();
-        if world::is_poisoned() {
-            // "The remains of the future are leaked, as the contents of every static are."
-            world::may_leak(Thing::Future);
-        }
-        // SAFETY: it is not used any more.
-        own(|| unsafe { lazy.drop_in_place() });
-    }
-}
-
-/// Runs the initializer of a static.
-fn start(computation: Waits) -> Infallible {
-    world::call_of_computation(Kind::Call);
-    Infallible::computation(computation)
+/// No task stays asleep, and a new call returns the value, or panics if the future has panicked.
+fn check_calls<'a>(tasks: Tasks<'a>, call: impl Fn() -> Job<'a>, has_value: impl Fn() -> bool) {
+    let mut new = 0;
+    check_tasks(tasks, true, |tasks| new = tasks.add(call));
+    let is_poisoned = with(|run| run.is_poisoned);
+    require(
+        has_found_poison(new) == is_poisoned,
+        "a call panics if the future has panicked",
+    );
+    require(
+        has_value() != is_poisoned,
+        "there is a value if the future has not panicked",
+    );
 }

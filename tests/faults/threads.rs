@@ -1,9 +1,8 @@
-//! Threads as actors. A thread runs when the cast polls it, until it parks or ends, while the cast waits. So one actor
-//! runs at a time, and each run is deterministic.
+//! Operations that block their thread. The thread of a task runs while the executor polls the task, until the thread parks or
+//! ends. So one thread runs at a time, and each run is deterministic.
 
 use std::{
     cell::RefCell,
-    mem,
     panic::resume_unwind,
     pin::Pin,
     sync::{
@@ -20,114 +19,148 @@ use oncelot::{
 };
 
 use crate::{
-    bed::{Bed, Exception, SharedDeed},
-    cast::Deed,
-    cells::shared_deed,
-    world::{self, Panics, Who},
+    cells::{Cell, Operation, Role, check_inserted, check_result, watch_claim},
+    run::{self, TaskId, current, record},
+    tasks::Job,
+    user::{ERROR, Init, VALUE, Value},
 };
 
-/// A deed on a thread of its own, which may park in a cell whose backend is `Watched`.
-pub(crate) fn deed(f: impl FnOnce() + Send + 'static) -> Deed<'static> {
-    world::is_thread();
-    Box::pin(Thread(Stage::Unborn(Box::new(f))))
+/// Returns the operations. The backend must be [`Watched`].
+pub(crate) fn operations<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> Vec<Operation<B>> {
+    let mut operations = vec![
+        Operation::new("wait_blocking", Role::Other, |cell| {
+            record(|task| task.waits_for_value = true);
+            on_thread(cell, |cell| cell.wait_blocking().see())
+        }),
+        Operation::new("get_or_init_blocking", Role::Other, |cell| {
+            let init = Init::blocking_value();
+            on_thread(cell, |cell| cell.get_or_init_blocking(init).see())
+        }),
+        Operation::new("insert_blocking", Role::InCrowd, |cell| {
+            let value = Value::value();
+            on_thread(cell, |cell| {
+                let id = value.id();
+                check_inserted(cell.insert_blocking(value), id);
+            })
+        }),
+    ];
+    for init in [VALUE, ERROR] {
+        operations.push(Operation::with(init, "get_or_try_init_blocking", |cell, init| {
+            let init = init.blocking();
+            on_thread(cell, |cell| check_result(cell.get_or_try_init_blocking(init)))
+        }));
+    }
+    operations
 }
 
-struct Thread(Stage);
+fn on_thread<B>(cell: &Arc<Cell<B>>, work: impl FnOnce(&Cell<B>) + Send + 'static) -> Job<'static>
+where
+    B: Backend<Waiter: Send> + Send + Sync + 'static,
+{
+    record(|task| task.is_thread = true);
+    let cell = Arc::clone(cell);
+    let work = Box::new(move || {
+        watch_claim(&cell);
+        work(&cell);
+    });
+    Box::pin(Thread {
+        work: Some(work),
+        running: None,
+    })
+}
 
-enum Stage {
-    Unborn(Box<dyn FnOnce() + Send>),
-    Parked(Waker, Running),
-    Ended,
+/// A job on a thread of its own.
+struct Thread {
+    /// Until it starts.
+    work: Option<Box<dyn FnOnce() + Send>>,
+    running: Option<Running>,
 }
 
 struct Running {
-    /// What unparks it, each time that it is about to park.
-    parks: Receiver<Waker>,
     handle: JoinHandle<()>,
+    parked: Receiver<Waker>,
+    /// Unparks it, while it is parked.
+    unpark: Option<Waker>,
 }
 
 impl Future for Thread {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
-        let running = match mem::replace(&mut self.0, Stage::Ended) {
-            Stage::Unborn(f) => Running::begin(f),
-            Stage::Parked(unpark, running) => {
-                unpark.wake();
-                running
-            }
-            Stage::Ended => unreachable!("an actor that has ended is not polled"),
-        };
-        match running.parks.recv() {
-            Ok(unpark) => {
-                self.0 = Stage::Parked(unpark, running);
-                Poll::Pending
-            }
-            Err(_) => match running.handle.join() {
-                Ok(()) => Poll::Ready(()),
-                Err(payload) => resume_unwind(payload),
-            },
+        if let Some(work) = self.work.take() {
+            self.running = Some(start(work));
         }
+        let mut running = self.running.take().expect("a task that has ended is not polled");
+        if let Some(unpark) = running.unpark.take() {
+            unpark.wake();
+        }
+        if let Ok(unpark) = running.parked.recv() {
+            running.unpark = Some(unpark);
+            self.running = Some(running);
+            return Poll::Pending;
+        }
+        if let Err(payload) = running.handle.join() {
+            resume_unwind(payload);
+        }
+        Poll::Ready(())
     }
 }
 
-/// The thread cannot be dropped. It can be unparked, and then it continues if there is a value.
+/// A thread cannot be dropped. It can be unparked, and then it continues if there is a value.
 impl Drop for Thread {
     fn drop(&mut self) {
-        if matches!(self.0, Stage::Parked(..)) {
+        if self.running.is_some() {
             let _ = Pin::new(self).poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 }
 
-impl Running {
-    fn begin(f: Box<dyn FnOnce() + Send>) -> Self {
-        let (parking, parks) = mpsc::channel();
-        let waker = Waker::from(Arc::new(Schedules(world::who())));
-        let take_part = world::invite();
-        let handle = thread::spawn(move || {
-            take_part();
-            ITSELF.set(Some(Itself { waker, parking }));
-            f();
-        });
-        Self { parks, handle }
+fn start(work: Box<dyn FnOnce() + Send>) -> Running {
+    let (sender, parked) = mpsc::channel();
+    let waker = Waker::from(Arc::new(WakeTask(current())));
+    let run = run::get();
+    let handle = thread::spawn(move || {
+        run::join(run);
+        PARKING.set(Some((waker, sender)));
+        work();
+    });
+    Running {
+        handle,
+        parked,
+        unpark: None,
     }
 }
 
 thread_local! {
-    static ITSELF: RefCell<Option<Itself>> = const { RefCell::new(None) };
+    /// In the thread of a task: what wakes the task, and where the thread sends its own waker before it parks.
+    static PARKING: RefCell<Option<(Waker, Sender<Waker>)>> = const { RefCell::new(None) };
 }
 
-/// The state of a thread that is an actor.
-struct Itself {
-    /// Has it polled by the cast. What would unpark it waits until then.
-    waker: Waker,
-    parking: Sender<Waker>,
-}
+struct WakeTask(TaskId);
 
-struct Schedules(Who);
-
-impl Wake for Schedules {
+impl Wake for WakeTask {
     fn wake(self: Arc<Self>) {
-        world::schedule(self.0);
+        run::wake(self.0);
     }
 }
 
-/// Polls a waiter. If this thread is an actor and has to wait, its waker is passed to the cast.
-fn watch(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
-    ITSELF.with_borrow(|itself| {
-        let Some(Itself { waker, parking }) = itself else {
+/// Polls a waiter. If this thread must park, a wake first wakes its task, and the executor unparks the thread.
+fn poll_waiter(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
+    PARKING.with_borrow(|parking| {
+        let Some((waker, sender)) = parking else {
             return poll(cx);
         };
         let polled = poll(&mut Context::from_waker(waker));
         if polled.is_pending() {
-            parking.send(cx.waker().clone()).expect("the cast waits for it");
+            sender
+                .send(cx.waker().clone())
+                .expect("the executor waits for it");
         }
         polled
     })
 }
 
-/// A backend that notifies the cast before a thread parks, and lets the cast decide when the thread resumes.
+/// A backend whose threads run only when the executor polls their tasks.
 pub(crate) struct Watched<B>(B);
 
 // SAFETY: it does what the backend does, with another waker, which wakes as surely.
@@ -143,10 +176,6 @@ unsafe impl<B: Backend> Backend for Watched<B> {
 
     fn state(&self) -> State {
         self.0.state()
-    }
-
-    fn is_ready(&self) -> bool {
-        self.0.is_ready()
     }
 
     fn try_claim(&self) -> Result<(), State> {
@@ -165,24 +194,16 @@ unsafe impl<B: Backend> Backend for Watched<B> {
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut B::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: the caller's promise.
-        watch(cx, |cx| unsafe { self.0.poll_wait(waiter, cx) })
+        poll_waiter(cx, |cx| unsafe { self.0.poll_wait(waiter, cx) })
     }
 
     unsafe fn poll_attempt(&self, waiter: Pin<&mut B::Waiter>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: the caller's promise.
-        watch(cx, |cx| unsafe { self.0.poll_attempt(waiter, cx) })
+        poll_waiter(cx, |cx| unsafe { self.0.poll_attempt(waiter, cx) })
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut B::Waiter>) {
         // SAFETY: the caller's promise.
         unsafe { self.0.cancel(waiter) }
     }
-}
-
-impl<B: Bed<Waiter: Send> + Send + Sync> Bed for Watched<B> {
-    const NAME: &'static str = B::NAME;
-    const SHARED: Option<SharedDeed<Self>> = Some(shared_deed::<Self>);
-    const PANICS: Panics = B::PANICS;
-    const SOURCE: &'static str = B::SOURCE;
-    const EXCEPTIONS: &'static [Exception] = B::EXCEPTIONS;
 }
