@@ -193,7 +193,7 @@ pub struct StaticLazy<T> {
 }
 
 struct FutureSlot {
-    life: FutureState,
+    state: FutureState,
     /// The span of the attempt that the first poll begins.
     span: InitSpan,
     origin: Origin,
@@ -281,7 +281,7 @@ impl<T> StaticLazy<T> {
             raw: RawCell::empty(),
             phase: Phase::new(),
             computation: UnsafeCell::new(FutureSlot {
-                life: FutureState::Unstarted,
+                state: FutureState::Unstarted,
                 span: InitSpan::NONE,
                 origin: Origin::caller(),
             }),
@@ -356,21 +356,17 @@ impl<T> SelfWaking<'static> for StaticLazy<T> {
         self.computation.with_mut(|computation| {
             // SAFETY: the claim gives exclusive access to the computation.
             let slot = unsafe { &mut *computation };
-            let FutureSlot {
-                life: stage,
-                span,
-                origin,
-            } = slot;
+            let FutureSlot { state, span, origin } = slot;
             assert!(
-                *stage != FutureState::Poisoned,
-                "static is poisoned: its future panicked"
+                *state != FutureState::Poisoned,
+                "static is poisoned: its future panicked; to retry after a panic, use a `OnceCell`"
             );
             attempt.resume::<T>(span.take());
             // The future is poisoned unless the following calls return.
-            let life = mem::replace(stage, FutureState::Poisoned);
+            let before = mem::replace(state, FutureState::Poisoned);
             let polled = attempt.run::<T, _>(Runner::Task(cx.waker()), *origin, || {
                 let future = &self.future;
-                if life == FutureState::Unstarted {
+                if before == FutureState::Unstarted {
                     // SAFETY: the place is large and aligned enough, as `__new` has checked.
                     unsafe { (future.start)(future.init, future.place) };
                 }
@@ -384,11 +380,11 @@ impl<T> SelfWaking<'static> for StaticLazy<T> {
             });
             match polled {
                 Poll::Ready(value) => {
-                    *stage = FutureState::Finished;
+                    *state = FutureState::Finished;
                     Poll::Ready(value)
                 }
                 Poll::Pending => {
-                    *stage = FutureState::Running;
+                    *state = FutureState::Running;
                     *span = attempt.suspend();
                     Poll::Pending
                 }

@@ -202,7 +202,10 @@ fn asyncband_lazy_keeps_its_future_when_the_driver_is_cancelled() {
 #[test]
 fn asyncband_lazy_is_poisoned_by_a_panic_of_its_closure() {
     let lazy = asyncband::LazyCell::new(|| -> std::future::Ready<u32> { panic!("no future") });
-    for message in ["no future", "lazy value is poisoned: its future panicked"] {
+    for message in [
+        "no future",
+        "lazy value is poisoned: its future panicked; create another lazy value to retry",
+    ] {
         let panic =
             catch_unwind(AssertUnwindSafe(|| block_on(asyncband::LazyCell::force(&lazy)))).unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&message));

@@ -155,7 +155,7 @@ impl<T, F: Future<Output = T>> Computation<T, F> {
 
 #[cold]
 fn poisoned() -> ! {
-    panic!("lazy value is poisoned: its future panicked")
+    panic!("lazy value is poisoned: its future panicked; create another lazy value to retry")
 }
 
 /// Poisons the slot when it is dropped, which happens only when a panic unwinds.

@@ -47,7 +47,9 @@ where
 pub struct Align<const ALIGN: usize>;
 
 /// Implemented for the alignments that futures have: the powers of two up to 4096.
-#[diagnostic::on_unimplemented(message = "`lazy!` does not support futures aligned to more than 4096 bytes")]
+#[diagnostic::on_unimplemented(
+    message = "`lazy!` does not support futures aligned to more than 4096 bytes: box the future"
+)]
 pub trait Alignment {
     /// A type of no size with this alignment.
     type Unit: Copy + Debug;
