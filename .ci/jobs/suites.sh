@@ -26,10 +26,8 @@ stage_soak-dependents() {
 
 # Threads beside tasks, the suite of every runtime, and what `tracing` hears. The tests of the cell with all features.
 stage_runtimes() {
-    cargo test --locked --features blocking --test blocking
-    cargo test --locked --features blocking,tokio,async-std,smol --test runtimes
-    cargo test --locked --features blocking,smol,tracing --test tracing
-    cargo test --locked --features blocking,tracing --test subscriber
+    cargo test --locked --features blocking,tokio,async-std,smol,tracing \
+        --test={blocking,runtimes,spawned,subscriber,tracing}
     cargo run --locked --features tracing --example tracing
     cargo run --locked --example futurelock
     cargo test --locked --all-features --lib --tests
