@@ -15,8 +15,9 @@ stage_sanitize() {
 
 with_all_executors=(--locked --features blocking,tokio,async-std,smol,atomic-waker,event-listener)
 
-# Left out are tests of what compiles (`compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that the
-# other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `soak-faults` runs; and the suite on the other backends.
+# Left out are tests of what compiles (`compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that
+# the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `soak-faults` runs; and the suite
+# on the other backends.
 sanitized_tests() {
     local tests=(contract drains drops rules threads stress lazy box_lazy static_lazy blocking)
     # Skipped: a panic that always prints a backtrace, and a panic whose payload is leaked on purpose.
