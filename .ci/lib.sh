@@ -1,4 +1,4 @@
-# What several jobs use.
+# Functions that several jobs use.
 
 debian_packages() {
     if ! dpkg -s "$@" >/dev/null 2>&1; then
@@ -9,19 +9,20 @@ debian_packages() {
 
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -qq "$@"; }
 
-# Without optimizations, which would take longer than they save.
+# Installs a tool, if it is not installed. Without optimizations, which would take longer than they save.
 cargo_tool() { command -v "$1" >/dev/null || cargo install --locked --debug "$1"; }
 
 has_nightly() { rustup toolchain list 2>/dev/null | grep -q '^nightly'; }
 
-# Debian's compiler with its library sources, for targets that the one at hand has no libraries for.
+# Installs Debian's compiler with its library sources, for targets whose libraries the current toolchain lacks.
 cross_compiler() {
     debian_packages rustc-web cargo-web rust-web-src lld qemu-system-arm qemu-system-misc binutils-arm-none-eabi
 }
 
-# Thread sanitizer needs a standard library that is built with it, or it takes the library's own locks for races:
-# Debian's compiler and its sources, with the sanitizer's runtime of the compiler at hand. No race is suppressed; what is
-# not reported are threads of a runtime's pool that have ended and are joined when the pool is, which is never.
+# Runs a command with thread sanitizer, and `cargo` set to the cargo to use. Thread sanitizer needs a standard library that is
+# built with it: otherwise it reports the locks of the library as races. So Debian's compiler builds the library from its
+# sources, and the sanitizer's runtime is that of the current toolchain. No race is suppressed. Leaked threads are not
+# reported: a runtime joins the ended threads of its pool when the pool ends, and a global pool never ends.
 with_thread_sanitizer() (
     debian_packages rustc-web cargo-web rust-web-src
     toolchain=$(rustc --print sysroot)/lib/rustlib/x86_64-unknown-linux-gnu
@@ -34,7 +35,7 @@ with_thread_sanitizer() (
     "$@"
 )
 
-# Address sanitizer, which looks for leaks too, by nightly if that is installed.
+# Runs a command with address sanitizer, which also reports leaks, and `cargo` set to the cargo to use: nightly, if installed.
 with_address_sanitizer() (
     export RUSTFLAGS=-Zsanitizer=address RUSTUP_AUTO_INSTALL=0
     export CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu CARGO_TARGET_DIR=$PWD/target/sanitize/address
@@ -43,6 +44,6 @@ with_address_sanitizer() (
     "$@"
 )
 
-# The tests of the crate, for stages that repeat them in another way. Left out: those that run rustc, pin sizes of 64-bit
-# targets, need a feature, or read the texts of the repository.
+# The tests that stages repeat on other targets and with other features. Left out: tests that run rustc, check the sizes on
+# 64-bit targets, need a feature, or read files of the repository.
 core_tests=(--lib --test={contract,drains,drops,interface,lazy,box_lazy,static_lazy,threads,rules})

@@ -1,4 +1,4 @@
-"""The sources of published crates, for `.ci/peers` and `.ci/dependents`. The repository contains nothing of them."""
+"""The sources of published crates, for `.ci/peers` and `.ci/dependents`. The repository contains no copies of them."""
 
 import json
 import re

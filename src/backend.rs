@@ -49,8 +49,9 @@ mod local;
 ///
 /// # Threads
 ///
-/// If a backend is `Sync`, threads may call it concurrently. If it is not, all calls on one backend are on one thread at a time, where
-/// a waker that a call wakes may make nested calls; cells with this backend are not `Sync`, and their futures are not `Send`. [`Local`] is such a backend.
+/// If a backend is `Sync`, threads may call it concurrently. If it is not, all calls on one backend are on one thread at a time,
+/// where a waker that a call wakes may make nested calls. Cells with such a backend are not `Sync`, and their futures are not
+/// `Send`. [`Local`] is such a backend.
 ///
 /// If a backend is `Send`, its cell may be moved to another thread when no future borrows it.
 ///
@@ -60,21 +61,21 @@ mod local;
 ///
 /// 1. **Exclusion.** From a `try_claim` that returned `Ok` until `publish` or `release` is called, no other
 ///    `try_claim` returns `Ok`, and [`state`](Self::state) is `Initializing`.
-/// 2. **Publication.** [`is_ready`](Self::is_ready) is true, `state` is `Ready`, and `try_claim` returns
-///    `Err(Ready)`, from one moment on in the call of `publish`: before it wakes a waiter, before it returns or panics, and
-///    never before it is called. If the backend began as [`READY`](Self::READY), from the start.
+/// 2. **Publication.** [`is_ready`](Self::is_ready) is true, `state` is `Ready`, and `try_claim` returns `Err(Ready)`, from
+///    some point during the call of `publish`: before it wakes a waiter, before it returns or panics, and never before it is
+///    called. If the backend began as [`READY`](Self::READY), this is the case from the start.
 ///    Everything that happened before the call of `publish` happens before an `is_ready` that returns true, a
 ///    `state` that returns `Ready`, and a `try_claim` that returns `Err(Ready)`.
 /// 3. **Succession.** Everything that happened before a `release` happens before the next `try_claim` that returns
 ///    `Ok`.
-/// 4. **Pinning.** A waiter that [`poll_wait`](Self::poll_wait) or [`poll_attempt`](Self::poll_attempt) left registered, by
-///    `Pending` or by a panic, may be used by other threads until one of them returns `Ready`, or [`cancel`](Self::cancel) returns
-///    or panics, and not afterwards. What others than its owner write in a waiter must be in an atomic, a `Cell` or an
-///    `UnsafeCell`. A cell forms shared references to a registered waiter at any time, and the compiler may store the tag of an
-///    enum around the waiter in other fields of it, such as a `bool`.
-///    A future that was leaked leaves its waiter registered, in memory that stays valid if the waiter is not
-///    `Unpin`, or leaves the claim taken. The backend may still be moved (to another thread, if it is `Send`), dropped
-///    or replaced by a new one afterwards, which must remain sound; in particular, a waiter must not point to its backend.
+/// 4. **Pinning.** If [`poll_wait`](Self::poll_wait) or [`poll_attempt`](Self::poll_attempt) leaves a waiter registered, by
+///    `Pending` or by a panic, other threads may use the waiter until one of these methods returns `Ready`, or
+///    [`cancel`](Self::cancel) returns or panics, and not afterwards. The fields of a waiter that code other than its owner
+///    writes must be in an atomic, a `Cell` or an `UnsafeCell`: a cell forms shared references to a registered waiter at any
+///    time, and the compiler may store the tag of an enum around the waiter in its other fields, such as a `bool`.
+///    A future that was leaked leaves its waiter registered, in memory that stays valid if the waiter is not `Unpin`, or
+///    leaves the claim taken. Afterwards, the backend may still be moved (to another thread, if it is `Send`), dropped, or
+///    replaced by a new one, which must be sound. In particular, a waiter must not point to its backend.
 ///
 /// Users of cells rely on further rules, which are not about memory safety. Implementations should guarantee:
 ///
@@ -125,7 +126,7 @@ pub unsafe trait Backend: Sized {
 
     /// The state that a waiting future stores. The cell's futures are `Send`, `Sync` and `Unpin` only if this type is.
     ///
-    /// What others than its owner write in a waiter must be in an atomic, a `Cell` or an `UnsafeCell` (rule 4).
+    /// The fields of a waiter that code other than its owner writes must be in an atomic, a `Cell` or an `UnsafeCell` (rule 4).
     ///
     /// If this type is `Unpin`, safe code may move a registered waiter, and may free its memory without `cancel`.
     /// A backend that stores the address of a waiter must make it `!Unpin`, by a `PhantomPinned`.
@@ -145,7 +146,7 @@ pub unsafe trait Backend: Sized {
     /// ```
     fn waiter(kind: WaiterKind) -> Self::Waiter;
 
-    /// Returns the current state. See *Publication* above for what `Ready` guarantees.
+    /// Returns the current state. Rule 2 (publication) states what `Ready` guarantees.
     ///
     /// # Examples
     ///
@@ -289,7 +290,8 @@ pub unsafe trait Backend: Sized {
     ///
     /// # Safety
     ///
-    /// The requirements of [`poll_wait`](Self::poll_wait) apply, and those of the second paragraph.
+    /// The requirements of [`poll_wait`](Self::poll_wait) apply, and those of the second paragraph above: the kind of the waiter,
+    /// and the calls that precede this one.
     ///
     /// # Examples
     ///

@@ -9,13 +9,13 @@
 //! | asyncband | `asyncband::once::{OnceCell, LazyCell}` | [`oncelot::compat::asyncband::{OnceCell, LazyCell}`](asyncband) |
 //! | embassy-sync | `embassy_sync::once_lock::OnceLock` | [`oncelot::compat::embassy_sync::OnceLock`](embassy_sync::OnceLock) |
 //!
-//! The names and the signatures are those of the other crate. The behavior is the one that [`OnceCell`](crate::OnceCell) and
-//! [`Lazy`](crate::Lazy) document; the documentation of each type here lists what a program may notice. A defect of the other
+//! The names and the signatures are those of the other crate. The behavior is that of [`OnceCell`](crate::OnceCell) and
+//! [`Lazy`](crate::Lazy). The documentation of each type here lists the differences that a program may notice. A defect of the other
 //! crate is not reproduced.
 //!
 //! Each type is a newtype without cost: it has the size of the cell inside, and its futures have the size of the cell's
-//! futures. A cell here dereferences to the [`OnceCell`](crate::OnceCell) inside, so every method that the other crate does not
-//! have is available on it.
+//! futures. A cell here dereferences to the [`OnceCell`](crate::OnceCell) inside, so its methods
+//! that the other crate lacks are available, too.
 //!
 //! Code that is written from scratch does not need this module.
 //!

@@ -12,7 +12,7 @@
 //! | [`wasm`] | What works in WebAssembly and on edge workers? |
 //! | [`keys`] | How do I build a cache with one cell for each key? |
 //! | [`tracing`](mod@tracing) | What does a subscriber get, and what may it do with a cell? |
-//! | [`migration`] | What changes if I come from tokio, async-lock, async-once-cell, embassy-sync or once_cell? |
+//! | [`migration`] | What changes if I come from the cell of another crate, or from std? |
 //! | [`performance`] | What does it cost in bytes, instructions and time? |
 //! | [`backends`] | Which backends are there, and how do I write one? |
 //!

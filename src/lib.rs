@@ -34,9 +34,9 @@
 //!
 //! [`OnceCell`] is the main type. A [`lazy!`] static and a [`BoxLazy`] declare the value together with its initializer. The trait
 //! [`OnceCellExt`] spawns initializers, which then survive their callers. [`get_or_try_init_shared`] shares one attempt among all
-//! callers, and an [`InitGuard`] completes a cell from a callback or an interrupt handler. With the feature `blocking`, threads wait
-//! for the same cells. The [guide] helps to choose, and contains recipes, the features for each target, migration tables, and
-//! measurements:
+//! callers, and an [`InitGuard`] initializes a cell from a callback or an interrupt handler. With the feature `blocking`, threads
+//! and tasks can wait for one cell. The [guide] helps to choose, and contains recipes, the features for each target, migration
+//! tables, and measurements:
 //! [choosing] · [contract] · [cancellation] · [failures] · [resetting] · [runtimes] · [firmware] · [wasm] · [keys] ·
 //! [tracing](crate::guide::tracing) · [migration] · [performance] · [backends].
 //!
@@ -47,7 +47,7 @@
 //!
 //! | feature | default | what it does |
 //! |---|---|---|
-//! | `std` | yes | a thread that finds the waiter list locked spins, then yields, then sleeps; a second panicking waker does not abort the process; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
+//! | `std` | yes | a thread that finds the list of waiters locked spins, then yields, then sleeps; a second panicking waker does not abort the process; debug builds detect an initializer that awaits its own cell; the module [`runtime`]; includes `alloc` |
 //! | `alloc` | | [`BoxLazy`], on targets with compare-and-swap for pointers |
 //! | `blocking` | | blocking methods for threads, such as [`OnceCell::wait_blocking`] |
 //! | `tokio`, `async-std`, `smol` | | [`Tokio`], [`AsyncStd`], [`Smol`]: runtimes on which initializers can be spawned. Except on WebAssembly, `tokio` enables `rt-multi-thread` of that crate. `async-std` is for existing applications: async-std is discontinued upstream |
@@ -67,11 +67,14 @@
 //! Without features, the only dependency is `pin-project-lite`. Features are additive: none of them changes the guarantees of a
 //! cell. Because Cargo unifies features, some of them affect every crate in the build:
 //!
+//! - `std` changes how a thread waits for the lock of the list of waiters, and makes debug builds panic if an initializer awaits
+//!   its own cell.
 //! - `critical-section` makes every change to a cell run in a critical section, and requires an implementation of that crate to
 //!   be linked.
+//! - `portable-atomic` replaces the atomic types of `core` by those of that crate.
 //! - `tracing` makes cells and futures larger.
-//! - `deadlock-detection` makes futures and lazies larger, and panics where an initializer awaits its own cell.
-//! - `tokio` and `async-std` make blocking calls that have to wait check whether they were made from an async task: see
+//! - `deadlock-detection` makes futures and lazies larger, and makes any build panic if an initializer awaits its own cell.
+//! - `tokio` and `async-std` make a blocking call that has to wait check whether it was made in an async task: see
 //!   [`OnceCell::wait_blocking`].
 //!
 //! # Supported compilers

@@ -25,10 +25,9 @@ mod guard;
 
 /// A cell that can be written to only once, by an asynchronous initializer.
 ///
-/// Usually, a future computes the value. [`get_or_init`](Self::get_or_init) and
-/// [`get_or_try_init`](Self::get_or_try_init) run one initializer, however many tasks call them concurrently,
-/// and return a reference to its result to every caller. The cell works with every executor, needs no allocator, and
-/// has `const` constructors, so it can be a `static`.
+/// Usually, a future computes the value. Any number of tasks may call [`get_or_init`](Self::get_or_init) and
+/// [`get_or_try_init`](Self::get_or_try_init) concurrently. One initializer runs at a time, and every caller gets a reference to
+/// the value. The cell works with every executor, needs no allocator, and has `const` constructors, so it can be a `static`.
 ///
 /// # Events and effects
 ///
@@ -63,7 +62,8 @@ mod guard;
 ///   another source for its value, such as a timeout.
 ///
 /// There are two false positives: an initializer that awaits its own cell with a timeout, although the timeout would end the
-/// wait; and another task that the initializer polls with its own waker, as an executor does that uses one waker for all tasks.
+/// wait; and a wait of another task that the initializer polls with its own waker, as an executor that uses one waker for all
+/// tasks does.
 ///
 /// # Backends
 ///

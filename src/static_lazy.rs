@@ -53,9 +53,8 @@ mod storage;
 /// ```
 ///
 /// Each static is a [`StaticLazy`]. The future is stored in a second static of exactly its size, and nothing is allocated.
-/// Attributes, doc comments and visibility apply to the static; an attribute
-/// such as `#[cfg]` or `#[allow]` also applies to its expression. An invocation may declare several statics. A hundred are
-/// within the compiler's default recursion limit.
+/// Attributes, doc comments and visibility apply to the static. An attribute such as `#[cfg]` or `#[allow]` also applies to its
+/// expression. An invocation may declare several statics: a hundred are within the compiler's default recursion limit.
 ///
 /// # Expressions
 ///
@@ -70,8 +69,7 @@ mod storage;
 ///   the type of the static. That may be a call of an `async fn`, as in `load()`. The output is not coerced: if `load`
 ///   returns another type that coerces to the type of the static, write `async { load().await }`.
 ///
-/// The type of a static may leave out `'static`, as the type of every static may: `static NAME: &str = async { "name" };`
-/// compiles.
+/// As in every static, the type may leave out `'static`: `static NAME: &str = async { "name" };` compiles.
 ///
 /// # Bounds
 ///

@@ -1,7 +1,7 @@
 //! Real-time threads of different priorities that share a cell and a core.
 //!
 //! The thread of higher priority wakes at arbitrary moments and preempts the other one in any of its steps, also while
-//! the other thread holds the lock of the waiter list. `sched_yield` never runs a thread of lower priority, so that a
+//! the other thread holds the lock of the list of waiters. `sched_yield` never runs a thread of lower priority, so that a
 //! thread which only spins or yields until the lock is released waits forever.
 //!
 //! Without the privilege to choose a real-time policy (`CAP_SYS_NICE`, or a limit `RLIMIT_RTPRIO`) each test prints that

@@ -10,7 +10,7 @@
 //! | 3 READY is published with Release and seen with Acquire | `loom/publish.rs`: `who_sees_ready_sees_the_value` |
 //! | 4 `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_*` |
 //! | 5 the state changes before user code runs | here |
-//! | 6 a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `panicked_*`; `contract/destructors.rs` |
+//! | 6 a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `a_panicked_*`; `contract/destructors.rs` |
 //! | 7 the value is dropped, in every path | `drops.rs` |
 //! | 8 drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
 //! | 9 no user code under a lock | `contract/reentrant_wakers.rs`; suite: `wakers_may_reenter_*` |

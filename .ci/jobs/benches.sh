@@ -1,9 +1,9 @@
-# The benches run.
+# The benches and the charts.
 
 ordinary bench-build
 
-# The benches build, each figure can be taken, and those that do not depend on time meet their bars. The charts are those
-# of the figures that are kept.
+# The benches build, each figure can be measured, and the figures that do not depend on time meet their bars. The charts and
+# the tables of the guide show the recorded figures.
 stage_bench-build() {
     cargo bench --locked --bench peers -- --test
     cargo bench --locked --bench lazy -- --test

@@ -1,8 +1,8 @@
-# What an operation costs, whatever the machine does.
+# Instruction counts.
 
 ordinary counts
 
-# The instructions, bytes and allocations of each operation; fails if one of ours has grown by more than 2 %.
+# The instructions, bytes and allocations of each operation. Fails if a count of this crate has grown by more than 2 %.
 stage_counts() {
     debian_packages valgrind
     cargo bench --locked --bench counts

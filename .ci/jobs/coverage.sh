@@ -2,11 +2,11 @@
 
 long coverage
 
-# The ordinary tests run at least 98.5 % of the lines of `src`. Those that no test runs are printed. They are
-# - constants, such as `UNINIT` and the constructors behind them, which the compiler evaluates;
-# - `Clone` of types that are `Copy`, which is used in its place;
-# - branches that cannot be taken, each with a message or a comment that says why;
-# - branches that are taken only if threads meet in certain ways, which the models of loom take.
+# The ordinary tests run at least 98.5 % of the lines of `src`. The lines that no test runs are printed. They are
+# - constants, such as `UNINIT`, and the constructors that they call: the compiler evaluates them;
+# - implementations of `Clone` for types that are `Copy`: copies do not call them;
+# - unreachable branches, each with a message or a comment that gives the reason;
+# - branches that only certain interleavings of threads reach: the loom models reach them.
 stage_coverage() {
     debian_packages llvm-22
     cargo_tool cargo-llvm-cov

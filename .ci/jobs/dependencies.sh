@@ -1,22 +1,23 @@
-# The dependencies of the crate and of the packages beside it.
+# The dependencies of the crate and of the other packages.
 
 ordinary supply
 
-# Licences, duplicates and sources of every package's dependencies; and the oldest dependencies that Cargo.toml allows.
+# Licenses, duplicates and sources of the dependencies of each package; and a build with the oldest dependencies that
+# Cargo.toml allows.
 stage_supply() {
     cargo_tool cargo-deny
     local manifest
     for manifest in {.,examples/*,fuzz}/Cargo.toml; do
         printf '%s\n' "$manifest"
-        # What is skipped for one package is not met in all.
+        # deny.toml skips duplicates that only some of the packages have.
         cargo deny --locked --manifest-path "$manifest" --config deny.toml check --allow unmatched-skip \
             licenses bans sources
     done
     minimal_versions
 }
 
-# What the crate names is taken in the oldest version, what those need in the newest. A copy, as it has a lock file of its
-# own; without the tests' dependencies, as they can demand newer ones than the crate says.
+# Builds a copy of the crate, which has its own lock file: with the oldest versions of the direct dependencies, and the newest
+# versions of all others. Without the dev-dependencies, which can require newer versions than Cargo.toml allows.
 minimal_versions() {
     local copy=target/minimal-versions
     export CARGO_TARGET_DIR=$PWD/$copy/build

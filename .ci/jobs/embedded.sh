@@ -9,7 +9,8 @@ stage_embedded() {
     examples/firmware/run
 }
 
-# A target without compare-and-swap, and one without atomic loads and stores, with features that do not replace them.
+# The crate does not build for a target without compare-and-swap, or one without atomic loads and stores, if no feature replaces
+# them.
 refuses_unsupported_targets() {
     refuses thumbv6m-none-eabi '' 'no compare-and-swap; .*`critical-section`.*`portable-atomic`'
     refuses thumbv6m-none-eabi portable-atomic 'no compare-and-swap, .*`critical-section`.*`unsafe-assume-single-core`'
@@ -19,11 +20,11 @@ refuses_unsupported_targets() {
     refuses thumbv4t-none-eabi critical-section,portable-atomic 'no atomic loads and stores, .*`unsafe-assume-single-core`'
 }
 
-# One message, which names the ways out: `refuses TARGET FEATURES PATTERN`.
+# `refuses TARGET FEATURES PATTERN`: the build fails with one message, which names the features to enable.
 refuses() {
     local refusal
     refusal=$(RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/refusal /usr/bin/cargo check --locked \
         --no-default-features --features "$2" -Zbuild-std=core --target "$1" 2>&1) && return 1
     grep "^error.*: oncelot: this target has $3" <<<"$refusal"
-    [ "$(grep -c '^error' <<<"$refusal")" = 2 ] # The other one is cargo's.
+    [ "$(grep -c '^error' <<<"$refusal")" = 2 ] # The second error is that of cargo.
 }

@@ -2,7 +2,7 @@
 
 ordinary example service
 
-# The README's main command, and the tests of the program that it runs; and the programs that need no package of their own.
+# The programs `custom_backend` and `retry_storm`, and the package `examples/sqlite` with its tests.
 stage_example() {
     cargo run --locked --example custom_backend
     cargo run --locked --example retry_storm
@@ -10,7 +10,7 @@ stage_example() {
     cargo test --locked --release --manifest-path examples/sqlite/Cargo.toml
 }
 
-# The service on tokio and on smol, as its clients see it, and under load. Its library needs neither.
+# The service on tokio and on smol: its responses, and its throughput. Its library depends on no runtime.
 stage_service() {
     cd examples/service
     local needed

@@ -3,7 +3,7 @@
 ordinary faults
 long soak-faults
 
-# A panic in each call into the user's code and a cancellation after each poll, of every operation on every backend.
+# A panic in each call into user code, and a cancellation after each poll, for each operation on each backend.
 stage_faults() {
     local cargo=(cargo)
     faults
@@ -13,7 +13,7 @@ faults() {
     "${cargo[@]}" test --locked --features atomic-waker,event-listener,blocking --test faults -- --nocapture
 }
 
-# What a panic leaves behind, for memory that is used too late or never freed.
+# The same with address sanitizer, which reports memory that is used after it is freed, and memory that is leaked.
 stage_soak-faults() {
     export RUST_BACKTRACE=0
     with_address_sanitizer faults

@@ -3,9 +3,9 @@
 ordinary features
 long soak-features
 
-# Every combination of up to two features builds, here and on other targets; the tests pass without `std`, with each way of
-# exclusion, without the checks of debug builds, and with `deadlock-detection` in their place. A lock file gains what the
-# features need, and nothing else.
+# Each combination of up to two features builds, here and on other targets. The tests pass without `std`, with critical
+# sections and portable atomics, in release mode, and in release mode with `deadlock-detection`. A feature adds to the lock file
+# of a user the packages that it needs, and no others.
 stage_features() {
     keeps_lock_file default 'oncelot|pin-project-lite'
     keeps_lock_file critical-section 'oncelot|pin-project-lite|critical-section'
@@ -23,8 +23,8 @@ stage_features() {
         --test contract --test blocking --test deadlock --test lazy --test static_lazy
 }
 
-# Every combination of up to two features that can build there, on WebAssembly and on a microcontroller. Left out on
-# WebAssembly: `async-std` and `smol`, which need an operating system.
+# Each combination of up to two features builds for WebAssembly and for a microcontroller. Left out: the features that do not
+# build there, such as `async-std` and `smol`, which need an operating system.
 pairs_on_other_targets() (
     debian_packages rustc-web cargo-web rust-web-src
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=target/pairs
@@ -36,8 +36,8 @@ pairs_on_other_targets() (
         --include-features alloc,atomic-waker,critical-section,defmt,event-listener-alloc,portable-atomic
 )
 
-# Adds the crate with these features to a project that has a lock file, which must still build, with what the lock file
-# has, and with no other packages than those: `keeps_lock_file FEATURE 'PACKAGE|PACKAGE'`.
+# `keeps_lock_file FEATURE 'PACKAGE|PACKAGE'`: adds the crate with the feature to a project that has a lock file. The project
+# must still build, and its lock file must keep its packages and gain no others than the named ones.
 keeps_lock_file() (
     copy=target/lock_file
     rm -rf "$copy"
@@ -56,10 +56,10 @@ keeps_lock_file() (
     printf 'The feature `%s` adds to a lock file: %s\n' "$1" "$(comm -13 before after | paste -sd,)"
 )
 
-# The packages in a lock file, one a line, with their versions.
+# Prints the packages in a lock file with their versions, one package per line.
 locked_packages() { awk -F '"' '/^name/ { name = $2 } /^version = "/ { print name, $2 }' Cargo.lock | sort; }
 
-# Every combination of features.
+# Each combination of features builds.
 stage_soak-features() {
     cargo_tool cargo-hack
     RUSTFLAGS="-D warnings" cargo hack check --locked --feature-powerset --group-features tokio,async-std,smol --lib

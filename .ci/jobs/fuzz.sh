@@ -3,13 +3,13 @@
 ordinary fuzz
 long soak-fuzz
 
-# The programs that are kept, and 20 seconds of new ones for each target.
+# Replays the corpus and the regressions, and fuzzes each target for 20 seconds.
 stage_fuzz() {
     (cd fuzz && cargo test --locked)
     fuzz 20
 }
 
-# New programs for each target, which are put into `target/fuzz`: `fuzz SECONDS`.
+# `fuzz SECONDS`: fuzzes each target for that time. New inputs are stored in `target/fuzz`.
 fuzz() {
     cargo_tool cargo-fuzz
     local target
@@ -22,7 +22,7 @@ fuzz() {
 
 stage_soak-fuzz() { fuzz 1800; }
 
-# With what nightly has installed, address sanitizer among it; or with the compiler at hand and no sanitizer.
+# Runs cargo-fuzz with nightly and address sanitizer if nightly is installed, or with the current toolchain and no sanitizer.
 cargo_fuzz() {
     if has_nightly; then
         RUSTUP_AUTO_INSTALL=0 cargo +nightly fuzz "$@"

@@ -2,7 +2,7 @@
 
 long hosts
 
-# A 32-bit processor, a big-endian one, and 64-bit Arm, the latter two in QEMU. QEMU does not show weak memory orderings.
+# A 32-bit processor, and in QEMU a big-endian processor and 64-bit Arm. QEMU does not reproduce weak memory orderings.
 stage_hosts() {
     # Not `gcc-multilib`, which excludes the compilers for other processors.
     debian_packages rustc-web cargo-web rust-web-src libc6-dev-i386 lib32gcc-12-dev \

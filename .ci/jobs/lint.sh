@@ -2,7 +2,7 @@
 
 ordinary fmt clippy doc
 
-# The form of the code; and that the workflows run the same jobs and stages.
+# The format of the code; and the workflows run the jobs and the stages that are declared here.
 stage_fmt() {
     in_workflow ci job "${ordinary_jobs[@]}"
     in_workflow nightly stage "${long_stages[@]}"
@@ -28,8 +28,8 @@ stage_clippy() {
     with_loom cargo clippy --locked --lib --profile test --features atomic-waker,event-listener,blocking -- -D warnings
 }
 
-# The public documentation with three sets of features, none of which leaves a link unresolved; and the documentation of the
-# private items, which describes the protocol.
+# The public documentation with three sets of features, and the documentation of private items, which describes the protocol:
+# no link is broken.
 stage_doc() {
     export RUSTDOCFLAGS="-D warnings"
     cargo doc --locked --no-deps --no-default-features
@@ -38,7 +38,7 @@ stage_doc() {
     cargo doc --locked --no-deps --all-features --document-private-items
 }
 
-# Runs a cargo command in the crate and in each package beside it that is for this machine.
+# Runs a cargo command in each package that builds for this machine.
 each_package() {
     local manifest
     for manifest in {.,examples/sqlite,examples/service,fuzz}/Cargo.toml; do

@@ -3,8 +3,7 @@
 ordinary loom
 long soak-loom
 
-# The interleavings of the concurrent code, as far as each model says: the models that end within a minute. `soak-loom` plays
-# all of them.
+# The models that each end within a minute. `soak-loom` runs all models.
 stage_loom() {
     .ci/loom \
         box_lazy:: \
@@ -31,5 +30,5 @@ stage_loom() {
         event_listener::a_late_notification_does_not_end_the_next_attempt
 }
 
-# All models; fails, too, if `docs/loom.md` lists others.
+# All models. Also fails if `docs/loom.md` does not list exactly these models.
 stage_soak-loom() { .ci/loom; }

@@ -1,6 +1,6 @@
-# Miri, for which a machine may lack the component of nightly.
+# Miri. Runs only if it is named, because it needs a component of nightly.
 
-# The tests under Miri, each with many schedules, and with provenance kept strictly. The tests of compilation run rustc.
+# Tests of unsafe code under Miri, each with 16 seeds for the scheduler, and with strict provenance.
 stage_miri() {
     export RUSTUP_AUTO_INSTALL=0
     if ! cargo +nightly miri --version >/dev/null 2>&1; then

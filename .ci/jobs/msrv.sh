@@ -2,8 +2,8 @@
 
 ordinary msrv
 
-# The oldest supported compiler, unpacked from Debian's packages without installing them, builds the crate and the programs
-# of the tests of compilation.
+# The oldest supported compiler builds the crate, and the programs of the tests `compile_pass` and `compile_fail`. It is unpacked
+# from Debian's packages, and not installed.
 stage_msrv() {
     local root=$PWD/target/msrv
     if [ ! -x "$root/rustc" ]; then
@@ -19,7 +19,7 @@ SCRIPT
         chmod +x "$root/rustc"
     fi
     "$root/rustc" --version
-    # The tests themselves need a newer compiler. The programs that they build do not.
+    # Building the tests needs a newer compiler. Building the programs of the tests does not.
     ONCELOT_TEST_RUSTC=$root/rustc cargo test --locked --test compile_pass --test compile_fail
     export RUSTC=$root/rustc CARGO_TARGET_DIR=$root/build
     cargo build --locked --all-features

@@ -2,7 +2,7 @@
 
 long planted soak-planted
 
-# Some of the faults that are kept as patches, others for each commit: a command must see each of them.
+# Five of the faults in `tests/planted`; the commit selects which. The commands of each fault must fail.
 stage_planted() {
     debian_packages python3
     .ci/planted --sample 5

@@ -3,10 +3,10 @@
 ordinary sanitize
 long soak-stress
 
-# The tests that use threads, memory or destructors in earnest, for data races; and the same for memory that is used too late
-# or never freed.
+# The tests of threads, memory and destructors: with thread sanitizer for data races, and with address sanitizer for memory that
+# is used after it is freed, or leaked.
 stage_sanitize() {
-    # Without backtraces: their symbols are looked up by code that is sanitized too, which takes minutes.
+    # Without backtraces: the code that resolves their symbols is sanitized too, and takes minutes.
     export RUST_BACKTRACE=0 STRESS_SECONDS=10
     with_thread_sanitizer sanitized_tests --test runtimes
     # Without `runtimes`, whose threads still have their wakers when the process ends.
@@ -15,11 +15,12 @@ stage_sanitize() {
 
 with_all_executors=(--locked --features blocking,tokio,async-std,smol,atomic-waker,event-listener)
 
-# Left out: `compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits` and `sizes`, which show what compiles; `no_alloc`, which counts on one thread what the
-# others show to be sound; `interface`, `tracing` and `subscriber`, which share their ways with the others; the suite for the other backends.
+# Left out are tests of what compiles (`compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that
+# the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `soak-faults` runs; and the suite
+# on the other backends.
 sanitized_tests() {
     local tests=(contract drains drops rules threads stress lazy box_lazy static_lazy blocking)
-    # What is skipped: a panic that ends in a backtrace which nothing turns off, and one whose payload is leaked on purpose.
+    # Skipped: a panic that always prints a backtrace, and a panic whose payload is leaked on purpose.
     "${cargo[@]}" test "${with_all_executors[@]}" --lib "${tests[@]/#/--test=}" "$@" \
         -- --skip a_panic_in_the_destructor --skip panic_payloads_that_panic_when_dropped
 }

@@ -2,7 +2,7 @@
 
 ordinary size
 
-# How much code a cell adds to firmware, beside other crates; fails if ours has grown.
+# How much code a cell adds to firmware, for this crate and for others. Fails if a cell of this crate has grown by more than 5 %.
 stage_size() {
     cross_compiler
     .ci/size

@@ -1,11 +1,12 @@
-# The suites beside the ordinary tests.
+# Tests with features, and tests of other crates.
 
 ordinary backends peers runtimes
 long soak-dependents
 
-# The conformance suite on every backend, and on broken ones, which it must catch.
+# The conformance suite on each backend, and on broken backends, which it must reject; and all doc tests.
 stage_backends() {
-    cargo test --locked --features testing,event-listener,atomic-waker --test backends --test broken_backends --example custom_backend
+    cargo test --locked --features testing,event-listener,atomic-waker \
+        --test backends --test broken_backends --example custom_backend
     cargo test --locked --test backends \
         --features testing,event-listener,event-listener-portable-atomic,atomic-waker-portable-atomic
     cargo test --locked --test backends --features testing,event-listener,event-listener-critical-section,atomic-waker
@@ -18,13 +19,13 @@ stage_peers() {
     .ci/peers
 }
 
-# Published crates with this crate's cell in the place of another one's. Compiles for long.
+# The tests of published crates, with this crate's cell in place of their cell. Takes long to compile.
 stage_soak-dependents() {
     debian_packages python3
     .ci/dependents
 }
 
-# Threads beside tasks, the suite of every runtime, and what `tracing` hears. The tests of the cell with all features.
+# Threads that wait next to tasks, spawned initializers on each runtime, `tracing`, and the tests with all features.
 stage_runtimes() {
     cargo test --locked --features blocking,tokio,async-std,smol,tracing \
         --test={blocking,runtimes,spawned,subscriber,tracing}

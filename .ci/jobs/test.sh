@@ -2,5 +2,5 @@
 
 ordinary test
 
-# The README's test command.
+# The test command of the README.
 stage_test() { cargo test --locked; }

@@ -75,14 +75,14 @@
 //! 8. The value is written only by the holder of the claim, and read only after an Acquire load that has seen READY.
 //! 9. The claimants that a failure's drain still has to wake are those before its marker. The drain ends when its marker
 //!    is unlinked, by itself or by another drain, which has then taken all claimants before the marker.
-//! 10. A drain unlinks claimants only of the attempt whose end it was begun by, or of earlier ones (invariant 9). So the
+//! 10. A drain unlinks only claimants of the attempt whose end began the drain, or of earlier attempts (invariant 9). So the
 //!     attempt in which a claimant has registered is over when another thread has unlinked it and the word is unlocked.
 //!
 //! # Waking
 //!
 //! `settle` first tries the common case, no waiters, with one compare-and-swap. Otherwise it takes the lock, unlinks up to
-//! 16 waiters of one kind, moves their wakers to the stack, and unlocks: that store publishes the new state. Then it wakes them, and
-//! returns for the next 16.
+//! 16 waiters of one kind, moves their wakers to the stack, and unlocks: that store publishes the new state. Then it wakes these
+//! waiters, and returns for the next 16.
 //!
 //! - **Why batches.** Waking under the lock would deadlock with a waker that re-enters the cell. Taking the whole list out
 //!   of the lock would leave its nodes to futures that are being dropped.
@@ -246,8 +246,9 @@ impl Intrusive {
                 if is_failure {
                     // SAFETY: the marker is new.
                     unsafe { marker.put_payload(Waker::noop().clone()) };
-                    // SAFETY: the marker is new, a claimant, and has a payload. It stays in place until this function returns, which it does when the
-                    // marker is unlinked: `wake_in_batches` continues until `false` is returned here, even if wakers panic.
+                    // SAFETY: the marker is new, a claimant, and has a payload. It stays in place until this function returns,
+                    // which it does when the marker is unlinked: `wake_in_batches` continues until `false` is returned here,
+                    // even if wakers panic.
                     unsafe { guard.list.push(marker, WaiterKind::Claimant) };
                 }
             }
@@ -349,9 +350,9 @@ impl Intrusive {
 //    synchronizes with `settle`. (With critical sections, each load and store that replace a read-modify-write are in one
 //    critical section.)
 // 3. UNINIT is set by `settle` with Release, in the same two ways, and `try_claim` acquires.
-// 4. `poll_wait`, `poll_attempt` and `cancel` leave the node unlinked when they say so; the last access by another thread is the store of
-//    `prev`, which they acquire. A node points to nodes alone. Those that a leaked future has left stay valid, as they are
-//    not `Unpin`; the list that they are in is not used again.
+// 4. `poll_wait`, `poll_attempt` and `cancel` leave the node unlinked as rule 4 requires; the last access by another thread is
+//    the store of `prev`, which they acquire. A node points to nodes alone. Those that a leaked future has left stay valid, as
+//    they are not `Unpin`; the list that they are in is not used again.
 unsafe impl Backend for Intrusive {
     const UNINIT: Self = Self {
         word: Word::new(Snapshot::UNINIT),

@@ -218,9 +218,9 @@ impl Local {
 // 1. Only `try_claim` changes UNINIT to INITIALIZING, and only the holder of the claim changes INITIALIZING, in `settle`.
 // 2. Only `settle` sets READY, which `publish` calls, and no method clears it.
 // 3. A `release` is called before the next `try_claim` that returns `Ok`.
-// 4. `poll_wait`, `poll_attempt` and `cancel` leave the node unlinked when they say so, and nothing accesses an unlinked node. A node points
-//    to nodes alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they are in is
-//    not used again when the backend is replaced.
+// 4. `poll_wait`, `poll_attempt` and `cancel` leave the node unlinked as rule 4 requires, and nothing accesses an unlinked node.
+//    A node points to nodes alone. Those that a leaked future has left stay valid, as they are not `Unpin`; the list that they
+//    are in is not used again when the backend is replaced.
 unsafe impl Backend for Local {
     const UNINIT: Self = Self {
         list: List::new(UNINIT),

@@ -22,7 +22,7 @@ newtype! {
     /// - A waiter that is cancelled is removed, and a waiter whose task changes is woken through its newest waker.
     /// - Registering a waiter takes constant time and does not allocate.
     /// - If a waker panics, the other waiters are woken nevertheless.
-    /// - Debug builds with the feature `std` panic if an initializer awaits its own cell.
+    /// - An initializer that awaits its own cell panics where that is [detected](crate::OnceCell#deadlocks).
     /// - `Debug` shows `OnceCell(1)`, and no internals.
     ///
     /// # Examples

@@ -21,7 +21,7 @@ newtype! {
     ///   passes `async || init().await`.
     /// - After a failed initialization every claimant is woken, and the first one to be polled retries. In asyncband one
     ///   claimant retries, and the others wait for it even if it is never polled.
-    /// - Debug builds with the feature `std` panic if an initializer awaits its own cell.
+    /// - An initializer that awaits its own cell panics where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Examples
     ///
@@ -100,7 +100,7 @@ pin_project! {
     ///
     /// - If the driver of the computation is dropped, every waiter is woken, and the first one to be polled becomes the driver.
     /// - `Debug` shows `Lazy(1)`, and not `LazyCell(1)`.
-    /// - Debug builds with the feature `std` panic if the future awaits its own lazy.
+    /// - A future that awaits its own lazy panics where that is [detected](crate::OnceCell#deadlocks).
     ///
     /// # Examples
     ///

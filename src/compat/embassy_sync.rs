@@ -85,8 +85,9 @@ impl<T> OnceLock<T> {
     /// # Panics
     ///
     /// Panics if `init` panics; the cell is then empty again. Panics if `init` calls `get_or_init` on its own cell. With the
-    /// feature `blocking`, only debug builds panic in that case, and in other builds the call never returns. Without the feature
-    /// `blocking`, panics if another initializer is running, such as an asynchronous one.
+    /// feature `blocking`, only debug builds and builds with the feature `deadlock-detection` panic in that case; in other builds
+    /// the call never returns. Without the feature `blocking`, panics if another initializer is running, such as an asynchronous
+    /// one.
     ///
     /// # Examples
     ///

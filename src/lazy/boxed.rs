@@ -231,8 +231,8 @@ macro_rules! box_lazy {
             }
         }
 
-        /// Constructors with any backend. A thread that wakes the future changes the backend, so the backend must be `Send`, `Sync`
-        /// and `'static`.
+        /// Constructors with any backend. A thread that wakes the future changes the backend, so the backend must be `Send`,
+        /// `Sync` and `'static`.
         impl<'a, T, B: Backend + Send + Sync + 'static> $name<'a, T, B> {
             /// Creates a lazy whose value a boxed future computes on first access, with the backend `B`.
             ///

@@ -25,13 +25,12 @@ use crate::{
 /// Blocking methods (feature `blocking`).
 ///
 /// Threads and tasks wait in the same list, and each of them can initialize. Blocking methods are for threads, and for
-/// closures on a runtime's blocking pool, and **not for tasks**: a task that blocks its executor thread may prevent the
-/// initializer it is waiting for from running.
+/// closures on a runtime's blocking pool, and **not for tasks**: a task that blocks its executor's thread may keep the
+/// initializer that it waits for from running.
 ///
 /// A call that need not wait works in every context. If the cell has a value, the call returns it after one `Acquire` load.
-/// If the cell is empty, the call runs its initializer on the calling thread. In a task, that blocks the
-/// executor thread for as long as the initializer takes; on tokio's multi-thread runtime,
-/// `tokio::task::block_in_place` around the call avoids that.
+/// If the cell is empty, the call runs its initializer on the calling thread. In a task, that blocks the executor's thread for as
+/// long as the initializer takes. On tokio's multi-thread runtime, `tokio::task::block_in_place` around the call avoids that.
 ///
 /// A call that has to wait checks first where it was made:
 ///
@@ -41,7 +40,7 @@ use crate::{
 /// | a task of tokio's multi-thread runtime | blocks within `block_in_place`, with the feature `tokio` |
 /// | a task of tokio's current-thread runtime, or of a `LocalSet` | panics, with the feature `tokio` |
 /// | a task of async-std | panics, with the feature `async-std` |
-/// | a task of another executor | blocks the executor thread, because this is not detected |
+/// | a task of another executor | blocks the executor's thread, because this is not detected |
 /// | a destructor of a thread-local | blocks, even after the thread-locals of the runtime were destroyed |
 ///
 /// [Blocking pools that wait for themselves][pools] hang; the guide lists the combinations that work.

@@ -32,7 +32,7 @@ use crate::{
 
 /// An async closure that can be spawned: any `FnOnce() -> Fut + Send + 'static` with `Fut: Send + 'static`.
 ///
-/// That is an `async fn`, an async closure, or a closure that returns a future. The closure is called on the thread that runs
+/// Such a closure is an `async fn`, an async closure, or a closure that returns a future. The closure is called on the thread that runs
 /// the initializer.
 pub trait Initializer: Send + 'static {
     /// The output of the future.
