@@ -2,7 +2,7 @@
 
 ordinary bench-build
 
-# The benches build, each figure can be measured, and the figures that do not depend on time meet their bars. The charts and
+# The benches build, each figure can be measured, and the figures that do not depend on time meet their targets. The charts and
 # the tables of the guide show the recorded figures.
 stage_bench-build() {
     cargo bench --locked --bench peers -- --test

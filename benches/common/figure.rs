@@ -1,4 +1,4 @@
-//! A figure: the crates that are measured, the measurement, and the bar for this crate.
+//! A figure: the crates that are measured, the measurement, and the target for this crate.
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ pub(crate) use contenders;
 
 /// What our figure must not exceed.
 #[derive(Clone, Copy)]
-pub(crate) enum Bar {
+pub(crate) enum Target {
     Value(f64),
     TimesBestPeer(f64),
     Times(f64, &'static str),
@@ -58,7 +58,7 @@ pub(crate) enum Bar {
     EqualTo(&'static str),
 }
 
-impl Bar {
+impl Target {
     /// By how much two loops of the same instructions may differ: it matters where they lie.
     const EQUAL: f64 = 1.05;
 
@@ -71,7 +71,7 @@ impl Bar {
     }
 }
 
-impl fmt::Display for Bar {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value(value) => write!(f, "<= {value}"),
@@ -88,28 +88,33 @@ pub(crate) struct Figure {
     /// Ours is the first.
     pub(crate) crates: Vec<Contender>,
     /// The cost of what cannot be left out.
-    pub(crate) limit: Option<Sample>,
-    pub(crate) bar: Bar,
+    pub(crate) floor: Option<Sample>,
+    pub(crate) target: Target,
 }
 
 impl Figure {
-    pub(crate) fn exact(name: &'static str, bar: Bar, crates: Vec<Contender>) -> Self {
+    pub(crate) fn exact(name: &'static str, target: Target, crates: Vec<Contender>) -> Self {
         Self {
             name,
             unit: Unit::Exact,
             crates,
-            limit: None,
-            bar,
+            floor: None,
+            target,
         }
     }
 
-    pub(crate) fn timed(name: &'static str, bar: Bar, crates: Vec<Contender>, limit: Option<Sample>) -> Self {
+    pub(crate) fn timed(
+        name: &'static str,
+        target: Target,
+        crates: Vec<Contender>,
+        floor: Option<Sample>,
+    ) -> Self {
         Self {
             name,
             unit: Unit::Nanoseconds,
             crates,
-            limit,
-            bar,
+            floor,
+            target,
         }
     }
 
@@ -117,12 +122,12 @@ impl Figure {
         eprintln!("measuring: {}", self.name);
         let effort = self.unit.effort(effort);
         let crates = self.crates.iter().map(|contender| contender.sample);
-        let mut samples = sample(&Vec::from_iter(crates.chain(self.limit)), effort);
-        let limit = self.limit.and_then(|_| samples.pop());
+        let mut samples = sample(&Vec::from_iter(crates.chain(self.floor)), effort);
+        let floor = self.floor.and_then(|_| samples.pop());
         Measured {
             figure: self,
             samples,
-            limit,
+            floor,
         }
     }
 }
@@ -132,7 +137,7 @@ pub(crate) struct Measured {
     pub(crate) figure: Figure,
     /// In the order of the figure's crates.
     samples: Vec<Samples>,
-    pub(crate) limit: Option<Samples>,
+    pub(crate) floor: Option<Samples>,
 }
 
 impl Measured {
@@ -163,13 +168,13 @@ impl Measured {
         self.ours().ratios_to(peer).median()
     }
 
-    /// Returns the number that the bar limits: the value of this crate, or a ratio.
+    /// Returns the number that the target limits: the value of this crate, or a ratio.
     pub(crate) fn judged(&self) -> f64 {
-        match self.figure.bar {
-            Bar::Value(_) => self.ours().median(),
-            Bar::TimesBestPeer(_) => self.ratio_to(self.best_peer().1),
-            Bar::Times(_, name) | Bar::EqualTo(name) => {
-                self.ratio_to(self.of(name).expect("the bar names a peer of this figure"))
+        match self.figure.target {
+            Target::Value(_) => self.ours().median(),
+            Target::TimesBestPeer(_) => self.ratio_to(self.best_peer().1),
+            Target::Times(_, name) | Target::EqualTo(name) => {
+                self.ratio_to(self.of(name).expect("the target names a peer of this figure"))
             }
         }
     }
@@ -177,7 +182,7 @@ impl Measured {
     /// A figure that could not be measured does not fail.
     pub(crate) fn is_met(&self) -> bool {
         let judged = self.judged();
-        judged.is_nan() || judged <= self.figure.bar.at_most()
+        judged.is_nan() || judged <= self.figure.target.at_most()
     }
 
     /// Noise is no excuse here.

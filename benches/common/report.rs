@@ -27,7 +27,7 @@ impl Report {
             None => (*name).to_owned(),
         }));
         let ratio = format!("{} : best peer", self.crates[0].0);
-        header.extend([ratio, "bar".to_owned(), "limit".to_owned()]);
+        header.extend([ratio, "target".to_owned(), "floor".to_owned()]);
         header
     }
 
@@ -41,7 +41,7 @@ impl Report {
         row.extend(self.crates.iter().map(|(name, _)| cell(measured.of(name))));
         row.push(ratio_to_best_peer(measured));
         row.push(verdict(measured));
-        row.push(cell(measured.limit.as_ref()));
+        row.push(cell(measured.floor.as_ref()));
         row
     }
 
@@ -68,7 +68,7 @@ impl Report {
 
     fn figure_json(&self, measured: &Measured) -> String {
         let crates = self.crates.iter().map(|(name, _)| (*name, measured.of(name)));
-        let samples = crates.chain([("limit", measured.limit.as_ref())]);
+        let samples = crates.chain([("floor", measured.floor.as_ref())]);
         let values = samples.filter_map(|(name, samples)| {
             let samples = samples?;
             let quartiles = [1, 2, 3].map(|quarters| json_number(samples.quartile(quarters)));
@@ -86,7 +86,7 @@ impl Report {
             ("quartiles", object(values)),
             ("best_peer", quote(best_peer)),
             ("ratio", json_number(measured.ratio_to(theirs))),
-            ("bar", quote(&measured.figure.bar.to_string())),
+            ("target", quote(&measured.figure.target.to_string())),
             ("met", measured.is_met().to_string()),
         ])
     }
@@ -106,7 +106,7 @@ fn ratio_to_best_peer(measured: &Measured) -> String {
 fn verdict(measured: &Measured) -> String {
     let judged = number(measured.judged(), measured.figure.unit);
     let verdict = if measured.is_met() { "met" } else { "**missed**" };
-    format!("{}: {judged}, {verdict}", measured.figure.bar)
+    format!("{}: {judged}, {verdict}", measured.figure.target)
 }
 
 fn object<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {

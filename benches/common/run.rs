@@ -9,7 +9,7 @@ use super::options::{Options, USAGE};
 use super::report::Report;
 
 /// Measures what the command line wants of `figures`, with a column for each of `crates`, of which ours is the first.
-/// Fails if a count is over its bar.
+/// Fails if a count is over its target.
 pub(crate) fn run(crates: &[&'static str], figures: Vec<Figure>) -> ExitCode {
     let Some(options) = Options::parse(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");

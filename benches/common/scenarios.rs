@@ -64,7 +64,7 @@ pub(crate) fn poll_ready<F: Future<Output: Got>>(calls: usize, get: impl Fn() ->
     })
 }
 
-/// The limit of [`get_or_init_ready`]: the poll itself.
+/// The floor of [`get_or_init_ready`]: the poll itself.
 pub(crate) fn ready_limit(calls: usize) -> Cost {
     let value = black_box(&VALUE);
     Cost::of(calls, || {
@@ -96,7 +96,7 @@ pub(crate) fn failed_init<C: AsyncCell>(calls: usize) -> Cost {
     })
 }
 
-/// The limit of [`init`] and [`failed_init`]: to claim, and to publish.
+/// The floor of [`init`] and [`failed_init`]: to claim, and to publish.
 pub(crate) fn init_limit(calls: usize) -> Cost {
     const UNINIT: usize = 0;
     const INITIALIZING: usize = 1;
@@ -275,7 +275,7 @@ pub(crate) fn wait_and_wake<C: AsyncCell>(crowd: Crowd) -> Cost {
     meet::<C>(&cells, crowd.waiters, &gate).wait_and_wake(&gate)
 }
 
-/// The limit of [`wait_and_wake`]: a waker is cloned, and woken.
+/// The floor of [`wait_and_wake`]: a waker is cloned, and woken.
 pub(crate) fn wake_limit(crowd: Crowd) -> Cost {
     clone_wakers(crowd, Waker::wake)
 }
@@ -293,7 +293,7 @@ pub(crate) fn wait_and_cancel<C: AsyncCell>(crowd: Crowd, first: First) -> Cost 
     meet::<C>(&cells, crowd.waiters, &gate).wait_and_cancel(first)
 }
 
-/// The limit of [`wait_and_cancel`]: a waker is cloned, and dropped.
+/// The floor of [`wait_and_cancel`]: a waker is cloned, and dropped.
 pub(crate) fn cancel_limit(crowd: Crowd) -> Cost {
     clone_wakers(crowd, drop)
 }

@@ -15,7 +15,7 @@ mod statics;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
-use common::figure::{Bar, Figure};
+use common::figure::{Figure, Target};
 use common::run::run;
 use common::scenarios::{CALLS, Crowd, First, cancel_limit, init_limit, ready_limit, wake_limit};
 use common::tasks::Gate;
@@ -30,7 +30,7 @@ async fn pass() -> u64 {
 }
 
 /// At or ahead of the best.
-const AIM: Bar = Bar::TimesBestPeer(1.0);
+const AIM: Target = Target::TimesBestPeer(1.0);
 
 fn figures() -> Vec<Figure> {
     vec![
@@ -47,17 +47,17 @@ fn figures() -> Vec<Figure> {
         // A waiter is stored in its own future. A peer that keeps it in an allocation instead has a smaller future.
         Figure::exact(
             "bytes of the future of `get`",
-            Bar::Value(40.0),
+            Target::Value(40.0),
             all_lazies!(L => bytes_of_get::<L>(); STATIC => bytes_of_static_get()),
         ),
         Figure::exact(
             "bytes of a waiter, allocations included, 100 waiters",
-            Bar::Value(40.0),
+            Target::Value(40.0),
             all_lazies!(L => bytes_of_waiter::<L>(100)),
         ),
         Figure::timed(
             "`try_get`, ready (ns)",
-            Bar::EqualTo(AsyncOnceCell::NAME),
+            Target::EqualTo(AsyncOnceCell::NAME),
             all_lazies!(L => try_get_ready::<L>(CALLS).nanoseconds_each();
                 STATIC => try_get_static(CALLS).nanoseconds_each()),
             None,
@@ -107,12 +107,12 @@ fn figures() -> Vec<Figure> {
         ),
         Figure::exact(
             "allocations, uncontended",
-            Bar::Value(0.0),
+            Target::Value(0.0),
             all_lazies!(L => init::<L>(1).allocations()),
         ),
         Figure::exact(
             "allocations, 100 waiters",
-            Bar::Value(0.0),
+            Target::Value(0.0),
             all_lazies!(L => wait_and_wake::<L>(Crowd::of_one_cell(100)).allocations()),
         ),
     ]
