@@ -382,7 +382,7 @@ fn a_wake_against_a_poll() {
 /// Risk: A leaves the claim to the waker, which has just been woken and did not have it yet.
 #[test]
 fn a_wake_against_going_to_sleep() {
-    exhaustive(|stage| {
+    bounded(4, |stage| {
         let script = Script::new(1).with_incident(1, Script::announce_meanwhile);
         with_static(stage, script, |scene| assert_eq!(scene.run(), 7));
     });
