@@ -109,7 +109,29 @@ fn a_registration_that_does_not_look_at_the_state() {
     assert_caught(
         optional::wakers_may_settle_the_state_when_cloned::<Broken<Mistaken>>,
         "rule 5",
-        "a waiter fell asleep though `publish` was called while its waker was being cloned",
+        "a waiter with `WaiterKind::Claimant` fell asleep though `publish` was called while its waker was being cloned",
+    );
+}
+
+#[test]
+fn a_passive_registration_that_does_not_look_at_the_state_after_the_clone() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            if ticket.kind == WaiterKind::Passive && backend.inner.state() != State::Ready {
+                let waker = cx.waker().clone();
+                let older = backend.inner.lock().put(&mut ticket, waker);
+                drop(older);
+                return Poll::Pending;
+            }
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.poll_wait(ticket, cx) }
+        }
+    }
+    assert_caught(
+        optional::wakers_may_settle_the_state_when_cloned::<Broken<Mistaken>>,
+        "rule 5",
+        "a waiter with `WaiterKind::Passive` fell asleep though `publish` was called while its waker was being cloned",
     );
 }
 
