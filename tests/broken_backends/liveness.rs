@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::atomic::Ordering::SeqCst,
     task::{Context, Poll},
 };
 
@@ -132,6 +133,35 @@ fn a_passive_registration_that_does_not_look_at_the_state_after_the_clone() {
         optional::wakers_may_settle_the_state_when_cloned::<Broken<Mistaken>>,
         "rule 5",
         "a waiter with `WaiterKind::Passive` fell asleep though `publish` was called while its waker was being cloned",
+    );
+}
+
+/// A list that was emptied by a cancellation takes no waiter again.
+#[test]
+fn a_cancellation_of_the_only_waiter_that_keeps_newcomers_asleep() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            // SAFETY: the caller keeps the contract.
+            let polled = unsafe { backend.inner.poll_wait(ticket, cx) };
+            if backend.attempts.load(SeqCst) > 0 {
+                drop(backend.inner.lock().remove(|_| true));
+            }
+            polled
+        }
+
+        fn cancel(backend: &Broken<Self>, ticket: Pin<&mut Ticket>) {
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.cancel(ticket) };
+            if backend.inner.lock().waiters.is_empty() {
+                backend.attempts.store(1, SeqCst);
+            }
+        }
+    }
+    assert_caught(
+        liveness::cancelling_loses_no_wakeup::<Broken<Mistaken>>,
+        "rule 5",
+        "was not woken when `publish` was called after others were cancelled",
     );
 }
 
