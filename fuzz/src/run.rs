@@ -176,7 +176,7 @@ pub(crate) fn call(event: Event) {
     };
     let action = run.take_action(&event);
     let is_swallowed = match event {
-        Event::Woken(_) => run.program.backend == Backend::Intrusive,
+        Event::Woken(_) => matches!(run.program.backend, Backend::Intrusive | Backend::Local),
         Event::InitializerDropped(_) => run.program.subject == SubjectKind::Lazy,
         _ => false,
     };
