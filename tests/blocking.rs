@@ -504,7 +504,7 @@ fn a_thread_resumes_a_boxed_future_while_the_task_that_polled_it_is_held() {
     assert!(poll(&mut held).is_pending());
     thread::scope(|scope| {
         let thread = scope.spawn(|| lazy.get_blocking());
-        event.announce();
+        event.set_and_wake();
         assert_eq!(thread.join().unwrap(), &1);
     });
     drop(held);

@@ -82,7 +82,7 @@ fn futures_of_several_types_are_values_of_one_type() {
     ];
     let third = &entries[2].value;
     assert!(poll(&mut Box::pin(third.get())).is_pending());
-    event.announce();
+    event.set_and_wake();
     assert_eq!(now(async { *third.await }), 3);
     let values: Vec<usize> = entries.iter().map(|entry| *now(entry.value.get())).collect();
     assert_eq!(values, [1, 2, 3, 4]);
@@ -111,7 +111,7 @@ fn the_future_may_borrow() {
             &*text
         });
         assert!(poll(&mut Box::pin(lazy.get())).is_pending());
-        event.announce();
+        event.set_and_wake();
         assert_eq!(*now(lazy.get()), "ab");
     }
     assert_eq!(text, "ab");
@@ -138,7 +138,7 @@ fn another_thread_wakes_a_future_that_stays_on_its_thread() {
     let mut get = Box::pin(lazy.get());
     assert!(poll_with(&mut get, &task.waker()).is_pending());
     thread::scope(|scope| {
-        scope.spawn(|| event.announce());
+        scope.spawn(|| event.set_and_wake());
     });
     assert_eq!(task.wakes(), 1);
     assert_eq!(now(get).get(), 7);
@@ -169,7 +169,7 @@ fn debug_shows_the_value_or_the_state() {
     assert_eq!(format!("{get:?}"), "GetBoxLazy { .. }");
     assert!(poll(&mut Box::pin(get)).is_pending());
     assert_eq!(format!("{lazy:?}"), "BoxLazy(<initializing>)");
-    event.announce();
+    event.set_and_wake();
     assert_eq!(format!("{lazy:?}"), "BoxLazy(<uninit>)");
     now(lazy.get());
     assert_eq!(format!("{lazy:?}"), "BoxLazy(1)");
@@ -189,7 +189,7 @@ fn it_works_with_a_backend_from_outside() {
     let [mut held, mut other] = [Box::pin(lazy.get()), Box::pin(lazy.get())];
     assert!(poll(&mut held).is_pending());
     assert!(poll_with(&mut other, &task.waker()).is_pending());
-    event.announce();
+    event.set_and_wake();
     assert_eq!((task.wakes(), poll(&mut other)), (1, Poll::Ready(&1)));
     drop(held);
     let lazy = BoxLazy::<_, Locked>::with_backend_and_value(1);
@@ -207,7 +207,7 @@ fn a_waiter_that_is_held_without_being_polled_blocks_no_other() {
     assert!(poll(&mut held).is_pending());
     thread::scope(|scope| {
         let other = scope.spawn(|| block_on(lazy.get()));
-        event.announce();
+        event.set_and_wake();
         assert_eq!(other.join().unwrap(), &1);
     });
     assert_eq!(event.polls(), 2);
@@ -224,7 +224,7 @@ fn the_futures_own_waker_wakes_a_hundred_waiters() {
         assert!(poll_with(get, &task.waker()).is_pending());
     }
     assert_eq!(event.polls(), 1);
-    event.announce();
+    event.set_and_wake();
     assert!(tasks.iter().all(|task| task.wakes() == 1));
     // The waiter that is polled first polls the future.
     assert_eq!(poll(&mut gets[50]), Poll::Ready(&1));
@@ -242,7 +242,7 @@ fn a_spurious_poll_does_not_poll_the_future() {
     for _ in 0..3 {
         assert!(poll(&mut get).is_pending());
     }
-    event.come();
+    event.set();
     assert!(poll(&mut Box::pin(lazy.get())).is_pending());
     assert_eq!(event.polls(), 1);
     event.waker().wake();
@@ -255,7 +255,7 @@ fn a_wake_without_a_waiter_is_not_lost() {
     let event = Event::new();
     let lazy = after(&event);
     assert!(poll(&mut Box::pin(lazy.get())).is_pending());
-    event.announce();
+    event.set_and_wake();
     assert_eq!(now(lazy.get()), &1);
 }
 
@@ -294,7 +294,7 @@ fn another_waiter_resumes_when_the_last_poller_is_cancelled() {
     let wakes = task.wakes();
     drop(second);
     assert_eq!(task.wakes(), wakes, "the future's waker holds the claim");
-    event.announce();
+    event.set_and_wake();
     assert_eq!(task.wakes(), wakes + 1);
     assert_eq!(poll(&mut first), Poll::Ready(&1));
 }
@@ -308,7 +308,7 @@ fn another_waiter_resumes_when_a_woken_one_is_cancelled() {
     for (get, task) in gets.iter_mut().zip(&tasks) {
         assert!(poll_with(get, &task.waker()).is_pending());
     }
-    event.announce();
+    event.set_and_wake();
     let [first, mut second] = gets;
     drop(first);
     assert_eq!((tasks[1].wakes(), poll(&mut second)), (1, Poll::Ready(&1)));
@@ -324,7 +324,7 @@ fn a_waiter_that_migrates_is_woken_in_its_new_task() {
         assert!(poll_with(&mut get, &task.waker()).is_pending());
     }
     assert_eq!(tasks[0].wakers(), 0, "the newest waker replaces the older");
-    event.announce();
+    event.set_and_wake();
     assert_eq!(tasks.each_ref().map(|task| task.wakes()), [0, 1]);
     let moved = thread::scope(|scope| scope.spawn(|| poll(&mut get)).join().unwrap());
     assert_eq!(moved, Poll::Ready(&1));
@@ -340,7 +340,7 @@ fn the_futures_waker_can_be_cloned_and_woken_repeatedly() {
     for waker in &wakers {
         waker.wake_by_ref();
     }
-    event.announce();
+    event.set_and_wake();
     assert_eq!(now(lazy.get()), &1);
     for waker in wakers {
         let clone = waker.clone();
@@ -371,7 +371,7 @@ fn a_waiter_may_poll_the_future_while_the_futures_waker_is_woken() {
     let mut get: Get = Box::pin(async { *lazy.get().await });
     assert!(poll_with(&mut get, &inline.waker()).is_pending());
     *GET.lock().unwrap() = Some(get);
-    EVENT.announce();
+    EVENT.set_and_wake();
     assert_eq!(*OUTPUT.lock().unwrap(), Some(1));
     assert_eq!(lazy.try_get(), Some(&1));
 }
@@ -473,7 +473,7 @@ fn the_value_is_dropped_with_the_lazy_though_a_reactor_has_the_waker() {
         counted
     });
     assert!(poll(&mut Box::pin(lazy.get())).is_pending());
-    event.announce();
+    event.set_and_wake();
     assert_eq!(now(lazy.get()).look(), 7);
     drop(lazy);
     assert_eq!(drops.count(), 1);
@@ -545,12 +545,12 @@ fn an_unfinished_future_is_returned_in_its_box_and_resumes_in_another_lazy() {
     assert!(poll(&mut Box::pin(other.get())).is_pending());
     assert!(!waker.will_wake(&event.waker()));
     waker.wake();
-    event.come();
+    event.set();
     assert!(
         poll(&mut Box::pin(other.get())).is_pending(),
         "the other lazy's waker"
     );
-    event.announce();
+    event.set_and_wake();
     assert_eq!(now(other.get()), &1);
     assert_eq!(other.into_parts().ok(), Some(1));
 }
@@ -587,7 +587,7 @@ fn a_panic_in_a_poll_poisons() {
     let [mut get, mut other] = [Box::pin(lazy.get()), Box::pin(lazy.get())];
     assert!(poll(&mut get).is_pending());
     assert!(poll_with(&mut other, &task.waker()).is_pending());
-    event.announce();
+    event.set_and_wake();
     assert_eq!(task.wakes(), 1);
     assert_eq!(panic_of(|| poll(&mut get).is_ready()), "in the poll of Counted");
     assert_eq!(drops.count(), 1, "the future is dropped at once");
@@ -650,7 +650,7 @@ fn a_waker_that_panics_when_the_future_is_woken_does_so_after_every_waiter_was_w
     let mut gets = [(); 2].map(|()| Box::pin(lazy.get()));
     assert!(poll_with(&mut gets[0], &explosive.waker()).is_pending());
     assert!(poll_with(&mut gets[1], &task.waker()).is_pending());
-    event.come();
+    event.set();
     let waker = event.waker();
     assert_eq!(panic_of(|| waker.wake_by_ref()), "in the waker");
     assert_eq!(task.wakes(), 1);
@@ -727,7 +727,7 @@ fn a_lazy_allocates_twice_and_its_waiters_nothing() {
             assert!(first.as_mut().poll(cx).is_pending());
             assert!(second.as_mut().poll(cx).is_pending());
         }
-        event.announce();
+        event.set_and_wake();
         assert!(second.as_mut().poll(cx).is_ready());
         assert!(first.as_mut().poll(cx).is_ready());
     }

@@ -1,5 +1,5 @@
-//! A waker uses the cell while the drain that woke it is in progress: for the default backend, which wakes in batches behind a
-//! marker in the list of waiters, and for the backend of one thread, which does the same without a lock.
+//! A waker uses the cell while it is being woken. When an initializer ends, a *drain* unlinks the waiters up to a marker in the
+//! list, and wakes them: the default backend in batches of 16, and the backend of one thread one by one, without a lock.
 
 mod util;
 
@@ -38,8 +38,12 @@ tests! {
     a_waiter_that_is_woken_can_be_dropped_by_its_waker
 }
 
-/// Numbers of waiters in front of the waker that uses the cell: it is the first or last of a batch, or the first of the next one.
-const BEFORE: [usize; 5] = [0, 1, 15, 16, 17];
+/// Returns how many waiters are in front of the waker that uses the cell, and how many are behind. That waker is the first, the
+/// second or the last of a batch, or the first or the second of the next one.
+fn places() -> impl Iterator<Item = (usize, usize)> {
+    let before = [0, 1, 15, 16, 17].into_iter();
+    before.flat_map(|before| CROWDS.map(|behind| (before, behind)))
+}
 
 type AnyFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -99,10 +103,7 @@ fn assert_wakes(waiters: &[Waiter], expected: usize, what: &str) {
 }
 
 fn a_failure_inside_a_drain_wakes_the_claimants_behind<B: Backend + 'static>() {
-    for (before, count) in BEFORE
-        .into_iter()
-        .flat_map(|before| CROWDS.map(|count| (before, count)))
-    {
+    for (before, count) in places() {
         let cell = static_cell::<B>();
         let (gate, mut running) = start(cell);
         let first = claimants(cell, before);
@@ -122,10 +123,7 @@ fn a_failure_inside_a_drain_wakes_the_claimants_behind<B: Backend + 'static>() {
 }
 
 fn a_publication_inside_a_drain_wakes_every_waiter<B: Backend + 'static>() {
-    for (before, count) in BEFORE
-        .into_iter()
-        .flat_map(|before| CROWDS.map(|count| (before, count)))
-    {
+    for (before, count) in places() {
         let cell = static_cell::<B>();
         let (gate, mut running) = start(cell);
         let first = claimants(cell, before);
@@ -241,10 +239,7 @@ fn drains_can_be_nested_as_deep_as_there_are_waiters<B: Backend + 'static>() {
 }
 
 fn a_panicking_waker_leaves_no_waiter_asleep_and_no_marker_behind<B: Backend + 'static>() {
-    for (before, count) in [0, 15, 16]
-        .into_iter()
-        .flat_map(|before| CROWDS.map(|count| (before, count)))
-    {
+    for (before, count) in places() {
         let cell = static_cell::<B>();
         let (gate, mut running) = start(cell);
         let first = claimants(cell, before);

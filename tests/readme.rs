@@ -21,17 +21,22 @@ fn every_rust_block_is_part_of_a_program() {
         let shown = lines.filter(|line| *line != "#" && !line.starts_with("# "));
         shown.map(|line| format!("{line}\n")).collect::<String>()
     });
+    let mut programs = 0;
     for block in README.split("```").skip(1).step_by(2) {
         let (language, code) = block.split_once('\n').unwrap();
         match language {
-            "rust" => assert!(
-                sources.iter().any(|source| source.contains(code)),
-                "not in a program:\n{code}"
-            ),
+            "rust" => {
+                assert!(
+                    sources.iter().any(|source| source.contains(code)),
+                    "not in a program:\n{code}"
+                );
+                programs += 1;
+            }
             // In particular, `rust,ignore` is refused.
             _ => assert!(["sh", "toml"].contains(&language), "{language}"),
         }
     }
+    assert!(programs >= SOURCES.len(), "only {programs} blocks are programs");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn the_future_is_dropped_as_soon_as_the_value_is_there() {
     assert!(poll(&mut get).is_pending());
     assert!(poll_with(&mut other, &task.waker()).is_pending());
     assert_eq!(DROPS.load(Ordering::SeqCst), 0);
-    EVENT.announce();
+    EVENT.set_and_wake();
     assert_eq!(WAKES.load(Ordering::SeqCst), 1, "woken by the future");
     assert_eq!(poll(&mut get), Poll::Ready(&1));
     assert_eq!(DROPS.load(Ordering::SeqCst), 1);
@@ -253,7 +253,7 @@ fn a_driver_that_is_held_and_no_longer_polled_blocks_no_waiter() {
     let mut held = Box::pin(VALUE.get());
     assert!(poll(&mut held).is_pending());
     let other = thread::spawn(|| block_on(VALUE.get()));
-    EVENT.announce();
+    EVENT.set_and_wake();
     assert_eq!(other.join().unwrap(), &1);
     assert_eq!(EVENT.polls(), 2);
     drop(held);
@@ -274,7 +274,7 @@ fn wakers_may_be_kept_and_woken_later() {
     for waker in &wakers {
         waker.wake_by_ref();
     }
-    EVENT.announce();
+    EVENT.set_and_wake();
     assert_eq!(now(VALUE.get()), &1);
     for waker in wakers {
         let clone = waker.clone();
@@ -347,7 +347,7 @@ fn a_panic_in_a_poll_poisons() {
     let [mut get, mut other] = [Box::pin(VALUE.get()), Box::pin(VALUE.get())];
     assert!(poll(&mut get).is_pending());
     assert!(poll_with(&mut other, &task.waker()).is_pending());
-    EVENT.announce();
+    EVENT.set_and_wake();
     assert_eq!(task.wakes(), 1);
     assert_eq!(panic_of(|| poll(&mut get).is_ready()), "in the poll");
     assert!(panic_of(|| poll(&mut other).is_ready()).contains(POISONED));
@@ -452,7 +452,7 @@ fn nothing_allocates() {
             assert!(first.as_mut().poll(cx).is_pending());
             assert!(second.as_mut().poll(cx).is_pending());
         }
-        EVENT.announce();
+        EVENT.set_and_wake();
         assert!(second.as_mut().poll(cx).is_ready());
         assert!(first.as_mut().poll(cx).is_ready());
     }

@@ -45,7 +45,7 @@ pub(crate) struct Entry {
 /// What a future stores: the number of its entry.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    kind: WaiterKind,
+    pub(crate) kind: WaiterKind,
     /// `None` until the waiter is registered for the first time. It stays `Some` when the waiter has been woken, and its
     /// entry was removed.
     pub(crate) id: Option<u64>,

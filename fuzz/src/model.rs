@@ -388,7 +388,7 @@ impl<W: Waiters> Lazy<W> {
     }
 
     pub(crate) fn get_unpin(&self) -> impl Future<Output = &Value> {
-        /// Drops the future that panicked. Its own panic is swallowed.
+        /// Drops the future that panicked. Its own panic is discarded.
         struct DropPoisoned<'a>(&'a Computation);
 
         impl Drop for DropPoisoned<'_> {

@@ -168,15 +168,15 @@ fn run_program(
 ///
 /// # Panics
 ///
-/// Panics if the program says so. While the thread unwinds, user code panics only where the crate promises to swallow
+/// Panics if the program says so. While the thread unwinds, user code panics only where the crate promises to discard
 /// the panic, as any other panic would abort.
 pub(crate) fn call(event: Event) {
     let Some(run) = CURRENT.with_borrow(Clone::clone) else {
         return;
     };
     let action = run.take_action(&event);
-    let is_swallowed = match event {
-        Event::Woken(_) => run.program.backend == Backend::Intrusive,
+    let is_discarded = match event {
+        Event::Woken(_) => matches!(run.program.backend, Backend::Intrusive | Backend::Local),
         Event::InitializerDropped(_) => run.program.subject == SubjectKind::Lazy,
         _ => false,
     };
@@ -184,7 +184,7 @@ pub(crate) fn call(event: Event) {
     for _ in 0..action.ops {
         run.run_next();
     }
-    if action.panics && (is_swallowed || !thread::panicking()) {
+    if action.panics && (is_discarded || !thread::panicking()) {
         let number = run.panics.replace(run.panics.get() + 1);
         resume_unwind(Box::new(format!("planned panic {number}")));
     }

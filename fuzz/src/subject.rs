@@ -1,4 +1,4 @@
-//! The subjects of programs: cells and lazies of the crate and of the model, implementation have the same interface.
+//! The subjects of programs: cells and lazies of the crate, and those of the model, which have the same interface.
 
 use std::{
     cell::Cell,

@@ -135,15 +135,24 @@ pub fn the_newest_waker_is_woken<B: Backend>() {
     }
 }
 
-/// If any waiter is cancelled (the first, the last, or one in the middle), all others are woken.
+/// If any waiters are cancelled (the first, the last, one in the middle, or all, in either order), all others are woken, and
+/// those that come afterwards.
 pub fn cancelling_loses_no_wakeup<B: Backend>() {
     for count in CROWDS {
         for is_chosen in CHOICES {
-            for outcome in OUTCOMES {
+            for (outcome, newest_first) in OUTCOMES
+                .into_iter()
+                .flat_map(|outcome| [(outcome, false), (outcome, true)])
+            {
                 let backend = B::UNINIT;
                 let claim = Claim::take(&backend);
                 let mut waiters = crowd(&backend, count, mixed);
-                drop(remove_where(&mut waiters, |index| is_chosen(index, count)));
+                let mut cancelled = remove_where(&mut waiters, |index| is_chosen(index, count));
+                if newest_first {
+                    cancelled.reverse();
+                }
+                drop(cancelled);
+                waiters.extend(crowd(&backend, 2, mixed));
                 claim.settle(outcome);
                 require_woken(&waiters, outcome, "after others were cancelled");
             }

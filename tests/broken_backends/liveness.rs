@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::atomic::Ordering::SeqCst,
     task::{Context, Poll},
 };
 
@@ -109,7 +110,58 @@ fn a_registration_that_does_not_look_at_the_state() {
     assert_caught(
         optional::wakers_may_settle_the_state_when_cloned::<Broken<Mistaken>>,
         "rule 5",
-        "a waiter fell asleep though `publish` was called while its waker was being cloned",
+        "a waiter with `WaiterKind::Claimant` fell asleep though `publish` was called while its waker was being cloned",
+    );
+}
+
+#[test]
+fn a_passive_registration_that_does_not_look_at_the_state_after_the_clone() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, mut ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            if ticket.kind == WaiterKind::Passive && backend.inner.state() != State::Ready {
+                let waker = cx.waker().clone();
+                let older = backend.inner.lock().put(&mut ticket, waker);
+                drop(older);
+                return Poll::Pending;
+            }
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.poll_wait(ticket, cx) }
+        }
+    }
+    assert_caught(
+        optional::wakers_may_settle_the_state_when_cloned::<Broken<Mistaken>>,
+        "rule 5",
+        "a waiter with `WaiterKind::Passive` fell asleep though `publish` was called while its waker was being cloned",
+    );
+}
+
+/// A list that was emptied by a cancellation takes no waiter again.
+#[test]
+fn a_cancellation_of_the_only_waiter_that_keeps_newcomers_asleep() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn poll_wait(backend: &Broken<Self>, ticket: Pin<&mut Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+            // SAFETY: the caller keeps the contract.
+            let polled = unsafe { backend.inner.poll_wait(ticket, cx) };
+            if backend.attempts.load(SeqCst) > 0 {
+                drop(backend.inner.lock().remove(|_| true));
+            }
+            polled
+        }
+
+        fn cancel(backend: &Broken<Self>, ticket: Pin<&mut Ticket>) {
+            // SAFETY: the caller keeps the contract.
+            unsafe { backend.inner.cancel(ticket) };
+            if backend.inner.lock().waiters.is_empty() {
+                backend.attempts.store(1, SeqCst);
+            }
+        }
+    }
+    assert_caught(
+        liveness::cancelling_loses_no_wakeup::<Broken<Mistaken>>,
+        "rule 5",
+        "was not woken when `publish` was called after others were cancelled",
     );
 }
 

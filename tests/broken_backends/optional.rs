@@ -168,6 +168,24 @@ fn waiters_that_are_woken_newest_first() {
 }
 
 #[test]
+fn a_release_that_reverses_the_passive_waiters() {
+    struct Mistaken;
+    impl Mistake for Mistaken {
+        fn release(backend: &Broken<Self>) {
+            settle(backend, State::Uninit, |woken| {
+                backend.inner.lock().waiters.reverse();
+                wake_all(woken);
+            });
+        }
+    }
+    assert_caught(
+        optional::each_kind_is_woken_oldest_first::<Broken<Mistaken>>,
+        "the order",
+        "those of the kind Passive were woken in this order, as `publish` was called: [1, 0]",
+    );
+}
+
+#[test]
 fn a_cancelled_waiter_whose_place_the_newest_one_takes() {
     struct Mistaken;
     impl Mistake for Mistaken {

@@ -1,4 +1,4 @@
-//! Guards: `InitGuard`.
+//! `InitGuard`: panics, drops and `Debug`. The conformance suite tests how a guard is taken, and what it excludes.
 
 use std::task::Poll;
 

@@ -62,7 +62,7 @@ fn the_inner_future_is_dropped_before_the_claim_is_given_back() {
 fn a_panic_in_the_closure_wakes_every_claimant_and_no_passive_waiter() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let waiters = Mutex::new(Vec::new());
-    panic_of(|| {
+    let message = panic_of(|| {
         now(CELL.get_or_init(|| -> Gate<u32> {
             // Another task arrives while the closure runs.
             waiters.lock().unwrap().push(Waiter::claimant(&CELL, 1));
@@ -70,8 +70,10 @@ fn a_panic_in_the_closure_wakes_every_claimant_and_no_passive_waiter() {
             panic!("in the closure")
         }))
     });
+    assert_eq!(message, "in the closure");
     let waiters = waiters.into_inner().unwrap();
     assert_eq!((waiters[0].wakes(), waiters[1].wakes()), (1, 0));
+    assert_eq!(CELL.set(2), Ok(()));
 }
 
 #[test]

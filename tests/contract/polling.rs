@@ -153,6 +153,25 @@ fn a_poll_after_waiting_and_completion_panics() {
     waiting.into_iter().for_each(assert_refuses_another_poll);
 }
 
+#[test]
+fn a_poll_after_an_attempt_was_waited_for_panics() {
+    for outcome in [Ok(1), Err("failed")] {
+        let cell = OnceCell::new();
+        let (gate, mut running) = start(&cell);
+        let mut shared = Box::pin(cell.get_or_try_init_shared(async || Err("not called")));
+        let mut attempt = Box::pin(cell.wait_attempt());
+        let mut claim = Box::pin(cell.get_or_claim());
+        assert!(poll(&mut shared).is_pending());
+        assert!(poll(&mut attempt).is_pending());
+        assert!(poll(&mut claim).is_pending());
+        gate.open(outcome);
+        assert!(poll(&mut running).is_ready());
+        assert_refuses_another_poll(shared);
+        assert_refuses_another_poll(attempt);
+        assert_refuses_another_poll(claim);
+    }
+}
+
 #[track_caller]
 fn assert_refuses_a_poll_after_a_panic<F: Future>(future: F) {
     let mut future = Box::pin(future);

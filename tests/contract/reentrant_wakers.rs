@@ -142,7 +142,8 @@ fn wake_can_empty_the_list_and_fill_it_again() {
     assert_eq!(WAKES.load(Ordering::Relaxed), CROWD - 1);
 }
 
-/// Like the test above, but another task has claimed meanwhile: the end of a wait guarantees neither a value nor the claim.
+/// The newer waker ends the attempt while it is cloned, and another task claims: the end of a wait guarantees neither a value nor
+/// the claim.
 #[test]
 fn clone_of_a_newer_waker_can_hand_the_claim_to_another() {
     static CELL: OnceCell<u32> = OnceCell::new();

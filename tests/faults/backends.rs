@@ -68,7 +68,7 @@ pub(crate) const EVENT_LISTENER: Tested = Tested {
     source: include_str!("../../src/backend/event_listener.rs"),
 };
 
-/// Returns whether a waker has panicked in the hands of the event, that is, not in those of an initializer.
+/// Returns whether a waker has panicked when the event cloned or woke it, and not when an initializer did.
 fn has_broken_event(run: &Run) -> bool {
     run.panicked()
         .any(|point| matches!(point.kind, Kind::CloneWaker | Kind::Wake) && point.polled.is_none())

@@ -244,6 +244,12 @@ impl Runner {
             runs(true, 1),
             self.excused
         );
+        for kind in [(false, 1), (false, 2), (true, 0), (true, 1)] {
+            assert!(
+                self.runs.contains_key(&kind),
+                "{name} has no run of the kind {kind:?}"
+            );
+        }
         let failures = &self.failures;
         let first = failures[..failures.len().min(5)].join("\n");
         assert!(

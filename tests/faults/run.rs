@@ -294,7 +294,7 @@ impl Run {
 }
 
 impl Point {
-    /// Returns whether the waker is in the hands of the backend, that is, not in those of an initializer.
+    /// Returns whether a backend clones the waker, and not an initializer.
     pub(crate) fn is_clone_for_backend(&self) -> bool {
         self.kind == Kind::CloneWaker && self.polled.is_none()
     }

@@ -192,7 +192,7 @@ fn a_second_failure_overtakes_a_drain() {
 fn a_drain_inside_a_drain_takes_its_marker() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting_for_trouble(stage.get_or_init(1), || {
+        let first = stage.waiting_with_hook(stage.get_or_init(1), || {
             if let Some(next) = stage.try_claim() {
                 next.end(Err(Failed));
             }
@@ -211,7 +211,7 @@ fn a_drain_inside_a_drain_takes_its_marker() {
 fn a_waker_panics_while_the_marker_is_linked() {
     bounded(2, |stage| {
         let claim = stage.claim();
-        let first = stage.waiting_for_trouble(stage.get_or_init(1), || resume_unwind(Box::new(Failed)));
+        let first = stage.waiting_with_hook(stage.get_or_init(1), || resume_unwind(Box::new(Failed)));
         let [second, last] = stage.two_claimants();
         let fail = || catch_unwind(AssertUnwindSafe(|| claim.end(Err(Failed))));
         assert!(both(fail, || last.cancel()).0.unwrap_err().is::<Failed>());

@@ -29,7 +29,7 @@ where
             output: Mutex::default(),
         });
         let woken = inline.clone();
-        let task = stage.waiting_for_trouble(future, move || woken.poll());
+        let task = stage.waiting_with_hook(future, move || woken.poll());
         *inline.task.lock().unwrap() = Some(task);
         inline
     }
@@ -117,7 +117,7 @@ fn a_wake_that_sets_the_value() {
         let claim = stage.claim();
         let is_set = Arc::new(Mutex::new(None));
         let sets = is_set.clone();
-        let setting = stage.waiting_for_trouble(stage.get_or_init(4), move || {
+        let setting = stage.waiting_with_hook(stage.get_or_init(4), move || {
             let result = stage.cell.set(1);
             *sets.lock().unwrap() = Some(result.is_ok());
         });
@@ -140,7 +140,7 @@ fn a_wake_that_drops_another_waiter() {
         let claim = stage.claim();
         let dropped = Arc::new(Mutex::new(None));
         let drops = dropped.clone();
-        let first = stage.waiting_for_trouble(stage.get_or_init(2), move || {
+        let first = stage.waiting_with_hook(stage.get_or_init(2), move || {
             let dropped = drops.lock().unwrap().take();
             drop(dropped);
         });
@@ -216,7 +216,7 @@ fn a_cloned_waker_that_ends_the_initializer() {
     exhaustive(|stage| {
         let claim = stage.claim();
         let mut waiter = stage.task(stage.get_or_init(2));
-        let poll = || waiter.poll_for_trouble(|| claim.end(Ok(1)));
+        let poll = || waiter.poll_with_hook(|| claim.end(Ok(1)));
         assert_eq!(both(poll, || *stage.run(stage.cell.wait())), (Poll::Ready(1), 1));
     });
 }
@@ -230,7 +230,7 @@ fn a_cloned_waker_that_has_the_initializer_fail() {
         let claim = stage.claim();
         let other = thread::spawn(|| stage.run(stage.get_or_fail()));
         let mut waiter = stage.task(stage.get_or_init(2));
-        let polled = waiter.poll_for_trouble(|| claim.end(Err(Failed)));
+        let polled = waiter.poll_with_hook(|| claim.end(Err(Failed)));
         assert_eq!(waiter.finish(polled), 2);
         assert!(matches!(other.join().unwrap(), Ok(2) | Err(Failed)));
     });
@@ -244,7 +244,7 @@ fn a_cloned_waker_that_sets_the_value() {
     exhaustive(|stage| {
         let mut waiter = stage.task(stage.cell.wait());
         let mut is_set = false;
-        let poll = || waiter.poll_for_trouble(|| is_set = stage.cell.set(1).is_ok());
+        let poll = || waiter.poll_with_hook(|| is_set = stage.cell.set(1).is_ok());
         let (polled, is_set_elsewhere) = both(poll, || stage.cell.set(2).is_ok());
         assert_ne!(is_set, is_set_elsewhere);
         let value = waiter.finish(polled);
@@ -263,7 +263,7 @@ fn a_newer_waker_that_ends_the_initializer_when_cloned() {
         let claim = stage.claim();
         let moving = stage.waiting(stage.cell.wait());
         let gone = stage.waiting(stage.get_or_init(2));
-        let poll = || moving.migrate().poll_for_trouble(|| claim.end(Ok(1)));
+        let poll = || moving.migrate().poll_with_hook(|| claim.end(Ok(1)));
         assert_eq!(both(poll, || gone.cancel()), (Poll::Ready(&1), ()));
     });
 }
@@ -280,7 +280,7 @@ fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
         let moving = stage.waiting(stage.cell.wait());
         let publish = thread::spawn(|| claim.end(Ok(1)));
         let mut moved = moving.migrate();
-        let polled = moved.poll_for_trouble(|| gone.cancel());
+        let polled = moved.poll_with_hook(|| gone.cancel());
         assert_eq!(*moved.finish(polled), 1);
         publish.join().unwrap();
     });
@@ -297,7 +297,7 @@ fn a_cloned_waker_that_registers_another_waiter() {
         let mut other = stage.task(stage.cell.wait());
         let mut waiter = stage.task(stage.get_or_init(2));
         let mut polled_inside = Poll::Pending;
-        let polled = waiter.poll_for_trouble(|| polled_inside = other.poll());
+        let polled = waiter.poll_with_hook(|| polled_inside = other.poll());
         assert_eq!(waiter.finish(polled), 1);
         assert_eq!(*other.finish(polled_inside), 1);
         publish.join().unwrap();

@@ -136,12 +136,12 @@ impl Staged for Intrusive {}
 pub(crate) struct Stage<B: Backend = Intrusive> {
     pub(crate) cell: OnceCell<u32, B>,
     /// The data of the initializers: how many have run. Only the cell keeps them from racing.
-    bench: UnsafeCell<usize>,
+    data: UnsafeCell<usize>,
     /// All wakers that tasks have had.
-    alarms: Mutex<Vec<Arc<Alarm>>>,
+    wakers: Mutex<Vec<Arc<TestWaker>>>,
 }
 
-// SAFETY: the bench is used by the holders of the claim of the cell; that they are ordered is a claim of the models,
+// SAFETY: the data is used by the holders of the claim of the cell; that they are ordered is a claim of the models,
 // which loom checks.
 unsafe impl<B: Staged> Sync for Stage<B> {}
 
@@ -151,8 +151,8 @@ impl<B: Staged> Stage<B> {
         B::rehearse(&cell);
         Self {
             cell,
-            bench: UnsafeCell::new(0),
-            alarms: Mutex::default(),
+            data: UnsafeCell::new(0),
+            wakers: Mutex::default(),
         }
     }
 
@@ -161,7 +161,7 @@ impl<B: Staged> Stage<B> {
         Task {
             stage: self,
             future: Box::pin(future),
-            alarm: Alarm::new(self),
+            test_waker: TestWaker::new(self),
             wakes_before: 0,
         }
     }
@@ -178,14 +178,14 @@ impl<B: Staged> Stage<B> {
         [2, 3].map(|value| self.waiting(self.get_or_init(value)))
     }
 
-    /// A waiting task whose waker calls `incident` the first time it is woken, on the waking thread.
-    pub(crate) fn waiting_for_trouble<F: Future>(
+    /// A waiting task whose waker calls `hook` the first time it is woken, on the waking thread.
+    pub(crate) fn waiting_with_hook<F: Future>(
         &'static self,
         future: F,
-        incident: impl FnOnce() + Send + 'static,
+        hook: impl FnOnce() + Send + 'static,
     ) -> Task<F, B> {
         let task = self.waiting(future);
-        *task.alarm.incident.lock().unwrap() = Some(Box::new(incident));
+        *task.test_waker.hook.lock().unwrap() = Some(Box::new(hook));
         task
     }
 
@@ -252,18 +252,18 @@ impl<B: Staged> Stage<B> {
         self.cell.get_or_try_init_shared(fail).await.copied()
     }
 
-    /// Takes the claim for an initializer that runs until a `Director` ends it.
+    /// Takes the claim for an initializer that runs until [`Claimed::end`] ends it.
     pub(crate) fn claim(&'static self) -> Claimed {
         self.try_claim().expect("the cell is empty")
     }
 
     /// Does the same if no other initializer is running.
     pub(crate) fn try_claim(&'static self) -> Option<Claimed> {
-        let director = Arc::new(Director::default());
-        let directed = director.clone();
+        let ending = Arc::new(Ending::default());
+        let wanted = ending.clone();
         let mut initializing: Pin<Box<Initializing>> = Box::pin(self.cell.get_or_try_init(move || {
-            directed.has_claim.store(true, SeqCst);
-            poll_fn(move |_| match directed.outcome.lock().unwrap().take() {
+            wanted.has_claim.store(true, SeqCst);
+            poll_fn(move |_| match wanted.outcome.lock().unwrap().take() {
                 Some(outcome) => {
                     self.work();
                     Poll::Ready(outcome)
@@ -272,27 +272,27 @@ impl<B: Staged> Stage<B> {
             })
         }));
         let _ = initializing.as_mut().poll(&mut unwoken());
-        director.has_claim.load(SeqCst).then_some(Claimed {
-            initializing,
-            director,
-        })
+        ending
+            .has_claim
+            .load(SeqCst)
+            .then_some(Claimed { initializing, ending })
     }
 
     pub(crate) fn work(&self) {
         // SAFETY: this code is the running initializer.
-        self.bench.with_mut(|runs| unsafe { *runs += 1 });
+        self.data.with_mut(|runs| unsafe { *runs += 1 });
     }
 
     /// Returns how many initializers have ended. For the end of a model.
     pub(crate) fn runs(&self) -> usize {
         // SAFETY: no initializer is running.
-        self.bench.with(|runs| unsafe { *runs })
+        self.data.with(|runs| unsafe { *runs })
     }
 
     fn close(self) {
-        for alarm in self.alarms.into_inner().unwrap() {
-            assert_eq!(Arc::strong_count(&alarm), 1, "a waker was left behind");
-            alarm.is_retired.store(true, SeqCst);
+        for test_waker in self.wakers.into_inner().unwrap() {
+            assert_eq!(Arc::strong_count(&test_waker), 1, "a waker was left behind");
+            test_waker.is_retired.store(true, SeqCst);
         }
     }
 }
@@ -301,7 +301,7 @@ type Initializing = dyn Future<Output = Result<&'static u32, Failed>> + Send;
 
 /// How an initializer is to end.
 #[derive(Default)]
-struct Director {
+struct Ending {
     has_claim: AtomicBool,
     outcome: Mutex<Option<Outcome>>,
 }
@@ -309,13 +309,13 @@ struct Director {
 /// The claim of the cell, held by a model. Dropping it cancels the initializer.
 pub(crate) struct Claimed {
     initializing: Pin<Box<Initializing>>,
-    director: Arc<Director>,
+    ending: Arc<Ending>,
 }
 
 impl Claimed {
     /// Ends the initializer.
     pub(crate) fn end(mut self, outcome: Outcome) {
-        *self.director.outcome.lock().unwrap() = Some(outcome);
+        *self.ending.outcome.lock().unwrap() = Some(outcome);
         let ended = self.initializing.as_mut().poll(&mut unwoken());
         assert_eq!(ended.map_ok(|value| *value), Poll::Ready(outcome));
     }
@@ -345,7 +345,7 @@ pub(crate) fn unwoken() -> Context<'static> {
 pub(crate) struct Task<F, B: Backend + 'static = Intrusive> {
     stage: &'static Stage<B>,
     future: Pin<Box<F>>,
-    alarm: Arc<Alarm>,
+    test_waker: Arc<TestWaker>,
     /// How often the current waker had been woken at the last poll.
     wakes_before: usize,
 }
@@ -354,20 +354,20 @@ impl<F: Future, B: Staged> Task<F, B> {
     /// Polls once, woken or not.
     pub(crate) fn poll(&mut self) -> Poll<F::Output> {
         self.wakes_before = self.wakes();
-        let waker = Alarm::waker(&self.alarm);
+        let waker = TestWaker::waker(&self.test_waker);
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
-    /// Polls once, with a waker that calls `incident` when it is cloned. Its clones are the ordinary waker.
-    pub(crate) fn poll_for_trouble(&mut self, incident: impl FnOnce()) -> Poll<F::Output> {
+    /// Polls once, with a waker that calls `hook` when it is cloned. Its clones are the ordinary waker.
+    pub(crate) fn poll_with_hook(&mut self, hook: impl FnOnce()) -> Poll<F::Output> {
         self.wakes_before = self.wakes();
-        let troubled = Troubled {
-            waker: Alarm::waker(&self.alarm),
-            incident: Cell::new(Some(incident)),
+        let hooked = Hooked {
+            waker: TestWaker::waker(&self.test_waker),
+            hook: Cell::new(Some(hook)),
         };
         self.future
             .as_mut()
-            .poll(&mut Context::from_waker(&troubled.waker()))
+            .poll(&mut Context::from_waker(&hooked.waker()))
     }
 
     /// Returns the output of a poll, or runs if the future is pending.
@@ -386,7 +386,7 @@ impl<F: Future, B: Staged> Task<F, B> {
             if let Poll::Ready(output) = self.poll() {
                 return output;
             }
-            self.alarm.notify.wait();
+            self.test_waker.notify.wait();
         }
     }
 
@@ -398,7 +398,7 @@ impl<F: Future, B: Staged> Task<F, B> {
                 return Ok(output);
             }
             if B::WAKERS_SWITCH && polled < polls {
-                self.alarm.notify.wait();
+                self.test_waker.notify.wait();
             } else if !self.is_woken() {
                 break;
             }
@@ -432,34 +432,34 @@ impl<F: Future, B: Staged> Task<F, B> {
 
     /// Moves the future to another task, with another waker. The earlier waker is no longer used.
     pub(crate) fn migrate(mut self) -> Self {
-        self.alarm = Alarm::new(self.stage);
+        self.test_waker = TestWaker::new(self.stage);
         self.wakes_before = 0;
         self
     }
 
     /// Returns how often its current waker was woken.
     pub(crate) fn wakes(&self) -> usize {
-        self.alarm.wakes.load(SeqCst)
+        self.test_waker.wakes.load(SeqCst)
     }
 
     pub(crate) fn cancel(self) {}
 }
 
 /// Calls a hook before a waker is cloned.
-struct Troubled<I> {
+struct Hooked<I> {
     waker: Waker,
-    incident: Cell<Option<I>>,
+    hook: Cell<Option<I>>,
 }
 
-impl<I: FnOnce()> Troubled<I> {
+impl<I: FnOnce()> Hooked<I> {
     const VTABLE: RawWakerVTable = RawWakerVTable::new(
-        |troubled| {
+        |hooked| {
             // SAFETY: see `waker`.
-            let troubled = unsafe { &*troubled.cast::<Self>() };
-            if let Some(incident) = troubled.incident.take() {
-                incident();
+            let hooked = unsafe { &*hooked.cast::<Self>() };
+            if let Some(hook) = hooked.hook.take() {
+                hook();
             }
-            let clone = ManuallyDrop::new(troubled.waker.clone());
+            let clone = ManuallyDrop::new(hooked.waker.clone());
             RawWaker::new(clone.data(), clone.vtable())
         },
         |_| unreachable!("the waker of a poll is not woken by value"),
@@ -475,26 +475,26 @@ impl<I: FnOnce()> Troubled<I> {
 }
 
 /// The target of a waker. Wakes are counted outside loom, so that the counter orders nothing.
-struct Alarm {
+struct TestWaker {
     notify: Notify,
     is_silent: bool,
     wakes: AtomicUsize,
     /// The hook of the first wake.
-    incident: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    hook: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     is_retired: AtomicBool,
 }
 
-impl Alarm {
+impl TestWaker {
     fn new<B: Staged>(stage: &Stage<B>) -> Arc<Self> {
-        let alarm = Arc::new(Self {
+        let test_waker = Arc::new(Self {
             notify: Notify::new(),
             is_silent: !B::WAKERS_SWITCH,
             wakes: AtomicUsize::new(0),
-            incident: Mutex::default(),
+            hook: Mutex::default(),
             is_retired: AtomicBool::new(false),
         });
-        stage.alarms.lock().unwrap().push(alarm.clone());
-        alarm
+        stage.wakers.lock().unwrap().push(test_waker.clone());
+        test_waker
     }
 
     /// A waker that is equal to its clones. One made of an `Arc` need not be: the two may come from different
@@ -506,13 +506,13 @@ impl Alarm {
     }
 }
 
-impl Wake for Alarm {
+impl Wake for TestWaker {
     fn wake(self: Arc<Self>) {
         self.wakes.fetch_add(1, SeqCst);
         // The lock is released before the hook is called, as loom does not instrument the lock.
-        let incident = self.incident.lock().unwrap().take();
-        if let Some(incident) = incident {
-            incident();
+        let hook = self.hook.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
         }
         if !self.is_silent {
             self.notify.notify();
@@ -520,7 +520,7 @@ impl Wake for Alarm {
     }
 }
 
-impl Drop for Alarm {
+impl Drop for TestWaker {
     fn drop(&mut self) {
         assert!(
             self.is_retired.load(SeqCst) || std::thread::panicking(),

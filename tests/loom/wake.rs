@@ -70,7 +70,7 @@ fn a_spurious_poll_against_failure() {
 fn a_panicking_waker_strands_no_waiter() {
     bounded(3, |stage| {
         let claim = stage.claim();
-        let explosive = stage.waiting_for_trouble(stage.cell.wait(), || resume_unwind(Box::new(Failed)));
+        let explosive = stage.waiting_with_hook(stage.cell.wait(), || resume_unwind(Box::new(Failed)));
         let [gone, left] = stage.two_claimants();
         let end = || catch_unwind(AssertUnwindSafe(|| claim.end(Ok(1))));
         assert!(both(end, || gone.cancel()).0.unwrap_err().is::<Failed>());

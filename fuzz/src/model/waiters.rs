@@ -87,7 +87,7 @@ impl<const BATCH: usize> Waiters for List<BATCH> {
         drop(removed);
     }
 
-    /// If a waker panics, the other waiters are woken before the panic propagates. Later panics are swallowed.
+    /// If a waker panics, the other waiters are woken before the panic propagates. Later panics are discarded.
     fn wake(&self, outcome: State) {
         let mut drain = Drain {
             list: self,

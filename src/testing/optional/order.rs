@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// Waiters of each kind are woken oldest first. A waiter keeps its place when it is polled again, also by another task.
+/// Waiters of each kind are woken oldest first. A waiter keeps its place when it is polled again, also by another task, and a
+/// passive waiter keeps its place when an initializer fails.
 pub fn each_kind_is_woken_oldest_first<B: Backend>() {
     for outcome in OUTCOMES {
         for kind_of in MIXTURES {
@@ -67,19 +68,26 @@ fn oldest_first<B: Backend>(
     cancelled.map(|index| waiters.remove(index));
     // A backend may have woken waiters spuriously.
     log.take();
+    let require_order = |kinds: &[WaiterKind], outcome| {
+        let woken = log.take();
+        for &kind in kinds {
+            let is_of_kind = |index: &usize| kind_of(*index) == kind;
+            let woken: Vec<_> = woken.iter().copied().filter(is_of_kind).collect();
+            let oldest_first: Vec<_> = (0..count)
+                .filter(|index| is_of_kind(index) && kind.is_settled_by(outcome) && Some(*index) != cancelled)
+                .collect();
+            require!(
+                woken == oldest_first,
+                OldestFirst,
+                "of {count} waiters, those of the kind {kind:?} were woken in this order, as {}: {woken:?}",
+                cause(outcome)
+            );
+        }
+    };
     claim.settle(outcome);
-    let woken = log.take();
-    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-        let is_of_kind = |index: &usize| kind_of(*index) == kind;
-        let woken: Vec<_> = woken.iter().copied().filter(is_of_kind).collect();
-        let oldest_first: Vec<_> = (0..count)
-            .filter(|index| is_of_kind(index) && kind.is_settled_by(outcome) && Some(*index) != cancelled)
-            .collect();
-        require!(
-            woken == oldest_first,
-            OldestFirst,
-            "of {count} waiters, those of the kind {kind:?} were woken in this order, as {}: {woken:?}",
-            cause(outcome)
-        );
+    require_order(&[WaiterKind::Claimant, WaiterKind::Passive], outcome);
+    if outcome == State::Uninit {
+        Claim::take(&backend).publish();
+        require_order(&[WaiterKind::Passive], State::Ready);
     }
 }

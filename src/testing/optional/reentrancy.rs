@@ -113,12 +113,16 @@ pub fn wakers_may_reenter_when_cloned<B: Backend + 'static>() {
 
 /// A waiter whose waker settles the state while it is being cloned does not fall asleep.
 pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
-    for outcome in OUTCOMES {
+    for (kind, outcome) in [
+        (WaiterKind::Claimant, State::Ready),
+        (WaiterKind::Claimant, State::Uninit),
+        (WaiterKind::Passive, State::Ready),
+    ] {
         for is_new in [true, false] {
             let backend = Rc::new(B::UNINIT);
             Claim::take(&*backend).forget();
             let mut others = crowd(&*backend, 2, only_claimants);
-            let mut waiter = Waiter::new(&*backend, WaiterKind::Claimant);
+            let mut waiter = Waiter::new(&*backend, kind);
             if !is_new {
                 waiter.sleep();
             }
@@ -137,7 +141,7 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
             require!(
                 !is_asleep || task.runs() == 0,
                 NoLostWakeup,
-                "a waiter fell asleep though {} while its waker was being cloned",
+                "a waiter with `WaiterKind::{kind:?}` fell asleep though {} while its waker was being cloned",
                 cause(outcome)
             );
             require!(

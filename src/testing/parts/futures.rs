@@ -76,13 +76,13 @@ impl Event {
     }
 
     /// Lets the future finish when it is polled next.
-    pub(crate) fn come(&self) {
+    pub(crate) fn set(&self) {
         self.inner.lock().unwrap().0 = true;
     }
 
     /// Lets the future finish, and wakes it.
-    pub(crate) fn announce(&self) {
-        self.come();
+    pub(crate) fn set_and_wake(&self) {
+        self.set();
         self.waker().wake();
     }
 }
