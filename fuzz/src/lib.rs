@@ -87,7 +87,7 @@ fn compare(data: &[u8], subjects: &[(SubjectKind, Backend)]) {
 ///
 /// # Panics
 ///
-/// Panics if the target does, or if there is nothing to read.
+/// Panics if the target does, or if a file cannot be read.
 pub fn replay(target: fn(&[u8]), path: &Path) -> usize {
     if path.is_dir() {
         let mut entries: Vec<_> = path
