@@ -15,14 +15,14 @@ use super::{
 };
 use crate::{State, backend::AtomicWaker};
 
-type Stage = support::Stage<Shadowed<AtomicWaker, true>>;
+type Harness = support::Harness<Shadowed<AtomicWaker, true>>;
 
-fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
-    exhaustive_on(play);
+fn exhaustive(model: impl Fn(&'static Harness) + Send + Sync + 'static) {
+    exhaustive_on(model);
 }
 
-fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
-    bounded_on(preemptions, play);
+fn bounded(preemptions: usize, model: impl Fn(&'static Harness) + Send + Sync + 'static) {
+    bounded_on(preemptions, model);
 }
 
 /// Concurrent claimants get the same value, and one initializer runs.
@@ -30,19 +30,19 @@ fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'st
 /// Risk: B finds INITIALIZING; A publishes and finds the slot empty; B enters it and sleeps.
 #[test]
 fn two_claimants_get_the_value_of_one() {
-    exhaustive(|stage| {
+    exhaustive(|harness| {
         let (mine, other) = both(
-            || stage.run(stage.get_or_init(2)),
-            || stage.run(stage.get_or_init(1)),
+            || harness.run(harness.get_or_init(2)),
+            || harness.run(harness.get_or_init(1)),
         );
-        assert_eq!((mine, stage.runs()), (other, 1));
+        assert_eq!((mine, harness.runs()), (other, 1));
     });
 }
 
 /// When an initializer fails, another claimant takes over.
 #[test]
 fn after_a_failure_the_other_claimant_takes_over() {
-    exhaustive(|stage| stage.play_a_claimant_beside_a_failing_one());
+    exhaustive(|harness| harness.model_a_claimant_beside_a_failing_one());
 }
 
 /// Initializers that fail one after the other do not race, although only the cell orders them.
@@ -50,20 +50,20 @@ fn after_a_failure_the_other_claimant_takes_over() {
 /// Risk: A rolls back to UNINIT, and B claims without having acquired what A's initializer did.
 #[test]
 fn failed_initializers_do_not_race() {
-    exhaustive(|stage| stage.play_two_failing_claimants());
+    exhaustive(|harness| harness.model_two_failing_claimants());
 }
 
 /// Of two `set`s one wins, and a task that sees READY sees its value.
 #[test]
 fn of_two_sets_one_wins() {
-    bounded(4, |stage| {
-        let others = [1, 2].map(|value| thread::spawn(move || stage.cell.set(value).is_ok()));
-        let seen = stage.cell.get().copied();
+    bounded(4, |harness| {
+        let others = [1, 2].map(|value| thread::spawn(move || harness.cell.set(value).is_ok()));
+        let seen = harness.cell.get().copied();
         let [first, second] = others.map(|other| other.join().unwrap());
         assert_ne!(first, second);
         let winner = if first { 1 } else { 2 };
         assert!(seen.is_none_or(|seen| seen == winner));
-        assert_eq!(stage.cell.get(), Some(&winner));
+        assert_eq!(harness.cell.get(), Some(&winner));
     });
 }
 
@@ -72,12 +72,12 @@ fn of_two_sets_one_wins() {
 /// Risk: A publishes READY; B's compare-and-swap fails without having acquired what A wrote.
 #[test]
 fn a_refused_claim_sees_the_value() {
-    exhaustive(|stage| {
-        let set = thread::spawn(|| stage.cell.set(1).is_ok());
-        let found = stage.cell.try_claim().err();
+    exhaustive(|harness| {
+        let set = thread::spawn(|| harness.cell.set(1).is_ok());
+        let found = harness.cell.try_claim().err();
         if found == Some(State::Ready) {
             // SAFETY: the cell holds a value.
-            assert_eq!(*unsafe { stage.cell.get_unchecked() }, 1);
+            assert_eq!(*unsafe { harness.cell.get_unchecked() }, 1);
         }
         assert!(set.join().unwrap() || found.is_none());
     });
@@ -88,15 +88,15 @@ fn a_refused_claim_sees_the_value() {
 /// Risk: A finds INITIALIZING; B publishes and finds the slot empty; A enters it and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
-    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.get_or_init(2)), 1));
+    exhaustive(|harness| assert_eq!(harness.newcomer_against(Ok(1), harness.get_or_init(2)), 1));
 }
 
 /// A claimant that registers while the initializer is failing takes over.
 #[test]
 fn a_claimant_registers_against_a_failure() {
-    exhaustive(|stage| {
-        assert_eq!(stage.newcomer_against(Err(Failed), stage.get_or_init(1)), 1);
-        assert_eq!(stage.runs(), 2);
+    exhaustive(|harness| {
+        assert_eq!(harness.newcomer_against(Err(Failed), harness.get_or_init(1)), 1);
+        assert_eq!(harness.runs(), 2);
     });
 }
 
@@ -105,11 +105,11 @@ fn a_claimant_registers_against_a_failure() {
 /// Risk: A is on its way back into the slot when B publishes.
 #[test]
 fn a_passive_waiter_outlasts_a_failure() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let waiter = thread::spawn(|| *stage.run(stage.cell.wait()));
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let waiter = thread::spawn(|| *harness.run(harness.cell.wait()));
         claim.end(Err(Failed));
-        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(harness.cell.set(1), Ok(()));
         assert_eq!(waiter.join().unwrap(), 1);
     });
 }
@@ -119,8 +119,8 @@ fn a_passive_waiter_outlasts_a_failure() {
 /// Risk: A enters the slot while the cell is empty, and B claims and publishes past it.
 #[test]
 fn wait_gets_what_is_set() {
-    exhaustive(|stage| {
-        let (set, value) = both(|| stage.cell.set(1), || *stage.run(stage.cell.wait()));
+    exhaustive(|harness| {
+        let (set, value) = both(|| harness.cell.set(1), || *harness.run(harness.cell.wait()));
         assert_eq!((set, value), (Ok(()), 1));
     });
 }
@@ -128,9 +128,9 @@ fn wait_gets_what_is_set() {
 /// A waiter that has moved to another task is woken there, or finds the value.
 #[test]
 fn the_newest_waker_is_woken() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let moving = stage.waiting(stage.get_or_init(2));
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let moving = harness.waiting(harness.get_or_init(2));
         assert_eq!(claim.end_beside(Ok(1), || moving.migrate().run()), 1);
     });
 }
@@ -141,10 +141,10 @@ fn the_newest_waker_is_woken() {
 /// it, when C publishes.
 #[test]
 fn two_waiters_displace_each_other_against_a_publication() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let claimant = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(2));
-        let passive = thread::spawn(|| stage.task(stage.cell.wait()).run_for(2));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let claimant = thread::spawn(|| harness.task(harness.get_or_init(2)).run_for(2));
+        let passive = thread::spawn(|| harness.task(harness.cell.wait()).run_for(2));
         claim.end(Ok(1));
         let (claimant, passive) = (claimant.join().unwrap(), passive.join().unwrap());
         assert_eq!(claimant.unwrap_or_else(Task::end), 1);
@@ -155,17 +155,17 @@ fn two_waiters_displace_each_other_against_a_publication() {
 /// Two claimants that displace each other are both woken by a failure: neither depends on the other.
 #[test]
 fn two_claimants_displace_each_other_against_a_failure() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
+    bounded(3, |harness| {
+        let claim = harness.claim();
         let waiters = [1, 2].map(|value| {
-            let task = stage.task(stage.get_or_init(value));
+            let task = harness.task(harness.get_or_init(value));
             thread::spawn(|| task.run_for(2))
         });
         claim.end(Err(Failed));
         let [first, second] = waiters.map(|waiter| waiter.join().unwrap());
         let first = first.unwrap_or_else(Task::end);
         assert_eq!(second.unwrap_or_else(Task::end), first);
-        assert_eq!(stage.runs(), 2);
+        assert_eq!(harness.runs(), 2);
     });
 }
 
@@ -174,10 +174,10 @@ fn two_claimants_displace_each_other_against_a_failure() {
 /// Risk: A is woken for having been displaced, is polled, and B publishes before it is in the slot.
 #[test]
 fn a_sleeping_waiter_is_displaced_against_a_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let sleeping = stage.waiting(stage.cell.wait());
-        let displacing = claim.end_beside(Ok(1), || stage.task(stage.get_or_init(2)).run_for(2));
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let sleeping = harness.waiting(harness.cell.wait());
+        let displacing = claim.end_beside(Ok(1), || harness.task(harness.get_or_init(2)).run_for(2));
         assert_eq!(*sleeping.end(), 1);
         assert_eq!(displacing.unwrap_or_else(Task::end), 1);
     });
@@ -188,9 +188,9 @@ fn a_sleeping_waiter_is_displaced_against_a_publication() {
 /// Risk: A empties the slot, in which B's waker is, and has not yet woken it when C publishes.
 #[test]
 fn cancel_against_publication() {
-    bounded(4, |stage| {
-        let claim = stage.claim();
-        let [gone, left] = stage.two_claimants();
+    bounded(4, |harness| {
+        let claim = harness.claim();
+        let [gone, left] = harness.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         let left = thread::spawn(|| left.run_for(2));
         claim.end(Ok(1));
@@ -202,9 +202,9 @@ fn cancel_against_publication() {
 /// A waiter that is dropped during a failure leaves no other claimant asleep.
 #[test]
 fn cancel_against_failure() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let [left, gone] = stage.two_claimants();
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let [left, gone] = harness.two_claimants();
         claim.end_beside(Err(Failed), || gone.cancel());
         assert_eq!(left.end(), 2);
     });
@@ -215,10 +215,10 @@ fn cancel_against_failure() {
 /// Risk: A empties the slot that B has just entered.
 #[test]
 fn cancel_against_registration() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let register = || stage.waiting(stage.get_or_init(3));
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let gone = harness.waiting(harness.get_or_init(2));
+        let register = || harness.waiting(harness.get_or_init(3));
         let (registered, ()) = both(register, || gone.cancel());
         claim.end(Ok(1));
         assert_eq!(registered.end(), 1);
@@ -228,7 +228,7 @@ fn cancel_against_registration() {
 /// A shared call returns after the attempt that it waits for, although the next one has begun.
 #[test]
 fn a_shared_call_does_not_wait_for_the_next_attempt() {
-    exhaustive(|stage| stage.play_a_shared_call_beside_the_next_attempt());
+    exhaustive(|harness| harness.model_a_shared_call_beside_the_next_attempt());
 }
 
 /// A shared call that waits for the next attempt is not ended by the wake of the one before.
@@ -236,13 +236,18 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 /// Risk: A has released the claim and not yet emptied the slot; B claims and C enters the slot; A wakes C.
 #[test]
 fn a_late_wake_does_not_end_the_next_attempt() {
-    exhaustive(|stage| stage.play_the_end_of_an_attempt_against_the_next(stage.claim()));
+    exhaustive(|harness| harness.model_the_end_of_an_attempt_against_the_next(harness.claim()));
 }
 
 /// A shared call that waits for a value gets it, also if it is polled spuriously.
 #[test]
 fn a_shared_call_waits_for_a_publication() {
-    exhaustive(|stage| assert_eq!(stage.waiter_against(Ok(1), stage.get_or_init_shared(2)), Ok(1)));
+    exhaustive(|harness| {
+        assert_eq!(
+            harness.waiter_against(Ok(1), harness.get_or_init_shared(2)),
+            Ok(1)
+        )
+    });
 }
 
 /// A thread gets the value that a task makes.
@@ -251,14 +256,14 @@ fn a_shared_call_waits_for_a_publication() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
-    exhaustive(|stage| stage.play_the_value_of_a_task());
+    exhaustive(|harness| harness.model_the_value_of_a_task());
 }
 
 /// When an initializer fails, a thread that waits takes over.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_takes_over() {
-    exhaustive(|stage| stage.play_a_takeover());
+    exhaustive(|harness| harness.model_a_takeover());
 }
 
 /// A thread whose time runs out leaves the slot to the task that it has displaced.
@@ -267,5 +272,5 @@ fn a_thread_takes_over() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_whose_time_runs_out_against_a_publication() {
-    exhaustive(|stage| stage.play_a_time_out_beside_a_task());
+    exhaustive(|harness| harness.model_a_time_out_beside_a_task());
 }

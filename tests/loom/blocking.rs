@@ -7,9 +7,9 @@ use std::{
 
 use loom::thread;
 
-use super::support::{Failed, Outcome, Stage, Staged, both, bounded, exhaustive};
+use super::support::{Failed, Harness, ModelBackend, Outcome, both, bounded, exhaustive};
 
-impl<B: Staged> Stage<B> {
+impl<B: ModelBackend> Harness<B> {
     /// Returns the value, or initializes the cell with `value` on this thread.
     fn get_or_init_blocking(&self, value: u32) -> u32 {
         *self.cell.get_or_init_blocking(|| {
@@ -35,14 +35,14 @@ impl<B: Staged> Stage<B> {
 
 // Models that every backend runs.
 
-impl<B: Staged> Stage<B> {
+impl<B: ModelBackend> Harness<B> {
     /// The value is published while a thread begins to wait.
-    pub(super) fn play_the_value_of_a_task(&'static self) {
+    pub(super) fn model_the_value_of_a_task(&'static self) {
         assert_eq!(self.claim().end_beside(Ok(1), || *self.cell.wait_blocking()), 1);
     }
 
     /// The initializer fails while a thread calls for the value.
-    pub(super) fn play_a_takeover(&'static self) {
+    pub(super) fn model_a_takeover(&'static self) {
         let value = self
             .claim()
             .end_beside(Err(Failed), || self.get_or_init_blocking(1));
@@ -58,27 +58,30 @@ impl<B: Staged> Stage<B> {
 /// parking.
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
-    exhaustive(|stage| stage.play_the_value_of_a_task());
+    exhaustive(|harness| harness.model_the_value_of_a_task());
 }
 
 /// If a thread and a task ask concurrently, one of them initializes.
 #[test]
 fn a_thread_and_a_task_get_the_value_of_one() {
-    bounded(2, |stage| {
+    bounded(2, |harness| {
         let (mine, other) = both(
-            || stage.run(stage.get_or_init(2)),
-            || stage.get_or_init_blocking(1),
+            || harness.run(harness.get_or_init(2)),
+            || harness.get_or_init_blocking(1),
         );
-        assert_eq!((mine, stage.runs()), (other, 1));
+        assert_eq!((mine, harness.runs()), (other, 1));
     });
 }
 
 /// If two threads ask concurrently, one of them initializes.
 #[test]
 fn two_threads_get_the_value_of_one() {
-    bounded(2, |stage| {
-        let (mine, other) = both(|| stage.get_or_init_blocking(2), || stage.get_or_init_blocking(1));
-        assert_eq!((mine, stage.runs()), (other, 1));
+    bounded(2, |harness| {
+        let (mine, other) = both(
+            || harness.get_or_init_blocking(2),
+            || harness.get_or_init_blocking(1),
+        );
+        assert_eq!((mine, harness.runs()), (other, 1));
     });
 }
 
@@ -87,16 +90,16 @@ fn two_threads_get_the_value_of_one() {
 /// Risk: the failure falls between the thread's load of the state and its registration.
 #[test]
 fn a_thread_takes_over() {
-    exhaustive(|stage| stage.play_a_takeover());
+    exhaustive(|harness| harness.model_a_takeover());
 }
 
 /// When an initializer is cancelled, a thread that waits to insert a value inserts it.
 #[test]
 fn a_thread_inserts_after_a_cancellation() {
-    exhaustive(|stage| {
-        let inserted = stage
+    exhaustive(|harness| {
+        let inserted = harness
             .claim()
-            .cancel_beside(|| stage.cell.insert_blocking(1).copied());
+            .cancel_beside(|| harness.cell.insert_blocking(1).copied());
         assert_eq!(inserted, Ok(1));
     });
 }
@@ -106,10 +109,10 @@ fn a_thread_inserts_after_a_cancellation() {
 /// Risk: the drain has detached the thread's node, or holds its waker, when its time runs out.
 #[test]
 fn a_thread_whose_time_runs_out_leaves_nothing_behind() {
-    exhaustive(|stage| {
-        let found = stage.claim().end_beside(Ok(1), || stage.wait_a_while());
+    exhaustive(|harness| {
+        let found = harness.claim().end_beside(Ok(1), || harness.wait_a_while());
         assert!(matches!(found, None | Some(1)));
-        assert_eq!(stage.cell.get(), Some(&1));
+        assert_eq!(harness.cell.get(), Some(&1));
     });
 }
 
@@ -118,10 +121,10 @@ fn a_thread_whose_time_runs_out_leaves_nothing_behind() {
 /// Risk: A's drain unlinks the claimant, whose `next` is the thread's node, when B unlinks that node.
 #[test]
 fn a_thread_whose_time_runs_out_against_a_failure() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let claimant = stage.waiting(stage.get_or_init(1));
-        let thread = thread::spawn(|| stage.wait_a_while());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let claimant = harness.waiting(harness.get_or_init(1));
+        let thread = thread::spawn(|| harness.wait_a_while());
         claim.end(Err(Failed));
         assert_eq!(claimant.wakes(), 1);
         assert_eq!(claimant.run(), 1);
@@ -135,11 +138,11 @@ fn a_thread_whose_time_runs_out_against_a_failure() {
 /// linked.
 #[test]
 fn a_thread_whose_time_runs_out_between_waiters() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let first = stage.waiting(stage.cell.wait());
-        let thread = thread::spawn(|| stage.wait_a_while());
-        let last = thread::spawn(|| *stage.run(stage.cell.wait()));
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let first = harness.waiting(harness.cell.wait());
+        let thread = thread::spawn(|| harness.wait_a_while());
+        let last = thread::spawn(|| *harness.run(harness.cell.wait()));
         claim.end(Ok(1));
         assert!(matches!(thread.join().unwrap(), None | Some(1)));
         assert_eq!((last.join().unwrap(), first.wakes()), (1, 1));
@@ -151,10 +154,10 @@ fn a_thread_whose_time_runs_out_between_waiters() {
 /// Risk: both register while it is published, and one of them parks in a drain that has passed it.
 #[test]
 fn a_thread_and_a_task_wait_for_one_value() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let thread = thread::spawn(|| *stage.cell.wait_blocking());
-        let task = thread::spawn(|| stage.run(stage.get_or_init(2)));
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let thread = thread::spawn(|| *harness.cell.wait_blocking());
+        let task = thread::spawn(|| harness.run(harness.get_or_init(2)));
         claim.end(Ok(1));
         assert_eq!((thread.join().unwrap(), task.join().unwrap()), (1, 1));
     });
@@ -165,12 +168,12 @@ fn a_thread_and_a_task_wait_for_one_value() {
 /// Risk: the failure falls between the task's load of the state and its registration.
 #[test]
 fn a_task_takes_over_from_a_thread_that_fails() {
-    bounded(3, |stage| {
+    bounded(3, |harness| {
         let (mine, failing) = both(
-            || stage.run(stage.get_or_init(1)),
-            || stage.get_or_fail_blocking(),
+            || harness.run(harness.get_or_init(1)),
+            || harness.get_or_fail_blocking(),
         );
-        assert_eq!((mine, stage.runs()), (1, if failing.is_err() { 2 } else { 1 }));
+        assert_eq!((mine, harness.runs()), (1, if failing.is_err() { 2 } else { 1 }));
     });
 }
 
@@ -179,14 +182,18 @@ fn a_task_takes_over_from_a_thread_that_fails() {
 /// Risk: the claim is released during the unwinding, when the task is registering.
 #[test]
 fn a_task_takes_over_from_a_thread_that_panics() {
-    bounded(3, |stage| {
+    bounded(3, |harness| {
         let panic = || -> u32 {
-            stage.work();
+            harness.work();
             resume_unwind(Box::new(Failed))
         };
-        let panics = move || catch_unwind(AssertUnwindSafe(|| *stage.cell.get_or_init_blocking(panic))).ok();
-        let (mine, panicking) = both(|| stage.run(stage.get_or_init(1)), panics);
-        assert_eq!((mine, stage.runs()), (1, if panicking.is_none() { 2 } else { 1 }));
+        let panics =
+            move || catch_unwind(AssertUnwindSafe(|| *harness.cell.get_or_init_blocking(panic))).ok();
+        let (mine, panicking) = both(|| harness.run(harness.get_or_init(1)), panics);
+        assert_eq!(
+            (mine, harness.runs()),
+            (1, if panicking.is_none() { 2 } else { 1 })
+        );
     });
 }
 
@@ -195,13 +202,13 @@ fn a_task_takes_over_from_a_thread_that_panics() {
 /// Risk: the thread publishes when `insert` has seen INITIALIZING and has not yet registered.
 #[test]
 fn insert_and_the_initializer_of_a_thread_agree() {
-    bounded(3, |stage| {
+    bounded(3, |harness| {
         match both(
-            || stage.run(stage.cell.insert(2)),
-            || stage.get_or_init_blocking(1),
+            || harness.run(harness.cell.insert(2)),
+            || harness.get_or_init_blocking(1),
         ) {
-            (Ok(mine), value) => assert_eq!((*mine, value, stage.runs()), (2, 2, 0)),
-            (Err(values), value) => assert_eq!((values, value, stage.runs()), ((&1, 2), 1, 1)),
+            (Ok(mine), value) => assert_eq!((*mine, value, harness.runs()), (2, 2, 0)),
+            (Err(values), value) => assert_eq!((values, value, harness.runs()), ((&1, 2), 1, 1)),
         }
     });
 }

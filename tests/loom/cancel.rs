@@ -10,9 +10,9 @@ use super::support::{Failed, both, bounded};
 /// still uses its node.
 #[test]
 fn cancel_against_publication() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let [gone, left] = stage.two_claimants();
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let [gone, left] = harness.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         claim.end(Ok(1));
         assert_eq!(left.run(), 1);
@@ -23,9 +23,9 @@ fn cancel_against_publication() {
 /// A passive waiter that is dropped during a publication leaves nothing behind, and the older one is woken.
 #[test]
 fn cancel_against_publication_behind_a_passive_waiter() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let [left, gone] = [(), ()].map(|()| stage.waiting(stage.cell.wait()));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let [left, gone] = [(), ()].map(|()| harness.waiting(harness.cell.wait()));
         let cancel = thread::spawn(|| gone.cancel());
         claim.end(Ok(1));
         assert_eq!(*left.run(), 1);
@@ -38,9 +38,9 @@ fn cancel_against_publication_behind_a_passive_waiter() {
 /// Risk: the wakeup goes to B, which is dropped, and C sleeps forever.
 #[test]
 fn cancel_against_failure() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let [gone, left] = stage.two_claimants();
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let [gone, left] = harness.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         let left = thread::spawn(|| left.run());
         claim.end(Err(Failed));
@@ -54,10 +54,10 @@ fn cancel_against_failure() {
 /// Risk: B is woken by the failure and dropped instead of polled, while C still sleeps.
 #[test]
 fn a_woken_waiter_is_cancelled() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let mut woken = stage.waiting(stage.get_or_fail());
-        let left = stage.waiting(stage.get_or_init(3));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let mut woken = harness.waiting(harness.get_or_fail());
+        let left = harness.waiting(harness.get_or_init(3));
         let other = thread::spawn(|| {
             let _ = woken.poll();
             woken.cancel();
@@ -73,10 +73,13 @@ fn a_woken_waiter_is_cancelled() {
 /// Risk: A and B redirect each other's pointers.
 #[test]
 fn cancel_against_cancel_behind_a_waiter() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let left = stage.waiting(stage.get_or_init(1));
-        for cancel in stage.two_claimants().map(|gone| thread::spawn(|| gone.cancel())) {
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let left = harness.waiting(harness.get_or_init(1));
+        for cancel in harness
+            .two_claimants()
+            .map(|gone| thread::spawn(|| gone.cancel()))
+        {
             cancel.join().unwrap();
         }
         claim.end(Ok(1));
@@ -89,12 +92,12 @@ fn cancel_against_cancel_behind_a_waiter() {
 /// them.
 #[test]
 fn cancel_against_cancel_between_waiters() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let first = stage.waiting(stage.get_or_init(1));
-        let gone = stage.two_claimants();
-        let last = stage.waiting(stage.get_or_init(4));
-        let passive = stage.waiting(stage.cell.wait());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let first = harness.waiting(harness.get_or_init(1));
+        let gone = harness.two_claimants();
+        let last = harness.waiting(harness.get_or_init(4));
+        let passive = harness.waiting(harness.cell.wait());
         for cancel in gone.map(|gone| thread::spawn(|| gone.cancel())) {
             cancel.join().unwrap();
         }
@@ -106,10 +109,12 @@ fn cancel_against_cancel_between_waiters() {
 /// Neighbors in the list can be dropped concurrently while the value is published, and the one before them is woken.
 #[test]
 fn cancel_against_cancel_against_publication() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let left = stage.waiting(stage.get_or_init(1));
-        let cancels = stage.two_claimants().map(|gone| thread::spawn(|| gone.cancel()));
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let left = harness.waiting(harness.get_or_init(1));
+        let cancels = harness
+            .two_claimants()
+            .map(|gone| thread::spawn(|| gone.cancel()));
         claim.end(Ok(1));
         for cancel in cancels {
             cancel.join().unwrap();
@@ -123,10 +128,10 @@ fn cancel_against_cancel_against_publication() {
 /// Risk: B links itself to A's node, which A is unlinking.
 #[test]
 fn cancel_against_registration() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let register = || stage.waiting(stage.get_or_init(3));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let gone = harness.waiting(harness.get_or_init(2));
+        let register = || harness.waiting(harness.get_or_init(3));
         let (registered, ()) = both(register, || gone.cancel());
         claim.end(Ok(1));
         assert_eq!(registered.wakes(), 1);

@@ -14,9 +14,9 @@ use super::support::{Failed, Task, both, bounded};
 /// Risk: the one that is woken first is not polled for a long time.
 #[test]
 fn a_failure_wakes_every_claimant() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let [unpolled, eager] = stage.two_claimants();
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let [unpolled, eager] = harness.two_claimants();
         assert_eq!(claim.end_beside(Err(Failed), || eager.run()), 3);
         assert_eq!(unpolled.wakes(), 1);
     });
@@ -28,10 +28,10 @@ fn a_failure_wakes_every_claimant() {
 /// drain, and B's drain finds a part of the list.
 #[test]
 fn a_claimant_registers_again_during_a_drain() {
-    bounded(1, |stage| {
-        let claim = stage.claim();
-        let failing = stage.waiting(stage.get_or_fail());
-        let waiter = stage.waiting(stage.get_or_init(1));
+    bounded(1, |harness| {
+        let claim = harness.claim();
+        let failing = harness.waiting(harness.get_or_fail());
+        let waiter = harness.waiting(harness.get_or_init(1));
         let failing = thread::spawn(|| failing.run());
         let waiter = thread::spawn(|| waiter.run());
         claim.end(Err(Failed));
@@ -45,11 +45,11 @@ fn a_claimant_registers_again_during_a_drain() {
 /// Risk: B is dropped, or polled, when A has woken the first batch and not yet locked for the second.
 #[test]
 fn a_value_wakes_every_waiter() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let passive = stage.waiting(stage.cell.wait());
-        let polled = stage.waiting(stage.get_or_init(2));
-        let last = stage.waiting(stage.cell.wait());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let passive = harness.waiting(harness.cell.wait());
+        let polled = harness.waiting(harness.get_or_init(2));
+        let last = harness.waiting(harness.cell.wait());
         assert_eq!(claim.end_beside(Ok(1), || polled.run()), 1);
         assert_eq!([passive.wakes(), last.wakes()], [1; 2]);
     });
@@ -60,13 +60,13 @@ fn a_value_wakes_every_waiter() {
 /// Risk: A's drain looks for claimants behind the passive waiter, which registered first.
 #[test]
 fn a_passive_waiter_sleeps_through_failures() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let passive = stage.waiting(stage.cell.wait());
-        let claimant = stage.waiting(stage.get_or_fail());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let passive = harness.waiting(harness.cell.wait());
+        let claimant = harness.waiting(harness.get_or_fail());
         assert_eq!(claim.end_beside(Err(Failed), || claimant.run()), Err(Failed));
         assert_eq!(passive.wakes(), 0);
-        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(harness.cell.set(1), Ok(()));
         assert_eq!(passive.wakes(), 1);
     });
 }
@@ -76,10 +76,10 @@ fn a_passive_waiter_sleeps_through_failures() {
 /// Risk: A's drain after the failure and B's drain after the publication overlap.
 #[test]
 fn a_passive_waiter_is_woken_between_drains() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let passive = stage.waiting(stage.cell.wait());
-        let [claimant, other] = stage.two_claimants();
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let passive = harness.waiting(harness.cell.wait());
+        let [claimant, other] = harness.two_claimants();
         assert_eq!(claim.end_beside(Err(Failed), || claimant.run()), 2);
         assert_eq!([passive.wakes(), other.wakes()], [1; 2]);
     });
@@ -91,12 +91,12 @@ fn a_passive_waiter_is_woken_between_drains() {
 /// long as A finds a waiter.
 #[test]
 fn a_drain_leaves_later_claimants_asleep() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let earlier = stage.two_claimants();
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let earlier = harness.two_claimants();
         let later = claim.end_beside(Err(Failed), || {
-            let next = stage.try_claim()?;
-            Some((next, stage.waiting(stage.get_or_init(4))))
+            let next = harness.try_claim()?;
+            Some((next, harness.waiting(harness.get_or_init(4))))
         });
         assert_eq!(earlier.each_ref().map(Task::wakes), [1; 2]);
         if let Some((next, late)) = later {
@@ -112,10 +112,10 @@ fn a_drain_leaves_later_claimants_asleep() {
 /// Risk: B unlinks itself from the marker on A's stack, and A finds the marker at the head of the lane.
 #[test]
 fn the_last_claimant_before_a_marker_is_cancelled() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let [first, last] = stage.two_claimants();
-        let passive = stage.waiting(stage.cell.wait());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let [first, last] = harness.two_claimants();
+        let passive = harness.waiting(harness.cell.wait());
         claim.end_beside(Err(Failed), || last.cancel());
         assert_eq!([first.wakes(), passive.wakes()], [1, 0]);
     });
@@ -127,19 +127,19 @@ fn the_last_claimant_before_a_marker_is_cancelled() {
 /// time, while A unlinks the marker in between.
 #[test]
 fn both_neighbors_of_a_marker_are_cancelled() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let [first, last] = stage.two_claimants();
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let [first, last] = harness.two_claimants();
         let next = claim.end_beside(Err(Failed), || {
-            let next = stage.try_claim()?;
-            let newcomer = stage.waiting(stage.get_or_init(4));
+            let next = harness.try_claim()?;
+            let newcomer = harness.waiting(harness.get_or_init(4));
             last.cancel();
             newcomer.cancel();
             Some(next)
         });
         assert_eq!(first.wakes(), 1);
         if let Some(next) = next {
-            let late = stage.waiting(stage.get_or_init(5));
+            let late = harness.waiting(harness.get_or_init(5));
             next.end(Ok(1));
             assert_eq!(late.wakes(), 1);
         }
@@ -153,11 +153,11 @@ fn both_neighbors_of_a_marker_are_cancelled() {
 /// clear `prev` of the marker when A looks at it.
 #[test]
 fn a_publication_overtakes_a_drain() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let claimants = stage.two_claimants();
-        let passive = stage.waiting(stage.cell.wait());
-        let is_set = claim.end_beside(Err(Failed), || stage.cell.set(1).is_ok());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let claimants = harness.two_claimants();
+        let passive = harness.waiting(harness.cell.wait());
+        let is_set = claim.end_beside(Err(Failed), || harness.cell.set(1).is_ok());
         assert_eq!(claimants.each_ref().map(Task::wakes), [1; 2]);
         assert_eq!(passive.wakes(), usize::from(is_set));
     });
@@ -169,12 +169,12 @@ fn a_publication_overtakes_a_drain() {
 /// Risk: the markers of A and B are in the lane at the same time; B takes A's, and A may lock before or after.
 #[test]
 fn a_second_failure_overtakes_a_drain() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let earlier = stage.two_claimants();
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let earlier = harness.two_claimants();
         let newcomers = claim.end_beside(Err(Failed), || {
-            let next = stage.try_claim()?;
-            let newcomers = stage.two_claimants();
+            let next = harness.try_claim()?;
+            let newcomers = harness.two_claimants();
             next.end(Err(Failed));
             Some(newcomers)
         });
@@ -190,17 +190,17 @@ fn a_second_failure_overtakes_a_drain() {
 /// the claimant before it at the same time.
 #[test]
 fn a_drain_inside_a_drain_takes_its_marker() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let first = stage.waiting_with_hook(stage.get_or_init(1), || {
-            if let Some(next) = stage.try_claim() {
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let first = harness.waiting_with_hook(harness.get_or_init(1), || {
+            if let Some(next) = harness.try_claim() {
                 next.end(Err(Failed));
             }
         });
-        let [second, last] = stage.two_claimants();
+        let [second, last] = harness.two_claimants();
         claim.end_beside(Err(Failed), || last.cancel());
         assert_eq!([first.wakes(), second.wakes()], [1; 2]);
-        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(harness.cell.set(1), Ok(()));
     });
 }
 
@@ -209,13 +209,13 @@ fn a_drain_inside_a_drain_takes_its_marker() {
 /// Risk: A unwinds through the frame that its marker is in, while B unlinks the claimant before the marker.
 #[test]
 fn a_waker_panics_while_the_marker_is_linked() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let first = stage.waiting_with_hook(stage.get_or_init(1), || resume_unwind(Box::new(Failed)));
-        let [second, last] = stage.two_claimants();
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let first = harness.waiting_with_hook(harness.get_or_init(1), || resume_unwind(Box::new(Failed)));
+        let [second, last] = harness.two_claimants();
         let fail = || catch_unwind(AssertUnwindSafe(|| claim.end(Err(Failed))));
         assert!(both(fail, || last.cancel()).0.unwrap_err().is::<Failed>());
         assert_eq!([first.wakes(), second.wakes()], [1; 2]);
-        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(harness.cell.set(1), Ok(()));
     });
 }

@@ -18,14 +18,14 @@ use super::{
 };
 use crate::backend::EventListener;
 
-type Stage = support::Stage<Shadowed<EventListener, false>>;
+type Harness = support::Harness<Shadowed<EventListener, false>>;
 
-fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
-    exhaustive_on(play);
+fn exhaustive(model: impl Fn(&'static Harness) + Send + Sync + 'static) {
+    exhaustive_on(model);
 }
 
-fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
-    bounded_on(preemptions, play);
+fn bounded(preemptions: usize, model: impl Fn(&'static Harness) + Send + Sync + 'static) {
+    bounded_on(preemptions, model);
 }
 
 /// The first claimant of a cell registers while the value is being published.
@@ -33,25 +33,25 @@ fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'st
 /// Risk: A finds INITIALIZING; B publishes and finds that no task has ever waited; A queues up and sleeps.
 #[test]
 fn the_first_claimant_registers_against_a_publication() {
-    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.get_or_init(2)), 1));
+    exhaustive(|harness| assert_eq!(harness.newcomer_against(Ok(1), harness.get_or_init(2)), 1));
 }
 
 /// The first claimant of a cell registers while the initializer is failing.
 #[test]
 fn the_first_claimant_registers_against_a_failure() {
-    exhaustive(|stage| {
-        assert_eq!(stage.newcomer_against(Err(Failed), stage.get_or_init(1)), 1);
-        assert_eq!(stage.runs(), 2);
+    exhaustive(|harness| {
+        assert_eq!(harness.newcomer_against(Err(Failed), harness.get_or_init(1)), 1);
+        assert_eq!(harness.runs(), 2);
     });
 }
 
 /// A passive waiter and a claimant, each in its own queue, register against a publication.
 #[test]
 fn two_waiters_register_against_a_publication() {
-    bounded(4, |stage| {
-        let claim = stage.claim();
-        let passive = thread::spawn(|| stage.task(stage.cell.wait()).run_for(3));
-        let claimant = thread::spawn(|| stage.task(stage.get_or_init(2)).run_for(3));
+    bounded(4, |harness| {
+        let claim = harness.claim();
+        let passive = thread::spawn(|| harness.task(harness.cell.wait()).run_for(3));
+        let claimant = thread::spawn(|| harness.task(harness.get_or_init(2)).run_for(3));
         claim.end(Ok(1));
         let (passive, claimant) = (passive.join().unwrap(), claimant.join().unwrap());
         assert_eq!(*passive.unwrap_or_else(Task::end), 1);
@@ -64,23 +64,23 @@ fn two_waiters_register_against_a_publication() {
 /// Risk: A is the first to queue up; B releases the claim and finds that no task has ever waited.
 #[test]
 fn two_claimants_register_against_a_failure() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let waiters = [(), ()].map(|()| thread::spawn(|| stage.task(stage.get_or_fail()).run_for(2)));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let waiters = [(), ()].map(|()| thread::spawn(|| harness.task(harness.get_or_fail()).run_for(2)));
         claim.end(Err(Failed));
         for waiter in waiters.map(|waiter| waiter.join().unwrap()) {
             assert_eq!(waiter.unwrap_or_else(Task::end), Err(Failed));
         }
-        assert_eq!(stage.runs(), 3);
+        assert_eq!(harness.runs(), 3);
     });
 }
 
 /// A waiter that is dropped during a publication leaves nothing behind, and its neighbor is woken.
 #[test]
 fn cancel_against_publication() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let [gone, left] = stage.two_claimants();
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let [gone, left] = harness.two_claimants();
         claim.end_beside(Ok(1), || gone.cancel());
         assert_eq!(left.end(), 1);
     });
@@ -91,13 +91,13 @@ fn cancel_against_publication() {
 /// Risk: A is notified and dropped, and B, which registers for the next initializer, is left asleep.
 #[test]
 fn cancel_against_failure() {
-    bounded(4, |stage| {
-        let claim = stage.claim();
-        let [gone, left] = stage.two_claimants();
+    bounded(4, |harness| {
+        let claim = harness.claim();
+        let [gone, left] = harness.two_claimants();
         let cancel = thread::spawn(|| gone.cancel());
         let next = thread::spawn(|| {
-            let next = stage.try_claim()?;
-            Some((next, stage.waiting(stage.get_or_init(4))))
+            let next = harness.try_claim()?;
+            Some((next, harness.waiting(harness.get_or_init(4))))
         });
         claim.end(Err(Failed));
         cancel.join().unwrap();
@@ -113,7 +113,7 @@ fn cancel_against_failure() {
 /// A shared call returns after the attempt that it waits for, although the next one has begun.
 #[test]
 fn a_shared_call_does_not_wait_for_the_next_attempt() {
-    exhaustive(|stage| stage.play_a_shared_call_beside_the_next_attempt());
+    exhaustive(|harness| harness.model_a_shared_call_beside_the_next_attempt());
 }
 
 /// A shared call that waits for the next attempt is not ended by the notification of the one before.
@@ -121,10 +121,10 @@ fn a_shared_call_does_not_wait_for_the_next_attempt() {
 /// Risk: A has released the claim and not yet notified; B claims and C queues up; A notifies C.
 #[test]
 fn a_late_notification_does_not_end_the_next_attempt() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let earlier = stage.waiting(stage.cell.wait_attempt());
-        stage.play_the_end_of_an_attempt_against_the_next(claim);
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let earlier = harness.waiting(harness.cell.wait_attempt());
+        harness.model_the_end_of_an_attempt_against_the_next(claim);
         assert_eq!(earlier.end().copied().unwrap_or(1), 1);
     });
 }
@@ -132,7 +132,12 @@ fn a_late_notification_does_not_end_the_next_attempt() {
 /// A shared call that waits for a value gets it, also if it is polled spuriously.
 #[test]
 fn a_shared_call_waits_for_a_publication() {
-    exhaustive(|stage| assert_eq!(stage.waiter_against(Ok(1), stage.get_or_init_shared(2)), Ok(1)));
+    exhaustive(|harness| {
+        assert_eq!(
+            harness.waiter_against(Ok(1), harness.get_or_init_shared(2)),
+            Ok(1)
+        )
+    });
 }
 
 /// A thread gets the value that a task makes.
@@ -141,19 +146,19 @@ fn a_shared_call_waits_for_a_publication() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_gets_the_value_of_a_task() {
-    exhaustive(|stage| stage.play_the_value_of_a_task());
+    exhaustive(|harness| harness.model_the_value_of_a_task());
 }
 
 /// When an initializer fails, a thread that waits takes over.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_takes_over() {
-    exhaustive(|stage| stage.play_a_takeover());
+    exhaustive(|harness| harness.model_a_takeover());
 }
 
 /// A thread whose time runs out leaves the queue, and the other task is woken.
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_whose_time_runs_out_against_a_publication() {
-    exhaustive(|stage| stage.play_a_time_out_beside_a_task());
+    exhaustive(|harness| harness.model_a_time_out_beside_a_task());
 }

@@ -7,24 +7,24 @@ use super::support::{both, bounded, exhaustive};
 /// Risk: B finds INITIALIZING; A releases the claim and finds no waiters; B registers and sleeps.
 #[test]
 fn a_guard_follows_a_dropped_guard() {
-    exhaustive(|stage| {
-        let guard = stage.cell.try_claim();
-        let waiter = || match stage.run(stage.cell.get_or_claim()) {
+    exhaustive(|harness| {
+        let guard = harness.cell.try_claim();
+        let waiter = || match harness.run(harness.cell.get_or_claim()) {
             Ok(value) => panic!("no task has set {value}"),
             Err(next) => *next.set(1),
         };
         assert_eq!(both(|| drop(guard), waiter), ((), 1));
-        assert_eq!(stage.cell.get(), Some(&1));
+        assert_eq!(harness.cell.get(), Some(&1));
     });
 }
 
 /// A waiter that is dropped while a guard sets the value leaves nothing behind, and its neighbor gets the value.
 #[test]
 fn set_against_cancellation() {
-    bounded(3, |stage| {
-        let guard = stage.cell.try_claim().unwrap();
-        let gone = stage.waiting(stage.cell.get_or_claim());
-        let left = stage.waiting(stage.get_or_init(3));
+    bounded(3, |harness| {
+        let guard = harness.cell.try_claim().unwrap();
+        let gone = harness.waiting(harness.cell.get_or_claim());
+        let left = harness.waiting(harness.get_or_init(3));
         let set = || (*guard.set(1), left.run());
         assert_eq!(both(set, || gone.cancel()).0, (1, 1));
     });
@@ -33,13 +33,13 @@ fn set_against_cancellation() {
 /// A guard that was sent to another thread completes the cell there.
 #[test]
 fn a_guard_is_set_by_another_thread() {
-    exhaustive(|stage| {
-        let guard = stage.cell.try_claim().unwrap();
+    exhaustive(|harness| {
+        let guard = harness.cell.try_claim().unwrap();
         let set = || {
-            stage.work();
+            harness.work();
             *guard.set(1)
         };
-        assert_eq!(both(|| *stage.run(stage.cell.wait()), set), (1, 1));
-        assert_eq!(stage.runs(), 1);
+        assert_eq!(both(|| *harness.run(harness.cell.wait()), set), (1, 1));
+        assert_eq!(harness.runs(), 1);
     });
 }

@@ -17,7 +17,7 @@ use loom::{
 
 use super::{
     reentrant::Inline,
-    support::{Failed, Stage, Task, both, bounded, exhaustive, with_lasting},
+    support::{Failed, Harness, Task, both, bounded, exhaustive, with_lasting},
 };
 use crate::{__private::FutureStorage, Lazy, StaticLazy};
 
@@ -66,15 +66,15 @@ impl Future for Steps {
 
 type Drivable = Pin<&'static Lazy<u32, Steps>>;
 
-fn with_lazy(steps: Steps, play: impl FnOnce(Drivable)) {
-    let play = |lazy: &'static Lazy<u32, Steps>| {
+fn with_lazy(steps: Steps, model: impl FnOnce(Drivable)) {
+    let model = |lazy: &'static Lazy<u32, Steps>| {
         // Creates loom's atomic here, before the threads start.
         assert_eq!(lazy.try_get(), None);
         // SAFETY: the lazy stays in its place until it is dropped.
-        play(unsafe { Pin::new_unchecked(lazy) });
+        model(unsafe { Pin::new_unchecked(lazy) });
     };
-    // SAFETY: the threads of a play have ended when it returns.
-    drop(unsafe { with_lasting(Lazy::new(steps), play) });
+    // SAFETY: the threads of a model have ended when it returns.
+    drop(unsafe { with_lasting(Lazy::new(steps), model) });
 }
 
 fn count(polls: &mut u32) -> u32 {
@@ -91,9 +91,9 @@ fn has_panicked<R>(f: impl FnOnce() -> R) -> bool {
 /// Risk: B polls what A is polling; B finds the claim free again, and the future gone.
 #[test]
 fn two_drivers_take_the_steps_of_one_future() {
-    bounded(3, |stage| {
+    bounded(3, |harness| {
         with_lazy(Steps::new(2), |lazy| {
-            let (mine, other) = both(|| stage.run(lazy.get()), move || stage.run(lazy.get()));
+            let (mine, other) = both(|| harness.run(lazy.get()), move || harness.run(lazy.get()));
             assert!(std::ptr::eq(mine, other));
             assert_eq!(*mine, 2);
         });
@@ -106,10 +106,10 @@ fn two_drivers_take_the_steps_of_one_future() {
 /// has polled, without having seen what A did.
 #[test]
 fn when_the_driver_is_dropped_a_newcomer_resumes() {
-    exhaustive(|stage| {
+    exhaustive(|harness| {
         with_lazy(Steps::new(2), |lazy| {
-            let driver = stage.waiting(lazy.get());
-            let ((), other) = both(|| driver.cancel(), move || *stage.run(lazy.get()));
+            let driver = harness.waiting(lazy.get());
+            let ((), other) = both(|| driver.cancel(), move || *harness.run(lazy.get()));
             assert_eq!(other, 2);
         });
     });
@@ -118,9 +118,9 @@ fn when_the_driver_is_dropped_a_newcomer_resumes() {
 /// When the driver is dropped, and one of two waiters in the list too, the other one resumes the future.
 #[test]
 fn when_the_driver_is_dropped_any_waiter_resumes() {
-    bounded(2, |stage| {
+    bounded(2, |harness| {
         with_lazy(Steps::new(2), |lazy| {
-            let [driver, gone, left] = [(); 3].map(|()| stage.waiting(lazy.get()));
+            let [driver, gone, left] = [(); 3].map(|()| harness.waiting(lazy.get()));
             let gone = thread::spawn(|| gone.cancel());
             let left = thread::spawn(|| *left.run());
             driver.cancel();
@@ -135,9 +135,9 @@ fn when_the_driver_is_dropped_any_waiter_resumes() {
 /// Risk: the claim is released before the future is marked as poisoned.
 #[test]
 fn when_the_driver_panics_the_others_panic() {
-    bounded(3, |stage| {
+    bounded(3, |harness| {
         with_lazy(Steps::panicking_at(2), |lazy| {
-            let panics = move || has_panicked(|| *stage.run(lazy.get()));
+            let panics = move || has_panicked(|| *harness.run(lazy.get()));
             assert_eq!(both(panics, panics), (true, true));
             assert_eq!(lazy.try_get(), None);
         });
@@ -146,19 +146,19 @@ fn when_the_driver_panics_the_others_panic() {
 
 // A future in a static, with a waker of the static's own.
 
-/// A future that sleeps until all of the script's events have come.
+/// A future that sleeps until all of the plan's events have come.
 pub(super) struct Sleeper {
-    pub(super) script: &'static Script,
+    pub(super) plan: &'static Plan,
 }
 
 /// The events that a sleeper waits for, and its behavior until then.
-pub(super) struct Script {
+pub(super) struct Plan {
     /// Ordered only by the wakes.
     events: Vec<AtomicBool>,
     /// How often the future was polled. Only the claim orders the polls.
     polls: UnsafeCell<u32>,
     /// Runs in the poll of that number, before it looks at the events.
-    hook: (u32, fn(&'static Script)),
+    hook: (u32, fn(&'static Plan)),
     /// The waker of the last poll. Not an object of loom, so that it orders nothing.
     waker: Mutex<Option<Arc<Waker>>>,
     /// The thread of a hook.
@@ -167,9 +167,9 @@ pub(super) struct Script {
 
 // SAFETY: the count of polls is used by the holders of the claim; that they are ordered is a claim of the models,
 // which loom checks.
-unsafe impl Sync for Script {}
+unsafe impl Sync for Plan {}
 
-impl Script {
+impl Plan {
     pub(super) fn new(events: usize) -> Self {
         Self {
             events: (0..events).map(|_| AtomicBool::new(false)).collect(),
@@ -181,7 +181,7 @@ impl Script {
     }
 
     /// Adds a hook to the poll of that number.
-    pub(super) fn with_hook(mut self, poll: u32, hook: fn(&'static Script)) -> Self {
+    pub(super) fn with_hook(mut self, poll: u32, hook: fn(&'static Plan)) -> Self {
         self.hook = (poll, hook);
         self
     }
@@ -225,13 +225,13 @@ impl Script {
 
 thread_local! {
     // All threads of a model are one thread of the system.
-    static SCRIPT: Cell<Option<&'static Script>> = const { Cell::new(None) };
+    static PLAN: Cell<Option<&'static Plan>> = const { Cell::new(None) };
 }
 
 impl Sleeper {
     fn begin() -> Self {
-        let script = SCRIPT.get().expect("a play is on");
-        Self { script }
+        let plan = PLAN.get().expect("a model is on");
+        Self { plan }
     }
 }
 
@@ -239,14 +239,14 @@ impl Future for Sleeper {
     type Output = u32;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
-        let script = self.script;
-        script.keep(cx.waker().clone());
+        let plan = self.plan;
+        plan.keep(cx.waker().clone());
         // SAFETY: only one task polls at a time, which loom checks.
-        let poll = script.polls.with_mut(|polls| count(unsafe { &mut *polls }));
-        if poll == script.hook.0 {
-            (script.hook.1)(script);
+        let poll = plan.polls.with_mut(|polls| count(unsafe { &mut *polls }));
+        if poll == plan.hook.0 {
+            (plan.hook.1)(plan);
         }
-        if script.events.iter().all(|event| event.load(Relaxed)) {
+        if plan.events.iter().all(|event| event.load(Relaxed)) {
             Poll::Ready(7)
         } else {
             Poll::Pending
@@ -255,84 +255,91 @@ impl Future for Sleeper {
 }
 
 /// A lazy whose future is a [`Sleeper`], and which several threads use.
-pub(super) struct Scene<L: 'static> {
-    pub(super) stage: &'static Stage,
+pub(super) struct LazyHarness<L: 'static> {
+    pub(super) harness: &'static Harness,
     pub(super) lazy: L,
-    pub(super) script: &'static Script,
+    pub(super) plan: &'static Plan,
 }
 
-/// Plays with a script that lasts until the play is over.
-pub(super) fn with_script(script: Script, play: impl FnOnce(&'static Script)) {
-    // SAFETY: the threads of a play have ended when it returns.
-    drop(unsafe { with_lasting(script, play) });
+/// Plays with a plan that lasts until the model is over.
+pub(super) fn with_plan(plan: Plan, model: impl FnOnce(&'static Plan)) {
+    // SAFETY: the threads of a model have ended when it returns.
+    drop(unsafe { with_lasting(plan, model) });
 }
 
-pub(super) fn with_scene<L>(scene: Scene<L>, play: impl FnOnce(&'static Scene<L>)) {
-    let play = |scene: &'static Scene<L>| {
-        play(scene);
-        if let Some(thread) = scene.script.thread.lock().unwrap().take() {
+pub(super) fn with_lazy_harness<L>(
+    lazy_harness: LazyHarness<L>,
+    model: impl FnOnce(&'static LazyHarness<L>),
+) {
+    let model = |lazy_harness: &'static LazyHarness<L>| {
+        model(lazy_harness);
+        if let Some(thread) = lazy_harness.plan.thread.lock().unwrap().take() {
             thread.join().unwrap();
         }
-        // It may refer to the scene.
-        let waker = scene.script.waker.lock().unwrap().take();
+        // It may refer to the lazy_harness.
+        let waker = lazy_harness.plan.waker.lock().unwrap().take();
         drop(waker);
     };
-    // SAFETY: the threads of a play have ended when it returns, and no waker refers to the scene.
-    drop(unsafe { with_lasting(scene, play) });
+    // SAFETY: the threads of a model have ended when it returns, and no waker refers to the lazy_harness.
+    drop(unsafe { with_lasting(lazy_harness, model) });
 }
 
-fn with_static(stage: &'static Stage, script: Script, play: impl FnOnce(&'static Scene<StaticLazy<u32>>)) {
+fn with_static(
+    harness: &'static Harness,
+    plan: Plan,
+    model: impl FnOnce(&'static LazyHarness<StaticLazy<u32>>),
+) {
     let storage = FutureStorage::<{ size_of::<Sleeper>() }, { align_of::<Sleeper>() }>::new();
-    let play = |storage: &'static FutureStorage<_, _>| {
-        with_script(script, |script| {
+    let model = |storage: &'static FutureStorage<_, _>| {
+        with_plan(plan, |plan| {
             // SAFETY: the storage is this static's alone.
             let lazy = unsafe { StaticLazy::__new(storage, Sleeper::begin) };
             // Creates loom's atomic here, before the threads start.
             assert_eq!(lazy.try_get(), None);
-            SCRIPT.set(Some(script));
-            with_scene(Scene { stage, lazy, script }, play);
-            SCRIPT.set(None);
+            PLAN.set(Some(plan));
+            with_lazy_harness(LazyHarness { harness, lazy, plan }, model);
+            PLAN.set(None);
         });
     };
-    // SAFETY: the static and its wakers are not used when the play has returned.
-    drop(unsafe { with_lasting(storage, play) });
+    // SAFETY: the static and its wakers are not used when the model has returned.
+    drop(unsafe { with_lasting(storage, model) });
 }
 
-impl<L: Sync> Scene<L>
+impl<L: Sync> LazyHarness<L>
 where
     &'static L: IntoFuture<Output = &'static u32, IntoFuture: Send>,
 {
     fn run(&'static self) -> u32 {
-        *self.stage.run(self.lazy.into_future())
+        *self.harness.run(self.lazy.into_future())
     }
 
     /// A task that is waiting for the value.
     fn waiting(&'static self) -> Task<<&'static L as IntoFuture>::IntoFuture> {
-        self.stage.waiting(self.lazy.into_future())
+        self.harness.waiting(self.lazy.into_future())
     }
 
     // Models of both kinds of lazies.
 
     /// A wake meets a poll of the future.
-    pub(super) fn play_a_wake_against_a_poll(&'static self) {
+    pub(super) fn model_a_wake_against_a_poll(&'static self) {
         let task = self.waiting();
         // Spurious; so the next poll polls the future.
-        self.script.waker().wake();
-        assert_eq!(both(|| *task.run(), || self.script.announce(0)), (7, ()));
-        assert!((2..=3).contains(&self.script.polls()));
+        self.plan.waker().wake();
+        assert_eq!(both(|| *task.run(), || self.plan.announce(0)), (7, ()));
+        assert!((2..=3).contains(&self.plan.polls()));
     }
 
     /// The only waiter that has polled the future is held when the future is woken.
-    pub(super) fn play_a_waiter_that_is_held(&'static self) {
+    pub(super) fn model_a_waiter_that_is_held(&'static self) {
         let held = self.waiting();
-        assert_eq!(both(|| self.script.announce(0), || self.run()), ((), 7));
+        assert_eq!(both(|| self.plan.announce(0), || self.run()), ((), 7));
         held.cancel();
     }
 
     /// Two wakers are woken together.
-    pub(super) fn play_two_wakers(&'static self) {
+    pub(super) fn model_two_wakers(&'static self) {
         let task = self.waiting();
-        let wakers = [0, 1].map(|event| thread::spawn(move || self.script.announce(event)));
+        let wakers = [0, 1].map(|event| thread::spawn(move || self.plan.announce(event)));
         assert_eq!(*task.run(), 7);
         for waker in wakers {
             waker.join().unwrap();
@@ -340,30 +347,30 @@ where
     }
 
     /// The waker polls a waiter, while another one runs.
-    pub(super) fn play_a_wake_that_polls(&'static self) {
-        let inline = Inline::waiting(self.stage, self.lazy.into_future());
+    pub(super) fn model_a_wake_that_polls(&'static self) {
+        let inline = Inline::waiting(self.harness, self.lazy.into_future());
         let other = thread::spawn(|| self.run());
-        self.script.announce(0);
-        self.script.announce(1);
+        self.plan.announce(0);
+        self.plan.announce(1);
         assert_eq!(*inline.end(), 7);
         assert_eq!(other.join().unwrap(), 7);
     }
 
     /// The future panics in its second poll, which is that of one of two waiters.
-    pub(super) fn play_a_panic(&'static self) {
+    pub(super) fn model_a_panic(&'static self) {
         let task = self.waiting();
         let other = thread::spawn(|| has_panicked(|| self.run()));
-        self.script.announce(0);
+        self.plan.announce(0);
         assert!(has_panicked(|| *task.run()));
         assert!(other.join().unwrap());
-        self.script.waker().wake();
-        assert_eq!(self.script.polls(), 2);
+        self.plan.waker().wake();
+        assert_eq!(self.plan.polls(), 2);
     }
 }
 
 /// A future that panics in its second poll.
-pub(super) fn panicking_at_the_second_poll() -> Script {
-    Script::new(1).with_hook(2, |_| resume_unwind(Box::new(Failed)))
+pub(super) fn panicking_at_the_second_poll() -> Plan {
+    Plan::new(1).with_hook(2, |_| resume_unwind(Box::new(Failed)))
 }
 
 /// A wake that meets a poll is not lost, and the task that polls next sees the event.
@@ -372,8 +379,8 @@ pub(super) fn panicking_at_the_second_poll() -> Script {
 /// either, as the waker has written nothing that the poll reads.
 #[test]
 fn a_wake_against_a_poll() {
-    bounded(3, |stage| {
-        with_static(stage, Script::new(1), Scene::play_a_wake_against_a_poll)
+    bounded(3, |harness| {
+        with_static(harness, Plan::new(1), LazyHarness::model_a_wake_against_a_poll)
     });
 }
 
@@ -382,9 +389,9 @@ fn a_wake_against_a_poll() {
 /// Risk: A leaves the claim to the waker, which has just been woken and did not have it yet.
 #[test]
 fn a_wake_against_going_to_sleep() {
-    bounded(4, |stage| {
-        let script = Script::new(1).with_hook(1, Script::announce_meanwhile);
-        with_static(stage, script, |scene| assert_eq!(scene.run(), 7));
+    bounded(4, |harness| {
+        let plan = Plan::new(1).with_hook(1, Plan::announce_meanwhile);
+        with_static(harness, plan, |lazy_harness| assert_eq!(lazy_harness.run(), 7));
     });
 }
 
@@ -392,10 +399,10 @@ fn a_wake_against_going_to_sleep() {
 /// instead.
 #[test]
 fn a_wake_against_going_to_sleep_beside_a_waiter() {
-    bounded(1, |stage| {
-        let script = Script::new(1).with_hook(1, Script::announce_meanwhile);
-        with_static(stage, script, |scene| {
-            assert_eq!(both(|| scene.run(), || scene.run()), (7, 7));
+    bounded(1, |harness| {
+        let plan = Plan::new(1).with_hook(1, Plan::announce_meanwhile);
+        with_static(harness, plan, |lazy_harness| {
+            assert_eq!(both(|| lazy_harness.run(), || lazy_harness.run()), (7, 7));
         });
     });
 }
@@ -405,19 +412,19 @@ fn a_wake_against_going_to_sleep_beside_a_waiter() {
 /// Risk: B wakes when A has marked the future as woken and has not released the claim; both release it.
 #[test]
 fn two_wakers_against_one_driver() {
-    bounded(2, |stage| {
-        with_static(stage, Script::new(2), Scene::play_two_wakers)
+    bounded(2, |harness| {
+        with_static(harness, Plan::new(2), LazyHarness::model_two_wakers)
     });
 }
 
 /// A wake reaches another task when the driver is dropped.
 #[test]
 fn a_wake_against_a_driver_that_is_dropped() {
-    bounded(2, |stage| {
-        with_static(stage, Script::new(1), |scene| {
-            let driver = scene.waiting();
-            let other = scene.waiting();
-            let waking = thread::spawn(|| scene.script.announce(0));
+    bounded(2, |harness| {
+        with_static(harness, Plan::new(1), |lazy_harness| {
+            let driver = lazy_harness.waiting();
+            let other = lazy_harness.waiting();
+            let waking = thread::spawn(|| lazy_harness.plan.announce(0));
             let other = thread::spawn(|| *other.run());
             driver.cancel();
             assert_eq!(other.join().unwrap(), 7);
@@ -431,10 +438,13 @@ fn a_wake_against_a_driver_that_is_dropped() {
 /// Risk: the wake comes when no task is registered; the newcomer sees the claim taken, or the future as it was.
 #[test]
 fn a_wake_against_a_newcomer() {
-    bounded(5, |stage| {
-        with_static(stage, Script::new(1), |scene| {
-            scene.waiting().cancel();
-            assert_eq!(both(|| scene.run(), || scene.script.announce(0)), (7, ()));
+    bounded(5, |harness| {
+        with_static(harness, Plan::new(1), |lazy_harness| {
+            lazy_harness.waiting().cancel();
+            assert_eq!(
+                both(|| lazy_harness.run(), || lazy_harness.plan.announce(0)),
+                (7, ())
+            );
         });
     });
 }
@@ -442,19 +452,22 @@ fn a_wake_against_a_newcomer() {
 /// A driver that is alive and no longer polled blocks no other waiter.
 #[test]
 fn a_driver_that_is_no_longer_polled_blocks_no_waiter() {
-    bounded(3, |stage| {
-        with_static(stage, Script::new(1), Scene::play_a_waiter_that_is_held)
+    bounded(3, |harness| {
+        with_static(harness, Plan::new(1), LazyHarness::model_a_waiter_that_is_held)
     });
 }
 
 /// Two drivers with a future that sleeps: polled by one at a time, and finished once.
 #[test]
 fn two_drivers_of_a_future_that_sleeps() {
-    bounded(1, |stage| {
-        with_static(stage, Script::new(1), |scene| {
-            let task = scene.waiting();
-            let others = [thread::spawn(|| scene.run()), thread::spawn(|| *task.run())];
-            scene.script.announce(0);
+    bounded(1, |harness| {
+        with_static(harness, Plan::new(1), |lazy_harness| {
+            let task = lazy_harness.waiting();
+            let others = [
+                thread::spawn(|| lazy_harness.run()),
+                thread::spawn(|| *task.run()),
+            ];
+            lazy_harness.plan.announce(0);
             assert_eq!(others.map(|other| other.join().unwrap()), [7; 2]);
         });
     });
@@ -465,15 +478,15 @@ fn two_drivers_of_a_future_that_sleeps() {
 /// Risk: A changes the phase when B has put the future to sleep already, and then no wake reaches it.
 #[test]
 fn a_turn_that_ends_woken_against_the_next() {
-    bounded(3, |stage| {
-        let script = Script::new(1).with_hook(2, |script| script.waker().wake());
-        with_static(stage, script, |scene| {
-            let mut task = scene.waiting();
+    bounded(3, |harness| {
+        let plan = Plan::new(1).with_hook(2, |plan| plan.waker().wake());
+        with_static(harness, plan, |lazy_harness| {
+            let mut task = lazy_harness.waiting();
             // Spurious; so the next poll polls the future.
-            scene.script.waker().wake();
-            let other = thread::spawn(|| scene.run());
+            lazy_harness.plan.waker().wake();
+            let other = thread::spawn(|| lazy_harness.run());
             let _ = task.poll();
-            scene.script.announce(0);
+            lazy_harness.plan.announce(0);
             assert_eq!(*task.run(), 7);
             assert_eq!(other.join().unwrap(), 7);
         });
@@ -486,14 +499,14 @@ fn a_turn_that_ends_woken_against_the_next() {
 /// holds.
 #[test]
 fn a_wake_against_the_value() {
-    exhaustive(|stage| {
-        with_static(stage, Script::new(1), |scene| {
-            let task = scene.waiting();
-            scene.script.announce(0);
-            let late = scene.script.waker();
+    exhaustive(|harness| {
+        with_static(harness, Plan::new(1), |lazy_harness| {
+            let task = lazy_harness.waiting();
+            lazy_harness.plan.announce(0);
+            let late = lazy_harness.plan.waker();
             assert_eq!(both(|| *task.run(), || late.wake()), (7, ()));
-            assert_eq!(scene.lazy.try_get(), Some(&7));
-            assert_eq!(scene.script.polls(), 2);
+            assert_eq!(lazy_harness.lazy.try_get(), Some(&7));
+            assert_eq!(lazy_harness.plan.polls(), 2);
         });
     });
 }
@@ -501,8 +514,12 @@ fn a_wake_against_the_value() {
 /// When the future panics, the other waiters panic too, and wakes have no effect.
 #[test]
 fn when_the_future_of_a_static_panics_the_others_panic() {
-    bounded(2, |stage| {
-        with_static(stage, panicking_at_the_second_poll(), Scene::play_a_panic)
+    bounded(2, |harness| {
+        with_static(
+            harness,
+            panicking_at_the_second_poll(),
+            LazyHarness::model_a_panic,
+        )
     });
 }
 
@@ -511,18 +528,18 @@ fn when_the_future_of_a_static_panics_the_others_panic() {
 /// Risk: the wake marks a future as woken that is dropped, or takes the claim that the unwinding releases.
 #[test]
 fn a_wake_against_a_panic() {
-    bounded(2, |stage| {
-        let script = Script::new(1).with_hook(2, |script| {
-            script.announce_meanwhile();
+    bounded(2, |harness| {
+        let plan = Plan::new(1).with_hook(2, |plan| {
+            plan.announce_meanwhile();
             resume_unwind(Box::new(Failed));
         });
-        with_static(stage, script, |scene| {
-            let [task, other] = [scene.waiting(), scene.waiting()];
+        with_static(harness, plan, |lazy_harness| {
+            let [task, other] = [lazy_harness.waiting(), lazy_harness.waiting()];
             // Spurious; so the next poll polls the future.
-            scene.script.waker().wake();
+            lazy_harness.plan.waker().wake();
             assert!(has_panicked(|| *task.run()));
             assert!(has_panicked(|| *other.run()));
-            assert_eq!(scene.script.polls(), 2);
+            assert_eq!(lazy_harness.plan.polls(), 2);
         });
     });
 }
@@ -534,8 +551,8 @@ fn a_wake_against_a_panic() {
 /// puts the future to sleep again, or the other task has claimed.
 #[test]
 fn a_wake_that_polls_against_a_driver() {
-    bounded(2, |stage| {
-        with_static(stage, Script::new(2), Scene::play_a_wake_that_polls)
+    bounded(2, |harness| {
+        with_static(harness, Plan::new(2), LazyHarness::model_a_wake_that_polls)
     });
 }
 
@@ -545,9 +562,9 @@ fn a_wake_that_polls_against_a_driver() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_and_a_task_drive_one_future() {
-    bounded(2, |stage| {
+    bounded(2, |harness| {
         with_lazy(Steps::new(2), |lazy| {
-            let values = both(|| *stage.run(lazy.get()), move || *lazy.get_blocking());
+            let values = both(|| *harness.run(lazy.get()), move || *lazy.get_blocking());
             assert_eq!(values, (2, 2));
         });
     });
@@ -559,10 +576,13 @@ fn a_thread_and_a_task_drive_one_future() {
 #[cfg(feature = "blocking")]
 #[test]
 fn a_thread_waits_for_a_static() {
-    bounded(3, |stage| {
-        with_static(stage, Script::new(1), |scene| {
-            let held = scene.waiting();
-            let ((), value) = both(|| scene.script.announce(0), || *scene.lazy.get_blocking());
+    bounded(3, |harness| {
+        with_static(harness, Plan::new(1), |lazy_harness| {
+            let held = lazy_harness.waiting();
+            let ((), value) = both(
+                || lazy_harness.plan.announce(0),
+                || *lazy_harness.lazy.get_blocking(),
+            );
             assert_eq!(value, 7);
             held.cancel();
         });

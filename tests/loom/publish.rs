@@ -9,13 +9,13 @@ use super::support::{Failed, both, bounded, exhaustive};
 /// Risk: A publishes READY before the write of the value is visible to B.
 #[test]
 fn who_sees_ready_sees_the_value() {
-    exhaustive(|stage| {
+    exhaustive(|harness| {
         // The second thread loads: loom looks for races with the last access to the word only, and `set` begins with a
         // load of its own, which would hide a load before it.
-        let (set, found) = both(|| stage.cell.set(1), || stage.cell.get().copied());
+        let (set, found) = both(|| harness.cell.set(1), || harness.cell.get().copied());
         assert_eq!(set, Ok(()));
         assert!(matches!(found, None | Some(1)));
-        assert_eq!(stage.cell.get(), Some(&1));
+        assert_eq!(harness.cell.get(), Some(&1));
     });
 }
 
@@ -25,11 +25,11 @@ fn who_sees_ready_sees_the_value() {
 /// Risk: the READY that C sees was stored by B, which unlocked the list after A's publication.
 #[test]
 fn who_sees_ready_sees_the_value_around_waiters() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let [gone, left] = [(), ()].map(|()| stage.waiting(stage.cell.wait()));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let [gone, left] = [(), ()].map(|()| harness.waiting(harness.cell.wait()));
         let cancel = thread::spawn(|| gone.cancel());
-        let look = thread::spawn(|| stage.cell.get().copied());
+        let look = thread::spawn(|| harness.cell.get().copied());
         claim.end(Ok(1));
         cancel.join().unwrap();
         assert!(matches!(look.join().unwrap(), None | Some(1)));
@@ -42,13 +42,13 @@ fn who_sees_ready_sees_the_value_around_waiters() {
 /// Risk: A finds INITIALIZING; B publishes and finds no waiters; A registers and sleeps.
 #[test]
 fn a_claimant_registers_against_a_publication() {
-    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.get_or_init(2)), 1));
+    exhaustive(|harness| assert_eq!(harness.newcomer_against(Ok(1), harness.get_or_init(2)), 1));
 }
 
 /// A passive waiter that registers while the value is being published gets it.
 #[test]
 fn a_passive_waiter_registers_against_a_publication() {
-    exhaustive(|stage| assert_eq!(stage.newcomer_against(Ok(1), stage.cell.wait()), &1));
+    exhaustive(|harness| assert_eq!(harness.newcomer_against(Ok(1), harness.cell.wait()), &1));
 }
 
 /// A claimant that registers while the initializer is failing takes over.
@@ -56,18 +56,20 @@ fn a_passive_waiter_registers_against_a_publication() {
 /// Risk: A finds INITIALIZING; B rolls back and finds no waiters; A registers and sleeps.
 #[test]
 fn a_claimant_registers_against_a_failure() {
-    exhaustive(|stage| {
-        assert_eq!(stage.newcomer_against(Err(Failed), stage.get_or_init(1)), 1);
-        assert_eq!(stage.runs(), 2);
+    exhaustive(|harness| {
+        assert_eq!(harness.newcomer_against(Err(Failed), harness.get_or_init(1)), 1);
+        assert_eq!(harness.runs(), 2);
     });
 }
 
 /// A claimant that registers while the initializer's future is being dropped takes over.
 #[test]
 fn a_claimant_registers_against_a_cancelled_initializer() {
-    exhaustive(|stage| {
-        let value = stage.claim().cancel_beside(|| stage.run(stage.get_or_init(1)));
-        assert_eq!((value, stage.runs()), (1, 1));
+    exhaustive(|harness| {
+        let value = harness
+            .claim()
+            .cancel_beside(|| harness.run(harness.get_or_init(1)));
+        assert_eq!((value, harness.runs()), (1, 1));
     });
 }
 
@@ -76,8 +78,8 @@ fn a_claimant_registers_against_a_cancelled_initializer() {
 /// Risk: A registers while the cell is empty, and B claims and publishes past the waiter.
 #[test]
 fn wait_gets_what_is_set() {
-    exhaustive(|stage| {
-        let (set, value) = both(|| stage.cell.set(1), || *stage.run(stage.cell.wait()));
+    exhaustive(|harness| {
+        let (set, value) = both(|| harness.cell.set(1), || *harness.run(harness.cell.wait()));
         assert_eq!((set, value), (Ok(()), 1));
     });
 }
@@ -87,10 +89,10 @@ fn wait_gets_what_is_set() {
 /// Risk: A and B push themselves onto a list that each saw without the other.
 #[test]
 fn two_waiters_register_against_a_publication() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
-        let claimant = thread::spawn(|| stage.run(stage.get_or_init(2)));
-        let passive = thread::spawn(|| *stage.run(stage.cell.wait()));
+    bounded(2, |harness| {
+        let claim = harness.claim();
+        let claimant = thread::spawn(|| harness.run(harness.get_or_init(2)));
+        let passive = thread::spawn(|| *harness.run(harness.cell.wait()));
         claim.end(Ok(1));
         assert_eq!(claimant.join().unwrap(), 1);
         assert_eq!(passive.join().unwrap(), 1);

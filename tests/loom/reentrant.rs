@@ -9,7 +9,7 @@ use std::{
 
 use loom::thread;
 
-use super::support::{Failed, Stage, Task, both, bounded, exhaustive};
+use super::support::{Failed, Harness, Task, both, bounded, exhaustive};
 
 /// A task that its first wake polls inline, on the waking thread.
 pub(super) struct Inline<F: Future> {
@@ -23,13 +23,13 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     /// A task that is waiting.
-    pub(super) fn waiting(stage: &'static Stage, future: F) -> Arc<Self> {
+    pub(super) fn waiting(harness: &'static Harness, future: F) -> Arc<Self> {
         let inline = Arc::new(Self {
             task: Mutex::default(),
             output: Mutex::default(),
         });
         let woken = inline.clone();
-        let task = stage.waiting_with_hook(future, move || woken.poll());
+        let task = harness.waiting_with_hook(future, move || woken.poll());
         *inline.task.lock().unwrap() = Some(task);
         inline
     }
@@ -62,11 +62,11 @@ where
 /// Risk: the poll uses the node that A's drain has just unlinked, and B unlinks the next one.
 #[test]
 fn a_task_that_its_wake_polls_gets_the_value() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let inline = Inline::waiting(stage, stage.cell.wait());
-        let gone = stage.waiting(stage.get_or_init(2));
-        let left = stage.waiting(stage.cell.wait());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let inline = Inline::waiting(harness, harness.cell.wait());
+        let gone = harness.waiting(harness.get_or_init(2));
+        let left = harness.waiting(harness.cell.wait());
         claim.end_beside(Ok(1), || gone.cancel());
         assert_eq!(*inline.end(), 1);
         assert_eq!(left.wakes(), 1);
@@ -78,15 +78,15 @@ fn a_task_that_its_wake_polls_gets_the_value() {
 /// Risk: the drain of its publication empties the list under A's drain of the failure, as B unlinks a node.
 #[test]
 fn a_task_that_its_wake_polls_takes_over() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let inline = Inline::waiting(stage, stage.get_or_init(1));
-        let gone = stage.waiting(stage.get_or_init(2));
-        let passive = stage.waiting(stage.cell.wait());
-        let claimant = stage.waiting(stage.get_or_init(3));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let inline = Inline::waiting(harness, harness.get_or_init(1));
+        let gone = harness.waiting(harness.get_or_init(2));
+        let passive = harness.waiting(harness.cell.wait());
+        let claimant = harness.waiting(harness.get_or_init(3));
         claim.end_beside(Err(Failed), || gone.cancel());
         assert_eq!([claimant.wakes(), passive.wakes()], [1; 2]);
-        assert_eq!((inline.end(), stage.runs()), (1, 2));
+        assert_eq!((inline.end(), harness.runs()), (1, 2));
     });
 }
 
@@ -96,11 +96,11 @@ fn a_task_that_its_wake_polls_takes_over() {
 /// drain takes it for one of its own waiters, or the other way round.
 #[test]
 fn a_task_that_its_wake_polls_fails_in_turn() {
-    bounded(1, |stage| {
-        let claim = stage.claim();
-        let inline = Inline::waiting(stage, stage.get_or_fail());
-        let asleep = stage.waiting(stage.get_or_init(1));
-        let newcomer = thread::spawn(|| stage.run(stage.get_or_init(1)));
+    bounded(1, |harness| {
+        let claim = harness.claim();
+        let inline = Inline::waiting(harness, harness.get_or_fail());
+        let asleep = harness.waiting(harness.get_or_init(1));
+        let newcomer = thread::spawn(|| harness.run(harness.get_or_init(1)));
         claim.end(Err(Failed));
         assert!(asleep.is_woken());
         assert!(matches!(inline.end(), Ok(1) | Err(Failed)));
@@ -113,18 +113,18 @@ fn a_task_that_its_wake_polls_fails_in_turn() {
 /// Risk: the wake claims between two batches of A's drain, against B, which sees the cell empty.
 #[test]
 fn a_wake_that_sets_the_value() {
-    bounded(2, |stage| {
-        let claim = stage.claim();
+    bounded(2, |harness| {
+        let claim = harness.claim();
         let is_set = Arc::new(Mutex::new(None));
         let sets = is_set.clone();
-        let setting = stage.waiting_with_hook(stage.get_or_init(4), move || {
-            let result = stage.cell.set(1);
+        let setting = harness.waiting_with_hook(harness.get_or_init(4), move || {
+            let result = harness.cell.set(1);
             *sets.lock().unwrap() = Some(result.is_ok());
         });
-        let passive = stage.waiting(stage.cell.wait());
-        let value = claim.end_beside(Err(Failed), || stage.run(stage.get_or_init(2)));
+        let passive = harness.waiting(harness.cell.wait());
+        let value = claim.end_beside(Err(Failed), || harness.run(harness.get_or_init(2)));
         let is_set = is_set.lock().unwrap().expect("it was woken");
-        assert_eq!((value, stage.runs()), if is_set { (1, 1) } else { (2, 2) });
+        assert_eq!((value, harness.runs()), if is_set { (1, 1) } else { (2, 2) });
         assert_eq!(passive.wakes(), 1);
         assert_eq!(setting.run(), value);
     });
@@ -136,17 +136,17 @@ fn a_wake_that_sets_the_value() {
 /// other's pointers.
 #[test]
 fn a_wake_that_drops_another_waiter() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
+    bounded(3, |harness| {
+        let claim = harness.claim();
         let dropped = Arc::new(Mutex::new(None));
         let drops = dropped.clone();
-        let first = stage.waiting_with_hook(stage.get_or_init(2), move || {
+        let first = harness.waiting_with_hook(harness.get_or_init(2), move || {
             let dropped = drops.lock().unwrap().take();
             drop(dropped);
         });
-        *dropped.lock().unwrap() = Some(stage.waiting(stage.get_or_init(3)));
-        let gone = stage.waiting(stage.get_or_init(4));
-        let last = stage.waiting(stage.get_or_init(5));
+        *dropped.lock().unwrap() = Some(harness.waiting(harness.get_or_init(3)));
+        let gone = harness.waiting(harness.get_or_init(4));
+        let last = harness.waiting(harness.get_or_init(5));
         claim.end_beside(Ok(1), || gone.cancel());
         assert_eq!([first.wakes(), last.wakes()], [1; 2]);
     });
@@ -184,10 +184,10 @@ impl Drop for Parting {
 /// lock or is linked.
 #[test]
 fn a_dropped_waker_that_ends_the_initializer() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let gone = Parting::waiting(stage.get_or_init(2), || claim.end(Ok(1)));
-        let ((), newcomer) = both(|| drop(gone), || stage.run(stage.get_or_init(3)));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let gone = Parting::waiting(harness.get_or_init(2), || claim.end(Ok(1)));
+        let ((), newcomer) = both(|| drop(gone), || harness.run(harness.get_or_init(3)));
         assert_eq!(newcomer, 1);
     });
 }
@@ -199,11 +199,11 @@ fn a_dropped_waker_that_ends_the_initializer() {
 /// as B unlinks its neighbor.
 #[test]
 fn a_replaced_waker_that_ends_the_initializer() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let moving = Parting::waiting(stage.cell.wait(), || claim.end(Ok(1)));
-        let gone = stage.waiting(stage.get_or_init(2));
-        assert_eq!(both(|| *stage.run(moving), || gone.cancel()), (1, ()));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let moving = Parting::waiting(harness.cell.wait(), || claim.end(Ok(1)));
+        let gone = harness.waiting(harness.get_or_init(2));
+        assert_eq!(both(|| *harness.run(moving), || gone.cancel()), (1, ()));
     });
 }
 
@@ -213,11 +213,14 @@ fn a_replaced_waker_that_ends_the_initializer() {
 /// Risk: A has seen INITIALIZING, and is linked only after the drain of its clone, or that of B, has ended.
 #[test]
 fn a_cloned_waker_that_ends_the_initializer() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let mut waiter = stage.task(stage.get_or_init(2));
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let mut waiter = harness.task(harness.get_or_init(2));
         let poll = || waiter.poll_with_hook(|| claim.end(Ok(1)));
-        assert_eq!(both(poll, || *stage.run(stage.cell.wait())), (Poll::Ready(1), 1));
+        assert_eq!(
+            both(poll, || *harness.run(harness.cell.wait())),
+            (Poll::Ready(1), 1)
+        );
     });
 }
 
@@ -226,10 +229,10 @@ fn a_cloned_waker_that_ends_the_initializer() {
 /// Risk: A, whose clone has drained the list, finds B initializing when it locks, or finds that B has ended.
 #[test]
 fn a_cloned_waker_that_has_the_initializer_fail() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let other = thread::spawn(|| stage.run(stage.get_or_fail()));
-        let mut waiter = stage.task(stage.get_or_init(2));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let other = thread::spawn(|| harness.run(harness.get_or_fail()));
+        let mut waiter = harness.task(harness.get_or_init(2));
         let polled = waiter.poll_with_hook(|| claim.end(Err(Failed)));
         assert_eq!(waiter.finish(polled), 2);
         assert!(matches!(other.join().unwrap(), Ok(2) | Err(Failed)));
@@ -241,11 +244,11 @@ fn a_cloned_waker_that_has_the_initializer_fail() {
 /// Risk: no drain runs after A registers, as there was no waiter yet when the value came.
 #[test]
 fn a_cloned_waker_that_sets_the_value() {
-    exhaustive(|stage| {
-        let mut waiter = stage.task(stage.cell.wait());
+    exhaustive(|harness| {
+        let mut waiter = harness.task(harness.cell.wait());
         let mut is_set = false;
-        let poll = || waiter.poll_with_hook(|| is_set = stage.cell.set(1).is_ok());
-        let (polled, is_set_elsewhere) = both(poll, || stage.cell.set(2).is_ok());
+        let poll = || waiter.poll_with_hook(|| is_set = harness.cell.set(1).is_ok());
+        let (polled, is_set_elsewhere) = both(poll, || harness.cell.set(2).is_ok());
         assert_ne!(is_set, is_set_elsewhere);
         let value = waiter.finish(polled);
         assert_eq!(*value, if is_set { 1 } else { 2 });
@@ -259,10 +262,10 @@ fn a_cloned_waker_that_sets_the_value() {
 /// be put into a node that is in no list.
 #[test]
 fn a_newer_waker_that_ends_the_initializer_when_cloned() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let moving = stage.waiting(stage.cell.wait());
-        let gone = stage.waiting(stage.get_or_init(2));
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let moving = harness.waiting(harness.cell.wait());
+        let gone = harness.waiting(harness.get_or_init(2));
         let poll = || moving.migrate().poll_with_hook(|| claim.end(Ok(1)));
         assert_eq!(both(poll, || gone.cancel()), (Poll::Ready(&1), ()));
     });
@@ -274,10 +277,10 @@ fn a_newer_waker_that_ends_the_initializer_when_cloned() {
 /// that B has taken.
 #[test]
 fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let gone = stage.waiting(stage.get_or_init(2));
-        let moving = stage.waiting(stage.cell.wait());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let gone = harness.waiting(harness.get_or_init(2));
+        let moving = harness.waiting(harness.cell.wait());
         let publish = thread::spawn(|| claim.end(Ok(1)));
         let mut moved = moving.migrate();
         let polled = moved.poll_with_hook(|| gone.cancel());
@@ -291,11 +294,11 @@ fn a_newer_waker_that_drops_a_neighbor_when_cloned() {
 /// Risk: A's clone puts a node in front of the one that A is about to push, as B drains.
 #[test]
 fn a_cloned_waker_that_registers_another_waiter() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
+    bounded(3, |harness| {
+        let claim = harness.claim();
         let publish = thread::spawn(|| claim.end(Ok(1)));
-        let mut other = stage.task(stage.cell.wait());
-        let mut waiter = stage.task(stage.get_or_init(2));
+        let mut other = harness.task(harness.cell.wait());
+        let mut waiter = harness.task(harness.get_or_init(2));
         let mut polled_inside = Poll::Pending;
         let polled = waiter.poll_with_hook(|| polled_inside = other.poll());
         assert_eq!(waiter.finish(polled), 1);

@@ -10,7 +10,7 @@ use std::{
 
 use loom::sync::atomic::{AtomicU8, Ordering::AcqRel};
 
-use super::support::{Claimed, Failed, Stage, Staged, unwoken};
+use super::support::{Claimed, Failed, Harness, ModelBackend, unwoken};
 use crate::{
     OnceCell,
     backend::{Backend, State, WaiterKind},
@@ -144,14 +144,14 @@ unsafe impl<B: Backend<Waiter: Unpin>, const WAKERS_SWITCH: bool> Backend for Sh
     }
 }
 
-impl<B, const WAKERS_SWITCH: bool> Staged for Shadowed<B, WAKERS_SWITCH>
+impl<B, const WAKERS_SWITCH: bool> ModelBackend for Shadowed<B, WAKERS_SWITCH>
 where
     B: Backend<Waiter: Unpin + Send> + Send + Sync + 'static,
 {
     const WAKERS_SWITCH: bool = WAKERS_SWITCH;
 
     /// A passive waiter registers and cancels, and an initializer starts and ends.
-    fn rehearse(cell: &OnceCell<u32, Self>) {
+    fn create_atomics(cell: &OnceCell<u32, Self>) {
         let mut initializing = pin!(cell.get_or_try_init(pending::<Result<u32, Failed>>));
         assert!(initializing.as_mut().poll(&mut unwoken()).is_pending());
         let mut waiting = pin!(cell.wait());
@@ -221,9 +221,9 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 
 // Models of each of these backends.
 
-impl<B: Staged> Stage<B> {
+impl<B: ModelBackend> Harness<B> {
     /// The attempt of `claim` fails; the next attempt may begin meanwhile, and a shared call that waits for it.
-    pub(super) fn play_the_end_of_an_attempt_against_the_next(&'static self, claim: Claimed) {
+    pub(super) fn model_the_end_of_an_attempt_against_the_next(&'static self, claim: Claimed) {
         let later = claim.end_beside(Err(Failed), || {
             let next = self.try_claim()?;
             Some((next, self.waiting(self.get_or_init_shared(4))))
@@ -237,7 +237,7 @@ impl<B: Staged> Stage<B> {
 
     /// The value is published while the time of a thread runs out, beside a task that waits.
     #[cfg(feature = "blocking")]
-    pub(super) fn play_a_time_out_beside_a_task(&'static self) {
+    pub(super) fn model_a_time_out_beside_a_task(&'static self) {
         let claim = self.claim();
         let task = self.waiting(self.cell.wait());
         let found = claim.end_beside(Ok(1), || self.wait_a_while());

@@ -8,7 +8,7 @@ use std::{
 
 use loom::thread;
 
-use super::support::{Failed, Outcome, Stage, both, bounded};
+use super::support::{Failed, Harness, Outcome, both, bounded};
 use crate::{
     OnceCell,
     runtime::{OnceCellExt, Runtime},
@@ -43,11 +43,11 @@ impl Runtime for Threads {
 }
 
 /// Returns the cell as a reference that a spawned task can own.
-fn cell(stage: &'static Stage) -> &'static OnceCell<u32> {
-    &stage.cell
+fn cell(harness: &'static Harness) -> &'static OnceCell<u32> {
+    &harness.cell
 }
 
-impl Stage {
+impl Harness {
     /// Returns the value, or the outcome of an initializer in a task of its own.
     async fn get_or_spawn(&'static self, outcome: Outcome) -> Outcome {
         let init = move || self.initialize(outcome);
@@ -56,11 +56,11 @@ impl Stage {
 }
 
 /// A caller whose spawned initializer fails, unless another task initializes first with 1, which otherwise takes over.
-fn play_a_takeover(stage: &'static Stage, call: impl FnOnce() -> Outcome) {
-    let (called, other) = both(call, || stage.run(stage.get_or_init(1)));
+fn model_a_takeover(harness: &'static Harness, call: impl FnOnce() -> Outcome) {
+    let (called, other) = both(call, || harness.run(harness.get_or_init(1)));
     assert_eq!(other, 1);
     Threads::join();
-    assert_eq!(stage.runs(), if called == Err(Failed) { 2 } else { 1 });
+    assert_eq!(harness.runs(), if called == Err(Failed) { 2 } else { 1 });
 }
 
 /// The claim moves to another thread, and the caller gets the value.
@@ -69,23 +69,23 @@ fn play_a_takeover(stage: &'static Stage, call: impl FnOnce() -> Outcome) {
 /// seen that it was written.
 #[test]
 fn the_caller_gets_the_value() {
-    bounded(3, |stage| {
-        assert_eq!(stage.run(stage.get_or_spawn(Ok(1))), Ok(1));
+    bounded(3, |harness| {
+        assert_eq!(harness.run(harness.get_or_spawn(Ok(1))), Ok(1));
         Threads::join();
-        assert_eq!(stage.runs(), 1);
+        assert_eq!(harness.runs(), 1);
     });
 }
 
 /// The claim moves to the blocking pool, and the caller gets the value.
 #[test]
 fn the_caller_gets_the_value_of_blocking_work() {
-    bounded(3, |stage| {
+    bounded(3, |harness| {
         let init = || {
-            stage.work();
+            harness.work();
             1
         };
-        let call = cell(stage).get_or_init_spawned_blocking(Threads, init);
-        assert_eq!(*stage.run(call), 1);
+        let call = cell(harness).get_or_init_spawned_blocking(Threads, init);
+        assert_eq!(*harness.run(call), 1);
         Threads::join();
     });
 }
@@ -93,23 +93,25 @@ fn the_caller_gets_the_value_of_blocking_work() {
 /// The caller gets the error, and a waiter takes over.
 #[test]
 fn the_caller_gets_the_error_and_a_waiter_takes_over() {
-    bounded(1, |stage| {
-        play_a_takeover(stage, || stage.run(stage.get_or_spawn(Err(Failed))));
+    bounded(1, |harness| {
+        model_a_takeover(harness, || harness.run(harness.get_or_spawn(Err(Failed))));
     });
 }
 
 /// The caller gets the panic, and a waiter takes over.
 #[test]
 fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
-    bounded(1, |stage| {
+    bounded(1, |harness| {
         let init = async || {
-            stage.work();
+            harness.work();
             resume_unwind(Box::new(Failed))
         };
-        let caller = stage.task(cell(stage).get_or_init_spawned(Threads, init));
-        play_a_takeover(stage, || match catch_unwind(AssertUnwindSafe(|| *caller.run())) {
-            Err(payload) => Err(*payload.downcast().expect("the panic of the initializer")),
-            Ok(value) => Ok(value),
+        let caller = harness.task(cell(harness).get_or_init_spawned(Threads, init));
+        model_a_takeover(harness, || {
+            match catch_unwind(AssertUnwindSafe(|| *caller.run())) {
+                Err(payload) => Err(*payload.downcast().expect("the panic of the initializer")),
+                Ok(value) => Ok(value),
+            }
         });
     });
 }
@@ -119,15 +121,15 @@ fn the_caller_gets_the_panic_and_a_waiter_takes_over() {
 /// Risk: the caller is dropped while the report that it waits for is being sent.
 #[test]
 fn a_cancelled_caller_leaves_the_initializer_running() {
-    bounded(2, |stage| {
-        let mut caller = stage.task(stage.get_or_spawn(Ok(1)));
+    bounded(2, |harness| {
+        let mut caller = harness.task(harness.get_or_spawn(Ok(1)));
         match caller.poll() {
             Poll::Pending => caller.cancel(),
             Poll::Ready(result) => assert_eq!(result, Ok(1)),
         }
-        assert_eq!(stage.run(stage.get_or_init(2)), 1);
+        assert_eq!(harness.run(harness.get_or_init(2)), 1);
         Threads::join();
-        assert_eq!(stage.runs(), 1);
+        assert_eq!(harness.runs(), 1);
     });
 }
 
@@ -137,15 +139,15 @@ fn a_cancelled_caller_leaves_the_initializer_running() {
 /// is left to take the error.
 #[test]
 fn a_caller_is_cancelled_while_its_initializer_fails() {
-    bounded(2, |stage| {
-        let mut caller = stage.task(stage.get_or_spawn(Err(Failed)));
+    bounded(2, |harness| {
+        let mut caller = harness.task(harness.get_or_spawn(Err(Failed)));
         match caller.poll() {
             Poll::Pending => caller.cancel(),
             Poll::Ready(result) => assert_eq!(result, Err(Failed)),
         }
-        assert_eq!(stage.run(stage.get_or_init(1)), 1);
+        assert_eq!(harness.run(harness.get_or_init(1)), 1);
         Threads::join();
-        assert_eq!(stage.runs(), 2);
+        assert_eq!(harness.runs(), 2);
     });
 }
 
@@ -155,29 +157,29 @@ fn a_caller_is_cancelled_while_its_initializer_fails() {
 /// has not yet received the report.
 #[test]
 fn set_and_a_spawned_initializer_agree() {
-    bounded(1, |stage| {
-        let set = thread::spawn(|| stage.cell.set(1).is_ok());
-        let value = stage.run(stage.get_or_spawn(Ok(2)));
+    bounded(1, |harness| {
+        let set = thread::spawn(|| harness.cell.set(1).is_ok());
+        let value = harness.run(harness.get_or_spawn(Ok(2)));
         Threads::join();
         let expected = if set.join().unwrap() {
             (Ok(1), 0)
         } else {
             (Ok(2), 1)
         };
-        assert_eq!((value, stage.runs()), expected);
+        assert_eq!((value, harness.runs()), expected);
     });
 }
 
 /// The caller gets the error of blocking work, and a waiter takes over.
 #[test]
 fn the_caller_gets_the_error_of_blocking_work_and_a_waiter_takes_over() {
-    bounded(1, |stage| {
+    bounded(1, |harness| {
         let init = || {
-            stage.work();
+            harness.work();
             Err(Failed)
         };
-        let call = cell(stage).get_or_try_init_spawned_blocking(Threads, init);
-        play_a_takeover(stage, || stage.run(call).copied());
+        let call = cell(harness).get_or_try_init_spawned_blocking(Threads, init);
+        model_a_takeover(harness, || harness.run(call).copied());
     });
 }
 
@@ -200,12 +202,12 @@ impl Runtime for ShuttingDown {
 /// report and the waiter for the claim.
 #[test]
 fn the_caller_learns_that_the_task_is_lost_and_a_waiter_takes_over() {
-    bounded(1, |stage| {
-        let caller = stage.task(cell(stage).get_or_init_spawned(ShuttingDown, async || 2));
+    bounded(1, |harness| {
+        let caller = harness.task(cell(harness).get_or_init_spawned(ShuttingDown, async || 2));
         let caller = || catch_unwind(AssertUnwindSafe(|| *caller.run()));
-        let (caller, other) = both(caller, || stage.run(stage.get_or_init(1)));
+        let (caller, other) = both(caller, || harness.run(harness.get_or_init(1)));
         assert!(matches!(caller, Err(_) | Ok(1)));
         Threads::join();
-        assert_eq!((other, stage.runs()), (1, 1));
+        assert_eq!((other, harness.runs()), (1, 1));
     });
 }

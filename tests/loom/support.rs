@@ -29,34 +29,34 @@ pub(crate) struct Failed;
 pub(crate) type Outcome = Result<u32, Failed>;
 
 /// Explores every schedule.
-pub(crate) fn exhaustive(play: impl Fn(&'static Stage) + Send + Sync + 'static) {
-    exhaustive_on(play);
+pub(crate) fn exhaustive(model: impl Fn(&'static Harness) + Send + Sync + 'static) {
+    exhaustive_on(model);
 }
 
-/// Does the same with the backend that the model's `Stage` names.
-pub(crate) fn exhaustive_on<B: Staged>(play: impl Fn(&'static Stage<B>) + Send + Sync + 'static) {
-    explore(Builder::new(), play);
+/// Does the same with the backend that the model's `Harness` names.
+pub(crate) fn exhaustive_on<B: ModelBackend>(model: impl Fn(&'static Harness<B>) + Send + Sync + 'static) {
+    explore(Builder::new(), model);
 }
 
 /// Explores every schedule with at most `preemptions` preemptions. `LOOM_MAX_PREEMPTIONS` overrides the number.
-pub(crate) fn bounded(preemptions: usize, play: impl Fn(&'static Stage) + Send + Sync + 'static) {
-    bounded_on(preemptions, play);
+pub(crate) fn bounded(preemptions: usize, model: impl Fn(&'static Harness) + Send + Sync + 'static) {
+    bounded_on(preemptions, model);
 }
 
-/// Does the same with the backend that the model's `Stage` names.
-pub(crate) fn bounded_on<B: Staged>(
+/// Does the same with the backend that the model's `Harness` names.
+pub(crate) fn bounded_on<B: ModelBackend>(
     preemptions: usize,
-    play: impl Fn(&'static Stage<B>) + Send + Sync + 'static,
+    model: impl Fn(&'static Harness<B>) + Send + Sync + 'static,
 ) {
     let mut builder = Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
-    explore(builder, play);
+    explore(builder, model);
 }
 
 /// Explores a model to the end, and prints the number of executions.
-fn explore<B: Staged, P>(builder: Builder, play: P)
+fn explore<B: ModelBackend, P>(builder: Builder, model: P)
 where
-    P: Fn(&'static Stage<B>) + Send + Sync + 'static,
+    P: Fn(&'static Harness<B>) + Send + Sync + 'static,
 {
     assert!(
         builder.max_permutations.is_none() && builder.max_duration.is_none(),
@@ -67,22 +67,22 @@ where
     let counted = executions.clone();
     builder.check(move || {
         counted.fetch_add(1, SeqCst);
-        // SAFETY: the threads of a play have ended when it returns.
-        let stage = unsafe { with_lasting(Stage::new(), &play) };
-        (*stage).close();
+        // SAFETY: the threads of a model have ended when it returns.
+        let harness = unsafe { with_lasting(Harness::new(), &model) };
+        (*harness).close();
     });
     report::<P>(bound, executions.load(SeqCst));
 }
 
-/// Calls `play` with a reference to `value`, which stays in its place, and returns the value.
+/// Calls `model` with a reference to `value`, which stays in its place, and returns the value.
 ///
 /// # Safety
 ///
-/// No copy of the reference is used after `play` has returned.
-pub(crate) unsafe fn with_lasting<T: 'static>(value: T, play: impl FnOnce(&'static T)) -> Box<T> {
+/// No copy of the reference is used after `model` has returned.
+pub(crate) unsafe fn with_lasting<T: 'static>(value: T, model: impl FnOnce(&'static T)) -> Box<T> {
     let value = Box::into_raw(Box::new(value));
-    // SAFETY: the value lives until `play` has returned.
-    play(unsafe { &*value });
+    // SAFETY: the value lives until `model` has returned.
+    model(unsafe { &*value });
     // SAFETY: the pointer comes from `Box::into_raw`, and the caller guarantees that no reference is used any more.
     unsafe { Box::from_raw(value) }
 }
@@ -100,8 +100,8 @@ pub(crate) fn both<A, B: 'static>(
 /// Prints what was explored, in the format that `.ci/loom` parses. The name of the model is that of the function
 /// around the closure.
 fn report<P>(preemption_bound: Option<usize>, executions: usize) {
-    let play = type_name::<P>();
-    let (_, model) = play.split_once("::loom_models::").expect("models are in here");
+    let name = type_name::<P>();
+    let (_, model) = name.split_once("::loom_models::").expect("models are in here");
     let model = model.trim_end_matches("::{{closure}}");
     let bound = match preemption_bound {
         None => "exhaustive".into(),
@@ -118,22 +118,22 @@ fn with_commas(number: usize) -> String {
     }
 }
 
-/// A backend that a `Stage` can have.
-pub(crate) trait Staged: Backend<Waiter: Send> + Send + Sync + 'static {
+/// A backend that a `Harness` can have.
+pub(crate) trait ModelBackend: Backend<Waiter: Send> + Send + Sync + 'static {
     /// Whether loom may switch threads while a waker is called, because no lock is held that loom does not
     /// instrument. If not, wakers only set a flag, and tasks cannot sleep.
     const WAKERS_SWITCH: bool = true;
 
     /// Creates loom's atomics before the threads start, and leaves the cell as new.
-    fn rehearse(cell: &OnceCell<u32, Self>) {
+    fn create_atomics(cell: &OnceCell<u32, Self>) {
         assert!(!cell.initialized());
     }
 }
 
-impl Staged for Intrusive {}
+impl ModelBackend for Intrusive {}
 
 /// A cell with the data that its initializers access, and with the wakers of its tasks.
-pub(crate) struct Stage<B: Backend = Intrusive> {
+pub(crate) struct Harness<B: Backend = Intrusive> {
     pub(crate) cell: OnceCell<u32, B>,
     /// The data of the initializers: how many have run. Only the cell keeps them from racing.
     data: UnsafeCell<usize>,
@@ -143,12 +143,12 @@ pub(crate) struct Stage<B: Backend = Intrusive> {
 
 // SAFETY: the data is used by the holders of the claim of the cell; that they are ordered is a claim of the models,
 // which loom checks.
-unsafe impl<B: Staged> Sync for Stage<B> {}
+unsafe impl<B: ModelBackend> Sync for Harness<B> {}
 
-impl<B: Staged> Stage<B> {
+impl<B: ModelBackend> Harness<B> {
     fn new() -> Self {
         let cell = OnceCell::with_backend();
-        B::rehearse(&cell);
+        B::create_atomics(&cell);
         Self {
             cell,
             data: UnsafeCell::new(0),
@@ -159,7 +159,7 @@ impl<B: Staged> Stage<B> {
     /// A task that has not been polled.
     pub(crate) fn task<F: Future>(&'static self, future: F) -> Task<F, B> {
         Task {
-            stage: self,
+            harness: self,
             future: Box::pin(future),
             test_waker: TestWaker::new(self),
             wakes_before: 0,
@@ -343,14 +343,14 @@ pub(crate) fn unwoken() -> Context<'static> {
 
 /// A future with its waker.
 pub(crate) struct Task<F, B: Backend + 'static = Intrusive> {
-    stage: &'static Stage<B>,
+    harness: &'static Harness<B>,
     future: Pin<Box<F>>,
     test_waker: Arc<TestWaker>,
     /// How often the current waker had been woken at the last poll.
     wakes_before: usize,
 }
 
-impl<F: Future, B: Staged> Task<F, B> {
+impl<F: Future, B: ModelBackend> Task<F, B> {
     /// Polls once, woken or not.
     pub(crate) fn poll(&mut self) -> Poll<F::Output> {
         self.wakes_before = self.wakes();
@@ -432,7 +432,7 @@ impl<F: Future, B: Staged> Task<F, B> {
 
     /// Moves the future to another task, with another waker. The earlier waker is no longer used.
     pub(crate) fn migrate(mut self) -> Self {
-        self.test_waker = TestWaker::new(self.stage);
+        self.test_waker = TestWaker::new(self.harness);
         self.wakes_before = 0;
         self
     }
@@ -463,7 +463,7 @@ impl<I: FnOnce()> Hooked<I> {
             RawWaker::new(clone.data(), clone.vtable())
         },
         |_| unreachable!("the waker of a poll is not woken by value"),
-        |_| unreachable!("initializers of the plays do not wake themselves"),
+        |_| unreachable!("initializers of the models do not wake themselves"),
         |_| {},
     );
 
@@ -485,7 +485,7 @@ struct TestWaker {
 }
 
 impl TestWaker {
-    fn new<B: Staged>(stage: &Stage<B>) -> Arc<Self> {
+    fn new<B: ModelBackend>(harness: &Harness<B>) -> Arc<Self> {
         let test_waker = Arc::new(Self {
             notify: Notify::new(),
             is_silent: !B::WAKERS_SWITCH,
@@ -493,7 +493,7 @@ impl TestWaker {
             hook: Mutex::default(),
             is_retired: AtomicBool::new(false),
         });
-        stage.wakers.lock().unwrap().push(test_waker.clone());
+        harness.wakers.lock().unwrap().push(test_waker.clone());
         test_waker
     }
 

@@ -12,9 +12,9 @@ use super::support::{Failed, both, bounded, exhaustive};
 /// longer in the list, and sleeps.
 #[test]
 fn the_newest_waker_is_woken_by_a_value() {
-    exhaustive(|stage| {
-        let claim = stage.claim();
-        let moving = stage.waiting(stage.get_or_init(2));
+    exhaustive(|harness| {
+        let claim = harness.claim();
+        let moving = harness.waiting(harness.get_or_init(2));
         assert_eq!(claim.end_beside(Ok(1), || moving.migrate().run()), 1);
     });
 }
@@ -22,9 +22,9 @@ fn the_newest_waker_is_woken_by_a_value() {
 /// A waiter that has moved to another task is woken there by a failure, or finds the cell empty.
 #[test]
 fn the_newest_waker_is_woken_by_a_failure() {
-    bounded(5, |stage| {
-        let claim = stage.claim();
-        let moving = stage.waiting(stage.get_or_init(1));
+    bounded(5, |harness| {
+        let claim = harness.claim();
+        let moving = harness.waiting(harness.get_or_init(1));
         assert_eq!(claim.end_beside(Err(Failed), || moving.migrate().run()), 1);
     });
 }
@@ -34,12 +34,12 @@ fn the_newest_waker_is_woken_by_a_failure() {
 /// Risk: the failing thread unlocks the list with a passive waiter at its head that has changed its waker.
 #[test]
 fn the_newest_waker_of_a_passive_waiter_is_woken() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let moving = stage.waiting(stage.cell.wait());
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let moving = harness.waiting(harness.cell.wait());
         let moved = thread::spawn(|| *moving.migrate().run());
         claim.end(Err(Failed));
-        assert_eq!(stage.cell.set(1), Ok(()));
+        assert_eq!(harness.cell.set(1), Ok(()));
         assert_eq!(moved.join().unwrap(), 1);
     });
 }
@@ -49,7 +49,7 @@ fn the_newest_waker_of_a_passive_waiter_is_woken() {
 /// Risk: B sees that its waker is the same and sleeps on, while A has just unlinked it: the wake is still to come.
 #[test]
 fn a_spurious_poll_against_publication() {
-    exhaustive(|stage| assert_eq!(stage.waiter_against(Ok(1), stage.get_or_init(2)), 1));
+    exhaustive(|harness| assert_eq!(harness.waiter_against(Ok(1), harness.get_or_init(2)), 1));
 }
 
 /// A spurious poll may take the claim while its node is still in the list that another thread drains.
@@ -57,9 +57,9 @@ fn a_spurious_poll_against_publication() {
 /// Risk: B claims, runs and publishes while A, which has failed, is about to wake it.
 #[test]
 fn a_spurious_poll_against_failure() {
-    bounded(5, |stage| {
-        assert_eq!(stage.waiter_against(Err(Failed), stage.get_or_init(1)), 1);
-        assert_eq!(stage.runs(), 2);
+    bounded(5, |harness| {
+        assert_eq!(harness.waiter_against(Err(Failed), harness.get_or_init(1)), 1);
+        assert_eq!(harness.runs(), 2);
     });
 }
 
@@ -68,10 +68,10 @@ fn a_spurious_poll_against_failure() {
 /// Risk: the panic unwinds out of the drain while the lock is free, and B unlinks itself before the drain resumes.
 #[test]
 fn a_panicking_waker_strands_no_waiter() {
-    bounded(3, |stage| {
-        let claim = stage.claim();
-        let explosive = stage.waiting_with_hook(stage.cell.wait(), || resume_unwind(Box::new(Failed)));
-        let [gone, left] = stage.two_claimants();
+    bounded(3, |harness| {
+        let claim = harness.claim();
+        let explosive = harness.waiting_with_hook(harness.cell.wait(), || resume_unwind(Box::new(Failed)));
+        let [gone, left] = harness.two_claimants();
         let end = || catch_unwind(AssertUnwindSafe(|| claim.end(Ok(1))));
         assert!(both(end, || gone.cancel()).0.unwrap_err().is::<Failed>());
         assert_eq!([explosive.wakes(), left.wakes()], [1; 2]);
@@ -84,10 +84,10 @@ fn a_panicking_waker_strands_no_waiter() {
 /// Risk: the state changes during the unwinding, when the waiter is registering.
 #[test]
 fn after_a_panic_the_other_claimant_takes_over() {
-    bounded(3, |stage| {
+    bounded(3, |harness| {
         let panic = || -> std::future::Ready<u32> { resume_unwind(Box::new(Failed)) };
-        let panics = || catch_unwind(AssertUnwindSafe(|| *stage.run(stage.cell.get_or_init(panic))));
-        let (panicked, waiter) = both(panics, || stage.run(stage.get_or_init(1)));
+        let panics = || catch_unwind(AssertUnwindSafe(|| *harness.run(harness.cell.get_or_init(panic))));
+        let (panicked, waiter) = both(panics, || harness.run(harness.get_or_init(1)));
         assert!(panicked.map_or(true, |value| value == 1));
         assert_eq!(waiter, 1);
     });
