@@ -287,8 +287,8 @@ mod tests {
             include_str!("testing/liveness.rs"),
             include_str!("testing/cells.rs"),
             include_str!("testing/optional/order.rs"),
-            include_str!("testing/optional/quiet.rs"),
-            include_str!("testing/optional/tidy.rs"),
+            include_str!("testing/optional/spurious_wakes.rs"),
+            include_str!("testing/optional/waker_leaks.rs"),
             include_str!("testing/optional/reentrancy.rs"),
             include_str!("testing/optional/panics.rs"),
         ];

@@ -1,6 +1,6 @@
 # The benches and the charts.
 
-ordinary bench-build
+ordinary benches
 
 # The benches build, each figure can be measured, and the figures that do not depend on time meet their targets. The charts and
 # the tables of the guide show the recorded figures.

@@ -1,10 +1,10 @@
 # The dependencies of the crate and of the other packages.
 
-ordinary supply
+ordinary dependencies
 
 # Licenses, duplicates and sources of the dependencies of each package; and a build with the oldest dependencies that
 # Cargo.toml allows.
-stage_supply() {
+stage_dependencies() {
     cargo_tool cargo-deny
     local manifest
     for manifest in {.,examples/*,fuzz}/Cargo.toml; do

@@ -1,7 +1,7 @@
 # Fault injection.
 
 ordinary faults
-long soak-faults
+long nightly-faults
 
 # A panic in each call into user code, and a cancellation after each poll, for each operation on each backend.
 stage_faults() {
@@ -14,7 +14,7 @@ faults() {
 }
 
 # The same with address sanitizer, which reports memory that is used after it is freed, and memory that is leaked.
-stage_soak-faults() {
+stage_nightly-faults() {
     export RUST_BACKTRACE=0
     with_address_sanitizer faults
 }

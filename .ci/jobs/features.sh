@@ -1,7 +1,7 @@
 # Combinations of features.
 
 ordinary features
-long soak-features
+long nightly-features
 
 # Each combination of up to two features builds, here and on other targets. The tests pass without `std`, with critical
 # sections and portable atomics, in release mode, and in release mode with `deadlock-detection`. A feature adds to the lock file
@@ -60,7 +60,7 @@ keeps_lock_file() (
 locked_packages() { awk -F '"' '/^name/ { name = $2 } /^version = "/ { print name, $2 }' Cargo.lock | sort; }
 
 # Each combination of features builds.
-stage_soak-features() {
+stage_nightly-features() {
     cargo_tool cargo-hack
     RUSTFLAGS="-D warnings" cargo hack check --locked --feature-powerset --group-features tokio,async-std,smol --lib
 }

@@ -1,7 +1,7 @@
 # Fuzzing.
 
 ordinary fuzz
-long soak-fuzz
+long nightly-fuzz
 
 # Replays the corpus and the regressions, and fuzzes each target for 20 seconds.
 stage_fuzz() {
@@ -20,7 +20,7 @@ fuzz() {
     done
 }
 
-stage_soak-fuzz() { fuzz 1800; }
+stage_nightly-fuzz() { fuzz 1800; }
 
 # Runs cargo-fuzz with nightly and address sanitizer if nightly is installed, or with the current toolchain and no sanitizer.
 cargo_fuzz() {

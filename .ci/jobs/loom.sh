@@ -1,9 +1,9 @@
 # Models of the concurrent code.
 
 ordinary loom
-long soak-loom
+long nightly-loom
 
-# The models that each end within a minute. `soak-loom` runs all models.
+# The models that each end within a minute. `nightly-loom` runs all models.
 stage_loom() {
     .ci/loom \
         box_lazy:: \
@@ -31,4 +31,4 @@ stage_loom() {
 }
 
 # All models. Also fails if `docs/loom.md` does not list exactly these models.
-stage_soak-loom() { .ci/loom; }
+stage_nightly-loom() { .ci/loom; }

@@ -1,8 +1,8 @@
 # Mutation testing.
 
-long mutants soak-mutants
+long mutants nightly-mutants
 
-# One fortieth of the mutants of the core; the commit selects which. `soak-mutants` tests all mutants of `src`.
+# One fortieth of the mutants of the core; the commit selects which. `nightly-mutants` tests all mutants of `src`.
 stage_mutants() {
     cargo_tool cargo-mutants
     local parts=40 commit
@@ -14,7 +14,7 @@ stage_mutants() {
         --file=src/backend/intrusive/{word,list,wake_batch,lock_bit}.rs
 }
 
-stage_soak-mutants() {
+stage_nightly-mutants() {
     cargo_tool cargo-mutants
     .ci/mutants
 }

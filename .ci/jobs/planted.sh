@@ -1,6 +1,7 @@
 # Planted faults.
 
-long planted soak-planted
+ordinary planted
+long nightly-planted
 
 # Five of the faults in `tests/planted`; the commit selects which. The commands of each fault must fail.
 stage_planted() {
@@ -8,7 +9,7 @@ stage_planted() {
     .ci/planted --sample 5
 }
 
-stage_soak-planted() {
+stage_nightly-planted() {
     debian_packages python3
     .ci/planted
 }

@@ -1,11 +1,11 @@
 # The sanitizers, and the long form of the stress test.
 
-ordinary sanitize
-long soak-stress
+ordinary sanitizers
+long nightly-stress
 
 # The tests of threads, memory and destructors: with thread sanitizer for data races, and with address sanitizer for memory that
 # is used after it is freed, or leaked.
-stage_sanitize() {
+stage_sanitizers() {
     # Without backtraces: the code that resolves their symbols is sanitized too, and takes minutes.
     export RUST_BACKTRACE=0 STRESS_SECONDS=10
     with_thread_sanitizer sanitized_tests --test runtimes
@@ -16,10 +16,10 @@ stage_sanitize() {
 with_all_executors=(--locked --features blocking,tokio,async-std,smol,atomic-waker,event-listener)
 
 # Left out are tests of what compiles (`compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that
-# the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `soak-faults` runs; and the suite
+# the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `nightly-faults` runs; and the suite
 # on the other backends.
 sanitized_tests() {
-    local tests=(contract drains drops rules threads stress lazy box_lazy static_lazy blocking)
+    local tests=(contract drains drops regressions threads stress lazy box_lazy static_lazy blocking)
     # Skipped: a panic that always prints a backtrace, and a panic whose payload is leaked on purpose.
     "${cargo[@]}" test "${with_all_executors[@]}" --lib "${tests[@]/#/--test=}" "$@" \
         -- --skip a_panic_in_the_destructor --skip panic_payloads_that_panic_when_dropped
@@ -28,7 +28,7 @@ sanitized_tests() {
 # All backends at once.
 stress() { "${cargo[@]}" test "${with_all_executors[@]}" --test stress "$@" -- --test-threads 3; }
 
-stage_soak-stress() {
+stage_nightly-stress() {
     export RUST_BACKTRACE=0 STRESS_SECONDS=600
     cargo=(cargo)
     stress --release

@@ -1,7 +1,7 @@
 # Tests with features, and tests of other crates.
 
 ordinary backends peers runtimes
-long soak-dependents
+long nightly-dependents
 
 # The conformance suite on each backend, and on broken backends, which it must reject; and all doc tests.
 stage_backends() {
@@ -20,7 +20,7 @@ stage_peers() {
 }
 
 # The tests of published crates, with this crate's cell in place of their cell. Takes long to compile.
-stage_soak-dependents() {
+stage_nightly-dependents() {
     debian_packages python3
     .ci/dependents
 }

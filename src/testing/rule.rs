@@ -18,7 +18,7 @@ pub(super) enum Rule {
     /// The order of wakes, in the documentation of `publish` and `release`.
     OldestFirst,
     /// `poll_wait` and `cancel` wake no task.
-    Quiet,
+    NoSpuriousWake,
 }
 
 impl fmt::Display for Rule {
@@ -35,7 +35,7 @@ impl fmt::Display for Rule {
             Self::CheapRelease => "rule 8 of `Backend` (cost of failures)",
             Self::OneAttempt => "rule 9 of `Backend` (one attempt)",
             Self::OldestFirst => "the order of `Backend::publish` and `release` (oldest first)",
-            Self::Quiet => "`Backend::poll_wait` and `cancel` (no spurious wakeups)",
+            Self::NoSpuriousWake => "`Backend::poll_wait` and `cancel` (no spurious wakeups)",
         })
     }
 }

@@ -593,7 +593,7 @@ mod tests {
 
     /// async-once-cell: registering scans the wakers of all others.
     #[test]
-    fn rule_22_registering_and_cancelling_take_as_many_steps_in_any_crowd() {
+    fn registering_and_cancelling_take_as_many_steps_in_any_crowd() {
         let steps_in = |of_each: u32| {
             let crowd: Vec<_> = (0..of_each).flat_map(|_| [claimant(), passive()]).collect();
             let mut list = list_of(&crowd);
@@ -614,7 +614,7 @@ mod tests {
     /// The review of tokio #7161: with one list for all, each failed initialization has to walk over the
     /// passive waiters.
     #[test]
-    fn rule_26_a_failure_takes_as_many_steps_beside_any_crowd_of_passive_waiters() {
+    fn a_failure_takes_as_many_steps_beside_any_crowd_of_passive_waiters() {
         let steps_beside = |passives: u32| {
             let mut nodes: Vec<_> = (0..passives).map(|_| passive()).collect();
             nodes.push(claimant());

@@ -31,7 +31,7 @@ pub fn registering_wakes_no_waiter<B: Backend>() {
         require_asleep(&waiters, "when others moved to another task");
         require!(
             older.iter().all(|task| task.wakes() == 0),
-            Quiet,
+            NoSpuriousWake,
             "the former task of a waiter that had moved was woken"
         );
     }
@@ -49,7 +49,7 @@ pub fn cancelling_wakes_no_waiter<B: Backend>() {
         require_asleep(&waiters, "when others were cancelled");
         require!(
             tasks.iter().all(|task| task.wakes() == 0),
-            Quiet,
+            NoSpuriousWake,
             "a task was woken when its waiter was cancelled"
         );
         drop(waiters);
@@ -109,7 +109,7 @@ fn require_asleep<B: Backend>(waiters: &[Waiter<'_, B>], when: &str) {
         .collect();
     require!(
         woken.is_empty(),
-        Quiet,
+        NoSpuriousWake,
         "of {} waiters these were woken {when}, in INITIALIZING: {woken:?}",
         waiters.len()
     );

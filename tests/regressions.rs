@@ -3,35 +3,35 @@
 //! One test per bug. Bugs that are covered elsewhere are listed with the test that covers them. "Suite" is the conformance suite
 //! in `src/testing`, whose properties are unit tests of the default backend.
 //!
-//! | rule | where |
+//! | property | test |
 //! |---|---|
-//! | 1 a wake does not prove that there is a value | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
-//! | 2 claim acquires, rollback releases | `loom/claim.rs`: `failed_initializers_do_not_race` |
-//! | 3 READY is published with Release and seen with Acquire | `loom/publish.rs`: `who_sees_ready_sees_the_value` |
-//! | 4 `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_*` |
-//! | 5 the state changes before user code runs | here |
-//! | 6 a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `a_panicked_*`; `contract/destructors.rs` |
-//! | 7 the value is dropped, in every path | `drops.rs` |
-//! | 8 drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
-//! | 9 no user code under a lock | `contract/reentrant_wakers.rs`; suite: `wakers_may_reenter_*` |
-//! | 10 a panicking waker strands no waiter | `contract/panicking_wakers.rs`; suite: `wakers_may_panic_*` |
-//! | 11 wakers are unlinked in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
-//! | 12 linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri |
-//! | 13 the state is checked again under the lock | suite: `spurious_polls_are_harmless`; `loom/wake.rs`: `a_spurious_poll_*` |
-//! | 14 a wakeup is not reserved for one waiter | suite: `cancelling_a_woken_waiter_loses_no_wakeup` |
-//! | 15 decisions are made under the lock | suite: `wakers_may_settle_the_state_when_cloned`; `loom/publish.rs`: `*_registers_against_*` |
-//! | 16 explicit states | here |
-//! | 17 `take` resets the whole word | here; suite: `a_cell_starts_afresh_after_take` |
-//! | 18 a destructor that panics in the middle of a transition | `contract/destructors.rs` |
-//! | 19 nothing is reserved for a waiter | here; suite: `the_first_waiter_that_is_polled_is_next` |
-//! | 20 every waiter that an event concerns is woken | suite: `a_value_wakes_every_waiter`, `a_failure_wakes_every_claimant` |
-//! | 21 cancelling unlinks | suite: `cancelling_drops_the_waker` |
-//! | 22 registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `rule_22_*` |
-//! | 23 what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
-//! | 24 an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
-//! | 25 the newest waker replaces the older | suite: `the_newest_waker_is_woken`, `every_future_wakes_its_newest_task` |
-//! | 26 passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `rule_26_*` |
-//! | 27 the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
+//! | a wake does not prove that there is a value | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
+//! | claim acquires, rollback releases | `loom/claim.rs`: `failed_initializers_do_not_race` |
+//! | READY is published with Release and seen with Acquire | `loom/publish.rs`: `who_sees_ready_sees_the_value` |
+//! | `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_*` |
+//! | the state changes before user code runs | here |
+//! | a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `a_panicked_*`; `contract/destructors.rs` |
+//! | the value is dropped, in every path | `drops.rs` |
+//! | drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
+//! | no user code under a lock | `contract/reentrant_wakers.rs`; suite: `wakers_may_reenter_*` |
+//! | a panicking waker strands no waiter | `contract/panicking_wakers.rs`; suite: `wakers_may_panic_*` |
+//! | wakers are unlinked in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
+//! | linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri |
+//! | the state is checked again under the lock | suite: `spurious_polls_are_harmless`; `loom/wake.rs`: `a_spurious_poll_*` |
+//! | a wakeup is not reserved for one waiter | suite: `cancelling_a_woken_waiter_loses_no_wakeup` |
+//! | decisions are made under the lock | suite: `wakers_may_settle_the_state_when_cloned`; `loom/publish.rs`: `*_registers_against_*` |
+//! | explicit states | here |
+//! | `take` resets the whole word | here; suite: `a_cell_starts_afresh_after_take` |
+//! | a destructor that panics in the middle of a transition | `contract/destructors.rs` |
+//! | nothing is reserved for a waiter | here; suite: `the_first_waiter_that_is_polled_is_next` |
+//! | every waiter that an event concerns is woken | suite: `a_value_wakes_every_waiter`, `a_failure_wakes_every_claimant` |
+//! | cancelling unlinks | suite: `cancelling_drops_the_waker` |
+//! | registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `registering_and_cancelling_take_as_many_steps_in_any_crowd` |
+//! | what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
+//! | an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
+//! | the newest waker replaces the older | suite: `the_newest_waker_is_woken`, `every_future_wakes_its_newest_task` |
+//! | passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `a_failure_takes_as_many_steps_beside_any_crowd_of_passive_waiters` |
+//! | the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 
 mod util;
 
@@ -48,7 +48,7 @@ use util::{BoxFuture, Counted, Drops, Gate, Op, Task, Waiter, now, panic_of, pol
 /// once_cell #295: a thread took its wake for "ready" and read uninitialized memory, because another thread had
 /// claimed in between and its initializer had failed too.
 #[test]
-fn rule_01_a_wake_is_not_taken_for_ready() {
+fn once_cell_295_a_wake_does_not_mean_ready() {
     let cell = OnceCell::new();
     let (first_gate, mut first) = start(&cell);
     let mut woken = Waiter::claimant(&cell, 1);
@@ -67,7 +67,7 @@ fn rule_01_a_wake_is_not_taken_for_ready() {
 /// once_cell #62, embassy's OnceLock: an initializer re-entered the cell and set a value that was lent out,
 /// and then its own value took the same place.
 #[test]
-fn rule_05_an_initializer_that_sets_its_own_cell_overwrites_nothing() {
+fn once_cell_62_an_initializer_that_sets_its_own_cell_overwrites_nothing() {
     let cell = OnceCell::new();
     let value = now(cell.get_or_init(|| {
         let in_closure = cell.set(1);
@@ -83,7 +83,7 @@ fn rule_05_an_initializer_that_sets_its_own_cell_overwrites_nothing() {
 
 /// RUSTSEC-2019-0017 (once_cell), embassy's LazyLock: a panic left a closure to be called a second time.
 #[test]
-fn rule_06_a_closure_that_panicked_is_neither_called_nor_dropped_again() {
+fn rustsec_2019_0017_a_closure_that_panicked_is_neither_called_nor_dropped_again() {
     let cell = OnceCell::new();
     let [calls, drops] = [Cell::new(0), Cell::new(0)];
     let guard = util::OnDrop(|| drops.set(drops.get() + 1));
@@ -100,7 +100,7 @@ fn rule_06_a_closure_that_panicked_is_neither_called_nor_dropped_again() {
 
 /// tokio #2340: a list was split off, and woken outside the lock while its nodes were being freed.
 #[test]
-fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
+fn tokio_2340_waiters_can_be_freed_while_others_are_being_woken() {
     for fails in [true, false] {
         let cell = util::static_cell();
         let (gate, mut running) = start(cell);
@@ -131,7 +131,7 @@ fn rule_11_waiters_can_be_freed_while_others_are_being_woken() {
 
 /// mea #93: an initializer was cancelled, and the cell took what was not there for a value.
 #[test]
-fn rule_16_a_cancelled_initializer_leaves_an_empty_cell() {
+fn mea_93_a_cancelled_initializer_leaves_an_empty_cell() {
     let mut cell = OnceCell::<Counted>::new();
     let mut running = Box::pin(cell.get_or_init(pending));
     assert!(poll(&mut running).is_pending());
@@ -145,7 +145,7 @@ fn rule_16_a_cancelled_initializer_leaves_an_empty_cell() {
 /// async-once-cell 65219fa: `take` left a part of the state behind, so that the next initialization went
 /// wrong.
 #[test]
-fn rule_17_a_cell_is_as_new_after_take() {
+fn async_once_cell_65219fa_a_cell_is_as_new_after_take() {
     let drops = Drops::new();
     let mut cell = OnceCell::new();
     for round in 1..=3 {
@@ -169,7 +169,7 @@ fn rule_17_a_cell_is_as_new_after_take() {
 /// waits for the same cell in the handler of the other branch. In tokio and asyncband the claim was handed to the
 /// waiter that is not polled, and the handler waited for it.
 #[test]
-fn rule_19_the_futurelock_program_completes() {
+fn tokio_6450_the_futurelock_program_completes() {
     let cell = OnceCell::new();
     let timer = Gate::new();
     let (gate, mut running) = start(&cell);
