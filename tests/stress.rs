@@ -36,7 +36,7 @@ fn check(is_right: bool, message: &'static str) {
 }
 
 /// A value or an error, with its number also in memory that is freed with it.
-struct Token(usize, Box<usize>, Arc<Site>);
+struct Token(usize, Box<usize>, Arc<Record>);
 
 impl Drop for Token {
     fn drop(&mut self) {
@@ -46,7 +46,7 @@ impl Drop for Token {
 
 /// What belongs to a cell in one generation. The atomics are all relaxed: they must not order what the cell has to order.
 #[derive(Default)]
-struct Site {
+struct Record {
     /// The number of steps of all initializers. Only the cell keeps them from racing with each other and with the readers of the value.
     scratch: UnsafeCell<usize>,
     steps: AtomicUsize,
@@ -60,9 +60,9 @@ struct Site {
 
 // SAFETY: `scratch` is written by the running initializer, and read by tasks that have the cell's value. Whether the cell orders
 // these accesses is what the test is about.
-unsafe impl Sync for Site {}
+unsafe impl Sync for Record {}
 
-impl Site {
+impl Record {
     fn token(self: &Arc<Self>) -> Token {
         let number = 1 + self.made.fetch_add(1, Relaxed);
         Token(number, Box::new(number), Arc::clone(self))
@@ -99,14 +99,14 @@ impl Site {
 }
 
 /// A running initializer.
-struct Running(Arc<Site>);
+struct Running(Arc<Record>);
 
 impl Running {
-    fn begin(site: &Arc<Site>) -> Self {
-        let was_initializing = site.is_initializing.swap(true, Relaxed);
+    fn begin(record: &Arc<Record>) -> Self {
+        let was_initializing = record.is_initializing.swap(true, Relaxed);
         check(!was_initializing, "two initializers run at the same time");
-        site.step();
-        Self(Arc::clone(site))
+        record.step();
+        Self(Arc::clone(record))
     }
 }
 
@@ -118,22 +118,22 @@ impl Drop for Running {
 }
 
 /// The payload of the panics of initializers.
-struct Planned;
+struct PlannedPanic;
 
 /// Succeeds once in `odds` calls. Otherwise, it fails or panics.
-async fn initialize(site: Arc<Site>, odds: u32) -> Result<Token, Token> {
-    let running = Running::begin(&site);
+async fn initialize(record: Arc<Record>, odds: u32) -> Result<Token, Token> {
+    let running = Running::begin(&record);
     for _ in 0..fastrand::u32(..6) {
         pause().await;
-        site.step();
+        record.step();
     }
     drop(running);
     match fastrand::u32(..odds) {
-        0 => site.stored.fetch_add(1, Relaxed),
-        number if number % 4 == 1 => resume_unwind(Box::new(Planned)),
-        _ => return Err(site.token()),
+        0 => record.stored.fetch_add(1, Relaxed),
+        number if number % 4 == 1 => resume_unwind(Box::new(PlannedPanic)),
+        _ => return Err(record.token()),
     };
-    Ok(site.token())
+    Ok(record.token())
 }
 
 /// Is woken at once by this thread, or later by another one.
@@ -161,7 +161,7 @@ async fn attempt<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: us
         }
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Result::ok),
-            Err(payload) if payload.is::<Planned>() => Poll::Ready(None),
+            Err(payload) if payload.is::<PlannedPanic>() => Poll::Ready(None),
             Err(payload) => resume_unwind(payload),
         }
     })
@@ -171,26 +171,26 @@ async fn attempt<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: us
 struct Generation<B: Backend> {
     cells: [OnceCell<Token, B>; CELLS],
     lazy: BoxLazy<'static, Token, B>,
-    sites: [Arc<Site>; CELLS + 1], // Those of the cells, and then that of the lazy.
+    records: [Arc<Record>; CELLS + 1], // Those of the cells, and then that of the lazy.
     ended: AtomicUsize,
 }
 
 impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
     fn new(cells: [OnceCell<Token, B>; CELLS]) -> Self {
-        let sites: [Arc<Site>; CELLS + 1] = array::from_fn(|_| Arc::default());
-        let init = initialize(Arc::clone(&sites[CELLS]), 1);
+        let records: [Arc<Record>; CELLS + 1] = array::from_fn(|_| Arc::default());
+        let init = initialize(Arc::clone(&records[CELLS]), 1);
         Self {
             cells,
             lazy: BoxLazy::with_backend(Box::pin(async { init.await.unwrap_or_else(|error| error) })),
-            sites,
+            records,
             ended: AtomicUsize::new(0),
         }
     }
 
     /// Does something that may end without a value.
-    async fn disturb(self: &Arc<Self>, number: usize) {
-        let (cell, site) = (&self.cells[number], &self.sites[number]);
-        let init = || initialize(Arc::clone(site), 16);
+    async fn try_operation(self: &Arc<Self>, number: usize) {
+        let (cell, record) = (&self.cells[number], &self.records[number]);
+        let init = || initialize(Arc::clone(record), 16);
         let polls = fastrand::usize(..5);
         let value = match fastrand::u8(..14) {
             0 => attempt(cell.get_or_try_init(init), ALL).await,
@@ -209,25 +209,27 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
             }
             11 => {
                 let Ok(guard) = cell.try_claim() else { return };
-                let running = Running::begin(site);
+                let running = Running::begin(record);
                 pause().await;
                 drop(running);
-                (polls == 0).then(|| site.inserted(Ok(guard.set(site.token()))))
+                (polls == 0).then(|| record.inserted(Ok(guard.set(record.token()))))
             }
-            12 => (attempt(ok(cell.insert(site.token())), polls).await).map(|result| site.inserted(result)),
+            12 => {
+                (attempt(ok(cell.insert(record.token())), polls).await).map(|result| record.inserted(result))
+            }
             _ => return pause().await,
         };
-        site.inspect(value);
+        record.inspect(value);
     }
 
     async fn spawn(self: &Arc<Self>, runtime: impl Runtime, number: usize, polls: usize) -> Option<&Token> {
         let field = ArcField::new(self, |this| &this.cells[number]);
-        let site = Arc::clone(&self.sites[number]);
+        let record = Arc::clone(&self.records[number]);
         if fastrand::bool() {
-            let init = move || initialize(site, 16);
+            let init = move || initialize(record, 16);
             attempt(field.get_or_try_init_spawned(runtime, init), polls).await
         } else {
-            let init = move || block_on(initialize(site, 16));
+            let init = move || block_on(initialize(record, 16));
             attempt(field.get_or_try_init_spawned_blocking(runtime, init), polls).await
         }
     }
@@ -237,35 +239,35 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
         for step in 0..CELLS {
             let number = (task + step) % CELLS;
             for _ in 0..fastrand::u8(..6) {
-                self.disturb(number).await;
+                self.try_operation(number).await;
             }
-            let (cell, site) = (&self.cells[number], &self.sites[number]);
+            let (cell, record) = (&self.cells[number], &self.records[number]);
             if task > 0 && fastrand::bool() {
-                site.inspect(Some(cell.wait().await));
+                record.inspect(Some(cell.wait().await));
             } else {
-                let init = || initialize(Arc::clone(site), 8);
-                while !site.inspect(attempt(cell.get_or_try_init(init), ALL).await) {}
+                let init = || initialize(Arc::clone(record), 8);
+                while !record.inspect(attempt(cell.get_or_try_init(init), ALL).await) {}
             }
         }
-        self.sites[CELLS].inspect(Some(self.lazy.get().await));
+        self.records[CELLS].inspect(Some(self.lazy.get().await));
         self.ended.fetch_add(1, Relaxed);
     }
 
     /// Visits every cell and the lazy as a thread that blocks.
     fn run_blocking(&self) {
-        for (cell, site) in self.cells.iter().zip(&self.sites) {
-            site.inspect(cell.wait_timeout(Duration::from_micros(fastrand::u64(..200))));
-            let init = || block_on(initialize(Arc::clone(site), 8));
-            site.inspect(block_on(attempt(
+        for (cell, record) in self.cells.iter().zip(&self.records) {
+            record.inspect(cell.wait_timeout(Duration::from_micros(fastrand::u64(..200))));
+            let init = || block_on(initialize(Arc::clone(record), 8));
+            record.inspect(block_on(attempt(
                 async { cell.get_or_try_init_blocking(init) },
                 ALL,
             )));
             if fastrand::bool() {
-                site.inspect(Some(site.inserted(cell.insert_blocking(site.token()))));
+                record.inspect(Some(record.inserted(cell.insert_blocking(record.token()))));
             }
-            site.inspect(Some(cell.wait_blocking()));
+            record.inspect(Some(cell.wait_blocking()));
         }
-        self.sites[CELLS].inspect(Some(self.lazy.get_blocking()));
+        self.records[CELLS].inspect(Some(self.lazy.get_blocking()));
         self.ended.fetch_add(1, Relaxed);
     }
 }
@@ -322,12 +324,17 @@ fn stress<B: Backend<Waiter: Send> + Send + Sync + 'static>(most_tasks: usize) {
         assert_eq!(generation.ended.into_inner(), tasks, "tasks that have ended");
         drop(generation.lazy);
         cells = generation.cells;
-        for (cell, site) in cells.iter_mut().zip(&generation.sites) {
-            assert!(site.inspect(cell.take().as_ref()), "a cell has no value");
+        for (cell, record) in cells.iter_mut().zip(&generation.records) {
+            assert!(record.inspect(cell.take().as_ref()), "a cell has no value");
         }
-        for site in generation.sites {
-            assert_eq!(site.stored.load(Relaxed), 1, "values that were stored");
-            let left = || site.made.load(Relaxed).wrapping_sub(site.dropped.load(Relaxed));
+        for record in generation.records {
+            assert_eq!(record.stored.load(Relaxed), 1, "values that were stored");
+            let left = || {
+                record
+                    .made
+                    .load(Relaxed)
+                    .wrapping_sub(record.dropped.load(Relaxed))
+            };
             wait_for("values and errors that were not dropped", left);
         }
     }

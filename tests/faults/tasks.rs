@@ -94,11 +94,11 @@ impl<'a> Tasks<'a> {
     pub(crate) fn run_with_gate_shut(&mut self) {
         loop {
             self.run_woken();
-            let victims = with(victims);
-            if victims.is_empty() {
+            let tasks = with(with_panicked_wakers);
+            if tasks.is_empty() {
                 return;
             }
-            victims.into_iter().for_each(run::wake);
+            tasks.into_iter().for_each(run::wake);
         }
     }
 
@@ -107,7 +107,7 @@ impl<'a> Tasks<'a> {
         let mut in_vain = Vec::new();
         while let Some(task) = with(|run| (!run.woken.is_empty()).then(|| run.woken.remove(0))) {
             self.poll(task);
-            self.obey();
+            self.apply_orders();
             let now = with(|run| run.progress);
             if mem::replace(&mut progress, now) != now {
                 in_vain.clear();
@@ -163,7 +163,7 @@ impl<'a> Tasks<'a> {
     }
 
     /// Starts the tasks that were spawned, and carries out the orders.
-    fn obey(&mut self) {
+    fn apply_orders(&mut self) {
         for (task, job) in SPAWNED.take() {
             self.start(task, Some(job));
         }
@@ -193,18 +193,18 @@ impl<'a> Tasks<'a> {
 }
 
 /// Returns the tasks whose own waker has panicked since the last call.
-fn victims(run: &mut Run) -> Vec<TaskId> {
-    let mut victims = Vec::new();
+fn with_panicked_wakers(run: &mut Run) -> Vec<TaskId> {
+    let mut tasks = Vec::new();
     for number in &run.plan.panics {
         let Some(point) = run.points.get(*number) else {
             continue;
         };
         if matches!(point.kind, Kind::Wake | Kind::WakeByRef) && !run.rescued.contains(number) {
             run.rescued.push(*number);
-            victims.extend(point.waker_of);
+            tasks.extend(point.waker_of);
         }
     }
-    victims
+    tasks
 }
 
 /// A runtime that spawns tasks of the run.

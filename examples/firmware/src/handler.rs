@@ -29,7 +29,7 @@ const PATIENCE: u32 = 1_000_000;
 
 /// What the handler does with the cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Errand {
+pub enum HandlerOp {
     Set,
     TryInsert,
     /// Starts to wait and to initialize, and gives both up.
@@ -50,7 +50,7 @@ pub struct Account {
 }
 
 struct Order {
-    errand: Errand,
+    op: HandlerOp,
     cell: &'static OnceCell<Tracked>,
     /// Whether all tasks were asleep or done when the handler came for the first time, if it has to come again.
     was_at_rest: Option<bool>,
@@ -79,9 +79,9 @@ pub unsafe fn lend<T>(shared: &T) -> &'static T {
 }
 
 /// Sends the handler to `cell`: it comes after `ticks` of the timer.
-pub fn send(errand: Errand, cell: &'static OnceCell<Tracked>, ticks: u32) {
+pub fn send(op: HandlerOp, cell: &'static OnceCell<Tracked>, ticks: u32) {
     let order = Order {
-        errand,
+        op,
         cell,
         was_at_rest: None,
     };
@@ -131,7 +131,7 @@ pub(crate) fn on_timer() {
     let was_at_rest = *order
         .was_at_rest
         .get_or_insert_with(|| AT_REST.load(Ordering::Relaxed));
-    let Some(is_accepted) = order.errand.run(order.cell) else {
+    let Some(is_accepted) = order.op.run(order.cell) else {
         critical_section::with(|cs| ORDER.borrow(cs).set(Some(order)));
         board::start_timer(CONVERSION);
         return;
@@ -145,7 +145,7 @@ pub(crate) fn on_timer() {
     board::start_timer(PATIENCE);
 }
 
-impl Errand {
+impl HandlerOp {
     /// Returns whether the cell took the value that the handler brings, or `None` if the handler has to come again.
     fn run(self, cell: &'static OnceCell<Tracked>) -> Option<bool> {
         let is_accepted = match self {

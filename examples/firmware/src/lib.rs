@@ -16,14 +16,14 @@
 
 pub mod board;
 pub mod executor;
-pub mod pace;
-pub mod story;
+pub mod scenarios;
+pub mod steps;
 pub mod tracked;
 
 #[cfg(feature = "critical-section")]
-pub mod contest;
-#[cfg(feature = "critical-section")]
 pub mod handler;
+#[cfg(feature = "critical-section")]
+pub mod race;
 #[cfg(feature = "critical-section")]
 pub mod sweep;
 

@@ -22,12 +22,12 @@ const PATIENCE: u32 = 100_000;
 /// # Panics
 ///
 /// Panics if the handler never runs too late, or hardly ever interrupts a task.
-pub fn sweep(name: fmt::Arguments<'_>, mut play: impl FnMut(u32) -> Account) -> u32 {
+pub fn sweep(name: fmt::Arguments<'_>, mut run_round: impl FnMut(u32) -> Account) -> u32 {
     let (mut rounds, mut late, mut accepted) = (0, 0, 0);
     while late < LATE_ROUNDS {
         rounds += 1;
         assert!(rounds < PATIENCE, "the handler never comes too late");
-        let account = play(rounds);
+        let account = run_round(rounds);
         late = if account.was_at_rest { late + 1 } else { 0 };
         accepted += u32::from(account.is_accepted);
     }

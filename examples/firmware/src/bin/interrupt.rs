@@ -7,10 +7,9 @@ use core::pin::pin;
 
 use oncelot::OnceCell;
 use oncelot_firmware_example::{
-    board,
-    contest::{CONTESTS, Contest, check},
-    executor,
+    board, executor,
     handler::{self, Account},
+    race::{RACES, Race, check},
     report, succeed,
     sweep::{run, sweep},
 };
@@ -19,28 +18,32 @@ use oncelot_firmware_example::{
 fn main() -> ! {
     board::enable_interrupts();
     let mut rounds = 0;
-    for contest in &CONTESTS {
+    for race in &RACES {
         rounds += sweep(
-            format_args!("{:?}, handler: {:?}", contest.parts, contest.errand),
-            |ticks| play(contest, ticks),
+            format_args!("{:?}, handler: {:?}", race.parts, race.op),
+            |ticks| run_round(race, ticks),
         );
     }
     report!("  {rounds} rounds: no wakeup was lost, and every value and every waker was dropped once");
     succeed()
 }
 
-fn play(contest: &Contest, ticks: u32) -> Account {
+fn run_round(race: &Race, ticks: u32) -> Account {
     let mut cell = OnceCell::new();
     let account = {
-        // SAFETY: the tasks end in this block, and so does the handler's errand.
+        // SAFETY: the tasks end in this block, and so does the handler's operation.
         let cell = unsafe { handler::lend(&cell) };
-        let [a, b, c] = contest.parts;
-        let mut tasks = [pin!(a.play(cell)), pin!(b.play(cell)), pin!(c.play(cell))];
+        let [a, b, c] = race.parts;
+        let mut tasks = [
+            pin!(a.run_round(cell)),
+            pin!(b.run_round(cell)),
+            pin!(c.run_round(cell)),
+        ];
         handler::set_at_rest(false);
-        handler::send(contest.errand, cell, ticks);
+        handler::send(race.op, cell, ticks);
         run(&mut tasks)
     };
-    check(&mut cell, account, contest.errand);
+    check(&mut cell, account, race.op);
     assert_eq!(executor::WAKERS.get(), 0, "every waker is dropped, once");
     account
 }

@@ -12,12 +12,12 @@ use core::pin::pin;
 use embassy_futures::select::select;
 use oncelot::OnceCell;
 use oncelot_firmware_example::{
-    board,
-    contest::check,
-    executor,
-    handler::{self, Account, BROUGHT, Errand},
-    pace::turns,
-    report, succeed,
+    board, executor,
+    handler::{self, Account, BROUGHT, HandlerOp},
+    race::check,
+    report,
+    steps::turns,
+    succeed,
     sweep::{run, sweep},
     tracked::Tracked,
 };
@@ -50,33 +50,39 @@ fn main() -> ! {
     board::enable_interrupts();
     let mut rounds = 0;
     for parts in CASTS {
-        rounds += sweep(format_args!("a guard, {parts:?}"), |ticks| play(parts, ticks));
+        rounds += sweep(format_args!("a guard, {parts:?}"), |ticks| {
+            run_round(parts, ticks)
+        });
     }
     report!("  {rounds} rounds: the handler completed the guard, and no wakeup was lost");
     succeed()
 }
 
-fn play(parts: [Part; 3], ticks: u32) -> Account {
+fn run_round(parts: [Part; 3], ticks: u32) -> Account {
     let mut cell = OnceCell::new();
     let account = {
-        // SAFETY: the tasks end in this block. So does the handler's errand, which leaves no guard behind: it ends when the
+        // SAFETY: the tasks end in this block. So does the handler's operation, which leaves no guard behind: it ends when the
         // handler has set the value.
         let cell = unsafe { handler::lend(&cell) };
         let [a, b, c] = parts;
-        let mut tasks = [pin!(a.play(cell)), pin!(b.play(cell)), pin!(c.play(cell))];
+        let mut tasks = [
+            pin!(a.run_round(cell)),
+            pin!(b.run_round(cell)),
+            pin!(c.run_round(cell)),
+        ];
         handler::set_at_rest(false);
-        handler::send(Errand::Receive, cell, ticks);
+        handler::send(HandlerOp::Receive, cell, ticks);
         run(&mut tasks)
     };
     assert!(account.is_accepted, "the handler alone sets the value");
-    check(&mut cell, account, Errand::Receive);
+    check(&mut cell, account, HandlerOp::Receive);
     assert_eq!(executor::WAKERS.get(), 0, "every waker is dropped, once");
     account
 }
 
 impl Part {
     /// Ends when this task is done with the cell.
-    async fn play(self, cell: &'static OnceCell<Tracked>) {
+    async fn run_round(self, cell: &'static OnceCell<Tracked>) {
         let value = match self {
             Self::Waits => cell.wait().await,
             Self::Claims => match cell.get_or_claim().await {

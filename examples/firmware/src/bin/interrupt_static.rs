@@ -21,9 +21,10 @@ use oncelot::{
 };
 use oncelot_firmware_example::{
     board, executor,
-    handler::{self, Account, BROUGHT, Errand},
-    pace::turns,
-    report, succeed,
+    handler::{self, Account, BROUGHT, HandlerOp},
+    report,
+    steps::turns,
+    succeed,
     sweep::{run, sweep},
     tracked::{Tracked, alive},
 };
@@ -64,16 +65,18 @@ fn main() -> ! {
     board::enable_interrupts();
     let mut rounds = 0;
     for parts in CASTS {
-        rounds += sweep(format_args!("a static, {parts:?}"), |ticks| play(parts, ticks));
+        rounds += sweep(format_args!("a static, {parts:?}"), |ticks| {
+            run_round(parts, ticks)
+        });
     }
     report!("  {rounds} rounds: the handler woke the future of a static, and no wakeup was lost");
     succeed()
 }
 
-fn play(parts: [Part; 3], ticks: u32) -> Account {
+fn run_round(parts: [Part; 3], ticks: u32) -> Account {
     let bell = OnceCell::new();
     let place = FutureStorage::<{ size_of_future(answer) }, { align_of_future(answer) }>::new();
-    // SAFETY: this function uses it last, behind the static, the tasks and the handler's errand; and so for the others.
+    // SAFETY: this function uses it last, behind the static, the tasks and the handler's operation; and so for the others.
     let (bell, place) = unsafe { (handler::lend(&bell), handler::lend(&place)) };
     // SAFETY: the place is this static's alone.
     let lazy = unsafe { StaticLazy::__new(place, answer) };
@@ -83,12 +86,12 @@ fn play(parts: [Part; 3], ticks: u32) -> Account {
     let account = {
         let [a, b, c] = parts;
         let mut tasks = [
-            pin!(a.play(lazy, bell)),
-            pin!(b.play(lazy, bell)),
-            pin!(c.play(lazy, bell)),
+            pin!(a.run_round(lazy, bell)),
+            pin!(b.run_round(lazy, bell)),
+            pin!(c.run_round(lazy, bell)),
         ];
         handler::set_at_rest(false);
-        handler::send(Errand::Set, bell, ticks);
+        handler::send(HandlerOp::Set, bell, ticks);
         run(&mut tasks)
     };
     assert!(account.is_accepted, "no other task wakes it");
@@ -99,7 +102,7 @@ fn play(parts: [Part; 3], ticks: u32) -> Account {
 }
 
 impl Part {
-    async fn play(self, lazy: &'static StaticLazy<u32>, bell: &OnceCell<Tracked>) {
+    async fn run_round(self, lazy: &'static StaticLazy<u32>, bell: &OnceCell<Tracked>) {
         match self {
             Self::Asks => assert_eq!(lazy.get().await, &BROUGHT),
             Self::StopsAsking => {

@@ -10,8 +10,8 @@ use embassy_executor::Spawner;
 use oncelot::OnceCell;
 use oncelot_firmware_example::{
     board,
-    contest::{CONTESTS, Contest, Part, check},
     handler::{self, Account},
+    race::{Part, RACES, Race, check},
     report, succeed,
     tracked::Tracked,
 };
@@ -31,34 +31,34 @@ struct Round {
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     board::enable_interrupts();
-    for contest in &CONTESTS {
+    for race in &RACES {
         let mut accepted = 0;
         for ticks in 1..=ROUNDS {
-            let account = play(spawner, contest, ticks).await;
+            let account = run_round(spawner, race, ticks).await;
             accepted += u32::from(account.is_accepted);
         }
         report!(
             "  {:?}, handler: {:?}: {ROUNDS} rounds, it was the handler's value in {accepted}",
-            contest.parts,
-            contest.errand
+            race.parts,
+            race.op
         );
     }
     report!("  no wakeup was lost, and every value was dropped once");
     succeed()
 }
 
-async fn play(spawner: Spawner, contest: &Contest, ticks: u32) -> Account {
+async fn run_round(spawner: Spawner, race: &Race, ticks: u32) -> Account {
     let mut round = Round {
         cell: OnceCell::new(),
-        left: AtomicU32::new(contest.parts.len() as u32),
+        left: AtomicU32::new(race.parts.len() as u32),
         is_over: OnceCell::new(),
     };
     {
         // SAFETY: this task is never cancelled, and continues only after the others have ended the round; the handler
         // is recalled below.
         let round = unsafe { handler::lend(&round) };
-        handler::send(contest.errand, &round.cell, ticks);
-        for part in contest.parts {
+        handler::send(race.op, &round.cell, ticks);
+        for part in race.parts {
             spawner.spawn(join(part, round).unwrap());
         }
         round.is_over.wait().await;
@@ -67,13 +67,13 @@ async fn play(spawner: Spawner, contest: &Contest, ticks: u32) -> Account {
         }
     }
     let account = handler::recall().expect("it has come");
-    check(&mut round.cell, account, contest.errand);
+    check(&mut round.cell, account, race.op);
     account
 }
 
 #[embassy_executor::task(pool_size = 3)]
 async fn join(part: Part, round: &'static Round) {
-    part.play(&round.cell).await;
+    part.run_round(&round.cell).await;
     let left = round.left.load(Ordering::Relaxed) - 1;
     round.left.store(left, Ordering::Relaxed);
     if left == 0 {

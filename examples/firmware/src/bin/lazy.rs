@@ -13,20 +13,21 @@ use embassy_executor::Spawner;
 use embassy_futures::select::{Either, select};
 use oncelot::OnceCell;
 use oncelot_firmware_example::{
-    pace::{Flag, ROLES, add_one, meet, turns},
-    report, succeed,
+    report,
+    steps::{Flag, ROLES, add_one, meet, turns},
+    succeed,
     tracked::{Tracked, alive},
 };
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     for role in 0..ROLES {
-        spawner.spawn(play(role).unwrap());
+        spawner.spawn(run_round(role).unwrap());
     }
 }
 
 #[embassy_executor::task(pool_size = 4)]
-async fn play(role: u32) {
+async fn run_round(role: u32) {
     let is_narrator = role == 0;
 
     shared().await;

@@ -7,8 +7,9 @@ use embassy_executor::Spawner;
 use embassy_futures::select::{Either, select};
 use oncelot::LocalOnceCell;
 use oncelot_firmware_example::{
-    pace::{Flag, turns},
-    report, succeed,
+    report,
+    steps::{Flag, turns},
+    succeed,
     tracked::{Tracked, alive},
 };
 

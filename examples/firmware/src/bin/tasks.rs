@@ -1,21 +1,21 @@
-//! Four embassy tasks run the scenarios of `story.rs`.
+//! Four embassy tasks run the scenarios of `scenarios.rs`.
 
 #![no_std]
 #![no_main]
 
 use embassy_executor::Spawner;
-use oncelot_firmware_example::{pace::ROLES, story, succeed};
+use oncelot_firmware_example::{scenarios, steps::ROLES, succeed};
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     for role in 0..ROLES {
-        spawner.spawn(play(role).unwrap());
+        spawner.spawn(run_round(role).unwrap());
     }
 }
 
 #[embassy_executor::task(pool_size = 4)]
-async fn play(role: u32) {
-    story::play(role).await;
+async fn run_round(role: u32) {
+    scenarios::run(role).await;
     if role == 0 {
         succeed();
     }

@@ -1,4 +1,4 @@
-//! The executor of this package runs the scenarios of `story.rs`, after a function outside any task has initialized a
+//! The executor of this package runs the scenarios of `scenarios.rs`, after a function outside any task has initialized a
 //! cell.
 
 #![no_std]
@@ -7,7 +7,7 @@
 use core::pin::pin;
 
 use oncelot::{InitializingError, OnceCell};
-use oncelot_firmware_example::{board::entry, executor, report, story, succeed};
+use oncelot_firmware_example::{board::entry, executor, report, scenarios, succeed};
 
 /// How many ticks of the clock are a second.
 static TICKS: OnceCell<u32> = OnceCell::new();
@@ -27,10 +27,10 @@ fn main() -> ! {
     assert_eq!(init(), Ok(12_000_000));
     report!("  a function that is no task initialized a cell");
     let mut tasks = [
-        pin!(story::play(0)),
-        pin!(story::play(1)),
-        pin!(story::play(2)),
-        pin!(story::play(3)),
+        pin!(scenarios::run(0)),
+        pin!(scenarios::run(1)),
+        pin!(scenarios::run(2)),
+        pin!(scenarios::run(3)),
     ];
     executor::run(&mut tasks, || {
         panic!("all tasks are asleep, and no waker is left to wake them")

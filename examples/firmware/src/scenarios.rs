@@ -10,13 +10,13 @@ use embassy_futures::select::{Either, select};
 use oncelot::OnceCell;
 
 use crate::{
-    pace::{Flag, add_one, meet, turns},
     report,
+    steps::{Flag, add_one, meet, turns},
     tracked::{Tracked, alive},
 };
 
 /// Plays one role in all scenes. The first one prints what they have checked.
-pub async fn play(role: u32) {
+pub async fn run(role: u32) {
     let is_narrator = role == 0;
 
     waiting(role).await;

@@ -11,8 +11,8 @@ use embassy_futures::{select::select, yield_now};
 use oncelot::OnceCell;
 
 use crate::{
-    handler::{Account, BROUGHT, Errand},
-    pace::turns,
+    handler::{Account, BROUGHT, HandlerOp},
+    steps::turns,
     tracked::{Tracked, alive},
 };
 
@@ -32,35 +32,35 @@ pub enum Part {
     StopsInitializing,
 }
 
-pub struct Contest {
+pub struct Race {
     pub parts: [Part; 3],
-    pub errand: Errand,
+    pub op: HandlerOp,
 }
 
 /// In each of them, the task or the handler fills the cell.
-pub const CONTESTS: [Contest; 9] = {
-    use Errand::*;
+pub const RACES: [Race; 9] = {
+    use HandlerOp::*;
     use Part::*;
     [
-        contest([Waits, Waits, StopsWaiting], Set),
-        contest([Waits, StopsWaiting, Waits], TryInsert),
-        contest([StopsWaiting, Moves, Waits], Set),
-        contest([Initializes, Initializes, Moves], Set),
-        contest([StopsInitializing, Inserts, Waits], TryInsert),
-        contest([Fails, Inserts, StopsWaiting], Set),
-        contest([Initializes, StopsInitializing, Waits], Visit),
-        contest([Fails, StopsWaiting, Inserts], Visit),
-        contest([StopsInitializing, StopsInitializing, Initializes], Visit),
+        race([Waits, Waits, StopsWaiting], Set),
+        race([Waits, StopsWaiting, Waits], TryInsert),
+        race([StopsWaiting, Moves, Waits], Set),
+        race([Initializes, Initializes, Moves], Set),
+        race([StopsInitializing, Inserts, Waits], TryInsert),
+        race([Fails, Inserts, StopsWaiting], Set),
+        race([Initializes, StopsInitializing, Waits], Visit),
+        race([Fails, StopsWaiting, Inserts], Visit),
+        race([StopsInitializing, StopsInitializing, Initializes], Visit),
     ]
 };
 
-const fn contest(parts: [Part; 3], errand: Errand) -> Contest {
-    Contest { parts, errand }
+const fn race(parts: [Part; 3], op: HandlerOp) -> Race {
+    Race { parts, op }
 }
 
 impl Part {
     /// Ends when this task is done with the cell.
-    pub async fn play(self, cell: &OnceCell<Tracked>) {
+    pub async fn run_round(self, cell: &OnceCell<Tracked>) {
         let value = match self {
             Self::Waits => cell.wait().await,
             Self::Moves => moving(cell.wait()).await,
@@ -118,7 +118,7 @@ async fn make() -> Tracked {
 /// # Panics
 ///
 /// Panics if what the handler saw was not so.
-pub fn check(cell: &mut OnceCell<Tracked>, account: Account, errand: Errand) {
+pub fn check(cell: &mut OnceCell<Tracked>, account: Account, op: HandlerOp) {
     let value = cell.take().expect("the task or the handler has filled the cell");
     assert!(
         (1..=2).contains(&value.value()) || value.value() == BROUGHT,
@@ -135,7 +135,7 @@ pub fn check(cell: &mut OnceCell<Tracked>, account: Account, errand: Errand) {
         !account.is_accepted || account.found.is_some(),
         "the cell took a value and is empty"
     );
-    if errand != Errand::Visit {
+    if op != HandlerOp::Visit {
         assert_eq!(
             account.is_accepted,
             value.value() == BROUGHT,
