@@ -24,13 +24,15 @@ stage_features() {
 }
 
 # Each combination of up to two features builds for WebAssembly and for a microcontroller. Left out: the features that do not
-# build there, such as `async-std` and `smol`, which need an operating system.
+# build there, such as `async-std` and `smol`, which need an operating system; and, for WebAssembly, which has compare-and-swap,
+# backends for targets without it.
 pairs_on_other_targets() (
     debian_packages rustc-web cargo-web rust-web-src
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=target/pairs
     pairs() { /usr/bin/cargo hack check --locked --feature-powerset --depth 2 --lib "$@"; }
     pairs -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown \
         --exclude-features default,alloc,async-std,smol \
+        --exclude-features atomic-waker-portable-atomic,event-listener-portable-atomic,event-listener-critical-section \
         --group-features atomic-waker,event-listener
     pairs -Zbuild-std=core,alloc --target thumbv7m-none-eabi \
         --include-features alloc,atomic-waker,critical-section,defmt,event-listener-alloc,portable-atomic
