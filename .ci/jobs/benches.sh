@@ -4,7 +4,7 @@ ordinary benches
 
 # The benches build, each figure can be measured, and the figures that do not depend on time meet their targets. The charts and
 # the tables of the guide show the recorded figures.
-stage_bench-build() {
+stage_benches() {
     cargo bench --locked --bench peers -- --test
     cargo bench --locked --bench lazy -- --test
     cargo bench --locked --bench backends --features atomic-waker,event-listener -- --test
