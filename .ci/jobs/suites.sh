@@ -31,5 +31,6 @@ stage_runtimes() {
         --test={blocking,runtimes,spawned,subscriber,tracing}
     cargo run --locked --features tracing --example tracing
     cargo run --locked --example futurelock
-    cargo test --locked --all-features --lib --tests
+    cargo test --locked --all-features "${core_tests[@]}" \
+        --test={blocking,broken_backends,compat,deadlock,no_alloc,runtimes,sizes,spawned,stress,subscriber,tracing}
 }
