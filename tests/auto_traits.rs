@@ -16,23 +16,38 @@ use oncelot::{
     backend::{IntrusiveWaiter, Local, LocalWaiter},
 };
 
-/// Whether a type without generic parameters has a trait.
+/// Returns the name of a trait if a type without generic parameters has the trait.
 ///
 /// An inherent constant is preferred to one of a trait, where its bounds hold.
-macro_rules! is {
-    ($trait:ident: $type:ty) => {{
+macro_rules! name_if {
+    ($type:ty, $trait:ident) => {{
         struct Probe<T>(PhantomData<T>);
         #[allow(dead_code, reason = "used where the trait is not there")]
         trait Otherwise {
-            const HAS_TRAIT: bool = false;
+            const NAME: Option<&str> = None;
         }
         impl<T> Otherwise for Probe<T> {}
         #[allow(dead_code, reason = "used where the trait is there")]
         impl<T: $trait> Probe<T> {
-            const HAS_TRAIT: bool = true;
+            const NAME: Option<&str> = Some(stringify!($trait));
         }
-        <Probe<$type>>::HAS_TRAIT
+        <Probe<$type>>::NAME
     }};
+}
+
+/// Asserts that each type has the traits in its row, and none of the others.
+macro_rules! assert_traits {
+    ($($type:ty: $($trait:ident)*;)*) => {$(
+        let traits = [
+            name_if!($type, Send),
+            name_if!($type, Sync),
+            name_if!($type, Unpin),
+            name_if!($type, UnwindSafe),
+            name_if!($type, RefUnwindSafe),
+        ];
+        let expected: &[&str] = &[$(stringify!($trait)),*];
+        assert_eq!(traits.into_iter().flatten().collect::<Vec<_>>(), expected, "{}", stringify!($type));
+    )*};
 }
 
 /// Neither `Send` nor `Sync`.
@@ -45,432 +60,285 @@ type SyncOnly = MutexGuard<'static, u32>;
 type Breaks = UnsafeCell<u32>;
 /// Not `UnwindSafe`.
 type SharesBroken = &'static Breaks;
+/// `Send` and `Sync`, but neither `UnwindSafe` nor `RefUnwindSafe`.
+type Exclusive = &'static mut u32;
 
-#[test]
-fn the_probe_returns_both_results() {
-    assert!(is!(Send: u32));
-    assert!(is!(Sync: u32));
-    assert!(!is!(Send: Neither) && !is!(Sync: Neither));
-    assert!(is!(Send: SendOnly) && !is!(Sync: SendOnly));
-    assert!(!is!(Send: SyncOnly) && is!(Sync: SyncOnly));
-}
-
-// The cell.
-
-#[test]
-fn the_cell_is_send_with_its_value() {
-    assert!(is!(Send: OnceCell<u32>));
-    assert!(is!(Send: OnceCell<SendOnly>));
-    assert!(!is!(Send: OnceCell<SyncOnly>));
-    assert!(!is!(Send: OnceCell<Neither>));
-}
-
-/// A value that one thread puts in, another may take out: so `Sync` needs `Send` as well.
-#[test]
-fn the_cell_is_sync_with_its_value_send_and_sync_only() {
-    assert!(is!(Sync: OnceCell<u32>));
-    assert!(!is!(Sync: OnceCell<SendOnly>));
-    assert!(!is!(Sync: OnceCell<SyncOnly>));
-    assert!(!is!(Sync: OnceCell<Neither>));
-}
-
-#[test]
-fn the_cell_is_unpin_with_its_value() {
-    assert!(is!(Unpin: OnceCell<u32>));
-    assert!(!is!(Unpin: OnceCell<PhantomPinned>));
-}
-
-/// A panicking initializer leaves the cell empty, never broken: as safe as the value itself.
-#[test]
-fn the_cell_is_unwind_safe_with_its_value() {
-    assert!(is!(UnwindSafe: OnceCell<u32>));
-    assert!(!is!(UnwindSafe: OnceCell<SharesBroken>));
-}
-
-#[test]
-fn the_cell_is_ref_unwind_safe_with_its_value() {
-    assert!(is!(RefUnwindSafe: OnceCell<u32>));
-    assert!(!is!(RefUnwindSafe: OnceCell<Breaks>));
-    assert!(!is!(RefUnwindSafe: OnceCell<&'static mut u32>));
-}
-
-#[test]
-fn the_default_backend_is_send_and_sync() {
-    assert!(is!(Send: Intrusive) && is!(Sync: Intrusive));
-    assert!(is!(Send: IntrusiveWaiter) && is!(Sync: IntrusiveWaiter));
-}
-
-#[test]
-fn the_backends_are_unwind_safe() {
-    assert!(is!(UnwindSafe: Intrusive) && is!(RefUnwindSafe: Intrusive));
-    assert!(is!(UnwindSafe: IntrusiveWaiter) && is!(RefUnwindSafe: IntrusiveWaiter));
-    assert!(is!(UnwindSafe: Local) && is!(RefUnwindSafe: Local));
-    assert!(is!(UnwindSafe: LocalWaiter) && is!(RefUnwindSafe: LocalWaiter));
-    #[cfg(feature = "atomic-waker")]
-    {
-        use oncelot::backend::{AtomicWaker, AtomicWakerWaiter};
-        assert!(is!(UnwindSafe: AtomicWaker) && is!(RefUnwindSafe: AtomicWaker));
-        assert!(is!(UnwindSafe: AtomicWakerWaiter) && is!(RefUnwindSafe: AtomicWakerWaiter));
-    }
-    #[cfg(feature = "event-listener")]
-    {
-        use oncelot::backend::{EventListener, EventListenerWaiter};
-        assert!(is!(UnwindSafe: EventListener) && is!(RefUnwindSafe: EventListener));
-        assert!(is!(UnwindSafe: EventListenerWaiter) && is!(RefUnwindSafe: EventListenerWaiter));
-    }
-}
-
-#[test]
-fn the_errors_have_the_auto_traits_of_their_values() {
-    assert!(is!(Send: SetError<u32>) && is!(Sync: SetError<u32>));
-    assert!(!is!(Send: SetError<Neither>));
-    assert!(is!(UnwindSafe: SetError<u32>) && is!(RefUnwindSafe: SetError<u32>));
-    assert!(!is!(UnwindSafe: SetError<SharesBroken>) && !is!(RefUnwindSafe: SetError<Breaks>));
-    assert!(is!(Send: SharedInitError<u32>) && is!(Sync: SharedInitError<u32>));
-    assert!(!is!(Send: SharedInitError<Neither>));
-    assert!(is!(Send: InitializingError) && is!(Sync: InitializingError));
-    assert!(is!(UnwindSafe: InitializingError) && is!(RefUnwindSafe: InitializingError));
-}
-
-// The futures.
-
-/// A closure that is `Send` or not.
+/// A closure with the traits of `M`.
 #[derive(Clone, Copy)]
 struct Closure<M>(PhantomData<M>);
-/// A future that is `Send` or not.
+/// A future with the traits of `M`.
 #[allow(dead_code, reason = "only its traits are asked for")]
 struct Inner<M>(PhantomData<M>);
 
-type InitOf<T, F, Fut> = GetOrInit<'static, T, Closure<F>, Inner<Fut>>;
-type TryInitOf<T, F, Fut> = GetOrTryInit<'static, T, Closure<F>, Inner<Fut>>;
-type MutInitOf<T, F, Fut> = GetMutOrInit<'static, T, Closure<F>, Inner<Fut>>;
+type InitOf<T, F, Fut, B = Intrusive> = GetOrInit<'static, T, Closure<F>, Inner<Fut>, B>;
+type TryInitOf<T, F, Fut, B = Intrusive> = GetOrTryInit<'static, T, Closure<F>, Inner<Fut>, B>;
+type SharedInitOf<T, F, Fut> = GetOrTryInitShared<'static, T, Closure<F>, Inner<Fut>>;
+type MutInitOf<T, F, Fut, B = Intrusive> = GetMutOrInit<'static, T, Closure<F>, Inner<Fut>, B>;
 type MutTryInitOf<T, F, Fut> = GetMutOrTryInit<'static, T, Closure<F>, Inner<Fut>>;
 
 #[test]
-fn a_future_is_send_with_all_of_its_parts() {
-    assert!(is!(Send: InitOf<u32, u32, u32>));
-    assert!(is!(Send: TryInitOf<u32, u32, u32>));
-    assert!(is!(Send: MutInitOf<u32, u32, u32>));
-    assert!(is!(Send: MutTryInitOf<u32, u32, u32>));
-    assert!(is!(Send: Wait<'static, u32>));
-    assert!(is!(Send: Insert<'static, u32>));
+fn parameters_of_the_tables() {
+    assert_traits! {
+        u32: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        Neither: Unpin UnwindSafe RefUnwindSafe;
+        SendOnly: Send Unpin UnwindSafe;
+        SyncOnly: Sync Unpin UnwindSafe RefUnwindSafe;
+        Breaks: Send Unpin UnwindSafe;
+        SharesBroken: Unpin;
+        Exclusive: Send Sync Unpin RefUnwindSafe;
+    }
+}
+
+/// One thread may drop a value that another thread has put in, so `Sync` needs `T: Send` too. A panicking initializer leaves
+/// the cell empty, never broken: the cell is as unwind safe as its value.
+#[test]
+fn a_cell() {
+    assert_traits! {
+        OnceCell<u32>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        OnceCell<Neither>: Unpin UnwindSafe RefUnwindSafe;
+        OnceCell<SendOnly>: Send Unpin UnwindSafe;
+        OnceCell<SyncOnly>: Unpin UnwindSafe RefUnwindSafe;
+        OnceCell<PhantomPinned>: Send Sync UnwindSafe RefUnwindSafe;
+        OnceCell<Breaks>: Send Unpin UnwindSafe;
+        OnceCell<SharesBroken>: Unpin;
+        OnceCell<Exclusive>: Send Sync Unpin;
+    }
 }
 
 #[test]
-fn a_future_is_send_with_all_of_its_parts_only() {
-    assert!(!is!(Send: InitOf<u32, Neither, u32>), "the closure");
-    assert!(!is!(Send: InitOf<u32, u32, Neither>), "the future");
-    assert!(!is!(Send: InitOf<SendOnly, u32, u32>), "the value is shared");
-    assert!(
-        !is!(Send: InitOf<SyncOnly, u32, u32>),
-        "the value is made on this thread"
-    );
-    assert!(!is!(Send: TryInitOf<u32, Neither, u32>));
-    assert!(!is!(Send: TryInitOf<u32, u32, Neither>));
-    assert!(!is!(Send: TryInitOf<SendOnly, u32, u32>));
-    assert!(!is!(Send: TryInitOf<SyncOnly, u32, u32>));
-    assert!(!is!(Send: MutInitOf<u32, Neither, u32>));
-    assert!(!is!(Send: MutInitOf<u32, u32, Neither>));
-    assert!(!is!(Send: MutTryInitOf<SyncOnly, u32, u32>));
-    assert!(!is!(Send: Wait<'static, SendOnly>));
-    assert!(!is!(Send: Wait<'static, SyncOnly>));
-    assert!(!is!(Send: Insert<'static, SendOnly>));
-    assert!(!is!(Send: Insert<'static, SyncOnly>));
+fn a_cell_of_one_thread_is_never_sync() {
+    assert_traits! {
+        LocalOnceCell<u32>: Send Unpin UnwindSafe RefUnwindSafe;
+        LocalOnceCell<Neither>: Unpin UnwindSafe RefUnwindSafe;
+        LocalOnceCell<Breaks>: Send Unpin UnwindSafe;
+        LocalOnceCell<SharesBroken>: Unpin;
+        &'static LocalOnceCell<u32>: Unpin UnwindSafe RefUnwindSafe;
+        Lazy<u32, u32, Local>: Send Unpin UnwindSafe RefUnwindSafe;
+    }
 }
 
-/// No other reference to a cell exists while it is borrowed exclusively, so its value need not be `Sync`.
+/// Other threads hold pointers into a waiter, and a waiter of `Local` is in the list of its cell, which has no lock.
 #[test]
-fn an_exclusive_future_is_send_with_a_value_that_is_not_sync() {
-    assert!(is!(Send: MutInitOf<SendOnly, u32, u32>));
-    assert!(is!(Send: MutTryInitOf<SendOnly, u32, u32>));
+fn a_backend_and_its_waiter() {
+    assert_traits! {
+        Intrusive: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        IntrusiveWaiter: Send Sync UnwindSafe RefUnwindSafe;
+        Local: Send Unpin UnwindSafe RefUnwindSafe;
+        LocalWaiter: UnwindSafe RefUnwindSafe;
+    }
 }
 
+#[cfg(feature = "atomic-waker")]
 #[test]
-fn a_future_is_sync_with_all_of_its_parts() {
-    assert!(is!(Sync: InitOf<u32, u32, u32>));
-    assert!(is!(Sync: Wait<'static, u32>));
-    assert!(is!(Sync: Insert<'static, u32>));
-    assert!(!is!(Sync: InitOf<u32, Cell<u32>, u32>));
-    assert!(!is!(Sync: InitOf<u32, u32, Cell<u32>>));
-    assert!(!is!(Sync: Wait<'static, SendOnly>));
-    assert!(!is!(Sync: Insert<'static, SendOnly>));
+fn the_backend_atomic_waker() {
+    assert_traits! {
+        oncelot::backend::AtomicWaker: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        oncelot::backend::AtomicWakerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
+    }
 }
 
-/// Other threads hold pointers into a waiting future.
+#[cfg(feature = "event-listener")]
 #[test]
-fn a_waiting_future_is_not_unpin() {
-    assert!(!is!(Unpin: IntrusiveWaiter));
-    assert!(!is!(Unpin: InitOf<u32, u32, u32>));
-    assert!(!is!(Unpin: TryInitOf<u32, u32, u32>));
-    assert!(!is!(Unpin: Wait<'static, u32>));
-    assert!(!is!(Unpin: Insert<'static, u32>));
-}
-
-// With the backend of one thread.
-
-type LocalInit = GetOrInit<'static, u32, Closure<u32>, Inner<u32>, Local>;
-type LocalTryInit = GetOrTryInit<'static, u32, Closure<u32>, Inner<u32>, Local>;
-type LocalMutInit = GetMutOrInit<'static, u32, Closure<u32>, Inner<u32>, Local>;
-
-#[test]
-fn a_local_cell_is_send_with_its_value_and_never_sync() {
-    assert!(is!(Send: Local) && !is!(Sync: Local));
-    assert!(is!(Send: LocalOnceCell<u32>) && !is!(Sync: LocalOnceCell<u32>));
-    assert!(!is!(Send: LocalOnceCell<Neither>));
-    assert!(!is!(Send: &'static LocalOnceCell<u32>));
-    assert!(is!(Send: Lazy<u32, u32, Local>) && !is!(Sync: Lazy<u32, u32, Local>));
-}
-
-/// A waiting future is in the list of its cell, which has no lock.
-#[test]
-fn a_waiting_future_of_a_local_cell_is_neither_send_nor_sync_nor_unpin() {
-    assert!(!is!(Send: LocalWaiter) && !is!(Sync: LocalWaiter) && !is!(Unpin: LocalWaiter));
-    assert!(!is!(Send: LocalInit) && !is!(Sync: LocalInit) && !is!(Unpin: LocalInit));
-    assert!(!is!(Send: LocalTryInit) && !is!(Sync: LocalTryInit) && !is!(Unpin: LocalTryInit));
-    assert!(!is!(Send: Wait<'static, u32, Local>) && !is!(Sync: Wait<'static, u32, Local>));
-    assert!(!is!(Send: Insert<'static, u32, Local>) && !is!(Sync: Insert<'static, u32, Local>));
-    assert!(!is!(Send: GetLazy<'static, u32, u32, Local>));
-}
-
-/// It has the cell exclusively, and waits for no other task.
-#[test]
-fn an_exclusive_future_of_a_local_cell_is_send() {
-    assert!(is!(Send: LocalMutInit));
+fn the_backend_event_listener() {
+    assert_traits! {
+        oncelot::backend::EventListener: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        oncelot::backend::EventListenerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
+    }
 }
 
 #[test]
-fn a_local_cell_is_unwind_safe_with_its_value() {
-    assert!(is!(UnwindSafe: LocalOnceCell<u32>) && is!(RefUnwindSafe: LocalOnceCell<u32>));
-    assert!(!is!(UnwindSafe: LocalOnceCell<SharesBroken>) && !is!(RefUnwindSafe: LocalOnceCell<Breaks>));
-    assert!(is!(UnwindSafe: LocalInit) && is!(RefUnwindSafe: LocalInit));
-    assert!(is!(UnwindSafe: Wait<'static, u32, Local>) && is!(RefUnwindSafe: Wait<'static, u32, Local>));
+fn an_error() {
+    assert_traits! {
+        SetError<u32>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        SetError<Neither>: Unpin UnwindSafe RefUnwindSafe;
+        SetError<Breaks>: Send Unpin UnwindSafe;
+        SetError<SharesBroken>: Unpin;
+        SharedInitError<u32>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        SharedInitError<Neither>: Unpin UnwindSafe RefUnwindSafe;
+        InitializingError: Send Sync Unpin UnwindSafe RefUnwindSafe;
+    }
+}
+
+/// The value is shared (`T: Sync`) and created on this thread (`T: Send`). A panic leaves the cell usable, so a broken
+/// invariant can be observed only through the value or the initializer.
+#[test]
+fn an_initializing_future() {
+    assert_traits! {
+        InitOf<u32, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        InitOf<SendOnly, u32, u32>:;
+        InitOf<SyncOnly, u32, u32>: UnwindSafe RefUnwindSafe;
+        InitOf<Breaks, u32, u32>:;
+        InitOf<Exclusive, u32, u32>: Send Sync;
+        InitOf<u32, Neither, u32>: UnwindSafe RefUnwindSafe;
+        InitOf<u32, SendOnly, u32>: Send UnwindSafe;
+        InitOf<u32, SharesBroken, u32>:;
+        InitOf<u32, u32, Neither>: UnwindSafe RefUnwindSafe;
+        InitOf<u32, u32, SendOnly>: Send UnwindSafe;
+        InitOf<u32, u32, Breaks>: Send UnwindSafe;
+        InitOf<u32, u32, SharesBroken>:;
+        TryInitOf<u32, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        TryInitOf<SendOnly, u32, u32>:;
+        TryInitOf<SyncOnly, u32, u32>: UnwindSafe RefUnwindSafe;
+        TryInitOf<Breaks, u32, u32>:;
+        TryInitOf<u32, Neither, u32>: UnwindSafe RefUnwindSafe;
+        TryInitOf<u32, SharesBroken, u32>:;
+        TryInitOf<u32, u32, Neither>: UnwindSafe RefUnwindSafe;
+        TryInitOf<u32, u32, SharesBroken>:;
+        SharedInitOf<u32, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        SharedInitOf<SendOnly, u32, u32>:;
+        SharedInitOf<SyncOnly, u32, u32>: UnwindSafe RefUnwindSafe;
+        SharedInitOf<u32, Neither, u32>: UnwindSafe RefUnwindSafe;
+        SharedInitOf<u32, SharesBroken, u32>:;
+        SharedInitOf<u32, u32, Neither>: UnwindSafe RefUnwindSafe;
+    }
 }
 
 #[test]
-fn a_guard_of_a_local_cell_stays_on_its_thread() {
-    assert!(!is!(Send: InitGuard<'static, u32, Local>) && !is!(Sync: InitGuard<'static, u32, Local>));
-    assert!(!is!(Send: GetOrClaim<'static, u32, Local>) && !is!(Send: WaitAttempt<'static, u32, Local>));
+fn a_future_that_waits_without_an_initializer() {
+    assert_traits! {
+        Wait<'static, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        Wait<'static, SendOnly>:;
+        Wait<'static, SyncOnly>: UnwindSafe RefUnwindSafe;
+        Wait<'static, Breaks>:;
+        WaitAttempt<'static, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        WaitAttempt<'static, SendOnly>:;
+        WaitAttempt<'static, SyncOnly>: UnwindSafe RefUnwindSafe;
+        WaitAttempt<'static, Breaks>:;
+        Insert<'static, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        Insert<'static, SendOnly>:;
+        Insert<'static, SyncOnly>: UnwindSafe RefUnwindSafe;
+        Insert<'static, Breaks>:;
+        Insert<'static, SharesBroken>:;
+        GetOrClaim<'static, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        GetOrClaim<'static, SendOnly>:;
+        GetOrClaim<'static, SyncOnly>: UnwindSafe RefUnwindSafe;
+    }
 }
 
-// Guards and shared attempts.
-
-type SharedInitOf<T, F, Fut> = GetOrTryInitShared<'static, T, Closure<F>, Inner<Fut>>;
-
-/// Thread B sets the value that thread A drops later (`T: Send`), and shares a reference to it with thread A (`T:
-/// Sync`).
+/// Thread B sets the value that thread A drops later (`T: Send`), and shares a reference to it with thread A (`T: Sync`).
 #[test]
-fn a_guard_is_send_and_sync_with_a_cell_that_is_shared() {
-    assert!(is!(Send: InitGuard<'static, u32>) && is!(Sync: InitGuard<'static, u32>));
-    assert!(!is!(Send: InitGuard<'static, SendOnly>) && !is!(Sync: InitGuard<'static, SendOnly>));
-    assert!(!is!(Send: InitGuard<'static, SyncOnly>) && !is!(Sync: InitGuard<'static, SyncOnly>));
-    assert!(is!(Unpin: InitGuard<'static, PhantomPinned>));
+fn a_guard() {
+    assert_traits! {
+        InitGuard<'static, u32>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        InitGuard<'static, SendOnly>: Unpin;
+        InitGuard<'static, SyncOnly>: Unpin UnwindSafe RefUnwindSafe;
+        InitGuard<'static, PhantomPinned>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        InitGuard<'static, Breaks>: Unpin;
+        InitGuard<'static, SharesBroken>: Unpin;
+    }
 }
 
+/// No other reference to the cell exists, so its value need not be `Sync`, and the future waits for no other task. Like `&mut`,
+/// it is not `UnwindSafe`: code that panics can leave the value half-changed.
 #[test]
-fn the_futures_of_guards_and_shared_attempts_are_send_with_all_of_their_parts_only() {
-    assert!(is!(Send: GetOrClaim<'static, u32>) && is!(Sync: GetOrClaim<'static, u32>));
-    assert!(!is!(Send: GetOrClaim<'static, SendOnly>) && !is!(Send: GetOrClaim<'static, SyncOnly>));
-    assert!(is!(Send: WaitAttempt<'static, u32>) && is!(Sync: WaitAttempt<'static, u32>));
-    assert!(!is!(Send: WaitAttempt<'static, SendOnly>) && !is!(Send: WaitAttempt<'static, SyncOnly>));
-    assert!(is!(Send: SharedInitOf<u32, u32, u32>) && is!(Sync: SharedInitOf<u32, u32, u32>));
-    assert!(!is!(Send: SharedInitOf<u32, Neither, u32>), "the closure");
-    assert!(!is!(Send: SharedInitOf<u32, u32, Neither>), "the future");
-    assert!(
-        !is!(Send: SharedInitOf<SendOnly, u32, u32>),
-        "the value is shared"
-    );
-    assert!(
-        !is!(Send: SharedInitOf<SyncOnly, u32, u32>),
-        "the value is made on this thread"
-    );
-}
-
-#[test]
-fn the_futures_of_guards_and_shared_attempts_are_not_unpin() {
-    assert!(!is!(Unpin: GetOrClaim<'static, u32>));
-    assert!(!is!(Unpin: WaitAttempt<'static, u32>));
-    assert!(!is!(Unpin: SharedInitOf<u32, u32, u32>));
-}
-
-#[test]
-fn guards_and_shared_attempts_are_unwind_safe_with_the_cell_and_the_initializer() {
-    assert!(is!(UnwindSafe: InitGuard<'static, u32>) && is!(RefUnwindSafe: InitGuard<'static, u32>));
-    assert!(
-        !is!(UnwindSafe: InitGuard<'static, Breaks>) && !is!(UnwindSafe: InitGuard<'static, SharesBroken>)
-    );
-    assert!(is!(UnwindSafe: GetOrClaim<'static, u32>) && is!(RefUnwindSafe: GetOrClaim<'static, u32>));
-    assert!(is!(UnwindSafe: WaitAttempt<'static, u32>) && !is!(UnwindSafe: WaitAttempt<'static, Breaks>));
-    assert!(is!(UnwindSafe: SharedInitOf<u32, u32, u32>) && is!(RefUnwindSafe: SharedInitOf<u32, u32, u32>));
-    assert!(
-        !is!(UnwindSafe: SharedInitOf<u32, SharesBroken, u32>),
-        "the closure"
-    );
+fn a_future_of_an_exclusive_borrow() {
+    assert_traits! {
+        MutInitOf<u32, u32, u32>: Send Sync Unpin RefUnwindSafe;
+        MutInitOf<SendOnly, u32, u32>: Send Unpin;
+        MutInitOf<u32, Neither, u32>: Unpin RefUnwindSafe;
+        MutInitOf<u32, u32, Neither>: Unpin RefUnwindSafe;
+        MutInitOf<u32, u32, PhantomPinned>: Send Sync RefUnwindSafe;
+        MutInitOf<u32, u32, u32, Local>: Send Unpin RefUnwindSafe;
+        MutTryInitOf<u32, u32, u32>: Send Sync Unpin RefUnwindSafe;
+        MutTryInitOf<SendOnly, u32, u32>: Send Unpin;
+        MutTryInitOf<SyncOnly, u32, u32>: Unpin RefUnwindSafe;
+        MutTryInitOf<u32, u32, PhantomPinned>: Send Sync RefUnwindSafe;
+    }
 }
 
 #[test]
-fn an_exclusive_future_is_unpin_with_its_initializer() {
-    assert!(is!(Unpin: MutInitOf<u32, u32, u32>));
-    assert!(is!(Unpin: MutTryInitOf<u32, u32, u32>));
-    assert!(!is!(Unpin: MutInitOf<u32, u32, PhantomPinned>));
-    assert!(!is!(Unpin: MutTryInitOf<u32, u32, PhantomPinned>));
+fn a_waiting_future_of_one_thread_stays_on_its_thread() {
+    assert_traits! {
+        InitOf<u32, u32, u32, Local>: UnwindSafe RefUnwindSafe;
+        TryInitOf<u32, u32, u32, Local>: UnwindSafe RefUnwindSafe;
+        Wait<'static, u32, Local>: UnwindSafe RefUnwindSafe;
+        WaitAttempt<'static, u32, Local>: UnwindSafe RefUnwindSafe;
+        Insert<'static, u32, Local>: UnwindSafe RefUnwindSafe;
+        GetOrClaim<'static, u32, Local>: UnwindSafe RefUnwindSafe;
+        InitGuard<'static, u32, Local>: Unpin UnwindSafe RefUnwindSafe;
+        GetLazy<'static, u32, u32, Local>: UnwindSafe RefUnwindSafe;
+    }
 }
 
-/// A panic leaves the cell usable. A broken invariant can be observed only through the value or the initializer.
+/// One thread after the other uses the future, so that it need not be `Sync`. The unwind safety is that of std's `LazyLock`: one
+/// task after the other has the future, and none a reference.
 #[test]
-fn a_future_is_unwind_safe_with_the_cell_and_its_initializer() {
-    assert!(is!(UnwindSafe: InitOf<u32, u32, u32>) && is!(RefUnwindSafe: InitOf<u32, u32, u32>));
-    assert!(is!(UnwindSafe: TryInitOf<u32, u32, u32>) && is!(RefUnwindSafe: TryInitOf<u32, u32, u32>));
-    assert!(is!(UnwindSafe: Wait<'static, u32>) && is!(RefUnwindSafe: Wait<'static, u32>));
-    assert!(is!(UnwindSafe: Insert<'static, u32>) && is!(RefUnwindSafe: Insert<'static, u32>));
-}
-
-#[test]
-fn a_future_is_unwind_safe_with_the_cell_and_its_initializer_only() {
-    assert!(!is!(UnwindSafe: InitOf<Breaks, u32, u32>), "the value");
-    assert!(!is!(UnwindSafe: InitOf<&'static mut u32, u32, u32>), "the value");
-    assert!(!is!(UnwindSafe: InitOf<u32, SharesBroken, u32>), "the closure");
-    assert!(!is!(UnwindSafe: InitOf<u32, u32, SharesBroken>), "the future");
-    assert!(!is!(RefUnwindSafe: InitOf<u32, u32, Breaks>), "the future");
-    assert!(!is!(UnwindSafe: TryInitOf<Breaks, u32, u32>));
-    assert!(!is!(UnwindSafe: TryInitOf<u32, SharesBroken, u32>));
-    assert!(!is!(UnwindSafe: TryInitOf<u32, u32, SharesBroken>));
-    assert!(!is!(UnwindSafe: Wait<'static, Breaks>));
-    assert!(!is!(UnwindSafe: Insert<'static, Breaks>));
-    assert!(!is!(UnwindSafe: Insert<'static, SharesBroken>));
-}
-
-/// Like `&mut`: code that panics can leave the value half-changed, and code that catches the panic then sees it.
-#[test]
-fn an_exclusive_future_is_not_unwind_safe() {
-    assert!(!is!(UnwindSafe: MutInitOf<u32, u32, u32>) && is!(RefUnwindSafe: MutInitOf<u32, u32, u32>));
-    assert!(!is!(UnwindSafe: MutTryInitOf<u32, u32, u32>) && is!(RefUnwindSafe: MutTryInitOf<u32, u32, u32>));
-}
-
-// What computes its value by itself.
-
-#[test]
-fn a_lazy_is_send_with_its_value_and_its_future() {
-    assert!(is!(Send: Lazy<u32, u32>));
-    assert!(is!(Send: Lazy<SendOnly, SendOnly>));
-    assert!(!is!(Send: Lazy<SyncOnly, u32>));
-    assert!(!is!(Send: Lazy<u32, SyncOnly>));
-    assert!(!is!(Send: Lazy<Neither, u32>));
-    assert!(!is!(Send: Lazy<u32, Neither>));
-}
-
-/// The future is used by one thread after the other, so that it need not be `Sync`.
-#[test]
-fn a_lazy_is_sync_with_a_future_that_is_send() {
-    assert!(is!(Sync: Lazy<u32, u32>));
-    assert!(is!(Sync: Lazy<u32, SendOnly>));
-    assert!(!is!(Sync: Lazy<u32, SyncOnly>));
-    assert!(!is!(Sync: Lazy<u32, Neither>));
-    assert!(!is!(Sync: Lazy<SendOnly, u32>));
-    assert!(!is!(Sync: Lazy<SyncOnly, u32>));
-    assert!(!is!(Sync: Lazy<Neither, u32>));
+fn a_lazy() {
+    assert_traits! {
+        Lazy<u32, u32>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        Lazy<SendOnly, SendOnly>: Send Unpin UnwindSafe;
+        Lazy<Neither, u32>: Unpin UnwindSafe RefUnwindSafe;
+        Lazy<SendOnly, u32>: Send Unpin UnwindSafe;
+        Lazy<SyncOnly, u32>: Unpin UnwindSafe RefUnwindSafe;
+        Lazy<PhantomPinned, u32>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        Lazy<Breaks, u32>: Send Unpin UnwindSafe;
+        Lazy<SharesBroken, u32>: Unpin;
+        Lazy<Exclusive, u32>: Send Sync Unpin;
+        Lazy<u32, Neither>: Unpin UnwindSafe RefUnwindSafe;
+        Lazy<u32, SendOnly>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        Lazy<u32, SyncOnly>: Unpin UnwindSafe RefUnwindSafe;
+        Lazy<u32, PhantomPinned>: Send Sync UnwindSafe RefUnwindSafe;
+        Lazy<u32, Breaks>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        Lazy<u32, SharesBroken>: Unpin;
+    }
 }
 
 #[test]
-fn a_lazy_is_unpin_if_its_future_is() {
-    assert!(is!(Unpin: Lazy<u32, u32>));
-    assert!(is!(Unpin: Lazy<PhantomPinned, u32>));
-    assert!(!is!(Unpin: Lazy<u32, PhantomPinned>));
-}
-
-/// The bounds of std's `LazyLock`.
-#[test]
-fn a_lazy_is_unwind_safe_with_its_value_and_its_future() {
-    assert!(is!(UnwindSafe: Lazy<u32, u32>) && is!(RefUnwindSafe: Lazy<u32, u32>));
-    assert!(!is!(UnwindSafe: Lazy<u32, SharesBroken>), "the future");
-    assert!(!is!(RefUnwindSafe: Lazy<u32, SharesBroken>), "the future");
-    // One task after the other has the future, and none a reference.
-    assert!(is!(UnwindSafe: Lazy<u32, Breaks>) && is!(RefUnwindSafe: Lazy<u32, Breaks>));
-    assert!(!is!(UnwindSafe: Lazy<SharesBroken, u32>), "the value");
-    assert!(!is!(RefUnwindSafe: Lazy<Breaks, u32>), "the value");
-    assert!(!is!(RefUnwindSafe: Lazy<&'static mut u32, u32>), "the value");
+fn a_get_of_a_lazy() {
+    assert_traits! {
+        GetLazy<'static, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
+        GetLazy<'static, SendOnly, u32>:;
+        GetLazy<'static, SyncOnly, u32>: UnwindSafe RefUnwindSafe;
+        GetLazy<'static, Breaks, u32>:;
+        GetLazy<'static, u32, SendOnly>: Send Sync UnwindSafe RefUnwindSafe;
+        GetLazy<'static, u32, SyncOnly>: UnwindSafe RefUnwindSafe;
+        GetLazy<'static, u32, SharesBroken>:;
+    }
 }
 
 #[test]
-fn a_get_is_unwind_safe_with_its_value() {
-    assert!(is!(UnwindSafe: GetLazy<'static, u32, u32>) && is!(RefUnwindSafe: GetLazy<'static, u32, u32>));
-    assert!(!is!(UnwindSafe: GetLazy<'static, u32, SharesBroken>));
-    assert!(!is!(UnwindSafe: GetLazy<'static, Breaks, u32>));
-    assert!(is!(UnwindSafe: GetStatic<u32>) && is!(RefUnwindSafe: GetStatic<u32>));
-    assert!(!is!(UnwindSafe: GetStatic<Breaks>));
+fn a_static() {
+    assert_traits! {
+        StaticLazy<u32>: Sync Unpin UnwindSafe RefUnwindSafe;
+        StaticLazy<SendOnly>: Unpin UnwindSafe;
+        StaticLazy<SyncOnly>: Unpin UnwindSafe RefUnwindSafe;
+        StaticLazy<Breaks>: Unpin UnwindSafe;
+        StaticLazy<SharesBroken>: Unpin;
+        StaticLazy<Exclusive>: Sync Unpin;
+        GetStatic<u32>: Send Sync UnwindSafe RefUnwindSafe;
+        GetStatic<SendOnly>:;
+        GetStatic<Breaks>:;
+    }
 }
 
-/// Like std's `LazyLock<T, Box<dyn FnOnce() -> T>>`.
+/// Not unwind safe, like std's `LazyLock<T, Box<dyn FnOnce() -> T>>`.
 #[cfg(feature = "alloc")]
 #[test]
-fn a_box_lazy_is_not_unwind_safe() {
+fn a_box_lazy() {
+    use oncelot::{BoxLazy, GetBoxLazy, LocalBoxLazy};
+
     type Std = std::sync::LazyLock<u32, Box<dyn FnOnce() -> u32 + Send>>;
-    assert!(!is!(UnwindSafe: Std) && !is!(RefUnwindSafe: Std));
-    assert!(!is!(UnwindSafe: oncelot::BoxLazy<'static, u32>));
-    assert!(!is!(RefUnwindSafe: oncelot::BoxLazy<'static, u32>));
-    assert!(!is!(UnwindSafe: oncelot::LocalBoxLazy<'static, u32>));
-    assert!(!is!(RefUnwindSafe: oncelot::LocalBoxLazy<'static, u32>));
+    type Get<T> = GetBoxLazy<'static, T, dyn Future<Output = T> + Send>;
+    type LocalGet<T> = GetBoxLazy<'static, T, dyn Future<Output = T>>;
+    assert_traits! {
+        Std: Send Sync Unpin;
+        BoxLazy<'static, u32>: Send Sync Unpin;
+        BoxLazy<'static, SendOnly>: Send Unpin;
+        BoxLazy<'static, SyncOnly>: Unpin;
+        BoxLazy<'static, u32, Local>: Unpin;
+        LocalBoxLazy<'static, u32>: Unpin;
+        LocalBoxLazy<'static, PhantomPinned>: Unpin;
+        Get<u32>: Send Sync;
+        Get<SendOnly>:;
+        Get<SyncOnly>:;
+        LocalGet<u32>:;
+    }
 }
 
-#[test]
-fn a_static_is_sync_and_unwind_safe_with_its_value() {
-    assert!(is!(Sync: StaticLazy<u32>));
-    assert!(!is!(Sync: StaticLazy<SendOnly>));
-    assert!(!is!(Sync: StaticLazy<SyncOnly>));
-    assert!(is!(UnwindSafe: StaticLazy<u32>) && is!(RefUnwindSafe: StaticLazy<u32>));
-    assert!(!is!(UnwindSafe: StaticLazy<SharesBroken>));
-    assert!(!is!(RefUnwindSafe: StaticLazy<Breaks>));
-    assert!(!is!(RefUnwindSafe: StaticLazy<&'static mut u32>));
-    assert!(is!(Send: GetStatic<u32>) && is!(Sync: GetStatic<u32>));
-    assert!(!is!(Send: GetStatic<SendOnly>) && !is!(Unpin: GetStatic<u32>));
-}
+// These need only compile.
 
-#[test]
-fn a_get_is_send_with_a_lazy_that_is_sync() {
-    assert!(is!(Send: GetLazy<'static, u32, u32>));
-    assert!(is!(Send: GetLazy<'static, u32, SendOnly>));
-    assert!(!is!(Send: GetLazy<'static, u32, SyncOnly>));
-    assert!(!is!(Send: GetLazy<'static, SendOnly, u32>));
-    assert!(!is!(Send: GetLazy<'static, SyncOnly, u32>));
-    assert!(is!(Sync: GetLazy<'static, u32, SendOnly>));
-    assert!(!is!(Sync: GetLazy<'static, SendOnly, u32>));
-    assert!(!is!(Unpin: GetLazy<'static, u32, u32>));
-}
-
-#[cfg(feature = "alloc")]
-#[test]
-fn a_box_lazy_is_send_and_sync_unless_it_is_local() {
-    assert!(is!(Send: oncelot::BoxLazy<'static, u32>) && is!(Sync: oncelot::BoxLazy<'static, u32>));
-    assert!(is!(Unpin: oncelot::BoxLazy<'static, u32>));
-    assert!(
-        !is!(Send: oncelot::LocalBoxLazy<'static, u32>) && !is!(Sync: oncelot::LocalBoxLazy<'static, u32>)
-    );
-    assert!(is!(Unpin: oncelot::LocalBoxLazy<'static, PhantomPinned>));
-}
-
-#[cfg(feature = "alloc")]
-#[test]
-fn a_box_lazy_is_send_and_sync_with_its_value_and_its_backend() {
-    use oncelot::BoxLazy;
-    assert!(is!(Send: BoxLazy<'static, SendOnly>));
-    assert!(!is!(Send: BoxLazy<'static, SyncOnly>));
-    assert!(!is!(Sync: BoxLazy<'static, SendOnly>));
-    assert!(!is!(Sync: BoxLazy<'static, SyncOnly>));
-    assert!(!is!(Send: BoxLazy<'static, u32, Local>) && !is!(Sync: BoxLazy<'static, u32, Local>));
-}
-
-#[cfg(feature = "alloc")]
-#[test]
-fn a_get_of_a_box_lazy_is_send_if_the_lazy_is_sync() {
-    type Get<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T> + Send>;
-    type LocalGet<T> = oncelot::GetBoxLazy<'static, T, dyn Future<Output = T>>;
-    assert!(is!(Send: Get<u32>) && is!(Sync: Get<u32>) && !is!(Unpin: Get<u32>));
-    assert!(!is!(Send: Get<SendOnly>) && !is!(Send: Get<SyncOnly>));
-    assert!(!is!(Send: LocalGet<u32>) && !is!(Sync: LocalGet<u32>));
-    assert!(!is!(UnwindSafe: Get<u32>) && !is!(RefUnwindSafe: Get<u32>));
-}
-
-// Of futures that have been made: these need only compile.
-
+fn assert_send<T: Send>(_: &T) {}
+fn assert_sync<T: Sync>(_: &T) {}
 fn assert_unwind_safe<T: UnwindSafe>(_: &T) {}
 
 #[allow(dead_code, reason = "compiling is the test")]
@@ -486,11 +354,6 @@ fn a_future_of_an_async_block_is_unwind_safe(cell: &OnceCell<String>, lazy: &Laz
     assert_unwind_safe(&lazy.get_unpin());
 }
 
-// In generic code: these need only compile.
-
-fn assert_send<T: Send>(_: &T) {}
-fn assert_sync<T: Sync>(_: &T) {}
-
 #[allow(dead_code, reason = "compiling is the test")]
 fn generic_code_can_prove_that_the_futures_are_send<T, E, F, Fut, G, Gut>(
     mut cell: OnceCell<T>,
@@ -504,6 +367,9 @@ fn generic_code_can_prove_that_the_futures_are_send<T, E, F, Fut, G, Gut>(
     G: FnOnce() -> Gut + Send,
     Gut: Future<Output = Result<T, E>> + Send,
 {
+    assert_send(&cell);
+    assert_sync(&cell);
+    assert_sync(&cell.wait());
     assert_send(&cell.get_or_init(init()));
     assert_send(&cell.get_or_try_init(try_init()));
     assert_send(&cell.get_or_try_init_shared(try_init()));
@@ -517,56 +383,39 @@ fn generic_code_can_prove_that_the_futures_are_send<T, E, F, Fut, G, Gut>(
 }
 
 #[allow(dead_code, reason = "compiling is the test")]
-fn generic_code_can_do_so_with_any_backend<T, B, F, Fut>(cell: &OnceCell<T, B>, init: F)
+fn generic_code_can_name_the_futures_of_any_backend_and_prove_that_they_are_send<'a, T, B, F, Fut>(
+    cell: &'a OnceCell<T, B>,
+    init: F,
+) -> GetOrInit<'a, T, F, Fut, B>
 where
     T: Send + Sync,
     B: Backend<Waiter: Send> + Sync,
     F: FnOnce() -> Fut + Send,
     Fut: Future<Output = T> + Send,
 {
-    assert_send(&cell.get_or_init(init));
+    let future = cell.get_or_init(init);
+    assert_send(&future);
     assert_send(&cell.wait());
-}
-
-#[allow(dead_code, reason = "compiling is the test")]
-fn generic_code_can_name_the_futures<'a, T, F, Fut>(
-    cell: &'a OnceCell<T>,
-    init: F,
-) -> GetOrInit<'a, T, F, Fut>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = T>,
-{
-    cell.get_or_init(init)
-}
-
-#[allow(dead_code, reason = "compiling is the test")]
-fn generic_code_can_share_the_cell<T: Send + Sync>(cell: OnceCell<T>) {
-    assert_send(&cell);
-    assert_sync(&cell);
-    assert_sync(&cell.wait());
+    future
 }
 
 /// A future may be taken for one with a shorter borrow of the cell.
 #[allow(dead_code, reason = "compiling is the test")]
-fn the_initializing_future_is_covariant_in_the_borrow_of_the_cell<'short, 'long: 'short, F>(
-    init: GetOrInit<'long, u32, F, Ready<u32>>,
-) -> GetOrInit<'short, u32, F, Ready<u32>> {
-    init
-}
-
-/// A future may be taken for one with a shorter borrow of the cell.
-#[allow(dead_code, reason = "compiling is the test")]
-fn the_waiting_futures_are_covariant_in_the_borrow_of_the_cell<'short, 'long: 'short>(
-    wait: Wait<'long, u32>,
-    insert: Insert<'long, u32>,
-    wait_attempt: WaitAttempt<'long, u32>,
-    get_or_claim: GetOrClaim<'long, u32>,
+#[allow(clippy::type_complexity, reason = "one type of each method")]
+fn the_futures_are_covariant_in_the_borrow_of_the_cell<'short, 'long: 'short, F>(
+    futures: (
+        GetOrInit<'long, u32, F, Ready<u32>>,
+        Wait<'long, u32>,
+        Insert<'long, u32>,
+        WaitAttempt<'long, u32>,
+        GetOrClaim<'long, u32>,
+    ),
 ) -> (
+    GetOrInit<'short, u32, F, Ready<u32>>,
     Wait<'short, u32>,
     Insert<'short, u32>,
     WaitAttempt<'short, u32>,
     GetOrClaim<'short, u32>,
 ) {
-    (wait, insert, wait_attempt, get_or_claim)
+    futures
 }
