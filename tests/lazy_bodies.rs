@@ -1,6 +1,6 @@
 //! Ordinary expressions in `lazy!`: each compiles as if it were written by hand, without a warning, and has its value.
 //!
-//! `compile_pass.rs` also builds and runs this file in other editions, so it uses neither the syntax of a newer
+//! The test `compilation` also builds and runs this file in other editions, so it uses neither the syntax of a newer
 //! edition nor a crate other than this one.
 
 #![deny(warnings)]

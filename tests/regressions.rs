@@ -12,7 +12,7 @@
 //! | the state changes before user code runs | here |
 //! | a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `a_panicked_*`; `contract/destructors.rs` |
 //! | the value is dropped, in every path | `drops.rs` |
-//! | drop check sees the value's destructor | `compile_fail.rs`: `drop_check` |
+//! | drop check sees the value's destructor | `compilation/unsound.rs`: `drop_check` |
 //! | no user code under a lock | `contract/reentrant_wakers.rs`; suite: `wakers_may_reenter_*` |
 //! | a panicking waker strands no waiter | `contract/panicking_wakers.rs`; suite: `wakers_may_panic_*` |
 //! | wakers are unlinked in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |

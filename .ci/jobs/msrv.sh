@@ -2,7 +2,7 @@
 
 ordinary msrv
 
-# The oldest supported compiler builds the crate, and the programs of the tests `compile_pass` and `compile_fail`. It is unpacked
+# The oldest supported compiler builds the crate, and the programs of the test `compilation`. It is unpacked
 # from Debian's packages, and not installed.
 stage_msrv() {
     local root=$PWD/target/msrv
@@ -19,8 +19,8 @@ SCRIPT
         chmod +x "$root/rustc"
     fi
     "$root/rustc" --version
-    # Building the tests needs a newer compiler. Building the programs of the tests does not.
-    ONCELOT_TEST_RUSTC=$root/rustc cargo test --locked --test compile_pass --test compile_fail
+    # Building the test needs a newer compiler. Building its programs does not.
+    ONCELOT_TEST_RUSTC=$root/rustc cargo test --locked --test compilation
     export RUSTC=$root/rustc CARGO_TARGET_DIR=$root/build
     cargo build --locked --all-features
     cargo build --locked --no-default-features

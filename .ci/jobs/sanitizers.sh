@@ -15,7 +15,7 @@ stage_sanitizers() {
 
 with_all_executors=(--locked --features blocking,tokio,async-std,smol,atomic-waker,event-listener)
 
-# Left out are tests of what compiles (`compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that
+# Left out are tests of what compiles (`compilation`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that
 # the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `nightly-faults` runs; and the suite
 # on the other backends.
 sanitized_tests() {
