@@ -6,8 +6,8 @@ mod util;
 
 use std::{
     future::{pending, ready},
-    pin::Pin,
-    task::{Poll, Waker},
+    pin::pin,
+    task::{Context, Poll, Waker},
 };
 
 use counting::ALLOCATIONS;
@@ -29,14 +29,10 @@ fn waiters(cell: &OnceCell<u32>) -> Vec<util::BoxFuture<'_, &u32>> {
         .collect()
 }
 
-fn poll_all(waiters: &mut [util::BoxFuture<'_, &u32>], waker: &Waker) -> usize {
-    waiters
-        .iter_mut()
-        .filter_map(|waiter| match poll_with(waiter, waker) {
-            Poll::Ready(_) => Some(()),
-            Poll::Pending => None,
-        })
-        .count()
+/// Polls all futures, and returns how many of them are ready.
+fn poll_all<F: Future + ?Sized>(futures: &mut [std::pin::Pin<Box<F>>], waker: &Waker) -> usize {
+    let polls = futures.iter_mut().map(|future| poll_with(future, waker));
+    polls.filter(Poll::is_ready).count()
 }
 
 #[test]
@@ -47,32 +43,20 @@ fn the_allocator_counts() {
 }
 
 #[test]
-fn an_uncontended_initialization_does_not_allocate() {
+fn operations_without_waiters_do_not_allocate() {
     without_allocating(|| {
+        let mut cx = Context::from_waker(Waker::noop());
         let cell = OnceCell::new();
-        let mut future = std::pin::pin!(cell.get_or_init(|| ready(1)));
-        let mut cx = std::task::Context::from_waker(Waker::noop());
-        assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(&1));
+        assert_eq!(pin!(cell.get_or_init(|| ready(1))).poll(&mut cx), Poll::Ready(&1));
         assert_eq!(cell.get(), Some(&1));
-    });
-}
-
-#[test]
-fn an_exclusive_initialization_does_not_allocate() {
-    without_allocating(|| {
         let mut cell = OnceCell::new();
-        let mut future = std::pin::pin!(cell.get_mut_or_init(|| ready(1)));
-        let mut cx = std::task::Context::from_waker(Waker::noop());
-        assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(&mut 1));
-    });
-}
-
-#[test]
-fn filling_and_emptying_does_not_allocate() {
-    without_allocating(|| {
-        let mut cell = OnceCell::new();
-        assert_eq!(cell.set(1), Ok(()));
+        assert_eq!(
+            pin!(cell.get_mut_or_init(|| ready(1))).poll(&mut cx),
+            Poll::Ready(&mut 1)
+        );
         assert!(cell.set(2).is_err());
+        assert_eq!(cell.take(), Some(1));
+        assert_eq!(cell.set(1), Ok(()));
         assert_eq!(cell.take(), Some(1));
         assert_eq!(cell.try_insert(3), Ok(&3));
         assert_eq!(cell.into_inner(), Some(3));
@@ -80,53 +64,39 @@ fn filling_and_emptying_does_not_allocate() {
 }
 
 #[test]
-fn registering_and_waking_a_hundred_waiters_does_not_allocate() {
+fn waiters_that_replace_their_wakers_and_are_woken_do_not_allocate() {
+    for outcome in [Ok(1), Err(())] {
+        let (cell, gate) = (OnceCell::new(), Gate::new());
+        let mut running = Box::pin(cell.get_or_try_init(|| gate.clone()));
+        let mut waiters = waiters(&cell);
+        let (first, task) = (Task::new(), Task::new());
+        let wakers = [first.waker(), task.waker()];
+        without_allocating(|| {
+            assert!(poll(&mut running).is_pending());
+            for waker in [&wakers[0], &wakers[0], &wakers[1]] {
+                assert_eq!(poll_all(&mut waiters, waker), 0);
+            }
+            gate.open(outcome);
+            assert!(poll(&mut running).is_ready());
+            assert_eq!(poll_all(&mut waiters, &wakers[1]), 100);
+        });
+        // A failure wakes 50 of them, and the value that one of these then makes wakes 50.
+        assert_eq!((first.wakes(), task.wakes()), (0, 100), "{outcome:?}");
+    }
+}
+
+#[test]
+fn waiters_of_a_set_do_not_allocate() {
     let cell = OnceCell::new();
-    let gate = Gate::new();
-    let mut running = Box::pin(cell.get_or_init(|| gate.clone()));
-    let mut waiters = waiters(&cell);
+    let mut waiters: Vec<_> = (0..100).map(|_| Box::pin(cell.wait())).collect();
     let task = Task::new();
     let waker = task.waker();
     without_allocating(|| {
-        assert!(poll(&mut running).is_pending());
         assert_eq!(poll_all(&mut waiters, &waker), 0);
-        gate.open(1);
-        assert!(poll(&mut running).is_ready());
+        assert_eq!(cell.set(1), Ok(()));
         assert_eq!(poll_all(&mut waiters, &waker), 100);
     });
     assert_eq!(task.wakes(), 100);
-}
-
-#[test]
-fn polling_again_and_replacing_wakers_does_not_allocate() {
-    let cell = OnceCell::new();
-    let mut running = Box::pin(cell.get_or_init(pending));
-    let mut waiters = waiters(&cell);
-    let wakers = [Task::new().waker(), Task::new().waker()];
-    without_allocating(|| {
-        assert!(poll(&mut running).is_pending());
-        for waker in [&wakers[0], &wakers[0], &wakers[1]] {
-            assert_eq!(poll_all(&mut waiters, waker), 0);
-        }
-    });
-}
-
-#[test]
-fn a_failure_does_not_allocate() {
-    let cell = OnceCell::new();
-    let gate = Gate::new();
-    let mut running = Box::pin(cell.get_or_try_init(|| gate.clone()));
-    let mut waiters = waiters(&cell);
-    let task = Task::new();
-    let waker = task.waker();
-    without_allocating(|| {
-        assert!(poll(&mut running).is_pending());
-        assert_eq!(poll_all(&mut waiters, &waker), 0);
-        gate.open(Err(()));
-        assert!(poll(&mut running).is_ready());
-        assert!(poll_all(&mut waiters[..10], &waker) > 0);
-    });
-    assert_eq!(task.wakes(), 100, "50 by the failure, 50 by the value");
 }
 
 #[test]
@@ -141,22 +111,15 @@ fn a_guard_and_the_calls_that_share_its_attempt_do_not_allocate() {
     let waker = Task::new().waker();
     without_allocating(|| {
         for _ in 0..2 {
-            assert!(calls.iter_mut().all(|call| poll_with(call, &waker).is_pending()));
-            assert!(
-                waiting
-                    .iter_mut()
-                    .all(|wait| poll_with(wait, &waker).is_pending())
-            );
+            assert_eq!(poll_all(&mut calls, &waker), 0);
+            assert_eq!(poll_all(&mut waiting, &waker), 0);
             assert!(poll_with(&mut claiming, &waker).is_pending());
         }
         drop(guard);
-        assert!(calls.iter_mut().all(|call| poll_with(call, &waker).is_ready()));
-        assert!(waiting.iter_mut().all(|wait| poll_with(wait, &waker).is_ready()));
-        assert!(
-            poll_with(&mut claiming, &waker)
-                .map(|claimed| claimed.map_err(|guard| guard.set(1)))
-                .is_ready()
-        );
+        assert_eq!(poll_all(&mut calls, &waker), 100);
+        assert_eq!(poll_all(&mut waiting, &waker), 100);
+        let claimed = poll_with(&mut claiming, &waker);
+        assert!(claimed.map_err(|guard| guard.set(1)).is_ready());
     });
     assert_eq!(cell.get(), Some(&1));
 }
@@ -192,32 +155,4 @@ fn inserting_does_not_allocate() {
         assert_eq!(poll(&mut inserts[1]), Poll::Ready(Ok(&2)));
         assert_eq!(poll(&mut inserts[0]), Poll::Ready(Err((&2, 1))));
     });
-}
-
-#[test]
-fn waiting_on_an_empty_cell_does_not_allocate() {
-    let cell = OnceCell::new();
-    let mut wait: Pin<Box<_>> = Box::pin(cell.wait());
-    without_allocating(|| {
-        assert!(poll(&mut wait).is_pending());
-        assert_eq!(cell.set(1), Ok(()));
-        assert_eq!(poll(&mut wait), Poll::Ready(&1));
-    });
-}
-
-#[test]
-fn a_hundred_waiters_of_a_set_do_not_allocate() {
-    let cell = OnceCell::new();
-    let mut waiters: Vec<_> = (0..100).map(|_| Box::pin(cell.wait())).collect();
-    let task = Task::new();
-    let waker = task.waker();
-    without_allocating(|| {
-        assert!(
-            waiters
-                .iter_mut()
-                .all(|waiter| poll_with(waiter, &waker).is_pending())
-        );
-        assert_eq!(cell.set(1), Ok(()));
-    });
-    assert_eq!(task.wakes(), 100);
 }

@@ -8,10 +8,9 @@
 ))]
 
 use std::{
-    future::{Ready, ready},
+    future::{Ready, poll_fn, ready},
     mem::{size_of, size_of_val},
-    pin::Pin,
-    task::{Context, Poll},
+    task::Poll,
 };
 
 use oncelot::{
@@ -89,22 +88,24 @@ fn an_initialization_future_adds_its_closure() {
     assert_eq!(size_of_val(&cell.get_or_init(|| ready(1_u64))), 5 * WORD);
 }
 
+/// A future of so many words, each of which can have any value.
+fn future_of<const WORDS: usize>() -> impl Future<Output = u64> {
+    let words = [0; WORDS];
+    poll_fn(move |_| Poll::Ready(words[0]))
+}
+
 #[test]
 fn an_initialization_keeps_its_future_where_it_waited() {
-    let cell = OnceCell::<u64>::new();
-    let future_of_three_words = move || With::<3>::default();
-    assert_eq!(size_of_val(&cell.get_or_init(future_of_three_words)), 6 * WORD);
-
-    let cell = OnceCell::<u64>::new();
-    let future_of_nine_words = move || With::<9>::default();
-    assert_eq!(size_of_val(&cell.get_or_init(future_of_nine_words)), 11 * WORD);
+    let cell = OnceCell::new();
+    assert_eq!(size_of_val(&cell.get_or_init(future_of::<3>)), 6 * WORD);
+    let cell = OnceCell::new();
+    assert_eq!(size_of_val(&cell.get_or_init(future_of::<9>)), 11 * WORD);
 }
 
 #[test]
 fn an_exclusive_initialization_waits_for_no_task() {
-    let mut cell = OnceCell::<u64>::new();
-    let future_of_one_word = || With::<1>::default();
-    assert_eq!(size_of_val(&cell.get_mut_or_init(future_of_one_word)), 3 * WORD);
+    let mut cell = OnceCell::new();
+    assert_eq!(size_of_val(&cell.get_mut_or_init(future_of::<1>)), 3 * WORD);
 }
 
 #[test]
@@ -123,21 +124,4 @@ fn a_call_of_one_attempt_takes_a_word_more() {
     let init = move || ready(Ok::<_, u64>(number));
     let retried = size_of_val(&cell.get_or_try_init(init));
     assert_eq!(size_of_val(&cell.get_or_try_init_shared(init)), retried + WORD);
-}
-
-/// A future of so many words.
-struct With<const WORDS: usize>([u64; WORDS]);
-
-impl<const WORDS: usize> Default for With<WORDS> {
-    fn default() -> Self {
-        Self([0; WORDS])
-    }
-}
-
-impl<const WORDS: usize> Future for With<WORDS> {
-    type Output = u64;
-
-    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<u64> {
-        Poll::Ready(self.0[0])
-    }
 }

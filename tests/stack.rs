@@ -44,88 +44,67 @@ fn now<F: Future>(future: Pin<&mut F>) -> F::Output {
     }
 }
 
-/// Defines operations on a cell that `$new` creates. A process calls one of them.
+/// Defines operations on a cell that `$new` creates, and their names. A process calls one of them.
 macro_rules! operations {
-    ($module:ident, $cell:ty, $new:ident) => {
+    ($module:ident, $cell:ty, $new:ident, $of:literal) => {
         mod $module {
             use super::*;
 
             pub(crate) static CELL: $cell = <$cell>::$new();
 
-            pub(crate) fn get_or_init() {
-                black_box(now(pin!(CELL.get_or_init(load))));
-            }
-
-            pub(crate) fn get_or_try_init() {
-                assert!(black_box(now(pin!(CELL.get_or_try_init(try_load)))).is_ok());
-            }
-
-            /// Runs an initializer whose future contains the value.
-            pub(crate) fn get_or_init_ready() {
-                black_box(now(pin!(CELL.get_or_init(|| std::future::ready(large())))));
-            }
+            pub(crate) const OPERATIONS: [Operation; 3] = [
+                (concat!("get_or_init", $of), || {
+                    black_box(now(pin!(CELL.get_or_init(load))));
+                }),
+                (concat!("get_or_try_init", $of), || {
+                    assert!(black_box(now(pin!(CELL.get_or_try_init(try_load)))).is_ok());
+                }),
+                // Its future contains the value.
+                (concat!("get_or_init_ready", $of), || {
+                    black_box(now(pin!(CELL.get_or_init(|| std::future::ready(large())))));
+                }),
+            ];
         }
     };
 }
 
-operations!(ours, OnceCell<Large>, new);
-operations!(tokio, ::tokio::sync::OnceCell<Large>, const_new);
-operations!(async_lock, ::async_lock::OnceCell<Large>, new);
+type Operation = (&'static str, fn());
+
+operations!(ours, OnceCell<Large>, new, "");
+operations!(tokio, ::tokio::sync::OnceCell<Large>, const_new, " of tokio");
+operations!(async_lock, ::async_lock::OnceCell<Large>, new, " of async-lock");
 
 oncelot::lazy! {
     static STATIC_LAZY: Large = load();
 }
 
-fn set() {
-    assert!(black_box(ours::CELL.set(large())).is_ok());
-}
-
-fn set_of_tokio() {
-    assert!(black_box(tokio::CELL.set(large())).is_ok());
-}
-
-fn insert() {
-    assert!(black_box(now(pin!(ours::CELL.insert(large())))).is_ok());
-}
-
-/// Waits for a running initializer, as `insert` does, and not as `set` does.
-fn set_of_async_lock() {
-    assert!(black_box(now(pin!(async_lock::CELL.set(large())))).is_ok());
-}
-
-fn get_mut_or_init() {
-    let mut cell = Box::new(OnceCell::new());
-    black_box(now(pin!(cell.get_mut_or_init(load))));
-    mem::forget(cell);
-}
-
-fn get_lazy() {
-    let lazy = Box::pin(Lazy::new(load()));
-    black_box(now(pin!(lazy.as_ref().get())));
-    mem::forget(lazy);
-}
-
-fn get_static_lazy() {
-    black_box(now(pin!(STATIC_LAZY.get())));
-}
-
-const OPERATIONS: &[(&str, fn())] = &[
-    ("get_or_init", ours::get_or_init),
-    ("get_or_init of tokio", tokio::get_or_init),
-    ("get_or_init of async-lock", async_lock::get_or_init),
-    ("get_or_try_init", ours::get_or_try_init),
-    ("get_or_try_init of tokio", tokio::get_or_try_init),
-    ("get_or_try_init of async-lock", async_lock::get_or_try_init),
-    ("get_or_init_ready", ours::get_or_init_ready),
-    ("get_or_init_ready of tokio", tokio::get_or_init_ready),
-    ("get_or_init_ready of async-lock", async_lock::get_or_init_ready),
-    ("set", set),
-    ("set of tokio", set_of_tokio),
-    ("insert", insert),
-    ("set of async-lock", set_of_async_lock),
-    ("get_mut_or_init", get_mut_or_init),
-    ("Lazy::get", get_lazy),
-    ("StaticLazy::get", get_static_lazy),
+const OTHER_OPERATIONS: [Operation; 7] = [
+    ("set", || {
+        assert!(black_box(ours::CELL.set(large())).is_ok());
+    }),
+    ("set of tokio", || {
+        assert!(black_box(tokio::CELL.set(large())).is_ok());
+    }),
+    ("insert", || {
+        assert!(black_box(now(pin!(ours::CELL.insert(large())))).is_ok());
+    }),
+    // Waits for a running initializer, as `insert` does, and not as `set` does.
+    ("set of async-lock", || {
+        assert!(black_box(now(pin!(async_lock::CELL.set(large())))).is_ok());
+    }),
+    ("get_mut_or_init", || {
+        let mut cell = Box::new(OnceCell::new());
+        black_box(now(pin!(cell.get_mut_or_init(load))));
+        mem::forget(cell);
+    }),
+    ("Lazy::get", || {
+        let lazy = Box::pin(Lazy::new(load()));
+        black_box(now(pin!(lazy.as_ref().get())));
+        mem::forget(lazy);
+    }),
+    ("StaticLazy::get", || {
+        black_box(now(pin!(STATIC_LAZY.get())));
+    }),
 ];
 
 const OPERATION: &str = "ONCELOT_STACK_OPERATION";
@@ -138,12 +117,12 @@ fn operation() {
     let (Ok(name), Ok(size)) = (env::var(OPERATION), env::var(STACK_SIZE)) else {
         return;
     };
-    let (_, run) = OPERATIONS
-        .iter()
+    let operations = [ours::OPERATIONS, tokio::OPERATIONS, async_lock::OPERATIONS];
+    let (_, run) = (operations.as_flattened().iter().chain(&OTHER_OPERATIONS))
         .find(|(known, _)| *known == name)
         .expect("a known operation");
     let thread = thread::Builder::new().stack_size(size.parse().expect("a number"));
-    thread.spawn(run).unwrap().join().unwrap();
+    thread.spawn(*run).unwrap().join().unwrap();
 }
 
 /// Returns how many copies of the value are on the stack at once: the smallest number that the stack must have room for.
@@ -163,12 +142,25 @@ fn copies(operation: &str) -> usize {
     (0..100).find(fits).expect("a hundred copies are enough")
 }
 
-/// Asserts that an operation makes no more copies than each peer plus `tolerance`.
-#[track_caller]
-fn assert_not_more(operation: &str, peers: &[&str], tolerance: usize) {
-    let ours = copies(operation);
-    for peer in peers {
-        let theirs = copies(peer);
+#[test]
+fn no_operation_makes_more_copies_than_that_of_a_peer() {
+    // Taking the closure out of its place moves the whole future. With optimizations it does not.
+    let of_a_future = usize::from(cfg!(debug_assertions));
+    for (operation, peer, tolerance) in [
+        ("get_or_init", "get_or_init of tokio", 0),
+        ("get_or_init", "get_or_init of async-lock", 0),
+        ("get_or_try_init", "get_or_try_init of tokio", 0),
+        ("get_or_try_init", "get_or_try_init of async-lock", 0),
+        ("get_or_init_ready", "get_or_init_ready of tokio", of_a_future),
+        (
+            "get_or_init_ready",
+            "get_or_init_ready of async-lock",
+            of_a_future,
+        ),
+        ("set", "set of tokio", 0),
+        ("insert", "set of async-lock", 0),
+    ] {
+        let (ours, theirs) = (copies(operation), copies(peer));
         assert!(
             ours <= theirs + tolerance,
             "`{operation}` has {ours} copies of the value on the stack, and `{peer}` has {theirs}"
@@ -176,62 +168,24 @@ fn assert_not_more(operation: &str, peers: &[&str], tolerance: usize) {
     }
 }
 
-/// Asserts the greatest number of copies that an operation makes without and with optimizations.
-#[track_caller]
-fn assert_at_most(operation: &str, unoptimized: usize, optimized: usize) {
-    let limit = if cfg!(debug_assertions) {
-        unoptimized
-    } else {
-        optimized
-    };
-    let ours = copies(operation);
-    assert!(
-        ours <= limit,
-        "`{operation}` has {ours} copies of the value on the stack, more than {limit}"
-    );
-}
-
 #[test]
-fn get_or_init_makes_no_more_copies_than_the_peers() {
-    assert_not_more(
-        "get_or_init",
-        &["get_or_init of tokio", "get_or_init of async-lock"],
-        0,
-    );
-    assert_at_most("get_or_init", 5, 2);
-}
-
-#[test]
-fn get_or_try_init_makes_no_more_copies_than_the_peers() {
-    let peers = ["get_or_try_init of tokio", "get_or_try_init of async-lock"];
-    assert_not_more("get_or_try_init", &peers, 0);
-    assert_at_most("get_or_try_init", 6, 2);
-}
-
-#[test]
-fn get_or_init_makes_no_more_copies_of_a_future_than_the_peers() {
-    let peers = ["get_or_init_ready of tokio", "get_or_init_ready of async-lock"];
-    // Taking the closure out of its place moves the whole future. With optimizations it does not.
-    assert_not_more("get_or_init_ready", &peers, usize::from(cfg!(debug_assertions)));
-}
-
-#[test]
-fn set_makes_no_more_copies_than_the_peer() {
-    assert_not_more("set", &["set of tokio"], 0);
-}
-
-#[test]
-fn insert_makes_no_more_copies_than_the_peer() {
-    assert_not_more("insert", &["set of async-lock"], 0);
-}
-
-#[test]
-fn get_mut_or_init_makes_few_copies() {
-    assert_at_most("get_mut_or_init", 7, 3);
-}
-
-#[test]
-fn lazies_make_few_copies() {
-    assert_at_most("Lazy::get", 7, 3);
-    assert_at_most("StaticLazy::get", 8, 3);
+fn each_operation_makes_few_copies() {
+    for (operation, unoptimized, optimized) in [
+        ("get_or_init", 5, 2),
+        ("get_or_try_init", 6, 2),
+        ("get_mut_or_init", 7, 3),
+        ("Lazy::get", 7, 3),
+        ("StaticLazy::get", 8, 3),
+    ] {
+        let limit = if cfg!(debug_assertions) {
+            unoptimized
+        } else {
+            optimized
+        };
+        let ours = copies(operation);
+        assert!(
+            ours <= limit,
+            "`{operation}` has {ours} copies of the value on the stack, more than {limit}"
+        );
+    }
 }
