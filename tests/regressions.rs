@@ -8,7 +8,7 @@
 //! | a wake does not prove that there is a value | here; `contract/reentrant_wakers.rs`: `clone_of_a_newer_waker_can_hand_the_claim_to_another` |
 //! | claim acquires, rollback releases | `loom/claim.rs`: `failed_initializers_do_not_race` |
 //! | READY is published with Release and seen with Acquire | `loom/publish.rs`: `who_sees_ready_sees_the_value` |
-//! | `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `the_cell_is_sync_*` |
+//! | `Sync` needs `T: Send + Sync` | `auto_traits.rs`: `a_cell` |
 //! | the state changes before user code runs | here |
 //! | a panic leaves nothing to be run or dropped twice | here; `drops.rs`: `a_panicked_*`; `contract/destructors.rs` |
 //! | the value is dropped, in every path | `drops.rs` |
@@ -16,7 +16,7 @@
 //! | no user code under a lock | `contract/reentrant_wakers.rs`; suite: `wakers_may_reenter_*` |
 //! | a panicking waker strands no waiter | `contract/panicking_wakers.rs`; suite: `wakers_may_panic_*` |
 //! | wakers are unlinked in small batches | here; `loom/cancel.rs`: `cancel_against_publication` |
-//! | linked nodes do not alias | `auto_traits.rs`: `a_waiting_future_is_not_unpin`; Miri |
+//! | linked nodes do not alias | `auto_traits.rs`: `a_backend_and_its_waiter`, `an_initializing_future`; Miri |
 //! | the state is checked again under the lock | suite: `spurious_polls_are_harmless`; `loom/wake.rs`: `a_spurious_poll_*` |
 //! | a wakeup is not reserved for one waiter | suite: `cancelling_a_woken_waiter_loses_no_wakeup` |
 //! | decisions are made under the lock | suite: `wakers_may_settle_the_state_when_cloned`; `loom/publish.rs`: `*_registers_against_*` |
@@ -27,7 +27,7 @@
 //! | every waiter that an event concerns is woken | suite: `a_value_wakes_every_waiter`, `a_failure_wakes_every_claimant` |
 //! | cancelling unlinks | suite: `cancelling_drops_the_waker` |
 //! | registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `registering_and_cancelling_take_as_many_steps_in_any_crowd` |
-//! | what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
+//! | what crosses threads is `Send` | `auto_traits.rs`: `an_initializing_future` |
 //! | an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
 //! | the newest waker replaces the older | suite: `the_newest_waker_is_woken`, `every_future_wakes_its_newest_task` |
 //! | passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `a_failure_takes_as_many_steps_beside_any_crowd_of_passive_waiters` |

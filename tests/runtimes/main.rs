@@ -1,11 +1,10 @@
-//! Spawned initializers: one suite for every runtime, and tests for each runtime.
+//! Spawned initializers, and calls that block a thread, on each runtime.
 
 #[path = "../util/mod.rs"]
 mod util;
 
-mod async_std;
+mod blocking;
 mod generic;
-mod one_thread;
 mod suite;
 mod thread_locals;
 mod tokio;
@@ -13,19 +12,33 @@ mod tokio;
 use std::{sync::LazyLock, thread};
 
 use ::tokio::runtime::{self, Builder};
+use async_executor::Executor;
 use futures_lite::future;
-use oncelot::runtime::{AsyncStd, Smol, Tokio};
+use oncelot::runtime::{AsyncStd, Runtime, Smol, Tokio};
 
-use self::one_thread::OneThread;
+use self::suite::every_scenario;
 
 /// A runtime that no test is in.
 static TOKIO: LazyLock<runtime::Runtime> = LazyLock::new(multi_thread);
 
 /// An executor with a thread of its own.
-static SMOL: LazyLock<smol::Executor<'static>> = LazyLock::new(|| {
-    thread::spawn(|| future::block_on(SMOL.run(future::pending::<()>())));
-    smol::Executor::new()
+static EXECUTOR: LazyLock<Executor<'static>> = LazyLock::new(|| {
+    thread::spawn(|| future::block_on(EXECUTOR.run(future::pending::<()>())));
+    Executor::new()
 });
+
+/// A runtime that a user defines.
+struct OneThread;
+
+impl Runtime for OneThread {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        EXECUTOR.spawn(task).detach();
+    }
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        thread::spawn(work);
+    }
+}
 
 fn current_thread() -> runtime::Runtime {
     Builder::new_current_thread().build().unwrap()
@@ -35,37 +48,41 @@ fn multi_thread() -> runtime::Runtime {
     Builder::new_multi_thread().worker_threads(2).build().unwrap()
 }
 
-/// Makes a module for each runtime, with a test for each function of the suite.
-macro_rules! for_each_runtime {
-    ($($module:ident: $runtime:expr, $block_on:expr;)*) => {
-        suite::for_each_test!(for_each_runtime! { $($module: $runtime, $block_on;)* });
-    };
-    (@ $tests:tt $($module:ident: $runtime:expr, $block_on:expr;)*) => {$(
-        for_each_runtime!(# $module $tests $runtime, $block_on);
-    )*};
-    (# $module:ident [$($test:ident)*] $runtime:expr, $block_on:expr) => {
-        mod $module {
-            use super::*;
-            $(
-                #[test]
-                fn $test() {
-                    $block_on(suite::$test($runtime));
-                }
-            )*
-        }
-    };
+#[test]
+fn on_tokio() {
+    multi_thread().block_on(every_scenario(Tokio));
+    current_thread().block_on(every_scenario(Tokio));
 }
 
-for_each_runtime! {
-    on_tokio_multi_thread: Tokio, |test| multi_thread().block_on(test);
-    on_tokio_current_thread: Tokio, |test| current_thread().block_on(test);
-    on_a_handle_of_tokio: TOKIO.handle().clone(), future::block_on;
-    on_a_handle_of_another_tokio: TOKIO.handle().clone(), |test| current_thread().block_on(test);
-    on_a_handle_of_tokio_in_a_task_of_smol: TOKIO.handle().clone(), smol::block_on;
-    on_a_reference_to_a_handle_of_tokio: TOKIO.handle(), future::block_on;
-    on_async_std: AsyncStd, ::async_std::task::block_on;
-    on_smol: Smol, smol::block_on;
-    on_smol_in_a_task_of_tokio: Smol, |test| multi_thread().block_on(test);
-    on_a_static_executor_of_smol: &*SMOL, future::block_on;
-    on_a_runtime_of_our_own: &OneThread, future::block_on;
+#[test]
+fn on_a_handle_of_tokio() {
+    future::block_on(every_scenario(TOKIO.handle().clone()));
+    future::block_on(every_scenario(TOKIO.handle()));
+    smol::block_on(every_scenario(TOKIO.handle().clone()));
+}
+
+#[test]
+fn on_a_handle_of_another_tokio() {
+    current_thread().block_on(every_scenario(TOKIO.handle().clone()));
+}
+
+#[test]
+fn on_async_std() {
+    ::async_std::task::block_on(every_scenario(AsyncStd));
+}
+
+#[test]
+fn on_smol() {
+    smol::block_on(every_scenario(Smol));
+    multi_thread().block_on(every_scenario(Smol));
+}
+
+#[test]
+fn on_a_static_executor_of_smol() {
+    future::block_on(every_scenario(&*EXECUTOR));
+}
+
+#[test]
+fn on_a_runtime_of_our_own() {
+    future::block_on(every_scenario(&OneThread));
 }

@@ -1,11 +1,11 @@
-//! The tests that every runtime must pass.
+//! What a spawned initializer does on every runtime.
 
 use std::{
     future::pending,
     panic::AssertUnwindSafe,
     pin::pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
@@ -20,35 +20,31 @@ use oncelot::{
     runtime::{OnceCellExt, Runtime},
 };
 
-use crate::util::{Drops, message, static_cell};
+use crate::util::{Counted, Drops, OnDrop, message, static_cell};
 
-/// Calls a macro with the names of all tests.
-macro_rules! for_each_test {
-    ($callback:ident! { $($argument:tt)* }) => {
-        $callback!(@ [
-            makes_the_value_once
-            finds_a_value_without_calling_anything
-            works_with_a_cell_in_an_arc
-            survives_its_caller
-            goes_on_while_its_caller_is_not_polled
-            keeps_its_cell_alive
-            an_error_reaches_the_one_that_started_it
-            a_panic_reaches_the_one_that_started_it
-            a_panic_of_the_closure_reaches_it_too
-            an_abandoned_failure_leaves_the_cell_to_the_next
-            an_abandoned_panic_leaves_the_cell_to_the_next
-            is_one_among_many
-            waits_for_an_initializer_of_another_kind
-            can_be_cancelled_while_it_waits
-            blocks_a_thread_of_the_pool
-            blocking_work_survives_its_caller
-            an_error_of_blocking_work_reaches_its_caller
-            a_panic_of_blocking_work_reaches_its_caller
-            the_initializer_is_gone_before_the_value_is_there
-        ] $($argument)*);
-    };
+pub(crate) async fn every_scenario(runtime: impl Runtime + Clone + 'static) {
+    macro_rules! run {
+        ($($scenario:ident)*) => {$(
+            println!("{}", stringify!($scenario));
+            $scenario(&runtime).await;
+        )*};
+    }
+
+    run! {
+        makes_the_value_once
+        returns_errors_until_there_is_a_value
+        survives_its_caller
+        goes_on_while_its_caller_is_not_polled
+        keeps_its_cell_alive
+        a_failure_reaches_the_call_that_started_it
+        an_abandoned_failure_leaves_the_cell_to_the_next
+        a_panic_of_a_closure_reaches_its_caller
+        is_one_among_many
+        waits_for_an_initializer_of_another_kind
+        blocks_a_thread_of_the_pool
+        is_gone_before_the_value_is_there
+    }
 }
-pub(crate) use for_each_test;
 
 /// Opened by the test, for an initializer that waits until then.
 type Gate = Arc<OnceCell<()>>;
@@ -70,6 +66,22 @@ fn gated<T: Send + 'static>(gate: &Gate, value: T) -> impl FnOnce() -> Boxed<T> 
     }
 }
 
+/// An initializer that waits for a gate, and then returns an error or panics.
+fn failing(
+    gate: &Gate,
+    panics: bool,
+    error: Counted,
+) -> impl FnOnce() -> Boxed<Result<u32, Counted>> + use<> {
+    let gate = gate.clone();
+    move || {
+        Box::pin(async move {
+            gate.wait().await;
+            assert!(!panics, "out of luck");
+            Err(error)
+        })
+    }
+}
+
 /// The message of the panic that `future` ends in.
 async fn panic_of<F: Future>(future: F) -> String {
     match AssertUnwindSafe(future).catch_unwind().await {
@@ -78,285 +90,190 @@ async fn panic_of<F: Future>(future: F) -> String {
     }
 }
 
-pub(crate) async fn makes_the_value_once(runtime: impl Runtime) {
-    let cell = static_cell();
-    assert_eq!(cell.get_or_init_spawned(&runtime, async || 1).await, &1);
-    assert_eq!(cell.get_or_init_spawned(&runtime, async || 2).await, &1);
-    assert_eq!(
-        cell.get_or_try_init_spawned::<()>(&runtime, async || Ok(3)).await,
-        Ok(&1)
-    );
-    assert_eq!(cell.get_or_init_spawned_blocking(&runtime, || 4).await, &1);
-    assert_eq!(
-        cell.get_or_try_init_spawned_blocking::<()>(&runtime, || Ok(5))
-            .await,
-        Ok(&1)
-    );
+async fn is_dropped(drops: &Drops) {
+    while drops.count() == 0 {
+        thread::yield_now();
+        yield_now().await;
+    }
 }
 
-pub(crate) async fn finds_a_value_without_calling_anything(runtime: impl Runtime) {
+async fn makes_the_value_once(runtime: &impl Runtime) {
     let cell = static_cell();
-    cell.set(1).unwrap();
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = calls.clone();
-    cell.get_or_init_spawned(&runtime, async move || counted.fetch_add(1, SeqCst) as u32)
-        .await;
-    let counted = calls.clone();
-    cell.get_or_init_spawned_blocking(&runtime, move || counted.fetch_add(1, SeqCst) as u32)
-        .await;
-    assert_eq!(calls.load(SeqCst), 0);
-    assert_eq!(Arc::strong_count(&calls), 1, "both closures were dropped");
+    let calls = Arc::new(AtomicUsize::new(1));
+    let init = || {
+        let calls = calls.clone();
+        move || calls.fetch_add(1, SeqCst) as u32
+    };
+    let [first, second, third] = [init(), init(), init()];
+    let made = cell.get_or_init_spawned(runtime, async move || first()).await;
+    assert_eq!(made, &1);
+    let found = cell.get_or_init_spawned(runtime, async move || second()).await;
+    assert_eq!(found, made);
+    let found = cell.get_or_try_init_spawned::<()>(runtime, async move || Ok(third()));
+    assert_eq!(found.await, Ok(made));
+    let found = cell.get_or_init_spawned_blocking(runtime, init()).await;
+    assert_eq!(found, made);
+    let fourth = init();
+    let found = cell.get_or_try_init_spawned_blocking::<()>(runtime, move || Ok(fourth()));
+    assert_eq!(found.await, Ok(made));
+    assert_eq!(calls.load(SeqCst), 2, "one initializer was called");
+    assert_eq!(Arc::strong_count(&calls), 1, "the others were dropped");
 }
 
-pub(crate) async fn works_with_a_cell_in_an_arc(runtime: impl Runtime) {
+async fn returns_errors_until_there_is_a_value(runtime: &impl Runtime) {
     let cell = Arc::new(OnceCell::new());
-    assert_eq!(
-        cell.get_or_try_init_spawned(&runtime, async || Err("first"))
-            .await,
-        Err("first")
-    );
-    assert_eq!(
-        cell.get_or_try_init_spawned_blocking(&runtime, || Err("second"))
-            .await,
-        Err("second")
-    );
-    assert_eq!(cell.get_or_init_spawned(&runtime, async || 1).await, &1);
-    assert_eq!(cell.get_or_init_spawned_blocking(&runtime, || 2).await, &1);
+    let failed = cell.get_or_try_init_spawned(runtime, async || Err("first"));
+    assert_eq!(failed.await, Err("first"));
+    let failed = cell.get_or_try_init_spawned_blocking(runtime, || Err("second"));
+    assert_eq!(failed.await, Err("second"));
+    let made = cell.get_or_try_init_spawned_blocking::<()>(runtime, || Ok(1));
+    assert_eq!(made.await, Ok(&1));
+    assert_eq!(cell.get_or_init_spawned(runtime, async || 2).await, &1);
 }
 
-pub(crate) async fn survives_its_caller(runtime: impl Runtime) {
-    let cell = static_cell();
+async fn survives_its_caller(runtime: &impl Runtime) {
+    let cells = [static_cell(), static_cell()];
     let gate = Gate::default();
-    abandon(cell.get_or_init_spawned(&runtime, gated(&gate, 1))).await;
+    abandon(cells[0].get_or_init_spawned(runtime, gated(&gate, 1))).await;
+    let opened = gate.clone();
+    let blocking = move || {
+        opened.wait_blocking();
+        1
+    };
+    abandon(cells[1].get_or_init_spawned_blocking(runtime, blocking)).await;
     gate.set(()).unwrap();
-    assert_eq!(cell.wait().await, &1);
+    assert_eq!(cells[0].wait().await, &1);
+    assert_eq!(cells[1].wait().await, &1);
 }
 
 /// The futurelock program: the future that has started the initializer is alive and not polled, while the same task
 /// awaits the cell.
-pub(crate) async fn goes_on_while_its_caller_is_not_polled(runtime: impl Runtime) {
+async fn goes_on_while_its_caller_is_not_polled(runtime: &impl Runtime) {
     let cell = static_cell();
     let gate = Gate::default();
-    let mut unpolled = pin!(cell.get_or_init_spawned(&runtime, gated(&gate, 1)));
+    let mut unpolled = pin!(cell.get_or_init_spawned(runtime, gated(&gate, 1)));
     assert!(poll_once(unpolled.as_mut()).await.is_none());
     gate.set(()).unwrap();
     assert_eq!(cell.get_or_init(async || 2).await, &1);
     assert_eq!(unpolled.await, &1);
 }
 
-pub(crate) async fn keeps_its_cell_alive(runtime: impl Runtime) {
-    let drops = Arc::new(Drops::new());
-    let cell = Arc::new(OnceCell::new());
-    let gate = Gate::default();
-    let ended = Gate::default();
-    let init = {
-        let (gate, ended, drops) = (gate.clone(), ended.clone(), drops.clone());
-        async move || {
-            let _ended = OnDrop(Some(move || ended.set(()).unwrap()));
-            gate.wait().await;
-            drops.counted()
-        }
-    };
-    abandon(cell.get_or_init_spawned(&runtime, init)).await;
+async fn keeps_its_cell_alive(runtime: &impl Runtime) {
+    let (cell, gate, drops) = (Arc::new(OnceCell::new()), Gate::default(), Drops::new());
+    abandon(cell.get_or_init_spawned(runtime, gated(&gate, drops.counted()))).await;
     let weak = Arc::downgrade(&cell);
     drop(cell);
     assert!(weak.upgrade().is_some(), "the task has the cell");
     gate.set(()).unwrap();
-    ended.wait().await;
-    // The task drops the cell after the initializer, and the value a moment after the last `Arc` is counted out.
-    while drops.count() == 0 {
-        thread::yield_now();
-        yield_now().await;
-    }
+    is_dropped(&drops).await;
     assert_eq!(weak.strong_count(), 0);
 }
 
-pub(crate) async fn an_error_reaches_the_one_that_started_it(runtime: impl Runtime) {
-    let cell = static_cell();
-    let gate = Gate::default();
-    let mut failing = pin!(cell.get_or_try_init_spawned(&runtime, gated(&gate, Err("no route"))));
-    assert!(poll_once(failing.as_mut()).await.is_none());
-    let mut other = pin!(cell.get_or_init_spawned(&runtime, async || 1));
-    assert!(poll_once(other.as_mut()).await.is_none());
-    gate.set(()).unwrap();
-    assert_eq!(failing.await, Err("no route"));
-    assert_eq!(other.await, &1);
-}
-
-pub(crate) async fn a_panic_reaches_the_one_that_started_it(runtime: impl Runtime) {
-    let cell = static_cell();
-    let gate = Gate::default();
-    let opened = gate.clone();
-    let init = async move || -> u32 {
-        opened.wait().await;
-        panic!("out of luck")
-    };
-    let mut panicking = pin!(panic_of(cell.get_or_init_spawned(&runtime, init)));
-    assert!(poll_once(panicking.as_mut()).await.is_none());
-    let mut other = pin!(cell.get_or_init_spawned(&runtime, async || 1));
-    assert!(poll_once(other.as_mut()).await.is_none());
-    gate.set(()).unwrap();
-    assert_eq!(panicking.await, "out of luck");
-    assert_eq!(other.await, &1);
-}
-
-pub(crate) async fn a_panic_of_the_closure_reaches_it_too(runtime: impl Runtime) {
-    let cell = static_cell();
-    let init = || -> Boxed<u32> { panic!("at once") };
-    assert_eq!(
-        panic_of(cell.get_or_init_spawned(&runtime, init)).await,
-        "at once"
-    );
-    assert_eq!(cell.get_or_init_spawned(&runtime, async || 1).await, &1);
-}
-
-pub(crate) async fn an_abandoned_failure_leaves_the_cell_to_the_next(runtime: impl Runtime) {
-    let cell = static_cell();
-    let gate = Gate::default();
-    let drops = Drops::new();
-    abandon(cell.get_or_try_init_spawned(&runtime, gated(&gate, Err(drops.counted())))).await;
-    gate.set(()).unwrap();
-    assert_eq!(cell.get_or_init(async || 1).await, &1);
-    // Dropped after the claim was given up, by the task.
-    while drops.count() == 0 {
-        thread::yield_now();
-        yield_now().await;
+async fn a_failure_reaches_the_call_that_started_it(runtime: &impl Runtime) {
+    for panics in [false, true] {
+        let (cell, gate) = (static_cell(), Gate::default());
+        let init = failing(&gate, panics, Drops::new().counted());
+        let mut failing = pin!(AssertUnwindSafe(cell.get_or_try_init_spawned(runtime, init)).catch_unwind());
+        assert!(poll_once(failing.as_mut()).await.is_none());
+        let mut other = pin!(cell.get_or_init_spawned(runtime, async || 1));
+        assert!(poll_once(other.as_mut()).await.is_none());
+        gate.set(()).unwrap();
+        match failing.await {
+            Ok(failed) => assert!(!panics && failed.unwrap_err().look() == 7),
+            Err(payload) => assert!(panics && message(&*payload) == "out of luck"),
+        }
+        assert_eq!(other.await, &1);
     }
 }
 
-pub(crate) async fn an_abandoned_panic_leaves_the_cell_to_the_next(runtime: impl Runtime) {
-    let cell = static_cell();
-    let gate = Gate::default();
-    let opened = gate.clone();
-    let init = async move || -> u32 {
-        opened.wait().await;
-        panic!("no caller sees this panic")
-    };
-    abandon(cell.get_or_init_spawned(&runtime, init)).await;
-    gate.set(()).unwrap();
-    assert_eq!(cell.get_or_init(async || 1).await, &1);
+async fn an_abandoned_failure_leaves_the_cell_to_the_next(runtime: &impl Runtime) {
+    for panics in [false, true] {
+        let (cell, gate, drops) = (static_cell(), Gate::default(), Drops::new());
+        let init = failing(&gate, panics, drops.counted());
+        abandon(cell.get_or_try_init_spawned(runtime, init)).await;
+        gate.set(()).unwrap();
+        assert_eq!(cell.get_or_init(async || 1).await, &1);
+        // The task drops the error after it has given up the claim.
+        is_dropped(&drops).await;
+    }
 }
 
-pub(crate) async fn is_one_among_many(runtime: impl Runtime + Clone + 'static) {
-    static CALLS: Mutex<Vec<&'static OnceCell<u32>>> = Mutex::new(Vec::new());
-    const TASKS: u32 = 100;
+async fn a_panic_of_a_closure_reaches_its_caller(runtime: &impl Runtime) {
     let cell = static_cell();
-    let gate = Gate::default();
-    let done = Arc::new(AtomicUsize::new(0));
-    let all_done = Gate::default();
+    let init = || -> Boxed<u32> { panic!("at once") };
+    let panic = panic_of(cell.get_or_init_spawned(runtime, init)).await;
+    assert_eq!(panic, "at once");
+    let panic = panic_of(cell.get_or_init_spawned_blocking(runtime, || panic!("out of luck"))).await;
+    assert_eq!(panic, "out of luck");
+    assert_eq!(cell.get_or_init_spawned_blocking(runtime, || 1).await, &1);
+}
+
+async fn is_one_among_many(runtime: &(impl Runtime + Clone + 'static)) {
+    const TASKS: usize = 100;
+    let (cell, gate, all_done) = (static_cell(), Gate::default(), Gate::default());
+    let [calls, done] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     for _ in 0..TASKS {
-        let (gate, done, all_done) = (gate.clone(), done.clone(), all_done.clone());
+        let (gate, all_done) = (gate.clone(), all_done.clone());
+        let (calls, done) = (calls.clone(), done.clone());
         let own_runtime = runtime.clone();
         runtime.spawn(async move {
             let init = async move || {
-                CALLS.lock().unwrap().push(cell);
+                calls.fetch_add(1, SeqCst);
                 gate.wait().await;
                 7
             };
             assert_eq!(cell.get_or_init_spawned(own_runtime, init).await, &7);
-            if done.fetch_add(1, SeqCst) + 1 == TASKS as usize {
+            if done.fetch_add(1, SeqCst) + 1 == TASKS {
                 all_done.set(()).unwrap();
             }
         });
     }
     gate.set(()).unwrap();
     all_done.wait().await;
-    let calls = CALLS.lock().unwrap();
-    assert_eq!(calls.iter().filter(|of| std::ptr::eq(**of, cell)).count(), 1);
+    assert_eq!(calls.load(SeqCst), 1);
 }
 
-pub(crate) async fn waits_for_an_initializer_of_another_kind(runtime: impl Runtime) {
-    let cell = static_cell();
-    let mut cancelled = Box::pin(cell.get_or_init(pending));
-    assert!(poll_once(&mut cancelled).await.is_none());
-    let mut spawned = pin!(cell.get_or_init_spawned(&runtime, async || 1));
-    assert!(poll_once(spawned.as_mut()).await.is_none());
-    let mut unblocked = pin!(cell.get_or_init_spawned_blocking(&runtime, || 1));
-    assert!(poll_once(unblocked.as_mut()).await.is_none());
-    drop(cancelled);
-    assert_eq!(spawned.await, &1);
-    assert_eq!(unblocked.await, &1);
-}
-
-pub(crate) async fn can_be_cancelled_while_it_waits(runtime: impl Runtime) {
+async fn waits_for_an_initializer_of_another_kind(runtime: &impl Runtime) {
     let cell = static_cell();
     let mut first = Box::pin(cell.get_or_init(pending));
     assert!(poll_once(&mut first).await.is_none());
-    abandon(cell.get_or_init_spawned(&runtime, async || 1)).await;
-    abandon(cell.get_or_init_spawned_blocking(&runtime, || 1)).await;
+    abandon(cell.get_or_init_spawned(runtime, async || 1)).await;
+    abandon(cell.get_or_init_spawned_blocking(runtime, || 1)).await;
     drop(first);
-    assert!(!cell.initialized());
-    cell.set(2).unwrap();
+    assert!(!cell.initialized(), "a cancelled call initialized the cell");
+
+    let mut second = Box::pin(cell.get_or_init(pending));
+    assert!(poll_once(&mut second).await.is_none());
+    let mut spawned = pin!(cell.get_or_init_spawned(runtime, async || 2));
+    assert!(poll_once(spawned.as_mut()).await.is_none());
+    let mut blocking = pin!(cell.get_or_init_spawned_blocking(runtime, || 2));
+    assert!(poll_once(blocking.as_mut()).await.is_none());
+    drop(second);
+    assert_eq!((spawned.await, blocking.await), (&2, &2));
 }
 
-pub(crate) async fn blocks_a_thread_of_the_pool(runtime: impl Runtime) {
-    let cell: &'static OnceCell<thread::ThreadId> = Box::leak(Box::new(OnceCell::new()));
-    let gate = Gate::default();
+async fn blocks_a_thread_of_the_pool(runtime: &impl Runtime) {
+    let (cell, gate) = (Arc::new(OnceCell::new()), Gate::default());
     let opened = gate.clone();
-    let mut unblocked = pin!(cell.get_or_init_spawned_blocking(&runtime, move || {
+    let mut blocking = pin!(cell.get_or_init_spawned_blocking(runtime, move || {
         opened.wait_blocking();
         thread::current().id()
     }));
-    assert!(poll_once(unblocked.as_mut()).await.is_none());
+    assert!(poll_once(blocking.as_mut()).await.is_none());
     gate.set(()).unwrap();
-    assert_ne!(unblocked.await, &thread::current().id());
+    assert_ne!(blocking.await, &thread::current().id());
 }
 
-pub(crate) async fn blocking_work_survives_its_caller(runtime: impl Runtime) {
-    let cell = Arc::new(OnceCell::new());
-    let gate = Gate::default();
-    let opened = gate.clone();
-    abandon(cell.get_or_init_spawned_blocking(&runtime, move || {
-        opened.wait_blocking();
-        1
-    }))
-    .await;
-    gate.set(()).unwrap();
-    assert_eq!(cell.wait().await, &1);
-}
-
-pub(crate) async fn an_error_of_blocking_work_reaches_its_caller(runtime: impl Runtime) {
-    let cell = static_cell();
-    assert_eq!(
-        cell.get_or_try_init_spawned_blocking(&runtime, || Err("no file"))
-            .await,
-        Err("no file")
-    );
-    assert_eq!(
-        cell.get_or_try_init_spawned_blocking::<()>(&runtime, || Ok(1))
-            .await,
-        Ok(&1)
-    );
-}
-
-pub(crate) async fn a_panic_of_blocking_work_reaches_its_caller(runtime: impl Runtime) {
-    let cell = static_cell();
-    let message = panic_of(cell.get_or_init_spawned_blocking(&runtime, || panic!("out of luck"))).await;
-    assert_eq!(message, "out of luck");
-    assert_eq!(cell.get_or_init_spawned_blocking(&runtime, || 1).await, &1);
-}
-
-pub(crate) async fn the_initializer_is_gone_before_the_value_is_there(runtime: impl Runtime) {
-    let cell = static_cell();
-    let seen = Arc::new(OnceCell::new());
-    let init = {
+async fn is_gone_before_the_value_is_there(runtime: &impl Runtime) {
+    let (cell, seen) = (static_cell(), Arc::new(OnceCell::new()));
+    let looks = OnDrop({
         let seen = seen.clone();
-        async move || {
-            let _looks = OnDrop(Some(move || seen.set(cell.initialized()).unwrap()));
-            1
-        }
+        move || seen.set(cell.initialized()).unwrap()
+    });
+    let init = async move || {
+        let _looks = looks;
+        1
     };
-    cell.get_or_init_spawned(&runtime, init).await;
+    cell.get_or_init_spawned(runtime, init).await;
     assert_eq!(seen.get(), Some(&false));
-}
-
-/// Does something when it is dropped.
-struct OnDrop<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(done) = self.0.take() {
-            done();
-        }
-    }
 }

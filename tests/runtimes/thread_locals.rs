@@ -2,24 +2,24 @@
 
 use std::{
     cell::RefCell,
-    fmt::Debug,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, mpsc},
-    task::{Context, Poll, Waker},
+    sync::mpsc,
+    task::Poll,
     thread,
     time::Duration,
 };
 
+use ::tokio::runtime::Handle;
 use oncelot::{
     Lazy, OnceCell,
-    runtime::{OnceCellExt, Runtime, Tokio},
+    runtime::{OnceCellExt, Tokio},
 };
-use tokio::runtime::Handle;
 
 use crate::{
     TOKIO,
-    util::{message, now, poll, static_cell},
+    tokio::assert_unlimited_budget,
+    util::{Gate, message, now, poll, static_cell},
 };
 
 /// When a destructor runs.
@@ -89,17 +89,23 @@ fn in_a_destructor<R: Send + 'static>(
     result
 }
 
-/// Calls `call` in a destructor on a cell whose initializer ends with 1 a moment later.
-#[track_caller]
-fn assert_waits<R: Debug + PartialEq + Send + 'static>(call: fn(&'static OnceCell<u32>) -> R, expected: R) {
+#[test]
+fn each_call_waits_in_a_destructor_for_an_initializer() {
+    let calls: [fn(&'static OnceCell<u32>) -> u32; 6] = [
+        |cell| *cell.wait_blocking(),
+        |cell| *cell.wait_timeout(Duration::MAX).unwrap(),
+        |cell| *cell.get_or_init_blocking(|| 2),
+        |cell| *cell.get_or_try_init_blocking(|| Err(2)).unwrap(),
+        |cell| *cell.insert_blocking(2).unwrap_err().0,
+        |cell| **pin!(Lazy::new(cell.wait())).as_ref().get_blocking(),
+    ];
     for order in ORDERS {
-        let cell = static_cell();
-        let (begin, begun) = mpsc::channel();
-        let gate = Arc::new(OnceCell::new());
-        let mut init = Box::pin(cell.get_or_init(async || *gate.wait().await));
-        assert!(poll(&mut init).is_pending());
-        let returned = thread::scope(|scope| {
-            let thread = scope.spawn(move || {
+        for (number, call) in calls.into_iter().enumerate() {
+            let (cell, gate) = (static_cell(), Gate::new());
+            let mut init = Box::pin(cell.get_or_init(|| gate.clone()));
+            assert!(poll(&mut init).is_pending());
+            let (begin, begun) = mpsc::channel();
+            let thread = thread::spawn(move || {
                 in_a_destructor(order, move || {
                     begin.send(()).unwrap();
                     call(cell)
@@ -108,56 +114,20 @@ fn assert_waits<R: Debug + PartialEq + Send + 'static>(call: fn(&'static OnceCel
             begun.recv().unwrap();
             // Until the call has come to wait.
             thread::sleep(Duration::from_millis(20));
-            gate.set(1).unwrap();
+            gate.open(1);
             assert_eq!(poll(&mut init), Poll::Ready(&1));
-            thread.join().unwrap()
-        });
-        assert_eq!(returned.as_ref(), Ok(&expected), "{order:?}");
+            assert_eq!(thread.join().unwrap(), Ok(1), "call {number}, {order:?}");
+        }
     }
 }
 
 #[test]
-fn wait_blocking_waits_in_a_destructor() {
-    assert_waits(|cell| *cell.wait_blocking(), 1);
-}
-
-#[test]
-fn wait_timeout_waits_in_a_destructor() {
-    assert_waits(|cell| cell.wait_timeout(Duration::MAX).copied(), Some(1));
+fn a_timeout_ends_in_a_destructor() {
     for order in ORDERS {
         let cell = static_cell();
         let waited = in_a_destructor(order, || cell.wait_timeout(Duration::from_millis(1)).copied());
         assert_eq!(waited, Ok(None), "{order:?}");
     }
-}
-
-#[test]
-fn get_or_init_blocking_waits_in_a_destructor() {
-    assert_waits(|cell| *cell.get_or_init_blocking(|| 2), 1);
-}
-
-#[test]
-fn get_or_try_init_blocking_waits_in_a_destructor() {
-    assert_waits(|cell| cell.get_or_try_init_blocking(|| Err(2)).copied(), Ok(1));
-}
-
-#[test]
-fn insert_blocking_waits_in_a_destructor() {
-    assert_waits(
-        |cell| cell.insert_blocking(2).copied().map_err(|(value, _)| *value),
-        Err(1),
-    );
-}
-
-#[test]
-fn get_blocking_of_a_lazy_waits_in_a_destructor() {
-    assert_waits(
-        |cell| {
-            let lazy = pin!(Lazy::new(cell.wait()));
-            **lazy.as_ref().get_blocking()
-        },
-        1,
-    );
 }
 
 #[test]
@@ -228,17 +198,11 @@ fn a_handle_of_tokio_spawns_in_a_destructor() {
 
 #[test]
 fn the_budget_of_tokio_is_unlimited_in_a_destructor() {
-    fn within(runtime: &impl Runtime) -> bool {
-        let cx = &mut Context::from_waker(Waker::noop());
-        (0..10_000).all(|_| runtime.poll_coop(cx, |_| Poll::Ready(())).is_ready())
-    }
-
     for order in ORDERS {
-        assert_eq!(in_a_destructor(order, || within(&Tokio)), Ok(true), "{order:?}");
-        assert_eq!(
-            in_a_destructor(order, || within(TOKIO.handle())),
-            Ok(true),
-            "{order:?}"
-        );
+        let checked = in_a_destructor(order, || {
+            assert_unlimited_budget(&Tokio);
+            assert_unlimited_budget(TOKIO.handle());
+        });
+        assert_eq!(checked, Ok(()), "{order:?}");
     }
 }
