@@ -1,10 +1,10 @@
-//! Tests of every function and impl of the public interface, as users write them.
+//! Tests of the public interface, as users write it, beyond the examples in the documentation and the conformance suite.
 
 #[path = "../examples/custom_backend/locked.rs"]
 mod outsider;
 mod util;
 
-use std::{collections::hash_map::RandomState, future::ready, task::Poll};
+use std::{collections::hash_map::RandomState, error::Error, future::ready, task::Poll};
 
 use futures_lite::future::{block_on, yield_now};
 #[cfg(feature = "atomic-waker")]
@@ -18,41 +18,20 @@ use oncelot::{
 use outsider::Locked;
 use util::{is_same, now, poll, start};
 
-// Making.
+// Constructors and access.
 
 #[test]
-fn new_makes_an_empty_cell() {
+fn a_constructor_makes_an_empty_cell_or_one_with_a_value() {
+    static EMPTY: [OnceCell<u32>; 2] = [OnceCell::const_new(), OnceCell::with_backend()];
+    static READY: [OnceCell<u32>; 2] = [OnceCell::const_new_with(1), OnceCell::with_backend_and_value(1)];
+    assert_eq!(EMPTY.each_ref().map(OnceCell::get), [None; 2]);
+    assert_eq!(READY.each_ref().map(OnceCell::get), [Some(&1); 2]);
+    // At run time.
     assert_eq!(OnceCell::<u32>::new().get(), None);
-}
-
-#[test]
-fn const_new_makes_an_empty_cell() {
-    static EMPTY: OnceCell<u32> = OnceCell::const_new();
-    assert_eq!(EMPTY.get(), None);
-}
-
-#[test]
-fn new_with_takes_an_option() {
-    assert_eq!(OnceCell::new_with(Some(1)).get(), Some(&1));
+    assert_eq!(OnceCell::<u32>::const_new().get(), None);
     assert_eq!(OnceCell::<u32>::new_with(None).get(), None);
-}
-
-#[test]
-fn const_new_with_makes_a_ready_cell() {
-    static READY: OnceCell<&str> = OnceCell::const_new_with("ready");
-    assert_eq!(READY.get(), Some(&"ready"));
-}
-
-#[test]
-fn with_backend_makes_an_empty_cell_of_that_backend() {
-    static CELL: OnceCell<u32, Intrusive> = OnceCell::with_backend();
-    assert!(!CELL.initialized());
-}
-
-#[test]
-fn with_backend_and_value_makes_a_ready_cell_of_that_backend() {
-    static CELL: OnceCell<u32, Intrusive> = OnceCell::with_backend_and_value(1);
-    assert_eq!(CELL.get(), Some(&1));
+    assert_eq!(OnceCell::new_with(Some(1)).get(), Some(&1));
+    assert_eq!(OnceCell::from(1).get(), Some(&1));
 }
 
 #[test]
@@ -62,50 +41,19 @@ fn default_is_empty_and_needs_no_default_value() {
 }
 
 #[test]
-fn const_new_can_be_called_at_run_time() {
-    assert!(!OnceCell::<u32>::const_new().initialized());
-}
-
-#[test]
-fn from_a_value_is_ready() {
-    assert_eq!(OnceCell::from(1).get(), Some(&1));
-}
-
-// Looking.
-
-#[test]
-fn initialized_returns_whether_there_is_a_value() {
+fn access_follows_the_initializer_and_does_not_wait() {
+    let look = |cell: &OnceCell<u32>| (cell.state(), cell.initialized(), cell.get().copied());
     let cell = OnceCell::new();
-    assert!(!cell.initialized());
+    assert_eq!(look(&cell), (State::Uninit, false, None));
     let (gate, mut running) = start(&cell);
-    assert!(!cell.initialized(), "while initializing");
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert!(cell.initialized());
-}
-
-#[test]
-fn get_does_not_wait() {
-    let cell = OnceCell::new();
-    assert_eq!(cell.get(), None);
-    let (gate, mut running) = start(&cell);
-    assert_eq!(cell.get(), None, "while initializing");
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    assert_eq!(cell.get(), Some(&1));
-}
-
-#[test]
-fn state_follows_the_initializer() {
-    let cell = OnceCell::new();
-    assert_eq!(cell.state(), State::Uninit);
-    let (gate, mut running) = start(&cell);
-    assert_eq!(cell.state(), State::Initializing);
+    assert_eq!(look(&cell), (State::Initializing, false, None));
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
-    assert_eq!(cell.state(), State::Uninit);
-    assert_eq!(cell.set(1), Ok(()));
-    assert_eq!(cell.state(), State::Ready);
+    assert_eq!(look(&cell), (State::Uninit, false, None));
+    let (gate, mut running) = start(&cell);
+    gate.open(Ok(1));
+    assert!(poll(&mut running).is_ready());
+    assert_eq!(look(&cell), (State::Ready, true, Some(1)));
 }
 
 #[test]
@@ -118,13 +66,6 @@ fn get_mut_changes_the_value() {
 }
 
 #[test]
-fn get_unchecked_gives_the_value() {
-    let cell = OnceCell::from(1);
-    // SAFETY: the cell was made with a value.
-    assert_eq!(unsafe { cell.get_unchecked() }, &1);
-}
-
-#[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "`OnceCell::get_unchecked` was called on an empty cell")]
 fn get_unchecked_of_an_empty_cell_panics_in_debug_builds() {
@@ -133,37 +74,21 @@ fn get_unchecked_of_an_empty_cell_panics_in_debug_builds() {
     let _ = unsafe { cell.get_unchecked() };
 }
 
-// Filling.
-
 #[test]
-fn set_fills_an_empty_cell() {
-    let cell = OnceCell::new();
-    assert_eq!(cell.set(1), Ok(()));
-    assert_eq!(cell.get(), Some(&1));
-}
-
-#[test]
-fn try_insert_gives_the_value_in_its_place() {
+fn each_method_returns_the_value_in_its_place() {
     let cell = OnceCell::new();
     let value = cell.try_insert(1).unwrap();
     assert!(is_same(value, cell.get().unwrap()));
-}
-
-#[test]
-fn insert_fills_an_empty_cell() {
+    // SAFETY: the cell holds a value.
+    assert!(is_same(value, unsafe { cell.get_unchecked() }));
+    assert!(is_same(value, block_on(cell.wait())));
+    assert!(is_same(value, block_on(cell.get_or_init(async || 2))));
     let cell = OnceCell::new();
     let value = block_on(cell.insert(1)).unwrap();
     assert!(is_same(value, cell.get().unwrap()));
 }
 
-#[test]
-fn try_get_or_init_fills_an_empty_cell_without_a_task() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let value: Result<&'static u32, InitializingError> = CELL.try_get_or_init(|| 1);
-    assert_eq!(value, Ok(&1));
-}
-
-// Filling by a future.
+// Initialization.
 
 async fn one() -> u32 {
     1
@@ -174,43 +99,21 @@ async fn try_one() -> Result<u32, String> {
 }
 
 #[test]
-fn get_or_init_takes_an_async_fn() {
+fn an_initializer_is_any_function_that_returns_a_future() {
     assert_eq!(block_on(OnceCell::new().get_or_init(one)), &1);
-}
-
-#[test]
-fn get_or_init_takes_a_closure_that_returns_a_future() {
     assert_eq!(block_on(OnceCell::new().get_or_init(|| async { 1 })), &1);
     assert_eq!(block_on(OnceCell::new().get_or_init(|| ready(1))), &1);
-}
-
-#[test]
-fn get_or_init_takes_an_async_closure() {
-    let owned = String::from("owned");
     assert_eq!(block_on(OnceCell::new().get_or_init(async || 1)), &1);
-    assert_eq!(
-        block_on(OnceCell::new().get_or_init(async move || owned)),
-        "owned"
-    );
-}
-
-#[test]
-fn get_or_init_takes_an_initializer_that_borrows() {
+    let owned = String::from("owned");
+    let init = async move || owned;
+    assert_eq!(block_on(OnceCell::new().get_or_init(init)), "owned");
     let text = String::from("borrowed");
-    let cell = OnceCell::new();
-    assert_eq!(block_on(cell.get_or_init(async || text.as_str())), &"borrowed");
-}
-
-#[test]
-fn get_or_init_takes_a_boxed_future() {
-    let cell = OnceCell::new();
-    let init = || -> util::BoxFuture<'_, u32> { Box::pin(one()) };
-    assert_eq!(block_on(cell.get_or_init(init)), &1);
-}
-
-#[test]
-fn get_or_try_init_takes_an_async_fn() {
+    let borrows = async || text.as_str();
+    assert_eq!(block_on(OnceCell::new().get_or_init(borrows)), &"borrowed");
+    let boxed = || -> util::BoxFuture<'_, u32> { Box::pin(one()) };
+    assert_eq!(block_on(OnceCell::new().get_or_init(boxed)), &1);
     assert_eq!(block_on(OnceCell::new().get_or_try_init(try_one)), Ok(&1));
+    assert_eq!(block_on(OnceCell::new().get_or_try_init_shared(try_one)), Ok(&1));
 }
 
 #[test]
@@ -227,11 +130,19 @@ fn get_or_try_init_takes_an_async_closure_with_a_question_mark() {
 }
 
 #[test]
-fn get_or_try_init_works_with_a_static() {
+fn a_static_lends_its_value_for_the_whole_program() {
     static CELL: OnceCell<u32> = OnceCell::new();
+
+    async fn get() -> Result<u32, SharedInitError<String>> {
+        Ok(*CELL.get_or_try_init_shared(try_one).await? + 1)
+    }
+
+    assert_eq!(block_on(get()), Ok(2));
     let value: Result<&'static u32, String> = block_on(CELL.get_or_try_init(try_one));
+    let value: &'static u32 = value.unwrap();
+    assert!(is_same(block_on(CELL.get_or_init(one)), value));
+    let value: Result<&'static u32, InitializingError> = CELL.try_get_or_init(|| 2);
     assert_eq!(value, Ok(&1));
-    assert!(is_same(block_on(CELL.get_or_init(one)), value.unwrap()));
 }
 
 #[test]
@@ -242,67 +153,31 @@ fn an_error_may_differ_from_call_to_call() {
 }
 
 #[test]
-fn get_mut_or_init_initializes_and_lends_for_changing() {
+fn get_mut_or_init_initializes_at_its_polls_and_lends_for_changing() {
     let mut cell = OnceCell::new();
-    *block_on(cell.get_mut_or_init(one)) += 1;
-    assert_eq!(block_on(cell.get_mut_or_init(async || unreachable!())), &mut 2);
-}
-
-#[test]
-fn get_mut_or_init_waits_for_its_initializer() {
-    let mut cell = OnceCell::new();
+    drop(cell.get_mut_or_init(|| -> std::future::Pending<u32> { panic!("never polled") }));
+    assert_eq!(cell.get(), None);
     let gate = util::Gate::new();
     let mut running = Box::pin(cell.get_mut_or_init(|| gate.clone()));
     assert!(poll(&mut running).is_pending());
     gate.open(1);
     assert_eq!(poll(&mut running), Poll::Ready(&mut 1));
+    drop(running);
+    *block_on(cell.get_mut_or_init(async || unreachable!())) += 1;
+    assert_eq!(block_on(cell.get_mut_or_init(async || unreachable!())), &mut 2);
 }
 
 #[test]
-fn get_mut_or_init_calls_its_closure_at_the_first_poll() {
-    let mut cell = OnceCell::<u32>::new();
-    drop(cell.get_mut_or_init(|| -> std::future::Pending<u32> { panic!("never polled") }));
-    assert_eq!(cell.get(), None);
-}
-
-#[test]
-fn get_mut_or_try_init_leaves_the_cell_empty_on_an_error() {
+fn get_mut_or_init_leaves_the_cell_empty_on_an_error_or_a_panic() {
     let mut cell = OnceCell::new();
-    assert_eq!(
-        block_on(cell.get_mut_or_try_init(async || Err("failed"))),
-        Err("failed")
-    );
+    let failed = block_on(cell.get_mut_or_try_init(async || Err("failed")));
+    assert_eq!(failed, Err("failed"));
+    assert_eq!(cell.get(), None);
+    util::panic_of(|| now(cell.get_mut_or_init(|| util::Panicking("in the poll"))));
     assert_eq!(cell.get(), None);
     *block_on(cell.get_mut_or_try_init(try_one)).unwrap() += 1;
     assert_eq!(cell.get(), Some(&2));
 }
-
-#[test]
-fn get_mut_or_init_leaves_the_cell_empty_on_a_panic() {
-    let mut cell = OnceCell::new();
-    util::panic_of(|| now(cell.get_mut_or_init(|| util::Panicking("in the poll"))));
-    assert_eq!(cell.get(), None);
-    assert_eq!(cell.set(1), Ok(()));
-}
-
-#[test]
-fn get_or_try_init_shared_takes_an_async_fn() {
-    let cell = OnceCell::new();
-    assert_eq!(block_on(cell.get_or_try_init_shared(try_one)), Ok(&1));
-}
-
-#[test]
-fn get_or_try_init_shared_works_with_a_static_and_the_question_mark() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-
-    async fn get() -> Result<u32, SharedInitError<String>> {
-        Ok(*CELL.get_or_try_init_shared(try_one).await? + 1)
-    }
-
-    assert_eq!(block_on(get()), Ok(2));
-}
-
-// A guard.
 
 #[test]
 fn a_guard_can_be_kept_in_a_struct_and_completed_later() {
@@ -322,58 +197,16 @@ fn a_guard_can_be_kept_in_a_struct_and_completed_later() {
     assert_eq!(cell.get().unwrap(), "text");
 }
 
-#[test]
-fn get_or_claim_leaves_the_initialization_to_its_caller() {
-    async fn get(cell: &OnceCell<u32>) -> Result<&u32, String> {
-        match cell.get_or_claim().await {
-            Ok(value) => Ok(value),
-            Err(guard) => Ok(guard.set(try_one().await?)),
-        }
-    }
-
-    let cell = OnceCell::new();
-    assert_eq!(block_on(get(&cell)), Ok(&1));
-    assert_eq!(block_on(get(&cell)), Ok(&1));
-}
-
-// Waiting.
-
-#[test]
-fn wait_gives_the_value_in_its_place() {
-    let cell = OnceCell::from(1);
-    assert!(is_same(block_on(cell.wait()), cell.get().unwrap()));
-}
-
-// Owning.
-
-#[test]
-fn take_leaves_the_cell_empty() {
-    let mut cell = OnceCell::from(1);
-    assert_eq!(cell.take(), Some(1));
-    assert_eq!(cell.take(), None);
-    assert_eq!(cell.set(2), Ok(()));
-}
-
-#[test]
-fn into_inner_gives_the_value() {
-    assert_eq!(OnceCell::from(1).into_inner(), Some(1));
-    assert_eq!(OnceCell::<u32>::new().into_inner(), None);
-}
-
 // Traits.
 
 #[test]
-fn a_clone_has_its_own_value() {
+fn a_clone_has_its_own_value_and_no_running_initializer() {
     let cell = OnceCell::from(String::from("value"));
     let clone = cell.clone();
     assert_eq!(clone.get(), cell.get());
     assert!(!is_same(clone.get().unwrap(), cell.get().unwrap()));
-    assert_eq!(OnceCell::<u32>::new().clone().get(), None);
-}
-
-#[test]
-fn a_clone_knows_nothing_of_a_running_initializer() {
-    let cell = OnceCell::new();
+    let cell = OnceCell::<u32>::new();
+    assert_eq!(cell.clone().get(), None);
     let (_gate, _running) = start(&cell);
     assert_eq!(cell.clone().set(1), Ok(()));
 }
@@ -422,17 +255,26 @@ fn debug_of_a_static_shows_the_value_or_whether_its_future_is_pending() {
 
 #[test]
 fn debug_of_a_future_shows_its_name() {
-    let cell = OnceCell::<u32>::new();
-    assert!(format!("{:?}", cell.get_or_init(one)).starts_with("GetOrInit"));
-    assert!(format!("{:?}", cell.get_or_try_init(try_one)).starts_with("GetOrTryInit"));
-    assert!(format!("{:?}", cell.get_or_try_init_shared(try_one)).starts_with("GetOrTryInitShared"));
-    assert!(format!("{:?}", cell.get_or_claim()).starts_with("GetOrClaim"));
-    assert!(format!("{:?}", cell.wait()).starts_with("Wait"));
-    assert!(format!("{:?}", cell.wait_attempt()).starts_with("WaitAttempt"));
-    assert!(format!("{:?}", cell.insert(1)).starts_with("Insert"));
-    let mut cell = cell;
-    assert!(format!("{:?}", cell.get_mut_or_init(one)).starts_with("GetMutOrInit"));
-    assert!(format!("{:?}", cell.get_mut_or_try_init(try_one)).starts_with("GetMutOrTryInit"));
+    let mut cell = OnceCell::<u32>::new();
+    let shared = [
+        format!("{:?}", cell.get_or_init(one)),
+        format!("{:?}", cell.get_or_try_init(try_one)),
+        format!("{:?}", cell.get_or_try_init_shared(try_one)),
+        format!("{:?}", cell.get_or_claim()),
+        format!("{:?}", cell.wait()),
+        format!("{:?}", cell.wait_attempt()),
+        format!("{:?}", cell.insert(1)),
+        format!("{:?}", cell.get_mut_or_init(one)),
+        format!("{:?}", cell.get_mut_or_try_init(try_one)),
+    ];
+    let names = "GetOrInit GetOrTryInit GetOrTryInitShared GetOrClaim Wait WaitAttempt Insert GetMutOrInit GetMutOrTryInit";
+    assert!(
+        shared
+            .iter()
+            .map(|text| text.trim_end_matches(" { .. }"))
+            .eq(names.split(' ')),
+        "{shared:?}"
+    );
 }
 
 #[test]
@@ -493,66 +335,48 @@ fn a_local_cell_has_the_interface_of_the_others() {
 
 #[test]
 fn cells_are_equal_if_their_values_are() {
+    fn assert_eq_trait<T: Eq>() {}
+    assert_eq_trait::<OnceCell<String>>();
     assert_eq!(OnceCell::from(1), OnceCell::from(1));
     assert_ne!(OnceCell::from(1), OnceCell::from(2));
     assert_ne!(OnceCell::from(1), OnceCell::new());
     assert_eq!(OnceCell::<u32>::new(), OnceCell::new());
 }
 
-#[test]
-fn a_cell_is_eq_if_its_value_is() {
-    fn assert_eq_trait<T: Eq>() {}
-    assert_eq_trait::<OnceCell<String>>();
-}
-
-// The error.
+// The errors.
 
 #[test]
-fn set_error_distinguishes_its_kinds() {
-    let already = SetError::AlreadyInitializedError(1);
+fn set_error_distinguishes_its_kinds_and_gives_the_value_back() {
+    let already = SetError::AlreadyInitializedError(String::from("value"));
+    let initializing = SetError::InitializingError(String::from("value"));
     assert!(already.is_already_init_err() && !already.is_initializing_err());
-    let initializing = SetError::InitializingError(1);
     assert!(initializing.is_initializing_err() && !initializing.is_already_init_err());
     assert_ne!(already, initializing);
-}
-
-#[test]
-fn set_error_gives_the_value_back() {
-    assert_eq!(SetError::AlreadyInitializedError("value").into_inner(), "value");
-    assert_eq!(SetError::InitializingError("value").into_inner(), "value");
-}
-
-#[test]
-fn set_error_is_an_error_with_a_reason() {
-    fn boxed(error: SetError<u32>) -> Box<dyn std::error::Error> {
-        Box::new(error)
-    }
-    let already = boxed(SetError::AlreadyInitializedError(1)).to_string();
-    assert!(already.contains("already holds a value"), "{already}");
-    let initializing = boxed(SetError::InitializingError(1)).to_string();
-    assert!(initializing.contains("being initialized"), "{initializing}");
-}
-
-#[test]
-fn set_error_can_be_displayed_without_a_value_that_can_be_debugged() {
-    struct Opaque;
-    assert!(!SetError::InitializingError(Opaque).to_string().is_empty());
-}
-
-#[test]
-fn set_error_is_clone_eq_and_debug() {
-    let error = SetError::InitializingError(String::from("value"));
-    assert_eq!(error.clone(), error);
-    assert_eq!(format!("{error:?}"), r#"InitializingError("value")"#);
-}
-
-#[test]
-fn initializing_error_is_an_error_that_names_the_ways_out() {
-    let error: Box<dyn std::error::Error + Send + Sync> = Box::new(InitializingError);
+    assert_eq!(already.clone(), already);
+    assert_eq!(format!("{initializing:?}"), r#"InitializingError("value")"#);
     assert_eq!(
-        error.to_string(),
+        (already.into_inner(), initializing.into_inner()),
+        ("value".into(), "value".into())
+    );
+}
+
+#[test]
+fn an_error_names_the_reason_and_the_ways_out() {
+    let already: Box<dyn Error> = Box::new(SetError::AlreadyInitializedError(1));
+    assert!(already.to_string().contains("already holds a value"), "{already}");
+    let initializing: Box<dyn Error> = Box::new(SetError::InitializingError(1));
+    assert!(
+        initializing.to_string().contains("being initialized"),
+        "{initializing}"
+    );
+    let initializing: Box<dyn Error + Send + Sync> = Box::new(InitializingError);
+    assert_eq!(
+        initializing.to_string(),
         "the cell is being initialized; wait for it with `get_or_init` or `wait`, or try again later"
     );
+    // The value need not implement `Debug`.
+    struct Opaque;
+    assert!(!SetError::InitializingError(Opaque).to_string().is_empty());
 }
 
 #[test]
@@ -563,47 +387,29 @@ fn initializing_error_is_copy_eq_and_debug() {
     assert_eq!(format!("{error:?}"), "InitializingError");
 }
 
-// Owners of other types.
+// Other values, and another backend.
 
 #[test]
-fn a_cell_can_hold_a_zero_sized_value() {
-    let cell = OnceCell::new();
-    assert_eq!(block_on(cell.get_or_init(async || ())), &());
-}
-
-#[test]
-fn a_cell_can_hold_a_value_that_is_not_send() {
+fn a_value_may_be_zero_sized_not_send_or_without_traits() {
+    assert_eq!(block_on(OnceCell::new().get_or_init(async || ())), &());
     let cell = OnceCell::new();
     let value = block_on(cell.get_or_init(async || std::rc::Rc::new(1)));
     assert_eq!(**value, 1);
-}
-
-#[test]
-fn a_cell_can_hold_a_value_without_traits() {
     let cell = OnceCell::<RandomState>::new();
     assert!(cell.set(RandomState::new()).is_ok());
     let _: &RandomState = now(cell.wait());
 }
 
-// A backend from outside. The conformance suite shows in `examples/custom_backend` that it is one.
-
+/// The conformance suite shows in `examples/custom_backend` that it is a backend.
 #[test]
-fn a_backend_from_outside_initializes() {
-    static CELL: OnceCell<u32, Locked> = OnceCell::with_backend();
-    assert!(!CELL.initialized());
-    assert_eq!(block_on(CELL.get_or_init(one)), &1);
-    assert_eq!(CELL.set(2), Err(SetError::AlreadyInitializedError(2)));
-    assert_eq!(block_on(CELL.wait()), &1);
-}
-
-#[test]
-fn a_backend_from_outside_starts_ready() {
-    static CELL: OnceCell<u32, Locked> = OnceCell::with_backend_and_value(1);
-    assert_eq!(CELL.get(), Some(&1));
-}
-
-#[test]
-fn a_backend_from_outside_is_reset_by_take() {
+fn a_backend_may_be_from_outside() {
+    static EMPTY: OnceCell<u32, Locked> = OnceCell::with_backend();
+    assert!(!EMPTY.initialized());
+    assert_eq!(block_on(EMPTY.get_or_init(one)), &1);
+    assert_eq!(EMPTY.set(2), Err(SetError::AlreadyInitializedError(2)));
+    assert_eq!(block_on(EMPTY.wait()), &1);
+    static READY: OnceCell<u32, Locked> = OnceCell::with_backend_and_value(1);
+    assert_eq!(READY.get(), Some(&1));
     let mut cell = OnceCell::<u32, Locked>::with_backend_and_value(1);
     assert_eq!(cell.take(), Some(1));
     assert_eq!(*now(cell.get_mut_or_init(one)), 1);

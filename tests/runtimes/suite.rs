@@ -20,7 +20,7 @@ use oncelot::{
     runtime::{OnceCellExt, Runtime},
 };
 
-use crate::util::{Counted, Drops, OnDrop, message, static_cell};
+use crate::util::{Counted, Drops, OnDrop, With, message, static_cell};
 
 pub(crate) async fn every_scenario(runtime: impl Runtime + Clone + 'static) {
     macro_rules! run {
@@ -39,6 +39,7 @@ pub(crate) async fn every_scenario(runtime: impl Runtime + Clone + 'static) {
         a_failure_reaches_the_call_that_started_it
         an_abandoned_failure_leaves_the_cell_to_the_next
         a_panic_of_a_closure_reaches_its_caller
+        a_panic_of_a_destructor_reaches_its_caller
         is_one_among_many
         waits_for_an_initializer_of_another_kind
         blocks_a_thread_of_the_pool
@@ -206,6 +207,16 @@ async fn a_panic_of_a_closure_reaches_its_caller(runtime: &impl Runtime) {
     let panic = panic_of(cell.get_or_init_spawned_blocking(runtime, || panic!("out of luck"))).await;
     assert_eq!(panic, "out of luck");
     assert_eq!(cell.get_or_init_spawned_blocking(runtime, || 1).await, &1);
+}
+
+async fn a_panic_of_a_destructor_reaches_its_caller(runtime: &impl Runtime) {
+    let (cell, drops) = (Arc::new(OnceCell::new()), Drops::new());
+    let value = Box::pin(std::future::ready(drops.counted()));
+    let init = With::new(value, OnDrop(|| panic!("in the destructor")));
+    let panic = panic_of(cell.get_or_init_spawned(runtime, || init)).await;
+    assert_eq!(panic, "in the destructor");
+    assert_eq!(drops.count(), 1);
+    assert!(!cell.initialized());
 }
 
 async fn is_one_among_many(runtime: &(impl Runtime + Clone + 'static)) {
