@@ -14,6 +14,7 @@ use oncelot::{
     GetStatic, InitGuard, InitializingError, Insert, Intrusive, Lazy, LocalOnceCell, OnceCell, SetError,
     SharedInitError, StaticLazy, Wait, WaitAttempt,
     backend::{IntrusiveWaiter, Local, LocalWaiter},
+    compat::async_once_cell,
 };
 
 /// Returns the name of a trait if a type without generic parameters has the trait.
@@ -332,6 +333,18 @@ fn a_box_lazy() {
         Get<SendOnly>:;
         Get<SyncOnly>:;
         LocalGet<u32>:;
+    }
+}
+
+/// A value that `compat::async_once_cell::Lazy` lends pinned must not be moved, so a lazy with a future that is `Unpin` is not
+/// `Unpin` itself.
+#[test]
+fn a_cell_and_a_lazy_of_compat_async_once_cell() {
+    assert_traits! {
+        async_once_cell::OnceCell<PhantomPinned>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        async_once_cell::Lazy<(), ()>: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        async_once_cell::Lazy<PhantomPinned, ()>: Send Sync UnwindSafe RefUnwindSafe;
+        async_once_cell::Lazy<(), PhantomPinned>: Send Sync UnwindSafe RefUnwindSafe;
     }
 }
 

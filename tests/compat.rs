@@ -1,25 +1,22 @@
 //! Tests of the newtypes of `oncelot::compat`, beyond the documentation tests of the crates that they replace.
 
+mod util;
+
 use std::{
     cell::Cell,
-    future::{Ready, poll_fn, ready},
+    future::{Ready, ready},
     marker::PhantomPinned,
-    mem::size_of,
-    mem::size_of_val,
-    panic::{AssertUnwindSafe, catch_unwind},
+    mem::{size_of, size_of_val},
     pin::{Pin, pin},
+    task::Poll,
 };
 
 use futures_lite::future::{block_on, poll_once, yield_now};
 use oncelot::compat::{async_lock, async_once_cell, asyncband, embassy_sync};
-
-/// The future of the cell itself, for comparison.
-fn set_of_the_cell(cell: &oncelot::OnceCell<u64>) -> impl Future {
-    cell.insert(1)
-}
+use util::{Task, panic_of, poll_with};
 
 #[test]
-fn newtypes_have_the_size_of_the_cell() {
+fn newtypes_and_their_futures_are_as_large_as_the_cell_and_its_futures() {
     let size = size_of::<oncelot::OnceCell<u64>>();
     assert_eq!(size_of::<async_lock::OnceCell<u64>>(), size);
     assert_eq!(size_of::<async_once_cell::OnceCell<u64>>(), size);
@@ -29,20 +26,13 @@ fn newtypes_have_the_size_of_the_cell() {
         size_of::<async_once_cell::Lazy<u64, [u64; 4]>>(),
         size_of::<oncelot::Lazy<u64, [u64; 4]>>()
     );
-}
 
-#[test]
-fn set_has_the_size_of_insert() {
-    let size = size_of_val(&set_of_the_cell(&oncelot::OnceCell::new()));
+    let size = size_of_val(&oncelot::OnceCell::new().insert(1_u64));
     assert_eq!(size_of_val(&async_lock::OnceCell::new().set(1_u64)), size);
     assert_eq!(size_of_val(&asyncband::OnceCell::new().set(1_u64)), size);
-}
 
-#[test]
-fn initializing_futures_are_as_large_as_those_of_the_cell() {
     let init = async || [1_u64; 8];
-    let cell = oncelot::OnceCell::new();
-    let size = size_of_val(&cell.get_or_init(init));
+    let size = size_of_val(&oncelot::OnceCell::new().get_or_init(init));
     assert_eq!(size_of_val(&async_lock::OnceCell::new().get_or_init(init)), size);
     assert_eq!(size_of_val(&asyncband::OnceCell::new().get_or_init(init)), size);
 }
@@ -76,47 +66,38 @@ fn methods_of_the_cell_are_available_through_deref() {
 }
 
 #[test]
-fn async_lock_set_waits_for_an_initializer_and_try_set_does_not() {
+fn set_waits_for_an_initializer_and_try_set_does_not() {
+    async fn assert_waits<'a, S>(
+        init: impl Future<Output = &'a u32>,
+        set: impl Future<Output = Result<S, u32>>,
+    ) {
+        let (mut init, mut set) = (pin!(init), pin!(set));
+        assert_eq!(poll_once(init.as_mut()).await, None);
+        assert!(poll_once(set.as_mut()).await.is_none());
+        assert_eq!(init.await, &1);
+        assert_eq!(set.await.err(), Some(2));
+    }
+
     block_on(async {
         let cell = async_lock::OnceCell::new();
-        let mut init = pin!(cell.get_or_init(async || {
+        let init = async || {
+            assert_eq!(cell.try_set(3), Err(3));
             yield_now().await;
             1
-        }));
-        assert_eq!(poll_once(init.as_mut()).await, None);
-        let mut set = pin!(cell.set(2));
-        assert_eq!(poll_once(set.as_mut()).await, None);
-        assert_eq!(cell.try_set(3), Err(3));
-        assert_eq!(init.await, &1);
-        assert_eq!(set.await, Err(2));
-    });
-}
-
-#[test]
-fn asyncband_set_waits_for_an_initializer() {
-    block_on(async {
+        };
+        assert_waits(cell.get_or_init(init), cell.set(2)).await;
         let cell = asyncband::OnceCell::new();
-        let mut init = pin!(cell.get_or_init(async || {
+        let init = async || {
             yield_now().await;
             1
-        }));
-        assert_eq!(poll_once(init.as_mut()).await, None);
-        let mut set = pin!(cell.set(2));
-        assert_eq!(poll_once(set.as_mut()).await, None);
-        assert_eq!(init.await, &1);
-        assert_eq!(set.await, Err(2));
+        };
+        assert_waits(cell.get_or_init(init), cell.set(2)).await;
     });
 }
 
 /// Returns a future that is not `Unpin`, and whose value is not.
 async fn pinned() -> PhantomPinned {
     PhantomPinned
-}
-
-#[test]
-fn async_once_cell_is_unpin_for_every_value() {
-    fn assert_unpin<T: Unpin>(_: T) {}
-    assert_unpin(async_once_cell::OnceCell::<PhantomPinned>::new());
 }
 
 #[test]
@@ -129,27 +110,6 @@ fn async_once_cell_lazy_pins_its_value() {
         let again: Pin<&mut PhantomPinned> = lazy.as_mut().try_get_mut().unwrap();
         assert!(std::ptr::eq(value, &*again));
     });
-}
-
-/// A value that is lent pinned must not be moved, so a lazy with a future that is `Unpin` is not `Unpin` itself.
-#[test]
-fn async_once_cell_lazy_is_unpin_only_if_its_value_is() {
-    trait Fallback {
-        const UNPIN: bool = false;
-    }
-    struct Is<T>(T);
-    impl<T> Fallback for Is<T> {}
-    #[allow(dead_code, reason = "used if the type is `Unpin`")]
-    impl<T: Unpin> Is<T> {
-        const UNPIN: bool = true;
-    }
-    const VALUE_PINNED: bool = Is::<async_once_cell::Lazy<PhantomPinned, ()>>::UNPIN;
-    const FUTURE_PINNED: bool = Is::<async_once_cell::Lazy<(), PhantomPinned>>::UNPIN;
-    const NEITHER_PINNED: bool = Is::<async_once_cell::Lazy<(), ()>>::UNPIN;
-    assert_eq!(
-        (VALUE_PINNED, FUTURE_PINNED, NEITHER_PINNED),
-        (false, false, true)
-    );
 }
 
 #[test]
@@ -201,14 +161,12 @@ fn asyncband_lazy_keeps_its_future_when_the_driver_is_cancelled() {
 
 #[test]
 fn asyncband_lazy_is_poisoned_by_a_panic_of_its_closure() {
-    let lazy = asyncband::LazyCell::new(|| -> std::future::Ready<u32> { panic!("no future") });
+    let lazy = asyncband::LazyCell::new(|| -> Ready<u32> { panic!("no future") });
     for message in [
         "no future",
         "lazy value is poisoned: its future panicked; create another lazy value to retry",
     ] {
-        let panic =
-            catch_unwind(AssertUnwindSafe(|| block_on(asyncband::LazyCell::force(&lazy)))).unwrap_err();
-        assert_eq!(panic.downcast_ref::<&str>(), Some(&message));
+        assert_eq!(panic_of(|| block_on(asyncband::LazyCell::force(&lazy))), message);
     }
     assert_eq!(asyncband::LazyCell::get(&lazy), None);
 }
@@ -251,9 +209,7 @@ fn embassy_sync_init_within_an_initializer_stores_nothing() {
 #[test]
 fn embassy_sync_get_or_init_panics_while_another_initializer_runs() {
     let lock = embassy_sync::OnceLock::new();
-    let panic =
-        lock.get_or_init(|| catch_unwind(AssertUnwindSafe(|| lock.get_or_init(|| None).is_none())).err());
-    let panic = panic.as_ref().unwrap().downcast_ref::<String>().unwrap();
+    let panic = lock.get_or_init(|| panic_of(|| lock.get_or_init(String::new)));
     assert!(
         panic.starts_with(
             "another initializer is running, and `OnceLock::get_or_init` waits only with the feature `blocking`; enable \
@@ -285,29 +241,13 @@ fn embassy_sync_get_or_init_waits_while_another_initializer_runs() {
 #[test]
 fn embassy_sync_get_does_not_wake_its_own_task() {
     let lock = embassy_sync::OnceLock::new();
-    let polls = Cell::new(0);
-    block_on(async {
-        let mut get = pin!(lock.get());
-        let counting = poll_fn(|cx| {
-            polls.set(polls.get() + 1);
-            get.as_mut().poll(cx)
-        });
-        let set = async {
-            for _ in 0..10 {
-                yield_now().await;
-            }
-            lock.init(1)
-        };
-        // An executor of tasks, so that a wakeup polls only the task that it is for.
-        let executor = async_executor::LocalExecutor::new();
-        let counting = executor.spawn(counting);
-        let set = executor.spawn(set);
-        assert_eq!(
-            executor.run(async { (counting.await, set.await) }).await,
-            (&1, Ok(()))
-        );
-    });
-    assert_eq!(polls.get(), 2);
+    let mut get = Box::pin(lock.get());
+    let task = Task::new();
+    assert!(poll_with(&mut get, &task.waker()).is_pending());
+    assert_eq!(task.wakes(), 0);
+    assert_eq!(lock.init(1), Ok(()));
+    assert_eq!(task.wakes(), 1);
+    assert_eq!(poll_with(&mut get, &task.waker()), Poll::Ready(&1));
 }
 
 #[test]
