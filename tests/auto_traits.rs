@@ -164,34 +164,26 @@ fn an_error() {
 /// invariant can be observed only through the value or the initializer.
 #[test]
 fn an_initializing_future() {
-    assert_traits! {
-        InitOf<u32, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
-        InitOf<SendOnly, u32, u32>:;
-        InitOf<SyncOnly, u32, u32>: UnwindSafe RefUnwindSafe;
-        InitOf<Breaks, u32, u32>:;
-        InitOf<Exclusive, u32, u32>: Send Sync;
-        InitOf<u32, Neither, u32>: UnwindSafe RefUnwindSafe;
-        InitOf<u32, SendOnly, u32>: Send UnwindSafe;
-        InitOf<u32, SharesBroken, u32>:;
-        InitOf<u32, u32, Neither>: UnwindSafe RefUnwindSafe;
-        InitOf<u32, u32, SendOnly>: Send UnwindSafe;
-        InitOf<u32, u32, Breaks>: Send UnwindSafe;
-        InitOf<u32, u32, SharesBroken>:;
-        TryInitOf<u32, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
-        TryInitOf<SendOnly, u32, u32>:;
-        TryInitOf<SyncOnly, u32, u32>: UnwindSafe RefUnwindSafe;
-        TryInitOf<Breaks, u32, u32>:;
-        TryInitOf<u32, Neither, u32>: UnwindSafe RefUnwindSafe;
-        TryInitOf<u32, SharesBroken, u32>:;
-        TryInitOf<u32, u32, Neither>: UnwindSafe RefUnwindSafe;
-        TryInitOf<u32, u32, SharesBroken>:;
-        SharedInitOf<u32, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
-        SharedInitOf<SendOnly, u32, u32>:;
-        SharedInitOf<SyncOnly, u32, u32>: UnwindSafe RefUnwindSafe;
-        SharedInitOf<u32, Neither, u32>: UnwindSafe RefUnwindSafe;
-        SharedInitOf<u32, SharesBroken, u32>:;
-        SharedInitOf<u32, u32, Neither>: UnwindSafe RefUnwindSafe;
+    macro_rules! assert_traits_of {
+        ($($future:ident)*) => {$(
+            assert_traits! {
+                $future<u32, u32, u32>: Send Sync UnwindSafe RefUnwindSafe;
+                $future<SendOnly, u32, u32>:;
+                $future<SyncOnly, u32, u32>: UnwindSafe RefUnwindSafe;
+                $future<Breaks, u32, u32>:;
+                $future<Exclusive, u32, u32>: Send Sync;
+                $future<u32, Neither, u32>: UnwindSafe RefUnwindSafe;
+                $future<u32, SendOnly, u32>: Send UnwindSafe;
+                $future<u32, SharesBroken, u32>:;
+                $future<u32, u32, Neither>: UnwindSafe RefUnwindSafe;
+                $future<u32, u32, SendOnly>: Send UnwindSafe;
+                $future<u32, u32, Breaks>: Send UnwindSafe;
+                $future<u32, u32, SharesBroken>:;
+            }
+        )*};
     }
+
+    assert_traits_of!(InitOf TryInitOf SharedInitOf);
 }
 
 #[test]

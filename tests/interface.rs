@@ -4,13 +4,9 @@
 mod outsider;
 mod util;
 
-use std::{collections::hash_map::RandomState, error::Error, future::ready, task::Poll};
+use std::{collections::hash_map::RandomState, error::Error, fmt::Debug, future::ready, task::Poll};
 
-use futures_lite::future::{block_on, yield_now};
-#[cfg(feature = "atomic-waker")]
-use oncelot::backend::AtomicWaker;
-#[cfg(feature = "event-listener")]
-use oncelot::backend::EventListener;
+use futures_lite::future::block_on;
 use oncelot::{
     InitGuard, InitializingError, Lazy, LocalOnceCell, OnceCell, SetError, SharedInitError, State,
     backend::{Backend, Intrusive, Local, WaiterKind},
@@ -213,44 +209,31 @@ fn a_clone_has_its_own_value_and_no_running_initializer() {
 
 #[test]
 fn debug_shows_the_value_or_the_state() {
-    assert_eq!(format!("{:?}", OnceCell::from("value")), r#"OnceCell("value")"#);
-    let cell = OnceCell::<u32>::new();
-    assert_eq!(format!("{cell:?}"), "OnceCell(<uninit>)");
-    let (_gate, running) = start(&cell);
-    assert_eq!(format!("{cell:?}"), "OnceCell(<initializing>)");
-    drop(running);
-    assert_eq!(format!("{cell:?}"), "OnceCell(<uninit>)");
-}
-
-#[test]
-fn debug_of_a_lazy_value_shows_the_value_or_whether_a_task_drives_it() {
-    let lazy = Lazy::new(Box::pin(async {
-        yield_now().await;
-        1
-    }));
-    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
-    let mut driver = Box::pin(lazy.get_unpin());
-    assert!(poll(&mut driver).is_pending());
-    assert_eq!(format!("{lazy:?}"), "Lazy(<initializing>)");
-    drop(driver);
-    assert_eq!(format!("{lazy:?}"), "Lazy(<uninit>)");
-    now(lazy.get_unpin());
-    assert_eq!(format!("{lazy:?}"), "Lazy(1)");
-}
-
-#[test]
-fn debug_of_a_static_shows_the_value_or_whether_its_future_is_pending() {
-    static CELL: OnceCell<u32> = OnceCell::new();
+    static CELL: OnceCell<&str> = OnceCell::new();
     oncelot::lazy! {
-        static LAZY: u32 = async { *CELL.wait().await };
+        static LAZY: &str = async { *CELL.wait().await };
     }
-    assert_eq!(format!("{LAZY:?}"), "StaticLazy(<uninit>)");
-    let mut get = Box::pin(LAZY.get());
-    assert!(poll(&mut get).is_pending());
-    assert_eq!(format!("{LAZY:?}"), "StaticLazy(<initializing>)");
-    assert_eq!(CELL.set(1), Ok(()));
-    assert_eq!(poll(&mut get), Poll::Ready(&1));
-    assert_eq!(format!("{LAZY:?}"), "StaticLazy(1)");
+    let lazy = Lazy::new(Box::pin(CELL.wait()));
+    let show = || format!("{CELL:?} {lazy:?} {LAZY:?}");
+    assert_eq!(show(), "OnceCell(<uninit>) Lazy(<uninit>) StaticLazy(<uninit>)");
+    let (_gate, running) = start(&CELL);
+    let mut get = Box::pin(lazy.get_unpin());
+    let mut get_static = Box::pin(LAZY.get());
+    assert!(poll(&mut get).is_pending() && poll(&mut get_static).is_pending());
+    assert_eq!(
+        show(),
+        "OnceCell(<initializing>) Lazy(<initializing>) StaticLazy(<initializing>)"
+    );
+    drop((running, get));
+    // The future of a static is in progress also while no task polls it.
+    assert_eq!(
+        show(),
+        "OnceCell(<uninit>) Lazy(<uninit>) StaticLazy(<initializing>)"
+    );
+    assert_eq!(CELL.set("value"), Ok(()));
+    now(lazy.get_unpin());
+    assert_eq!(poll(&mut get_static), Poll::Ready(&"value"));
+    assert_eq!(show(), r#"OnceCell("value") Lazy("value") StaticLazy("value")"#);
 }
 
 #[test]
@@ -278,40 +261,32 @@ fn debug_of_a_future_shows_its_name() {
 }
 
 #[test]
-fn debug_of_a_backend_shows_the_state() {
-    fn shown<B: Backend + std::fmt::Debug>() -> [String; 2] {
-        let (uninit, ready) = (B::UNINIT, B::READY);
-        [format!("{uninit:?}"), format!("{ready:?}")]
+fn debug_of_a_backend_shows_the_state_and_debug_of_a_waiter_whether_it_waits() {
+    fn show<B: Backend<Waiter: Debug> + Debug>() -> [String; 3] {
+        let (uninit, ready, waiter) = (B::UNINIT, B::READY, B::waiter(WaiterKind::Passive));
+        [format!("{uninit:?}"), format!("{ready:?}"), format!("{waiter:?}")]
     }
-    assert_eq!(shown::<Intrusive>(), ["Intrusive(Uninit)", "Intrusive(Ready)"]);
-    assert_eq!(shown::<Local>(), ["Local(Uninit)", "Local(Ready)"]);
-    #[cfg(feature = "atomic-waker")]
-    assert_eq!(
-        shown::<AtomicWaker>(),
-        ["AtomicWaker(Uninit)", "AtomicWaker(Ready)"]
-    );
-    #[cfg(feature = "event-listener")]
-    assert_eq!(
-        shown::<EventListener>(),
-        ["EventListener(Uninit)", "EventListener(Ready)"]
-    );
-}
 
-#[test]
-fn debug_of_a_waiter_shows_what_it_waits_for() {
-    assert_eq!(
-        format!("{:?}", Intrusive::waiter(WaiterKind::Passive)),
-        "IntrusiveWaiter { is_waiting: false, .. }"
-    );
-    assert_eq!(
-        format!("{:?}", Local::waiter(WaiterKind::Passive)),
-        "LocalWaiter { is_waiting: false, .. }"
-    );
+    let [uninit, ready, waiter] = show::<Intrusive>();
+    assert_eq!((&*uninit, &*ready), ("Intrusive(Uninit)", "Intrusive(Ready)"));
+    assert_eq!(waiter, "IntrusiveWaiter { is_waiting: false, .. }");
+    let [uninit, ready, waiter] = show::<Local>();
+    assert_eq!((&*uninit, &*ready), ("Local(Uninit)", "Local(Ready)"));
+    assert_eq!(waiter, "LocalWaiter { is_waiting: false, .. }");
+    #[cfg(feature = "atomic-waker")]
+    {
+        let [uninit, ready, _] = show::<oncelot::backend::AtomicWaker>();
+        assert_eq!((&*uninit, &*ready), ("AtomicWaker(Uninit)", "AtomicWaker(Ready)"));
+    }
     #[cfg(feature = "event-listener")]
-    assert_eq!(
-        format!("{:?}", EventListener::waiter(WaiterKind::Claimant)),
-        "EventListenerWaiter { kind: Claimant, is_waiting: false }"
-    );
+    {
+        let [uninit, ready, waiter] = show::<oncelot::backend::EventListener>();
+        assert_eq!(
+            (&*uninit, &*ready),
+            ("EventListener(Uninit)", "EventListener(Ready)")
+        );
+        assert_eq!(waiter, "EventListenerWaiter { kind: Passive, is_waiting: false }");
+    }
 }
 
 #[test]

@@ -9,14 +9,18 @@ mod suite;
 mod thread_locals;
 mod tokio;
 
-use std::{sync::LazyLock, thread};
+use std::{
+    pin::pin,
+    sync::{Arc, LazyLock},
+    thread,
+};
 
 use ::tokio::runtime::{self, Builder};
 use async_executor::Executor;
 use futures_lite::future;
-use oncelot::runtime::{AsyncStd, Runtime, Smol, Tokio};
+use oncelot::runtime::{AsyncStd, OnceCellExt, Runtime, Smol, Tokio};
 
-use self::suite::every_scenario;
+use self::{suite::every_scenario, util::static_cell};
 
 /// A runtime that no test is in.
 static TOKIO: LazyLock<runtime::Runtime> = LazyLock::new(multi_thread);
@@ -28,7 +32,8 @@ static EXECUTOR: LazyLock<Executor<'static>> = LazyLock::new(|| {
 });
 
 /// A runtime that a user defines.
-struct OneThread;
+#[derive(Clone, Default)]
+struct OneThread(Arc<()>);
 
 impl Runtime for OneThread {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
@@ -84,5 +89,14 @@ fn on_a_static_executor_of_smol() {
 
 #[test]
 fn on_a_runtime_of_our_own() {
-    future::block_on(every_scenario(&OneThread));
+    future::block_on(every_scenario(OneThread::default()));
+}
+
+#[test]
+fn a_future_drops_its_runtime_when_it_has_completed() {
+    let (cell, runtime) = (static_cell(), OneThread::default());
+    let mut spawned = pin!(cell.get_or_init_spawned(runtime.clone(), async || 1));
+    assert_eq!(Arc::strong_count(&runtime.0), 2);
+    assert_eq!(future::block_on(spawned.as_mut()), &1);
+    assert_eq!(Arc::strong_count(&runtime.0), 1);
 }

@@ -91,26 +91,6 @@ fn a_runtime_that_is_dropped_reports_lost_tasks_to_the_callers_and_leaves_the_ce
 }
 
 #[test]
-fn a_future_drops_its_handle_when_it_has_completed() {
-    struct Shared(Arc<Handle>);
-    impl Runtime for Shared {
-        fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
-            self.0.spawn(task);
-        }
-
-        fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
-            self.0.spawn_blocking(work);
-        }
-    }
-
-    let (cell, handle) = (static_cell(), Arc::new(TOKIO.handle().clone()));
-    let mut spawned = pin!(cell.get_or_init_spawned(Shared(handle.clone()), async || 1));
-    assert_eq!(Arc::strong_count(&handle), 2);
-    assert_eq!(future::block_on(spawned.as_mut()), &1);
-    assert_eq!(Arc::strong_count(&handle), 1);
-}
-
-#[test]
 fn a_panic_of_a_blocking_initializer_on_a_worker_is_its_own() {
     let cell = static_cell();
     let task = async { cell.get_or_init_blocking(|| panic!("out of luck")) };
