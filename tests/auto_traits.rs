@@ -344,20 +344,6 @@ fn a_cell_and_a_lazy_of_compat_async_once_cell() {
 
 fn assert_send<T: Send>(_: &T) {}
 fn assert_sync<T: Sync>(_: &T) {}
-fn assert_unwind_safe<T: UnwindSafe>(_: &T) {}
-
-#[allow(dead_code, reason = "compiling is the test")]
-fn a_future_of_an_async_block_is_unwind_safe(cell: &OnceCell<String>, lazy: &Lazy<u32, Ready<u32>>) {
-    let text = String::from("text");
-    assert_unwind_safe(&cell.get_or_init(async || {
-        std::future::ready(()).await;
-        text.clone()
-    }));
-    assert_unwind_safe(&cell.get_or_try_init(async || Err(text.clone())));
-    assert_unwind_safe(&cell.wait());
-    assert_unwind_safe(&cell.insert(text.clone()));
-    assert_unwind_safe(&lazy.get_unpin());
-}
 
 #[allow(dead_code, reason = "compiling is the test")]
 fn generic_code_can_prove_that_the_futures_are_send<T, E, F, Fut, G, Gut>(

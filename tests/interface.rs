@@ -8,7 +8,7 @@ use std::{collections::hash_map::RandomState, error::Error, fmt::Debug, future::
 
 use futures_lite::future::block_on;
 use oncelot::{
-    InitGuard, InitializingError, Lazy, LocalOnceCell, OnceCell, SetError, SharedInitError, State,
+    InitGuard, InitializingError, Lazy, OnceCell, SetError, SharedInitError, State,
     backend::{Backend, Intrusive, Local, WaiterKind},
 };
 use outsider::Locked;
@@ -28,10 +28,7 @@ fn a_constructor_makes_an_empty_cell_or_one_with_a_value() {
     assert_eq!(OnceCell::<u32>::new_with(None).get(), None);
     assert_eq!(OnceCell::new_with(Some(1)).get(), Some(&1));
     assert_eq!(OnceCell::from(1).get(), Some(&1));
-}
-
-#[test]
-fn default_is_empty_and_needs_no_default_value() {
+    // The value needs no default.
     struct NoDefault;
     assert!(!OnceCell::<NoDefault>::default().initialized());
 }
@@ -290,25 +287,6 @@ fn debug_of_a_backend_shows_the_state_and_debug_of_a_waiter_whether_it_waits() {
 }
 
 #[test]
-fn a_local_cell_has_the_interface_of_the_others() {
-    let mut cell = LocalOnceCell::<u32>::default();
-    assert_eq!(cell.state(), State::Uninit);
-    assert_eq!(now(cell.get_or_try_init(async || Err("failed"))), Err("failed"));
-    let failed = now(cell.get_or_try_init_shared(async || Err("failed")));
-    assert_eq!(failed, Err(SharedInitError::Failed("failed")));
-    assert_eq!(now(cell.wait_attempt()), None);
-    drop(cell.try_claim());
-    drop(now(cell.get_or_claim()));
-    assert_eq!(now(cell.insert(1)), Ok(&1));
-    assert_eq!(cell.set(2), Err(SetError::AlreadyInitializedError(2)));
-    assert_eq!(cell.clone().into_inner(), Some(1));
-    assert_eq!(cell.take(), Some(1));
-    assert_eq!(cell, LocalOnceCell::with_backend());
-    *now(cell.get_mut_or_init(async || 3)) += 1;
-    assert_eq!(cell, LocalOnceCell::with_backend_and_value(4));
-}
-
-#[test]
 fn cells_are_equal_if_their_values_are() {
     fn assert_eq_trait<T: Eq>() {}
     assert_eq_trait::<OnceCell<String>>();
@@ -344,7 +322,9 @@ fn an_error_names_the_reason_and_the_ways_out() {
         initializing.to_string().contains("being initialized"),
         "{initializing}"
     );
-    let initializing: Box<dyn Error + Send + Sync> = Box::new(InitializingError);
+    let (error, copy) = (InitializingError, InitializingError);
+    assert_eq!((error, format!("{copy:?}")), (copy, "InitializingError".into()));
+    let initializing: Box<dyn Error + Send + Sync> = Box::new(copy);
     assert_eq!(
         initializing.to_string(),
         "the cell is being initialized; wait for it with `get_or_init` or `wait`, or try again later"
@@ -352,14 +332,6 @@ fn an_error_names_the_reason_and_the_ways_out() {
     // The value need not implement `Debug`.
     struct Opaque;
     assert!(!SetError::InitializingError(Opaque).to_string().is_empty());
-}
-
-#[test]
-fn initializing_error_is_copy_eq_and_debug() {
-    let error = InitializingError;
-    let copy = error;
-    assert_eq!(copy, error);
-    assert_eq!(format!("{error:?}"), "InitializingError");
 }
 
 // Other values, and another backend.
@@ -375,20 +347,33 @@ fn a_value_may_be_zero_sized_not_send_or_without_traits() {
     let _: &RandomState = now(cell.wait());
 }
 
-/// The conformance suite shows in `examples/custom_backend` that it is a backend.
+/// The conformance suite tests what these methods do, in `examples/custom_backend` also with the backend from outside.
 #[test]
-fn a_backend_may_be_from_outside() {
+fn every_backend_has_the_whole_interface() {
+    fn assert_complete<B: Backend>() {
+        let mut cell = OnceCell::<u32, B>::default();
+        assert_eq!((cell.state(), cell.initialized()), (State::Uninit, false));
+        assert_eq!(now(cell.get_or_try_init(async || Err("failed"))), Err("failed"));
+        let failed = now(cell.get_or_try_init_shared(async || Err("failed")));
+        assert_eq!(failed, Err(SharedInitError::Failed("failed")));
+        assert_eq!(now(cell.wait_attempt()), None);
+        drop(cell.try_claim());
+        drop(now(cell.get_or_claim()));
+        assert_eq!(now(cell.insert(1)), Ok(&1));
+        assert_eq!(now(cell.get_or_init(one)), now(cell.wait()));
+        assert_eq!(cell.set(2), Err(SetError::AlreadyInitializedError(2)));
+        assert_eq!(cell.clone().into_inner(), Some(1));
+        assert_eq!(cell.take(), Some(1));
+        assert_eq!(cell, OnceCell::with_backend());
+        *now(cell.get_mut_or_init(async || 3)) += 1;
+        assert_eq!(cell, OnceCell::with_backend_and_value(4));
+        assert_eq!(format!("{cell:?}"), "OnceCell(4)");
+    }
+
+    assert_complete::<Intrusive>();
+    assert_complete::<Local>();
+    assert_complete::<Locked>();
     static EMPTY: OnceCell<u32, Locked> = OnceCell::with_backend();
-    assert!(!EMPTY.initialized());
-    assert_eq!(block_on(EMPTY.get_or_init(one)), &1);
-    assert_eq!(EMPTY.set(2), Err(SetError::AlreadyInitializedError(2)));
-    assert_eq!(block_on(EMPTY.wait()), &1);
     static READY: OnceCell<u32, Locked> = OnceCell::with_backend_and_value(1);
-    assert_eq!(READY.get(), Some(&1));
-    let mut cell = OnceCell::<u32, Locked>::with_backend_and_value(1);
-    assert_eq!(cell.take(), Some(1));
-    assert_eq!(*now(cell.get_mut_or_init(one)), 1);
-    assert_eq!(cell.clone().into_inner(), Some(1));
-    assert_eq!(cell, OnceCell::with_backend_and_value(1));
-    assert_eq!(format!("{cell:?}"), "OnceCell(1)");
+    assert_eq!((EMPTY.get(), READY.get()), (None, Some(&1)));
 }

@@ -21,28 +21,24 @@ use oncelot::{
 const WORD: usize = size_of::<usize>();
 
 #[test]
-fn a_cell_is_one_word_larger_than_its_value() {
+fn a_cell_is_one_word_larger_than_its_value_and_padded_to_its_alignment() {
+    assert_eq!(size_of::<Intrusive>(), WORD);
     assert_eq!(size_of::<OnceCell<()>>(), WORD);
     assert_eq!(size_of::<OnceCell<u64>>(), WORD + 8);
     assert_eq!(size_of::<OnceCell<String>>(), WORD + size_of::<String>());
     assert_eq!(size_of::<OnceCell<[u64; 100]>>(), WORD + 800);
-}
-
-#[test]
-fn a_cell_is_padded_to_its_alignment() {
     assert_eq!(size_of::<OnceCell<u8>>(), 2 * WORD);
     assert_eq!(size_of::<OnceCell<u128>>(), 32);
 }
 
 #[test]
-fn a_backend_is_one_word() {
-    assert_eq!(size_of::<Intrusive>(), WORD);
-}
-
-#[test]
-fn a_waiter_is_four_words() {
+fn waiting_takes_a_waiter_of_four_words_and_a_reference() {
     assert_eq!(size_of::<IntrusiveWaiter>(), 4 * WORD);
     assert_eq!(size_of::<<Intrusive as Backend>::Waiter>(), 4 * WORD);
+    assert_eq!(size_of::<Wait<'_, u64>>(), 5 * WORD);
+    assert_eq!(size_of::<GetLazy<'_, u64, Ready<u64>>>(), 5 * WORD);
+    assert_eq!(size_of::<GetStatic<u64>>(), 5 * WORD);
+    assert_eq!(size_of::<Insert<'_, u64>>(), 5 * WORD + size_of::<Option<u64>>());
 }
 
 #[test]
@@ -51,18 +47,6 @@ fn a_local_cell_and_its_waiters_have_the_default_sizes() {
     assert_eq!(size_of::<LocalOnceCell<u64>>(), WORD + 8);
     assert_eq!(size_of::<LocalWaiter>(), 4 * WORD);
     assert_eq!(size_of::<Wait<'_, u64, Local>>(), 5 * WORD);
-}
-
-#[test]
-fn waiting_takes_the_waiter_and_a_reference() {
-    assert_eq!(size_of::<Wait<'_, u64>>(), 5 * WORD);
-    assert_eq!(size_of::<GetLazy<'_, u64, Ready<u64>>>(), 5 * WORD);
-    assert_eq!(size_of::<GetStatic<u64>>(), 5 * WORD);
-}
-
-#[test]
-fn an_insert_future_adds_the_value() {
-    assert_eq!(size_of::<Insert<'_, u64>>(), 5 * WORD + size_of::<Option<u64>>());
 }
 
 /// A reference is never null, and a number has no value to spare: the future must not depend on either.

@@ -1,4 +1,4 @@
-//! What a spawned initializer does on every runtime.
+//! What a spawned initializer does on every runtime. `tests/spawned.rs` and `tests/faults` check what no runtime can change.
 
 use std::{
     future::pending,
@@ -20,7 +20,7 @@ use oncelot::{
     runtime::{OnceCellExt, Runtime},
 };
 
-use crate::util::{Counted, Drops, OnDrop, With, message, static_cell};
+use crate::util::{Drops, message, static_cell};
 
 pub(crate) async fn every_scenario(runtime: impl Runtime + Clone + 'static) {
     macro_rules! run {
@@ -37,13 +37,10 @@ pub(crate) async fn every_scenario(runtime: impl Runtime + Clone + 'static) {
         goes_on_while_its_caller_is_not_polled
         keeps_its_cell_alive
         a_failure_reaches_the_call_that_started_it
-        an_abandoned_failure_leaves_the_cell_to_the_next
         a_panic_of_a_closure_reaches_its_caller
-        a_panic_of_a_destructor_reaches_its_caller
         is_one_among_many
         waits_for_an_initializer_of_another_kind
         blocks_a_thread_of_the_pool
-        is_gone_before_the_value_is_there
     }
 }
 
@@ -67,34 +64,11 @@ fn gated<T: Send + 'static>(gate: &Gate, value: T) -> impl FnOnce() -> Boxed<T> 
     }
 }
 
-/// An initializer that waits for a gate, and then returns an error or panics.
-fn failing(
-    gate: &Gate,
-    panics: bool,
-    error: Counted,
-) -> impl FnOnce() -> Boxed<Result<u32, Counted>> + use<> {
-    let gate = gate.clone();
-    move || {
-        Box::pin(async move {
-            gate.wait().await;
-            assert!(!panics, "out of luck");
-            Err(error)
-        })
-    }
-}
-
 /// The message of the panic that `future` ends in.
 async fn panic_of<F: Future>(future: F) -> String {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(_) => panic!("a panic was expected"),
         Err(payload) => message(&*payload),
-    }
-}
-
-async fn is_dropped(drops: &Drops) {
-    while drops.count() == 0 {
-        thread::yield_now();
-        yield_now().await;
     }
 }
 
@@ -166,36 +140,32 @@ async fn keeps_its_cell_alive(runtime: &impl Runtime) {
     drop(cell);
     assert!(weak.upgrade().is_some(), "the task has the cell");
     gate.set(()).unwrap();
-    is_dropped(&drops).await;
+    while drops.count() == 0 {
+        thread::yield_now();
+        yield_now().await;
+    }
     assert_eq!(weak.strong_count(), 0);
 }
 
 async fn a_failure_reaches_the_call_that_started_it(runtime: &impl Runtime) {
     for panics in [false, true] {
         let (cell, gate) = (static_cell(), Gate::default());
-        let init = failing(&gate, panics, Drops::new().counted());
+        let opened = gate.clone();
+        let init = async move || -> Result<u32, &str> {
+            opened.wait().await;
+            assert!(!panics, "out of luck");
+            Err("no route")
+        };
         let mut failing = pin!(AssertUnwindSafe(cell.get_or_try_init_spawned(runtime, init)).catch_unwind());
         assert!(poll_once(failing.as_mut()).await.is_none());
         let mut other = pin!(cell.get_or_init_spawned(runtime, async || 1));
         assert!(poll_once(other.as_mut()).await.is_none());
         gate.set(()).unwrap();
         match failing.await {
-            Ok(failed) => assert!(!panics && failed.unwrap_err().look() == 7),
-            Err(payload) => assert!(panics && message(&*payload) == "out of luck"),
+            Ok(failed) => assert_eq!((panics, failed), (false, Err("no route"))),
+            Err(payload) => assert_eq!((panics, &*message(&*payload)), (true, "out of luck")),
         }
         assert_eq!(other.await, &1);
-    }
-}
-
-async fn an_abandoned_failure_leaves_the_cell_to_the_next(runtime: &impl Runtime) {
-    for panics in [false, true] {
-        let (cell, gate, drops) = (static_cell(), Gate::default(), Drops::new());
-        let init = failing(&gate, panics, drops.counted());
-        abandon(cell.get_or_try_init_spawned(runtime, init)).await;
-        gate.set(()).unwrap();
-        assert_eq!(cell.get_or_init(async || 1).await, &1);
-        // The task drops the error after it has given up the claim.
-        is_dropped(&drops).await;
     }
 }
 
@@ -207,16 +177,6 @@ async fn a_panic_of_a_closure_reaches_its_caller(runtime: &impl Runtime) {
     let panic = panic_of(cell.get_or_init_spawned_blocking(runtime, || panic!("out of luck"))).await;
     assert_eq!(panic, "out of luck");
     assert_eq!(cell.get_or_init_spawned_blocking(runtime, || 1).await, &1);
-}
-
-async fn a_panic_of_a_destructor_reaches_its_caller(runtime: &impl Runtime) {
-    let (cell, drops) = (Arc::new(OnceCell::new()), Drops::new());
-    let value = Box::pin(std::future::ready(drops.counted()));
-    let init = With::new(value, OnDrop(|| panic!("in the destructor")));
-    let panic = panic_of(cell.get_or_init_spawned(runtime, || init)).await;
-    assert_eq!(panic, "in the destructor");
-    assert_eq!(drops.count(), 1);
-    assert!(!cell.initialized());
 }
 
 async fn is_one_among_many(runtime: &(impl Runtime + Clone + 'static)) {
@@ -273,18 +233,4 @@ async fn blocks_a_thread_of_the_pool(runtime: &impl Runtime) {
     assert!(poll_once(blocking.as_mut()).await.is_none());
     gate.set(()).unwrap();
     assert_ne!(blocking.await, &thread::current().id());
-}
-
-async fn is_gone_before_the_value_is_there(runtime: &impl Runtime) {
-    let (cell, seen) = (static_cell(), Arc::new(OnceCell::new()));
-    let looks = OnDrop({
-        let seen = seen.clone();
-        move || seen.set(cell.initialized()).unwrap()
-    });
-    let init = async move || {
-        let _looks = looks;
-        1
-    };
-    cell.get_or_init_spawned(runtime, init).await;
-    assert_eq!(seen.get(), Some(&false));
 }
