@@ -40,18 +40,13 @@ fn newtypes_and_their_futures_are_as_large_as_the_cell_and_its_futures() {
 #[test]
 fn turbofish_names_the_error_first_and_one_more_type() {
     block_on(async {
+        let init = async || Err("no");
         let cell = async_lock::OnceCell::<u32>::new();
-        assert_eq!(
-            cell.get_or_try_init::<&str, _>(|| ready(Err("no"))).await,
-            Err("no")
-        );
+        assert_eq!(cell.get_or_try_init::<&str, _>(init).await, Err("no"));
         let cell = async_once_cell::OnceCell::<u32>::new();
-        assert_eq!(cell.get_or_try_init::<&str>(ready(Err("no"))).await, Err("no"));
+        assert_eq!(cell.get_or_try_init::<&str>(init()).await, Err("no"));
         let cell = asyncband::OnceCell::<u32>::new();
-        assert_eq!(
-            cell.get_or_try_init::<&str, _>(async || Err("no")).await,
-            Err("no")
-        );
+        assert_eq!(cell.get_or_try_init::<&str, _>(init).await, Err("no"));
     });
 }
 
@@ -173,23 +168,21 @@ fn asyncband_lazy_is_poisoned_by_a_panic_of_its_closure() {
 
 #[test]
 fn asyncband_lazy_lends_its_value_mutably() {
+    use asyncband::LazyCell;
+
     block_on(async {
-        let mut lazy = pin!(asyncband::LazyCell::new(|| async {
+        let mut lazy = pin!(LazyCell::new(|| async {
             yield_now().await;
             1
         }));
-        *asyncband::LazyCell::force_pin_mut(lazy.as_mut()).await += 1;
-        assert_eq!(asyncband::LazyCell::get(&lazy), Some(&2));
-        let mut lazy = asyncband::LazyCell::from_future(ready(1));
-        assert_eq!(asyncband::LazyCell::get_mut(&mut lazy), None);
-        *asyncband::LazyCell::force_mut(&mut lazy).await += 1;
-        assert_eq!(asyncband::LazyCell::get_mut(&mut lazy), Some(&mut 2));
-        let lazy = asyncband::LazyCell::<u32, _>::default();
-        assert_eq!(asyncband::LazyCell::force(&lazy).await, &0);
-        assert_eq!(
-            asyncband::LazyCell::get(&asyncband::LazyCell::from_value(1)),
-            Some(&1)
-        );
+        *LazyCell::force_pin_mut(lazy.as_mut()).await += 1;
+        assert_eq!(LazyCell::get(&lazy), Some(&2));
+        let mut lazy = LazyCell::from_future(ready(1));
+        assert_eq!(LazyCell::get_mut(&mut lazy), None);
+        *LazyCell::force_mut(&mut lazy).await += 1;
+        assert_eq!(LazyCell::get_mut(&mut lazy), Some(&mut 2));
+        assert_eq!(LazyCell::force(&LazyCell::<u32, _>::default()).await, &0);
+        assert_eq!(LazyCell::get(&LazyCell::from_value(1)), Some(&1));
     });
 }
 

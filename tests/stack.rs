@@ -7,9 +7,8 @@
 
 use std::{
     env,
-    future::Future,
+    future::ready,
     hint::black_box,
-    mem,
     pin::{Pin, pin},
     process::{Command, Stdio},
     task::{Context, Poll, Waker},
@@ -44,68 +43,69 @@ fn now<F: Future>(future: Pin<&mut F>) -> F::Output {
     }
 }
 
-/// Defines operations on a cell that `$new` creates, and their names. A process calls one of them.
-macro_rules! operations {
-    ($module:ident, $cell:ty, $new:ident, $of:literal) => {
-        mod $module {
-            use super::*;
-
-            pub(crate) static CELL: $cell = <$cell>::$new();
-
-            pub(crate) const OPERATIONS: [Operation; 3] = [
-                (concat!("get_or_init", $of), || {
-                    black_box(now(pin!(CELL.get_or_init(load))));
-                }),
-                (concat!("get_or_try_init", $of), || {
-                    assert!(black_box(now(pin!(CELL.get_or_try_init(try_load)))).is_ok());
-                }),
-                // Its future contains the value.
-                (concat!("get_or_init_ready", $of), || {
-                    black_box(now(pin!(CELL.get_or_init(|| std::future::ready(large())))));
-                }),
-            ];
-        }
-    };
-}
-
 type Operation = (&'static str, fn());
 
-operations!(ours, OnceCell<Large>, new, "");
-operations!(tokio, ::tokio::sync::OnceCell<Large>, const_new, " of tokio");
-operations!(async_lock, ::async_lock::OnceCell<Large>, new, " of async-lock");
+static CELL: OnceCell<Large> = OnceCell::new();
+static OF_TOKIO: tokio::sync::OnceCell<Large> = tokio::sync::OnceCell::const_new();
+static OF_ASYNC_LOCK: async_lock::OnceCell<Large> = async_lock::OnceCell::new();
 
 oncelot::lazy! {
     static STATIC_LAZY: Large = load();
 }
 
-const OTHER_OPERATIONS: [Operation; 7] = [
-    ("set", || {
-        assert!(black_box(ours::CELL.set(large())).is_ok());
+/// A process calls one of them.
+const OPERATIONS: &[Operation] = &[
+    ("get_or_init", || see(now(pin!(CELL.get_or_init(load))))),
+    ("get_or_init of tokio", || {
+        see(now(pin!(OF_TOKIO.get_or_init(load))))
     }),
+    ("get_or_init of async-lock", || {
+        see(now(pin!(OF_ASYNC_LOCK.get_or_init(load))));
+    }),
+    ("get_or_try_init", || {
+        see(now(pin!(CELL.get_or_try_init(try_load))).unwrap());
+    }),
+    ("get_or_try_init of tokio", || {
+        see(now(pin!(OF_TOKIO.get_or_try_init(try_load))).unwrap());
+    }),
+    ("get_or_try_init of async-lock", || {
+        see(now(pin!(OF_ASYNC_LOCK.get_or_try_init(try_load))).unwrap());
+    }),
+    // The future of the initializer contains the value.
+    ("get_or_init_ready", || {
+        see(now(pin!(CELL.get_or_init(|| ready(large())))));
+    }),
+    ("get_or_init_ready of tokio", || {
+        see(now(pin!(OF_TOKIO.get_or_init(|| ready(large())))));
+    }),
+    ("get_or_init_ready of async-lock", || {
+        see(now(pin!(OF_ASYNC_LOCK.get_or_init(|| ready(large())))));
+    }),
+    ("set", || assert!(black_box(CELL.set(large())).is_ok())),
     ("set of tokio", || {
-        assert!(black_box(tokio::CELL.set(large())).is_ok());
+        assert!(black_box(OF_TOKIO.set(large())).is_ok());
     }),
     ("insert", || {
-        assert!(black_box(now(pin!(ours::CELL.insert(large())))).is_ok());
+        assert!(black_box(now(pin!(CELL.insert(large())))).is_ok());
     }),
     // Waits for a running initializer, as `insert` does, and not as `set` does.
     ("set of async-lock", || {
-        assert!(black_box(now(pin!(async_lock::CELL.set(large())))).is_ok());
+        assert!(black_box(now(pin!(OF_ASYNC_LOCK.set(large())))).is_ok());
     }),
     ("get_mut_or_init", || {
-        let mut cell = Box::new(OnceCell::new());
-        black_box(now(pin!(cell.get_mut_or_init(load))));
-        mem::forget(cell);
+        let cell = Box::leak(Box::new(OnceCell::new()));
+        see(now(pin!(cell.get_mut_or_init(load))));
     }),
     ("Lazy::get", || {
-        let lazy = Box::pin(Lazy::new(load()));
-        black_box(now(pin!(lazy.as_ref().get())));
-        mem::forget(lazy);
+        let lazy = Pin::static_ref(Box::leak(Box::new(Lazy::new(load()))));
+        see(now(pin!(lazy.get())));
     }),
-    ("StaticLazy::get", || {
-        black_box(now(pin!(STATIC_LAZY.get())));
-    }),
+    ("StaticLazy::get", || see(now(pin!(STATIC_LAZY.get())))),
 ];
+
+fn see(value: &Large) {
+    black_box(value);
+}
 
 const OPERATION: &str = "ONCELOT_STACK_OPERATION";
 const STACK_SIZE: &str = "ONCELOT_STACK_SIZE";
@@ -117,10 +117,8 @@ fn operation() {
     let (Ok(name), Ok(size)) = (env::var(OPERATION), env::var(STACK_SIZE)) else {
         return;
     };
-    let operations = [ours::OPERATIONS, tokio::OPERATIONS, async_lock::OPERATIONS];
-    let (_, run) = (operations.as_flattened().iter().chain(&OTHER_OPERATIONS))
-        .find(|(known, _)| *known == name)
-        .expect("a known operation");
+    let mut operations = OPERATIONS.iter();
+    let (_, run) = operations.find(|(known, _)| *known == name).unwrap();
     let thread = thread::Builder::new().stack_size(size.parse().expect("a number"));
     thread.spawn(*run).unwrap().join().unwrap();
 }
