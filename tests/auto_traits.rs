@@ -13,7 +13,7 @@ use oncelot::{
     Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrClaim, GetOrInit, GetOrTryInit, GetOrTryInitShared,
     GetStatic, InitGuard, InitializingError, Insert, Intrusive, Lazy, LocalOnceCell, OnceCell, SetError,
     SharedInitError, StaticLazy, Wait, WaitAttempt,
-    backend::{IntrusiveWaiter, Local, LocalWaiter},
+    backend::{self, IntrusiveWaiter, Local, LocalWaiter},
     compat::async_once_cell,
 };
 
@@ -127,23 +127,15 @@ fn a_backend_and_its_waiter() {
         Local: Send Unpin UnwindSafe RefUnwindSafe;
         LocalWaiter: UnwindSafe RefUnwindSafe;
     }
-}
-
-#[cfg(feature = "atomic-waker")]
-#[test]
-fn the_backend_atomic_waker() {
+    #[cfg(feature = "atomic-waker")]
     assert_traits! {
-        oncelot::backend::AtomicWaker: Send Sync Unpin UnwindSafe RefUnwindSafe;
-        oncelot::backend::AtomicWakerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        backend::AtomicWaker: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        backend::AtomicWakerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
     }
-}
-
-#[cfg(feature = "event-listener")]
-#[test]
-fn the_backend_event_listener() {
+    #[cfg(feature = "event-listener")]
     assert_traits! {
-        oncelot::backend::EventListener: Send Sync Unpin UnwindSafe RefUnwindSafe;
-        oncelot::backend::EventListenerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        backend::EventListener: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        backend::EventListenerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
     }
 }
 

@@ -1,5 +1,5 @@
-//! The value, the closure, its future, the error and the wakers are dropped once, on every path. In `tests/contract`,
-//! `destructors` also counts drops: of an initializer that panics, is cancelled, or panics when it is dropped.
+//! The value, the closure, its future, the error and the wakers are dropped once, and when. `contract/destructors.rs` counts
+//! the drops of an initializer that panics, is cancelled, or panics when it is dropped; `tests/faults` those on every path.
 
 mod util;
 
@@ -135,24 +135,18 @@ fn a_completed_initialization_drops_closure_and_future_and_keeps_the_value() {
 }
 
 #[test]
-fn an_uncalled_closure_is_dropped_when_the_value_is_found() {
-    let parts = Parts::default();
-    let cell = OnceCell::from(Drops::new().counted());
-    let mut future = Box::pin(cell.get_or_init(parts.init(&Gate::new())));
-    assert!(poll(&mut future).is_ready());
-    // Both are still inside the closure.
-    parts.assert_dropped(1, 1, 0);
-    drop(future);
-    parts.assert_dropped(1, 1, 0);
-}
-
-#[test]
-fn a_future_that_was_never_polled_drops_its_closure() {
+fn an_uncalled_closure_is_dropped_by_the_poll_that_finds_the_value_or_with_its_future() {
     let parts = Parts::default();
     let cell = OnceCell::new();
+    // What the future consists of is still inside the closure.
     drop(cell.get_or_init(parts.init(&Gate::new())));
     parts.assert_dropped(1, 1, 0);
-    assert!(!cell.initialized());
+    assert!(cell.set(Drops::new().counted()).is_ok());
+    let mut future = Box::pin(cell.get_or_init(parts.init(&Gate::new())));
+    assert!(poll(&mut future).is_ready());
+    parts.assert_dropped(2, 2, 0);
+    drop(future);
+    parts.assert_dropped(2, 2, 0);
 }
 
 #[test]
@@ -214,31 +208,6 @@ fn the_clone_of_a_cell_drops_its_own_value() {
     assert_eq!(Arc::strong_count(&value), 2);
     drop(clone);
     assert_eq!(Arc::strong_count(&value), 1);
-}
-
-#[test]
-fn an_exclusive_initialization_drops_closure_and_future_and_keeps_the_value() {
-    let parts = Parts::default();
-    let gate = Gate::new();
-    gate.open(());
-    let mut cell = OnceCell::new();
-    assert_eq!(now(cell.get_mut_or_init(parts.init(&gate))).look(), 7);
-    parts.assert_dropped(1, 1, 0);
-    drop(cell);
-    parts.assert_dropped(1, 1, 1);
-}
-
-#[test]
-fn a_cancelled_exclusive_initialization_drops_its_future() {
-    let parts = Parts::default();
-    let mut cell = OnceCell::new();
-    let mut running = Box::pin(cell.get_mut_or_init(parts.init(&Gate::new())));
-    assert!(poll(&mut running).is_pending());
-    drop(running);
-    parts.assert_dropped(1, 1, 0);
-    drop(cell.get_mut_or_init(parts.init(&Gate::new())));
-    parts.assert_dropped(2, 2, 0);
-    assert!(cell.take().is_none());
 }
 
 #[test]

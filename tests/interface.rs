@@ -8,7 +8,7 @@ use std::{collections::hash_map::RandomState, error::Error, fmt::Debug, future::
 
 use futures_lite::future::block_on;
 use oncelot::{
-    InitGuard, InitializingError, Lazy, OnceCell, SetError, SharedInitError, State,
+    InitializingError, Lazy, OnceCell, SetError, SharedInitError, State,
     backend::{Backend, Intrusive, Local, WaiterKind},
 };
 use outsider::Locked;
@@ -170,24 +170,6 @@ fn get_mut_or_init_leaves_the_cell_empty_on_an_error_or_a_panic() {
     assert_eq!(cell.get(), None);
     *block_on(cell.get_mut_or_try_init(try_one)).unwrap() += 1;
     assert_eq!(cell.get(), Some(&2));
-}
-
-#[test]
-fn a_guard_can_be_kept_in_a_struct_and_completed_later() {
-    struct Request<'a> {
-        guard: InitGuard<'a, String>,
-    }
-
-    impl<'a> Request<'a> {
-        fn answer(self, text: &str) -> &'a String {
-            self.guard.set(text.to_owned())
-        }
-    }
-
-    let cell = OnceCell::new();
-    let request = cell.try_claim().map(|guard| Request { guard }).unwrap();
-    assert_eq!(request.answer("text"), "text");
-    assert_eq!(cell.get().unwrap(), "text");
 }
 
 // Traits.

@@ -122,7 +122,7 @@ fn a_call_on_the_pool_for_blocking_work_waits() {
 }
 
 #[test]
-fn a_call_on_a_worker_leaves_the_other_tasks_running() {
+fn a_call_on_a_thread_of_a_multi_thread_runtime_leaves_the_other_tasks_running() {
     /// A cell that a task on the same worker fills.
     fn cell_of_another_task() -> &'static OnceCell<u32> {
         let cell = static_cell();
@@ -130,23 +130,14 @@ fn a_call_on_a_worker_leaves_the_other_tasks_running() {
         cell
     }
 
-    let cell = static_cell();
-    let initialized = one_worker().block_on(async {
+    one_worker().block_on(async {
+        let cell = static_cell();
         let waiting = spawn(async { *cell.wait_blocking() });
         let lazily = spawn(async { *cell.get_or_init_blocking(|| *cell_of_another_task().wait_blocking()) });
-        (waiting.await.unwrap(), lazily.await.unwrap())
+        assert_eq!((waiting.await.unwrap(), lazily.await.unwrap()), (1, 1));
+        // In `block_on`.
+        assert_eq!(cell_of_another_task().wait_blocking(), &1);
     });
-    assert_eq!(initialized, (1, 1));
-}
-
-#[test]
-fn a_call_in_block_on_of_a_multi_thread_runtime_waits() {
-    let cell = static_cell();
-    let value = one_worker().block_on(async {
-        spawn(cell.get_or_init(async || 1));
-        cell.wait_blocking()
-    });
-    assert_eq!(value, &1);
 }
 
 /// A thread that has entered a runtime, and runs no task of it, may block.
