@@ -13,7 +13,7 @@ use oncelot::{
     Backend, GetLazy, GetMutOrInit, GetMutOrTryInit, GetOrClaim, GetOrInit, GetOrTryInit, GetOrTryInitShared,
     GetStatic, InitGuard, InitializingError, Insert, Intrusive, Lazy, LocalOnceCell, OnceCell, SetError,
     SharedInitError, StaticLazy, Wait, WaitAttempt,
-    backend::{self, IntrusiveWaiter, Local, LocalWaiter},
+    backend::{IntrusiveWaiter, Local, LocalWaiter},
     compat::async_once_cell,
 };
 
@@ -129,13 +129,13 @@ fn a_backend_and_its_waiter() {
     }
     #[cfg(feature = "atomic-waker")]
     assert_traits! {
-        backend::AtomicWaker: Send Sync Unpin UnwindSafe RefUnwindSafe;
-        backend::AtomicWakerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        oncelot::backend::AtomicWaker: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        oncelot::backend::AtomicWakerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
     }
     #[cfg(feature = "event-listener")]
     assert_traits! {
-        backend::EventListener: Send Sync Unpin UnwindSafe RefUnwindSafe;
-        backend::EventListenerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        oncelot::backend::EventListener: Send Sync Unpin UnwindSafe RefUnwindSafe;
+        oncelot::backend::EventListenerWaiter: Send Sync Unpin UnwindSafe RefUnwindSafe;
     }
 }
 

@@ -176,8 +176,9 @@ fn waiting_uses_up_the_budget() {
 
     assert_uses_up_the_budget(Tokio);
     assert_uses_up_the_budget(TOKIO.handle().clone());
-    assert_uses_up_the_budget(&Tokio);
-    assert_uses_up_the_budget(&&Tokio);
+    let references: (&Tokio, &&Tokio) = (&Tokio, &&Tokio);
+    assert_uses_up_the_budget(references.0);
+    assert_uses_up_the_budget(references.1);
 }
 
 #[test]
