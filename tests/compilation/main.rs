@@ -37,29 +37,24 @@ impl Program {
         fs::read_to_string(self.file()).unwrap()
     }
 
-    /// Builds the program as a target of the given kind: `lib`, `bin` or `test`. Returns whether cargo succeeds, and what it
-    /// prints to stdout and stderr.
+    /// Checks the program as a library, or runs its tests. Returns whether cargo succeeds, and what it prints to stdout and
+    /// stderr.
     ///
     /// Cargo runs without the network: the program needs what this crate needs.
-    fn cargo(&self, kind: &str, arguments: &[&str]) -> (bool, String, String) {
+    fn cargo(&self, command: &str, arguments: &[&str]) -> (bool, String, String) {
         let manifest_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = self.file();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let programs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
-        let project = programs.join(format!("{name}_{}", self.edition));
+        let project = programs.join(format!("{name}_{}_{command}", self.edition));
         fs::create_dir_all(&project).unwrap();
-        let target = match kind {
-            "lib" => "[lib]",
-            "bin" => "[[bin]]",
-            "test" => "[[test]]",
-            _ => panic!("no such target: {kind}"),
-        };
+        let target = if command == "test" { "[[test]]" } else { "[lib]" };
         let source = self.source();
         let features: String = offenses(&source)
             .map(|offense| format!("{} = []\n", offense.feature))
             .collect();
         let manifest = format!(
-            "[package]\nname = {name:?}\nedition = {:?}\nautobins = false\nautolib = false\n\
+            "[package]\nname = {name:?}\nedition = {:?}\nautolib = false\n\
              [features]\n{features}\
              [dependencies]\noncelot = {{ path = {manifest_dir:?}, default-features = {} }}\n\
              [workspace]\n\
@@ -74,7 +69,6 @@ impl Program {
         if let Some(rustc) = env::var_os("ONCELOT_TEST_RUSTC") {
             cargo.env("RUSTC", rustc);
         }
-        let (command, arguments) = arguments.split_first().unwrap();
         let output = cargo
             .args([command, "--offline", "--quiet", "--target-dir"])
             .arg(programs.join("target"))
@@ -88,8 +82,8 @@ impl Program {
 
     /// Asserts that cargo succeeds, and returns what it prints to stdout and stderr.
     #[track_caller]
-    fn assert_accepted(&self, kind: &str, arguments: &[&str]) -> (String, String) {
-        let (is_accepted, stdout, stderr) = self.cargo(kind, arguments);
+    fn assert_accepted(&self, command: &str, arguments: &[&str]) -> (String, String) {
+        let (is_accepted, stdout, stderr) = self.cargo(command, arguments);
         assert!(is_accepted, "{}: {stdout}{stderr}", self.path);
         (stdout, stderr)
     }
@@ -132,12 +126,17 @@ fn offenses(source: &str) -> impl Iterator<Item = Offense<'_>> {
 /// Asserts that the program is accepted without its offenses, and rejected with each of them, for the right reason.
 #[track_caller]
 fn assert_each_offense_is_rejected(program: &Program) {
-    let check = ["check", "--message-format=json"];
-    program.assert_accepted("lib", &check);
+    program.assert_accepted("check", &[]);
     let source = program.source();
+    let marked = source.matches("// here").count();
+    assert!(
+        marked > 0 && offenses(&source).count() == marked,
+        "{marked} marked lines"
+    );
     for offense in offenses(&source) {
         let name = offense.feature;
-        let (is_accepted, messages, _) = program.cargo("lib", &[&check[..], &["--features", name]].concat());
+        let (is_accepted, messages, _) =
+            program.cargo("check", &["--message-format=json", "--features", name]);
         assert!(!is_accepted, "`{name}` is accepted");
         let codes: Vec<_> = (messages.split("\"code\":{\"code\":\"").skip(1))
             .filter_map(|rest| rest.split('"').next())
@@ -180,7 +179,7 @@ fn statics_with_ordinary_expressions_are_accepted_in_each_edition() {
     for edition in ["2018", "2021", "2024"] {
         let program = Program::new("lazy_bodies.rs", edition);
         let tests = program.source().matches("#[test]").count();
-        let (stdout, _) = program.assert_accepted("test", &["test"]);
+        let (stdout, _) = program.assert_accepted("test", &[]);
         let passed = format!(" {tests} passed; 0 failed; 0 ignored;");
         assert!(stdout.contains(&passed), "{edition}: {stdout}");
     }
@@ -188,7 +187,7 @@ fn statics_with_ordinary_expressions_are_accepted_in_each_edition() {
 
 #[test]
 fn statics_without_await_are_accepted_in_edition_2015() {
-    Program::new("compilation/statics_2015.rs", "2015").assert_accepted("test", &["test"]);
+    Program::new("compilation/statics_2015.rs", "2015").assert_accepted("test", &[]);
 }
 
 #[test]
@@ -198,14 +197,14 @@ fn statics_need_neither_std_nor_a_prelude() {
             default_features: false,
             ..Program::new("compilation/no_std.rs", edition)
         };
-        program.assert_accepted("lib", &["check"]);
+        program.assert_accepted("check", &[]);
     }
 }
 
 #[test]
 fn lints_see_the_expression_of_a_static_once() {
     let program = Program::new("compilation/lints.rs", "2024");
-    let (_, stderr) = program.assert_accepted("lib", &["check", "--message-format=short"]);
+    let (_, stderr) = program.assert_accepted("check", &["--message-format=short"]);
     let file = program.file();
     let mut lines: Vec<usize> = (stderr.lines())
         .filter_map(|message| message.strip_prefix(file.to_str().unwrap())?.strip_prefix(':'))
