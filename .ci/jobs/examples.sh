@@ -20,5 +20,6 @@ stage_service() {
     fi
     cargo check --locked --no-default-features --lib
     cargo test --locked
-    cargo bench --locked -- --quick
+    debian_packages apache2-utils
+    ./load 3 200
 }

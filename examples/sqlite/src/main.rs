@@ -1,9 +1,8 @@
 //! A thousand tasks on each of four executors race to open one SQLite database.
 //!
-//! Every executor has a `static` [`OnceCell`] of its own. Its tasks all ask that cell for the connection; some are
-//! dropped while they open it, some while they wait for it. The program counts what happened, checks the cell's
-//! guarantees against the counts, and then answers a query through the cell: which tables does the database have, and
-//! what is in them?
+//! Every executor has a `static` [`OnceCell`] of its own. Its tasks all ask that cell for the connection; some tasks
+//! are dropped while they open it, some while they wait for it. The program prints and checks what it counted, and then
+//! reads the database through a cell: which tables does it have, and how many rows are in them?
 //!
 //! ```text
 //! cargo run --release --manifest-path examples/sqlite/Cargo.toml -- --help
@@ -11,122 +10,110 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `args.rs` | the command line |
-//! | `race.rs` | the race: which tasks claim, wait and are dropped, and the counts |
-//! | `countdown.rs` | the gates that the tasks of the race wait for |
-//! | `runtimes.rs`, `block_on.rs` | the four executors behind one trait |
-//! | `counting_alloc.rs` | how many allocations a poll makes |
+//! | `race.rs` | **the race: which tasks initialize, wait and are dropped, and the counts** |
+//! | `executors.rs` | the four executors |
 //! | `database.rs` | the connection in the cell |
-//! | `sample.rs` | a sample database, unless a path is given |
-//! | `contents.rs` | the query |
-//! | `table.rs`, `progress.rs` | the output |
 
-mod args;
-mod block_on;
-mod contents;
-mod countdown;
-mod counting_alloc;
 mod database;
-mod progress;
+mod executors;
 mod race;
-mod runtimes;
-mod sample;
-mod table;
 
-use std::error::Error;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::num::NonZero;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::ensure;
+use clap::Parser;
 use oncelot::OnceCell;
 
-use crate::args::{Command, Options};
 use crate::database::Database;
-use crate::progress::Progress;
-use crate::race::{Plan, Score};
-use crate::runtimes::{AsyncStd, Runtime, Smol, Threads, Tokio};
+use crate::executors::RunAll;
+use crate::race::{Outcome, Plan};
 
 static TOKIO: OnceCell<Database> = OnceCell::new();
 static SMOL: OnceCell<Database> = OnceCell::new();
 static ASYNC_STD: OnceCell<Database> = OnceCell::new();
 static THREADS: OnceCell<Database> = OnceCell::new();
 
+const RACES: [(&str, &OnceCell<Database>, RunAll<Outcome>); 4] = [
+    ("tokio", &TOKIO, executors::tokio),
+    ("smol", &SMOL, executors::smol),
+    ("async-std", &ASYNC_STD, executors::async_std),
+    ("threads", &THREADS, executors::threads),
+];
+
+/// Races tasks on tokio, smol, async-std and plain threads to open one SQLite database behind a static OnceCell,
+/// reports what happened, and lists the tables of the database.
+#[derive(Parser)]
+struct Args {
+    /// SQLite databases, which are only read. If one cannot be opened, the next one is opened through the same
+    /// cells. Without a path, the program creates a database and removes it
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The number of tasks on each executor
+    #[arg(long, default_value = "1000")]
+    tasks: NonZero<usize>,
+}
+
 fn main() -> ExitCode {
-    match args::parse() {
-        Ok(Command::Help) => {
-            print!("{}", args::USAGE);
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Race(options)) => match run(options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::FAILURE
-            }
-        },
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("error: {error}\n\n{}", args::USAGE);
-            ExitCode::from(2)
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }
 
-fn run(Options { mut paths, tasks }: Options) -> Result<(), Box<dyn Error>> {
-    let progress = Progress::new();
+fn run(Args { mut paths, tasks }: Args) -> anyhow::Result<()> {
     // The file is removed when this goes out of scope.
     let sample;
     if paths.is_empty() {
-        progress.step("filling a database of our own");
-        sample = sample::create()?;
+        sample = database::create_sample()?;
         paths.push(sample.to_path_buf());
     }
 
-    let plan = Plan::new(tasks);
-    let scores = [
-        race::<Tokio>(&TOKIO, plan, &paths, &progress)?,
-        race::<Smol>(&SMOL, plan, &paths, &progress)?,
-        race::<AsyncStd>(&ASYNC_STD, plan, &paths, &progress)?,
-        race::<Threads>(&THREADS, plan, &paths, &progress)?,
-    ];
-    progress.clear();
+    let plan = Plan::new(tasks.get());
+    let mut scores = Vec::new();
+    for (executor, cell, run_all) in RACES {
+        scores.push(race::run(executor, cell, run_all, plan, &paths)?);
+    }
 
     let database = TOKIO.get().expect("the race on tokio has opened it");
-    let mut out = io::stdout().lock();
-    write_scores(&mut out, database.path(), plan, &scores)?;
-    contents::write(&mut out, database)?;
-
-    let broken: Vec<String> = scores.iter().flat_map(Score::broken_promises).collect();
-    if broken.is_empty() {
-        Ok(())
-    } else {
-        Err(broken.join("\nerror: ").into())
+    let path = database.path.display();
+    println!("{tasks} tasks on each executor raced to open '{path}'\n");
+    print_row("", RACES.map(|(executor, ..)| executor.to_owned()));
+    for (row, count) in scores[0].counts.iter().enumerate() {
+        print_row(
+            count.what,
+            scores.iter().map(|score| score.counts[row].actual.to_string()),
+        );
     }
+    let milliseconds = |score: &race::Score| format!("{:.1}", score.elapsed.as_secs_f64() * 1e3);
+    print_row("milliseconds", scores.iter().map(milliseconds));
+    println!("\nThe tables of the database and their rows, read through the cell:\n");
+    database.print_tables()?;
+
+    for ((executor, ..), score) in RACES.iter().zip(scores) {
+        for race::Count {
+            what,
+            actual,
+            expected,
+        } in score.counts
+        {
+            ensure!(
+                actual == expected,
+                "{executor}: {what}: {actual} and not {expected}"
+            );
+        }
+    }
+    Ok(())
 }
 
-fn race<R: Runtime>(
-    cell: &'static OnceCell<Database>,
-    plan: Plan,
-    paths: &[PathBuf],
-    progress: &Progress,
-) -> Result<Score, Box<dyn Error>> {
-    let (name, tasks) = (R::NAME, plan.tasks);
-    progress.step(&format!("{name}: {tasks} tasks race to open the database"));
-    let (score, failures) = race::run::<R>(cell, plan, paths.to_vec())
-        .map_err(|error| format!("{name} cannot run {tasks} tasks: {error}"))?;
-    for failure in failures {
-        progress.note(&format!("{name}: {failure}"));
+fn print_row(label: &str, columns: impl IntoIterator<Item = String>) {
+    print!("{label:36}");
+    for column in columns {
+        print!("{column:>11}");
     }
-    score.ok_or_else(|| format!("no database could be opened on {name}").into())
-}
-
-fn write_scores(out: &mut impl Write, path: &Path, plan: Plan, scores: &[Score]) -> io::Result<()> {
-    writeln!(
-        out,
-        "{} tasks on each executor raced to open '{}' with SQLite {}\n",
-        plan.tasks,
-        path.display(),
-        rusqlite::version(),
-    )?;
-    let rows: Vec<_> = scores.iter().map(Score::row).collect();
-    table::write(out, &Score::header(), &rows)
+    println!();
 }

@@ -15,95 +15,76 @@
 //! that task or a waiter, opens the next path.
 
 use std::future::poll_fn;
-use std::io;
 use std::mem;
 use std::path::PathBuf;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures_lite::future::yield_now;
+use anyhow::Context;
+use futures_lite::future::{self, Boxed};
 use oncelot::OnceCell;
 
-use crate::countdown::Countdown;
-use crate::counting_alloc;
-use crate::database::{Database, Identity, OpenError};
-use crate::runtimes::Runtime;
-use crate::table::Cell;
+use crate::database::Database;
+use crate::executors::RunAll;
 
 /// How many tasks race, and how many of them are dropped on the way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Plan {
-    pub(crate) tasks: usize,
-    cancelled_initializing: usize,
-    cancelled_waiting: usize,
+    tasks: usize,
+    dropped_initializing: usize,
+    dropped_waiting: usize,
 }
 
 impl Plan {
     pub(crate) fn new(tasks: usize) -> Self {
         Self {
             tasks,
-            cancelled_initializing: tasks / 200,
-            cancelled_waiting: tasks / 10,
+            dropped_initializing: tasks / 200,
+            dropped_waiting: tasks / 10,
         }
     }
 }
 
 /// What was counted in one race.
-#[derive(Debug)]
 pub(crate) struct Score {
-    runtime: &'static str,
-    plan: Plan,
-    // Initializers, by their own account.
-    started: usize,
-    completed: usize,
-    failed: usize,
-    dropped: usize,
-    // Tasks, by theirs.
-    cancelled_initializing: usize,
-    cancelled_waiting: usize,
-    same_connection: usize,
-    /// Allocations in the polls of tasks that waited.
-    allocations: usize,
-    elapsed: Duration,
+    pub(crate) counts: [Count; 7],
+    pub(crate) elapsed: Duration,
+}
+
+/// A number, and what it must be if the cell keeps its promises.
+pub(crate) struct Count {
+    pub(crate) what: &'static str,
+    pub(crate) actual: usize,
+    pub(crate) expected: usize,
 }
 
 /// How one task's part in the race ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Connected(Identity),
-    CancelledInitializing,
-    CancelledWaiting,
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With the connection of that opening.
+    Connected(usize),
+    DroppedInitializing,
+    DroppedWaiting,
     NoPathLeft,
 }
 
-/// Why an initializer yields an error.
-#[derive(Debug)]
-enum Failure {
-    Open(OpenError),
-    NoPathLeft,
-}
-
-#[derive(Debug)]
 struct Race {
+    executor: &'static str,
     cell: &'static OnceCell<Database>,
-    /// What to open; an initializer takes the first that no other one has failed with.
+    /// An initializer opens the first path that no initializer has failed with.
     paths: Vec<PathBuf>,
-    failures: Mutex<Vec<OpenError>>,
     /// Opens when every task has asked for the connection.
-    all_asked: Countdown,
+    all_asked: Gate,
     /// Opens when all waiters that are to be dropped have been.
-    some_left: Countdown,
-    initializers_to_cancel: AtomicUsize,
-    waiters_to_cancel: AtomicUsize,
+    some_left: Gate,
+    initializers_to_drop: AtomicUsize,
+    waiters_to_drop: AtomicUsize,
     initializers: Initializers,
-    /// Allocations in the polls of tasks that waited.
-    allocations: AtomicUsize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Initializers {
     started: AtomicUsize,
     completed: AtomicUsize,
@@ -111,141 +92,145 @@ struct Initializers {
     dropped: AtomicUsize,
 }
 
-/// Runs one race, and returns with the score the errors of the paths that could not be opened.
-/// There is no score if that is all of them.
-pub(crate) fn run<R: Runtime>(
+/// Runs one race. It is an error if none of the paths can be opened.
+pub(crate) fn run(
+    executor: &'static str,
     cell: &'static OnceCell<Database>,
+    run_all: RunAll<Outcome>,
     plan: Plan,
-    paths: Vec<PathBuf>,
-) -> io::Result<(Option<Score>, Vec<OpenError>)> {
+    paths: &[PathBuf],
+) -> anyhow::Result<Score> {
     let race = Arc::new(Race {
+        executor,
         cell,
-        paths,
-        failures: Mutex::default(),
-        all_asked: Countdown::new(plan.tasks),
-        some_left: Countdown::new(plan.cancelled_waiting),
-        initializers_to_cancel: AtomicUsize::new(plan.cancelled_initializing),
-        waiters_to_cancel: AtomicUsize::new(plan.cancelled_waiting),
+        paths: paths.to_vec(),
+        all_asked: Gate::new(plan.tasks),
+        some_left: Gate::new(plan.dropped_waiting),
+        initializers_to_drop: AtomicUsize::new(plan.dropped_initializing),
+        waiters_to_drop: AtomicUsize::new(plan.dropped_waiting),
         initializers: Initializers::default(),
-        allocations: AtomicUsize::new(0),
     });
     let start = Instant::now();
-    let outcomes = R::run_all((0..plan.tasks).map(|_| {
+    let task = |_| -> Boxed<Outcome> {
         let race = Arc::clone(&race);
-        async move { race.take_part().await }
-    }))?;
+        Box::pin(async move { race.take_part().await })
+    };
+    let outcomes = run_all((0..plan.tasks).map(task).collect())
+        .with_context(|| format!("{executor} cannot run {} tasks", plan.tasks))?;
     let elapsed = start.elapsed();
 
-    let race = Arc::into_inner(race).expect("every task has ended");
-    let count = |wanted| outcomes.iter().filter(|&&outcome| outcome == wanted).count();
-    let score = cell.get().map(|database| Score {
-        runtime: R::NAME,
-        plan,
-        started: race.initializers.started.into_inner(),
-        completed: race.initializers.completed.into_inner(),
-        failed: race.initializers.failed.into_inner(),
-        dropped: race.initializers.dropped.into_inner(),
-        cancelled_initializing: count(Outcome::CancelledInitializing),
-        cancelled_waiting: count(Outcome::CancelledWaiting),
-        same_connection: count(Outcome::Connected(database.identity())),
-        allocations: race.allocations.into_inner(),
+    let database = cell
+        .get()
+        .with_context(|| format!("no database could be opened on {executor}"))?;
+    let failures = paths.iter().position(|path| *path == database.path);
+    let started = race.initializers.started.load(Relaxed);
+    let completed = race.initializers.completed.load(Relaxed);
+    let failed = race.initializers.failed.load(Relaxed);
+    let dropped = race.initializers.dropped.load(Relaxed);
+    let outcome = |wanted| outcomes.iter().filter(|&&outcome| outcome == wanted).count();
+    let counts = [
+        ("initializers started", started, completed + failed + dropped),
+        ("initializers completed", completed, 1),
+        (
+            "initializers failed",
+            failed,
+            failures.expect("a path was opened"),
+        ),
+        ("initializers dropped", dropped, plan.dropped_initializing),
+        (
+            "tasks dropped while they initialized",
+            outcome(Outcome::DroppedInitializing),
+            plan.dropped_initializing,
+        ),
+        (
+            "tasks dropped while they waited",
+            outcome(Outcome::DroppedWaiting),
+            plan.dropped_waiting,
+        ),
+        (
+            "tasks with the same connection",
+            outcome(Outcome::Connected(database.opening)),
+            plan.tasks - plan.dropped_initializing - plan.dropped_waiting,
+        ),
+    ];
+    Ok(Score {
+        counts: counts.map(|(what, actual, expected)| Count {
+            what,
+            actual,
+            expected,
+        }),
         elapsed,
-    });
-    Ok((score, race.failures.into_inner().unwrap()))
+    })
 }
 
 impl Race {
-    /// Runs one task.
+    /// Runs one task: it asks the cell for the connection until it gets it or has to leave.
     async fn take_part(&self) -> Outcome {
         let mut has_asked = false;
         loop {
-            match self.ask(&mut has_asked).await {
+            let is_initializing = AtomicBool::new(false);
+            let ask = self.cell.get_or_try_init(|| {
+                is_initializing.store(true, Relaxed);
+                self.initialize()
+            });
+            let connect = async { ask.await.map(|database| Outcome::Connected(database.opening)) };
+            let leave = async {
+                // `or` polls `connect` first, so this task has asked the cell.
+                if !mem::replace(&mut has_asked, true) {
+                    self.all_asked.count_down();
+                }
+                self.all_asked.wait().await;
+                // Every poll decides again, because a waiter can become the initializer.
+                poll_fn(|_| {
+                    let (left, outcome) = if is_initializing.load(Relaxed) {
+                        (&self.initializers_to_drop, Outcome::DroppedInitializing)
+                    } else {
+                        (&self.waiters_to_drop, Outcome::DroppedWaiting)
+                    };
+                    let decrement = |left: usize| left.checked_sub(1);
+                    match left.fetch_update(Relaxed, Relaxed, decrement) {
+                        Ok(_) => Poll::Ready(Ok(outcome)),
+                        Err(_) => Poll::Pending,
+                    }
+                })
+                .await
+            };
+            // The cell's future is dropped at the end of this statement.
+            let ended = future::or(connect, leave).await;
+            match ended {
                 Ok(outcome) => {
-                    // The waiting future was dropped when `ask` returned.
-                    if outcome == Outcome::CancelledWaiting {
+                    if outcome == Outcome::DroppedWaiting {
                         self.some_left.count_down();
                     }
                     return outcome;
                 }
-                Err(Failure::Open(error)) => self.failures.lock().unwrap().push(error),
-                Err(Failure::NoPathLeft) => return Outcome::NoPathLeft,
+                Err(Some(error)) => eprintln!("{}: {error:#}", self.executor),
+                Err(None) => return Outcome::NoPathLeft,
             }
         }
     }
 
-    /// Asks the cell for the connection, unless it is this task's lot to be cancelled.
-    async fn ask(&self, has_asked: &mut bool) -> Result<Outcome, Failure> {
-        let initializing = AtomicBool::new(false);
-        let mut connecting = pin!(self.cell.get_or_try_init(|| {
-            initializing.store(true, Relaxed);
-            counting_alloc::stop();
-            self.initialize(Attempt::start(&self.initializers))
-        }));
-        let mut all_asked = pin!(self.all_asked.wait());
-
-        poll_fn(|context| {
-            if self.untried_path().is_none() {
-                return Poll::Ready(Err(Failure::NoPathLeft));
-            }
-            let polled = if initializing.load(Relaxed) {
-                connecting.as_mut().poll(context)
-            } else {
-                let poll = || connecting.as_mut().poll(context);
-                let (polled, allocations) = counting_alloc::count_in(poll);
-                self.allocations.fetch_add(allocations, Relaxed);
-                polled
-            };
-            if !mem::replace(has_asked, true) {
-                self.all_asked.count_down();
-            }
-            if let Poll::Ready(result) = polled {
-                let connected = |database: &Database| Outcome::Connected(database.identity());
-                return Poll::Ready(result.map(connected));
-            }
-            if !self.all_asked.is_open() && all_asked.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            let (left, outcome) = if initializing.load(Relaxed) {
-                (&self.initializers_to_cancel, Outcome::CancelledInitializing)
-            } else {
-                (&self.waiters_to_cancel, Outcome::CancelledWaiting)
-            };
-            // The future is dropped when `ask` returns.
-            if take_one(left) {
-                Poll::Ready(Ok(outcome))
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
-    }
-
-    /// The initializer.
-    async fn initialize(&self, mut attempt: Attempt<'_>) -> Result<Database, Failure> {
+    /// The initializer. Its error is `None` if no path is left to open.
+    async fn initialize(&self) -> Result<Database, Option<anyhow::Error>> {
+        let mut attempt = Attempt::start(&self.initializers);
         self.all_asked.wait().await;
-        let Some(path) = self.untried_path().cloned() else {
-            return Err(Failure::NoPathLeft);
-        };
+        // The next initializer sees that this one failed, because it claims the cell after it.
+        let path = self.paths.get(self.initializers.failed.load(Relaxed));
+        let path = path.ok_or(None)?.clone();
         let opened = blocking::unblock(|| Database::open(path)).await;
         // Even if the file was open in no time, an initializer that is to be dropped waits here.
-        yield_now().await;
+        future::yield_now().await;
         if opened.is_ok() {
             self.some_left.wait().await;
             attempt.end = &self.initializers.completed;
         } else {
             attempt.end = &self.initializers.failed;
         }
-        opened.map_err(Failure::Open)
-    }
-
-    /// The next initializer sees that this one failed, because it claims the cell after it.
-    fn untried_path(&self) -> Option<&PathBuf> {
-        self.paths.get(self.initializers.failed.load(Relaxed))
+        Ok(opened?)
     }
 }
 
-/// Counts one initializer by how it ends, when it does.
-#[derive(Debug)]
+/// Counts an initializer when it starts, and by how it ends when it ends.
 struct Attempt<'a> {
     end: &'a AtomicUsize,
 }
@@ -265,87 +250,30 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// Decrements the counter, unless it is zero.
-fn take_one(left: &AtomicUsize) -> bool {
-    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
-        .is_ok()
+/// A gate that opens when a number of tasks have arrived.
+struct Gate {
+    missing: AtomicUsize,
+    open: OnceCell<()>,
 }
 
-impl Score {
-    /// The lines above the columns of [`Score::row`].
-    pub(crate) fn header() -> [Vec<String>; 2] {
-        [
-            [
-                "",
-                "initializers",
-                "",
-                "",
-                "",
-                "tasks dropped",
-                "",
-                "same",
-                "allocations",
-                "",
-            ],
-            [
-                "executor",
-                "started",
-                "completed",
-                "failed",
-                "dropped",
-                "initializing",
-                "waiting",
-                "connection",
-                "by waiting",
-                "ms",
-            ],
-        ]
-        .map(|line| line.map(str::to_owned).to_vec())
+impl Gate {
+    fn new(count: usize) -> Self {
+        Self {
+            missing: AtomicUsize::new(count),
+            open: OnceCell::new_with((count == 0).then_some(())),
+        }
     }
 
-    pub(crate) fn row(&self) -> Vec<Cell> {
-        vec![
-            Cell::text(self.runtime),
-            Cell::number(self.started),
-            Cell::number(self.completed),
-            Cell::number(self.failed),
-            Cell::number(self.dropped),
-            Cell::number(self.cancelled_initializing),
-            Cell::number(self.cancelled_waiting),
-            Cell::number(self.same_connection),
-            Cell::number(self.allocations),
-            Cell::number(format!("{:.1}", self.elapsed.as_secs_f64() * 1e3)),
-        ]
+    /// Counts one task. The last one opens the gate.
+    fn count_down(&self) {
+        // ORDERING: what each task did before it was counted happens before the gate opens: the Release of every
+        // decrement pairs with the Acquire of the last.
+        if self.missing.fetch_sub(1, AcqRel) == 1 {
+            self.open.set(()).expect("only the last task opens the gate");
+        }
     }
 
-    /// Returns the guarantees of the cell, and the steps of the plan, that the counts contradict.
-    pub(crate) fn broken_promises(&self) -> impl Iterator<Item = String> {
-        let Plan {
-            tasks,
-            cancelled_initializing,
-            cancelled_waiting,
-        } = self.plan;
-        let ended = self.completed + self.failed + self.dropped;
-        let remaining = tasks - cancelled_initializing - cancelled_waiting;
-        [
-            (self.completed, 1, "initializers completed"),
-            (ended, self.started, "initializers ended"),
-            (self.dropped, cancelled_initializing, "initializers were dropped"),
-            (
-                self.cancelled_initializing,
-                cancelled_initializing,
-                "tasks were dropped initializing",
-            ),
-            (
-                self.cancelled_waiting,
-                cancelled_waiting,
-                "tasks were dropped waiting",
-            ),
-            (self.same_connection, remaining, "tasks got the same connection"),
-            (self.allocations, 0, "allocations were made by waiting"),
-        ]
-        .into_iter()
-        .filter(|(actual, expected, _)| actual != expected)
-        .map(|(actual, expected, what)| format!("{}: {actual} {what}, not {expected}", self.runtime))
+    async fn wait(&self) {
+        self.open.wait().await;
     }
 }

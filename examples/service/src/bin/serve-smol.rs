@@ -1,6 +1,6 @@
 //! Serves on smol, with hyper.
 
-use std::{io, net::TcpListener, process::ExitCode, time::Duration};
+use std::{io, net::TcpListener, time::Duration};
 
 use async_signal::{Signal, Signals};
 use axum::Router;
@@ -10,8 +10,8 @@ use oncelot::runtime::Smol;
 use smol::{Async, Timer, future, net, stream::StreamExt};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
-fn main() -> ExitCode {
-    shop::run(Smol, |listener, router| smol::block_on(serve(listener, router)))
+fn main() -> anyhow::Result<()> {
+    smol::block_on(shop::run(Smol, serve))
 }
 
 async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
@@ -20,14 +20,10 @@ async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
     let connections = GracefulShutdown::new();
     let accept = async {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let Ok((stream, _)) = listener.accept().await else {
                 // For example, there are too many open files.
-                Err(error) => {
-                    tracing::error!("cannot accept a connection: {error}");
-                    Timer::after(Duration::from_secs(1)).await;
-                    continue;
-                }
+                Timer::after(Duration::from_secs(1)).await;
+                continue;
             };
             let service = TowerToHyperService::new(router.clone());
             let connection = http1::Builder::new()

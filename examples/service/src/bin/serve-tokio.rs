@@ -1,6 +1,6 @@
 //! Serves on tokio, with axum.
 
-use std::{io, net::TcpListener, process::ExitCode};
+use std::{io, net::TcpListener};
 
 use axum::Router;
 use oncelot::runtime::Tokio;
@@ -9,11 +9,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-fn main() -> ExitCode {
-    shop::run(Tokio, |listener, router| {
-        let runtime = Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(serve(listener, router))
-    })
+fn main() -> anyhow::Result<()> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(shop::run(Tokio, serve))
 }
 
 async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
