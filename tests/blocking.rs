@@ -217,30 +217,6 @@ fn a_thread_takes_over() {
     });
 }
 
-#[test]
-fn one_of_many_threads_and_tasks_initializes() {
-    for _ in 0..if cfg!(miri) { 3 } else { 200 } {
-        let (cell, calls, start) = (OnceCell::new(), AtomicUsize::new(0), Barrier::new(8));
-        let init = || calls.fetch_add(1, SeqCst);
-        let race = |blocks: bool| {
-            start.wait();
-            if blocks {
-                cell.get_or_init_blocking(init)
-            } else {
-                block_on(cell.get_or_init(async || init()))
-            }
-        };
-        thread::scope(|scope| {
-            let threads = [false, true].repeat(4);
-            let threads: Vec<_> = (threads.into_iter())
-                .map(|blocks| scope.spawn(move || race(blocks)))
-                .collect();
-            assert!(threads.into_iter().all(|thread| *thread.join().unwrap() == 0));
-        });
-        assert_eq!(calls.load(SeqCst), 1);
-    }
-}
-
 // Timeouts.
 
 #[test]

@@ -1,7 +1,6 @@
 //! Futures with a waker of their own, which any waiter may poll: those of a `BoxLazy` and of a `lazy!` static.
 
 use std::{
-    future::poll_fn,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -183,30 +182,6 @@ fn a_waiter_may_poll_the_future_while_the_futures_waker_is_woken() {
         event.set_and_wake();
         assert_eq!(waiting.lock().unwrap().1, Some(Poll::Ready(&1)));
         assert_eq!(lazy.try_get(), Some(&1));
-    }
-}
-
-#[test]
-fn other_threads_may_wake() {
-    const NEEDED: usize = if cfg!(miri) { 5 } else { 300 };
-    for kind in self_waking_kinds() {
-        let mut ticks = 0;
-        let lazy = kind.lazy(poll_fn(move |cx| {
-            if ticks == NEEDED {
-                return Poll::Ready(ticks);
-            }
-            ticks += 1;
-            let waker = cx.waker().clone();
-            thread::spawn(move || waker.wake());
-            Poll::Pending
-        }));
-        thread::scope(|scope| {
-            let others = [(); 2].map(|()| scope.spawn(|| block_on(lazy.get())));
-            assert_eq!(block_on(lazy.get()), &NEEDED);
-            for other in others {
-                assert_eq!(other.join().unwrap(), &NEEDED);
-            }
-        });
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::{
     future::ready,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    ptr,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
 use futures_lite::future::{block_on, yield_now};
@@ -17,27 +15,53 @@ use oncelot::{
 use crate::util::{now, panic_of};
 
 #[test]
-fn big_futures_that_refer_to_themselves_are_stored_in_place() {
-    async fn big() -> usize {
-        let mut bytes = [1_u8; 10_000];
-        let half = &mut bytes[..5_000];
+fn a_big_and_aligned_future_that_refers_to_itself_is_stored_in_place() {
+    #[repr(align(64))]
+    struct Aligned([u8; 10_000]);
+
+    /// Returns the sum of its bytes, and where they were at the beginning and at the end.
+    async fn big() -> [usize; 3] {
+        let mut bytes = Aligned([1; 10_000]);
+        let before = ptr::from_ref(&bytes).addr();
+        let half = &mut bytes.0[..5_000];
         yield_now().await;
         half.fill(2);
         yield_now().await;
-        bytes.iter().map(|byte| usize::from(*byte)).sum()
+        let sum = bytes.0.iter().map(|byte| usize::from(*byte)).sum();
+        [sum, before, ptr::from_ref(&bytes).addr()]
     }
+
     lazy! {
-        static BIG: usize = big();
+        static FIRST: [usize; 3] = big();
+        static SECOND: [usize; 3] = big();
     }
-    assert_eq!(block_on(BIG.get()), &15_000);
-    // Beside the value. With `tracing`, a span and a count as well; with `deadlock-detection`, where it was declared.
+    for lazy in [&FIRST, &SECOND] {
+        let [sum, before, after] = *block_on(lazy.get());
+        assert_eq!((sum, before), (15_000, after));
+        assert_eq!(before % 64, 0);
+        #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+        assert!(zeros_at_start().contains(&before));
+    }
+    // Next to the value. With `tracing`, a span and a count as well; with `deadlock-detection`, where it was declared.
     let words = match (cfg!(feature = "tracing"), cfg!(feature = "deadlock-detection")) {
         (false, false) => 7,
         (false, true) => 9,
         (true, false) => 20,
         (true, true) => 21,
     };
-    assert_eq!(size_of_val(&BIG), (words + 1) * size_of::<usize>());
+    assert_eq!(size_of_val(&FIRST), (words + 3) * size_of::<usize>());
+}
+
+/// The addresses that have nothing but zeros when the program begins, and add nothing to its file.
+#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+fn zeros_at_start() -> std::ops::Range<usize> {
+    unsafe extern "C" {
+        #[link_name = "__bss_start"]
+        static FIRST: u8;
+        #[link_name = "_end"]
+        static END: u8;
+    }
+    (&raw const FIRST).addr()..(&raw const END).addr()
 }
 
 /// The expression sees the function of the macro that returns the future.
@@ -58,50 +82,6 @@ fn the_future_is_stored_as_it_is() {
     }
     assert_eq!(now(CALL.get()), &size_of_future(|| ready(0_usize)));
     assert_eq!(block_on(BLOCK.get()), &size_of_future(by_hand));
-}
-
-/// The future is where the program has nothing but zeros when it begins.
-#[test]
-#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-fn the_future_adds_nothing_to_the_stored_program() {
-    unsafe extern "C" {
-        #[link_name = "__bss_start"]
-        static FIRST: u8;
-        #[link_name = "_end"]
-        static END: u8;
-    }
-    lazy! {
-        static ADDRESS: usize = async {
-            let here = [0_u8; 10_000];
-            yield_now().await;
-            here.as_ptr().addr()
-        };
-    }
-    let zeros = (&raw const FIRST).addr()..(&raw const END).addr();
-    assert!(zeros.contains(block_on(ADDRESS.get())));
-}
-
-#[test]
-fn over_aligned_futures_are_stored_aligned() {
-    static SEEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-    #[repr(align(64))]
-    struct Aligned(u8);
-    async fn aligned() -> u8 {
-        let value = Aligned(7);
-        let look = |value: &Aligned| SEEN.lock().unwrap().push(std::ptr::from_ref(value).addr());
-        look(&value);
-        yield_now().await;
-        look(&value);
-        value.0
-    }
-    lazy! {
-        static ALIGNED: u8 = aligned();
-        static OTHER: u8 = aligned();
-    }
-    assert_eq!((block_on(ALIGNED.get()), block_on(OTHER.get())), (&7, &7));
-    let seen = SEEN.lock().unwrap();
-    assert_eq!((seen[0], seen[2]), (seen[1], seen[3]), "it does not move");
-    assert!(seen.iter().all(|address| address % 64 == 0));
 }
 
 /// Not through the macro, with a place that is too small.
