@@ -3,15 +3,12 @@
 mod util;
 
 use std::{
-    collections::HashSet,
-    future::pending,
     pin::Pin,
-    ptr,
     sync::{
-        Barrier, LazyLock, Mutex,
+        Barrier,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     thread,
     time::Duration,
 };
@@ -23,49 +20,14 @@ use oncelot::{
 };
 use util::{Task, now, panic_of, panics, poll, poll_with};
 
-/// `Intrusive`, which records the waiters of one test.
-struct Watched<const TEST: usize>(Intrusive);
+/// `Intrusive`, which wakes a waiter whenever it is polled, as `AtomicWaker` does with two waiters.
+struct Restless(Intrusive);
 
-/// The test whose waiters are woken at each poll, as `AtomicWaker` does with two waiters.
-const RESTLESS: usize = 3;
-
-static SEEN: [LazyLock<Seen>; 4] = [const { LazyLock::new(Seen::default) }; 4];
-
-#[derive(Default)]
-struct Seen {
-    /// The addresses of the waiters that are registered.
-    registered: Mutex<HashSet<usize>>,
-    registrations: AtomicUsize,
-    newest_waker: Mutex<Option<Waker>>,
-}
-
-impl<const TEST: usize> Watched<TEST> {
-    fn registered() -> usize {
-        SEEN[TEST].registered.lock().unwrap().len()
-    }
-
-    fn record(address: usize, polled: Poll<()>, cx: &Context<'_>) -> Poll<()> {
-        let seen = &*SEEN[TEST];
-        if polled.is_pending() {
-            *seen.newest_waker.lock().unwrap() = Some(cx.waker().clone());
-            seen.registered.lock().unwrap().insert(address);
-            seen.registrations.fetch_add(1, SeqCst);
-        } else {
-            seen.registered.lock().unwrap().remove(&address);
-        }
-        if TEST == RESTLESS {
-            cx.waker().wake_by_ref();
-        }
-        polled
-    }
-}
-
-fn address(waiter: &Pin<&mut IntrusiveWaiter>) -> usize {
-    ptr::from_ref(&**waiter).addr()
-}
+/// How often the waiters were polled.
+static POLLS: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: it does what `Intrusive` does. Waking more often is allowed.
-unsafe impl<const TEST: usize> Backend for Watched<TEST> {
+unsafe impl Backend for Restless {
     const UNINIT: Self = Self(Intrusive::UNINIT);
     const READY: Self = Self(Intrusive::READY);
 
@@ -94,22 +56,20 @@ unsafe impl<const TEST: usize> Backend for Watched<TEST> {
     }
 
     unsafe fn poll_wait(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
-        let address = address(&waiter);
+        POLLS.fetch_add(1, SeqCst);
+        cx.waker().wake_by_ref();
         // SAFETY: the caller's promise.
-        Self::record(address, unsafe { self.0.poll_wait(waiter, cx) }, cx)
+        unsafe { self.0.poll_wait(waiter, cx) }
     }
 
     unsafe fn poll_attempt(&self, waiter: Pin<&mut IntrusiveWaiter>, cx: &mut Context<'_>) -> Poll<()> {
-        let address = address(&waiter);
         // SAFETY: the caller's promise.
-        Self::record(address, unsafe { self.0.poll_attempt(waiter, cx) }, cx)
+        unsafe { self.0.poll_attempt(waiter, cx) }
     }
 
     unsafe fn cancel(&self, waiter: Pin<&mut IntrusiveWaiter>) {
-        let address = address(&waiter);
         // SAFETY: the caller's promise.
-        unsafe { self.0.cancel(waiter) };
-        SEEN[TEST].registered.lock().unwrap().remove(&address);
+        unsafe { self.0.cancel(waiter) }
     }
 }
 
@@ -139,33 +99,29 @@ fn an_empty_cell_is_initialized_here_also_after_an_error_or_a_panic() {
 
 #[test]
 fn threads_wait_for_the_initializer_of_a_task() {
-    type Cell = OnceCell<u32, Watched<0>>;
-
-    let calls: [fn(&Cell) -> u32; 4] = [
+    let calls: [fn(&OnceCell<u32>) -> u32; 4] = [
         |cell| *cell.wait_blocking(),
         |cell| *cell.wait_timeout(Duration::MAX).unwrap(),
         |cell| *cell.get_or_init_blocking(|| unreachable!()),
         |cell| *cell.insert_blocking(2).unwrap_err().0,
     ];
-    let cell = Cell::with_backend();
-    let mut init = Box::pin(cell.get_or_init(async || {
-        yield_now().await;
-        1
-    }));
-    assert!(poll(&mut init).is_pending());
-    thread::scope(|scope| {
-        let threads = calls.map(|call| {
-            scope.spawn({
-                let cell = &cell;
-                move || call(cell)
-            })
+    for _ in 0..if cfg!(miri) { 3 } else { 200 } {
+        let (cell, start) = (OnceCell::new(), Barrier::new(1 + calls.len()));
+        let (gate, mut running) = util::start(&cell);
+        thread::scope(|scope| {
+            let threads = calls.map(|call| {
+                let (cell, start) = (&cell, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    call(cell)
+                })
+            });
+            start.wait();
+            gate.open(Ok(1));
+            assert_eq!(poll(&mut running), Poll::Ready(Ok(&1)));
+            assert_eq!(threads.map(|thread| thread.join().unwrap()), [1; 4]);
         });
-        while Watched::<0>::registered() < calls.len() {
-            thread::yield_now();
-        }
-        assert_eq!(poll(&mut init), Poll::Ready(&1));
-        assert_eq!(threads.map(|thread| thread.join().unwrap()), [1; 4]);
-    });
+    }
 }
 
 #[test]
@@ -193,67 +149,42 @@ fn a_task_waits_for_the_initializer_of_a_thread() {
 /// A claimant that is a thread initializes when the others fail, panic or are cancelled.
 #[test]
 fn a_thread_takes_over() {
-    let ends: [fn() -> Result<u32, ()>; 2] = [|| Err(()), || panic!("out of luck")];
-    for end in ends {
+    let calls: [fn(&OnceCell<u32>) -> u32; 2] = [
+        |cell| *cell.get_or_init_blocking(|| 1),
+        |cell| *cell.insert_blocking(1).unwrap(),
+    ];
+    let ends: [Option<fn() -> Result<u32, ()>>; 3] = [Some(|| Err(())), Some(|| panic!("out of luck")), None];
+    for (end, call) in ends.iter().flat_map(|end| calls.map(|call| (end, call))) {
         let cell = OnceCell::new();
         let mut failing = Box::pin(cell.get_or_try_init(async || {
             yield_now().await;
-            end()
+            end.unwrap()()
         }));
         assert!(poll(&mut failing).is_pending());
         thread::scope(|scope| {
-            let thread = scope.spawn(|| *cell.get_or_init_blocking(|| 1));
-            panics(|| poll(&mut failing));
+            let thread = scope.spawn(|| call(&cell));
+            if end.is_some() {
+                panics(|| poll(&mut failing));
+            }
+            drop(failing);
             assert_eq!(thread.join().unwrap(), 1);
         });
     }
-    let cell = OnceCell::new();
-    let mut cancelled = Box::pin(cell.get_or_init(pending));
-    assert!(poll(&mut cancelled).is_pending());
-    thread::scope(|scope| {
-        let thread = scope.spawn(|| cell.insert_blocking(1).copied());
-        drop(cancelled);
-        assert_eq!(thread.join().unwrap(), Ok(1));
-    });
 }
 
 // Timeouts.
 
 #[test]
-fn a_timeout_that_runs_out_leaves_no_waiter_behind() {
-    let cell = OnceCell::<u32, Watched<1>>::with_backend();
-    let mut init = Box::pin(cell.get_or_init(pending));
-    assert!(poll(&mut init).is_pending());
-    let mut waiting = Box::pin(cell.wait());
-    assert!(poll(&mut waiting).is_pending());
-    assert_eq!(Watched::<1>::registered(), 1);
+fn a_timeout_runs_out_though_the_thread_is_woken_all_the_time_and_not_before() {
+    let cell = OnceCell::<u32, Restless>::with_backend();
     assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
-    assert_eq!(Watched::<1>::registered(), 1);
-    drop(waiting);
-    assert_eq!(Watched::<1>::registered(), 0);
-}
 
-#[test]
-fn a_timeout_runs_out_though_the_thread_is_woken_all_the_time() {
-    let cell = OnceCell::<u32, Watched<RESTLESS>>::with_backend();
-    assert_eq!(cell.wait_timeout(Duration::from_millis(1)), None);
-}
-
-#[test]
-fn a_thread_that_is_woken_spuriously_waits_on() {
-    let cell = OnceCell::<u32, Watched<2>>::with_backend();
+    let before = POLLS.load(SeqCst);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| cell.wait_timeout(Duration::from_secs(1_000_000)).copied());
-        let seen = &SEEN[2];
-        for number in 1..=4 {
-            while seen.registrations.load(SeqCst) < number {
-                assert!(!waiting.is_finished(), "it has given up");
-                thread::yield_now();
-            }
-            if number < 4 {
-                let waker = seen.newest_waker.lock().unwrap().take();
-                waker.expect("it has registered").wake();
-            }
+        while POLLS.load(SeqCst) < before + 5 {
+            assert!(!waiting.is_finished(), "it has given up");
+            thread::yield_now();
         }
         assert_eq!(cell.set(1), Ok(()));
         assert_eq!(waiting.join().unwrap(), Some(1));

@@ -71,7 +71,7 @@ type Noted = OnDrop<Box<dyn FnMut() + Send>>;
 /// Notes when it is dropped.
 fn noted(log: &Log<&'static str>) -> Noted {
     let log = log.clone();
-    OnDrop(Box::new(move || log.note("the initializer is dropped")))
+    OnDrop(Box::new(move || log.note("dropped")))
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn a_panicked_initializer_is_dropped_before_its_panic_is_reported() {
     // Not an async block, which would drop its variables while it panics.
     let init = move || With::new(Panicking("out of luck"), contents);
     let caller = cell.get_or_init_spawned(ByHand, init);
-    let mut caller = waiting_with(caller, &log.task("the caller is woken"));
+    let mut caller = waiting_with(caller, &log.task("caller woken"));
     run_spawned();
-    assert_eq!(log.take(), ["the initializer is dropped", "the caller is woken"]);
+    assert_eq!(log.take(), ["dropped", "caller woken"]);
     assert_eq!(panic_of(|| poll(&mut caller).is_ready()), "out of luck");
 }
 
@@ -114,18 +114,10 @@ fn an_initializer_that_the_runtime_drops_is_dropped_before_the_cell_is_empty() {
     ];
     for (call, drop_spawned) in cases {
         let (cell, log) = (static_cell(), Log::new());
-        let caller = waiting_with(call(cell, noted(&log)), &log.task("the caller is woken"));
-        let _other = waiting_with(cell.get_or_init(async || 1), &log.task("another is woken"));
+        let caller = waiting_with(call(cell, noted(&log)), &log.task("caller woken"));
+        let _other = waiting_with(cell.get_or_init(async || 1), &log.task("other woken"));
         drop_spawned();
-        let events = log.take();
-        assert_eq!(
-            events,
-            [
-                "the initializer is dropped",
-                "another is woken",
-                "the caller is woken"
-            ]
-        );
+        assert_eq!(log.take(), ["dropped", "other woken", "caller woken"]);
         assert_lost(caller);
     }
 }
