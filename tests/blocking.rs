@@ -149,11 +149,13 @@ fn a_task_waits_for_the_initializer_of_a_thread() {
 /// A claimant that is a thread initializes when the others fail, panic or are cancelled.
 #[test]
 fn a_thread_takes_over() {
+    type Failure = fn() -> Result<u32, ()>;
+
     let calls: [fn(&OnceCell<u32>) -> u32; 2] = [
         |cell| *cell.get_or_init_blocking(|| 1),
         |cell| *cell.insert_blocking(1).unwrap(),
     ];
-    let ends: [Option<fn() -> Result<u32, ()>>; 3] = [Some(|| Err(())), Some(|| panic!("out of luck")), None];
+    let ends: [Option<Failure>; 3] = [Some(|| Err(())), Some(|| panic!("out of luck")), None];
     for (end, call) in ends.iter().flat_map(|end| calls.map(|call| (end, call))) {
         let cell = OnceCell::new();
         let mut failing = Box::pin(cell.get_or_try_init(async || {

@@ -463,17 +463,6 @@ mod declarations {
 mod places {
     use super::value_of;
 
-    trait Method {
-        fn method(&self) -> u32 {
-            oncelot::lazy! {
-                static VALUE: u32 = async { 2 };
-            }
-            *value_of(&VALUE)
-        }
-    }
-
-    impl Method for () {}
-
     fn generic<T: Default>(_: T) -> u32 {
         oncelot::lazy! {
             static VALUE: u32 = std::future::ready(3);
@@ -500,12 +489,12 @@ mod places {
     }
 
     #[test]
-    fn may_be_functions_methods_and_closures() {
+    fn may_be_functions_and_closures() {
         oncelot::lazy! {
             static LOCAL: u32 = async { 1 };
         }
         assert_eq!((value_of(&LOCAL), value_of(&VALUE)), (&1, &4));
-        assert_eq!([().method(), generic(()), CLOSURE()], [2, 3, 5]);
+        assert_eq!([generic(()), CLOSURE()], [3, 5]);
     }
 }
 

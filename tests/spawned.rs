@@ -234,30 +234,24 @@ fn a_closure_that_captures_finds_one_cell_of_many() {
 }
 
 #[test]
-fn a_task_keeps_the_owner_of_its_cell() {
-    let cases: [(fn(Arc<Client>), fn()); 3] = [
-        (
-            |client| drop(waiting(client.token().get_or_init_spawned(ByHand, async || 1))),
-            run_spawned,
-        ),
-        (
-            |client| drop(waiting(client.token().get_or_init_spawned_blocking(ByHand, || 1))),
-            || WORK.take().pop().expect("work was spawned")(),
-        ),
-        (
-            |client| {
-                let service: Arc<dyn Service> = client;
-                let version = ArcField::new(&service, |service| service.version());
-                drop(waiting(version.get_or_init_spawned(ByHand, async || 1)));
-            },
-            run_spawned,
-        ),
+fn a_task_and_blocking_work_keep_the_owner_of_the_cell() {
+    let calls: [fn(Arc<Client>); 3] = [
+        |client| drop(waiting(client.token().get_or_init_spawned(ByHand, async || 1))),
+        |client| drop(waiting(client.token().get_or_init_spawned_blocking(ByHand, || 1))),
+        |client| {
+            let service: Arc<dyn Service> = client;
+            let version = ArcField::new(&service, |service| service.version());
+            drop(waiting(version.get_or_init_spawned(ByHand, async || 1)));
+        },
     ];
-    for (spawn_and_drop_the_owner, run) in cases {
+    for call in calls {
         let drops = Drops::new();
-        spawn_and_drop_the_owner(Client::new(&drops));
+        call(Client::new(&drops));
         assert_eq!(drops.count(), 0);
-        run();
+        match WORK.take().pop() {
+            Some(work) => work(),
+            None => run_spawned(),
+        }
         assert_eq!(drops.count(), 1);
     }
 }

@@ -50,8 +50,8 @@ fn the_futures_own_waker_wakes_a_hundred_waiters() {
         assert_eq!(event.polls(), 1);
         event.set_and_wake();
         assert!(tasks.iter().all(|task| task.wakes() == 1));
+        // The waiter that is polled first polls the future, even if another waiter that was woken is cancelled.
         drop(gets.remove(0));
-        // The waiter that is polled first polls the future, also if others that were woken are cancelled.
         assert_eq!(poll(&mut gets[50]), Poll::Ready(&1));
         assert_eq!(event.polls(), 2);
         drop(gets.remove(50));
