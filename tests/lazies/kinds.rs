@@ -49,6 +49,9 @@ pub(crate) trait AnyLazy<T>: Debug + Send + Sync {
 
 pub(crate) type BoxedLazy<T> = Box<dyn AnyLazy<T>>;
 
+/// A `Lazy` whose future need not be pinned.
+type UnpinLazy<T, B> = Lazy<T, BoxFuture<'static, T>, B>;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Lazy,
@@ -108,8 +111,8 @@ impl Kind {
     pub(crate) fn lazy<T: Value>(self, future: impl Future<Output = T> + Send + 'static) -> BoxedLazy<T> {
         let future: BoxFuture<'static, T> = Box::pin(future);
         match self {
-            Self::Lazy => Box::new(Lazy::<_, _, Intrusive>::new(future)),
-            Self::LazyLocked => Box::new(Lazy::<_, _, Locked>::with_backend(future)),
+            Self::Lazy => Box::new(UnpinLazy::<_, Intrusive>::new(future)),
+            Self::LazyLocked => Box::new(UnpinLazy::<_, Locked>::with_backend(future)),
             #[cfg(feature = "alloc")]
             Self::BoxLazy => Box::new(oncelot::BoxLazy::new(future)),
             #[cfg(feature = "alloc")]
@@ -121,10 +124,8 @@ impl Kind {
     /// Creates a lazy without a future, of a kind that has an owner.
     pub(crate) fn with_value<T: Value>(self, value: T) -> BoxedLazy<T> {
         match self {
-            Self::Lazy => Box::new(Lazy::<_, BoxFuture<'static, T>>::with_value(value)),
-            Self::LazyLocked => Box::new(Lazy::<_, BoxFuture<'static, T>, Locked>::with_backend_and_value(
-                value,
-            )),
+            Self::Lazy => Box::new(UnpinLazy::<_, Intrusive>::with_value(value)),
+            Self::LazyLocked => Box::new(UnpinLazy::<_, Locked>::with_backend_and_value(value)),
             #[cfg(feature = "alloc")]
             Self::BoxLazy => Box::new(oncelot::BoxLazy::with_value(value)),
             #[cfg(feature = "alloc")]
@@ -171,9 +172,8 @@ impl Own {
     }
 }
 
-impl<T: Value, B: Backend + Send + Sync> AnyLazy<T> for Lazy<T, BoxFuture<'static, T>, B>
+impl<T: Value, B: Backend + Send + Sync> AnyLazy<T> for UnpinLazy<T, B>
 where
-    B: Debug,
     B::Waiter: Send,
 {
     fn get(&self) -> BoxFuture<'_, &T> {
