@@ -39,19 +39,6 @@ fn the_first_waiter_to_be_polled_resumes_when_the_driver_is_dropped() {
 }
 
 #[test]
-fn a_driver_that_is_neither_polled_nor_dropped_blocks_the_others() {
-    for kind in driven_kinds() {
-        let (event, lazy) = kind.after_event();
-        let (mut driver, mut other) = (lazy.get(), lazy.get());
-        assert!(poll(&mut driver).is_pending());
-        event.set_and_wake();
-        assert!(poll(&mut other).is_pending());
-        drop(driver);
-        assert_eq!(poll(&mut other), Poll::Ready(&1));
-    }
-}
-
-#[test]
 fn the_future_has_the_waker_of_its_driver() {
     for kind in driven_kinds() {
         let (event, lazy) = kind.after_event();
