@@ -46,4 +46,4 @@ with_address_sanitizer() (
 
 # The tests that stages repeat on other targets and with other features. Left out: tests that run rustc, check the sizes on
 # 64-bit targets, need a feature, or read files of the repository.
-core_tests=(--lib --test={contract,drains,drops,interface,lazy,box_lazy,static_lazy,threads,regressions})
+core_tests=(--lib --test={contract,drains,drops,interface,lazies,threads,regressions})

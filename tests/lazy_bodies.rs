@@ -23,7 +23,7 @@
 
 use std::{
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
 
@@ -53,100 +53,62 @@ async fn yield_now() {
     .await;
 }
 
-/// Types that are inferred from the type of the static.
-mod inference {
+/// Types of statics, as they are written, inferred from, and converted to.
+mod types {
     use std::{
-        collections::{BTreeMap, HashMap},
-        error::Error,
-        str::FromStr,
-        sync::{Mutex, RwLock},
+        borrow::Cow, collections::HashMap, convert::Infallible, error::Error, fmt::Debug,
+        marker::PhantomData, str::FromStr, sync::Mutex,
     };
 
     use super::{value_of, yield_now};
 
+    type Pair<T> = (T, T);
+
+    macro_rules! byte {
+        () => {
+            u8
+        };
+    }
+
     oncelot::lazy! {
+        // Without the static lifetime.
+        static STR: &str = async { "a" };
+        static STR_OF_A_CALL: &str = name();
+        static COW: Cow<'_, str> = async { "a".into() };
+        static NESTED: Option<&[&str]> = async { Some(&["a"]) };
+        static REFERENCE: &(dyn Fn(&str) -> &str + Send + Sync) = async { &|text| text };
+        static MARKER: PhantomData<&u8> = async { PhantomData };
+        // Any syntax.
+        static STATIC_STR: &'static str = async { "a" };
+        static FUNCTION: for<'a> fn(&'a str, &str) -> &'a str = async { |first, _| first };
+        static COMMAS: Mutex<HashMap<u8, (Vec<u16>, [u32; 1 + 2])>> = async { Mutex::new(HashMap::new()) };
+        static ALIAS: Pair<u32> = async { (1, 2) };
+        static PATH: ::std::string::String = async { 'c'.into() };
+        static MACRO: byte!() = async { 255 };
+        static UNIT: () = async {};
+        #[allow(non_upper_case_globals)]
+        static r#type: u32 = async { 1 };
+        // Inferred.
         static NUMBER: u64 = async {
             let number = 7;
             yield_now().await;
             number
         };
         static NONE: Option<u32> = async { None };
-        static DEFAULT: (u8, String) = async { Default::default() };
-        static MAP: Mutex<HashMap<u32, Vec<String>>> = async { Mutex::new(HashMap::new()) };
-        static COLLECTED: RwLock<BTreeMap<&'static str, usize>> = async {
-            RwLock::new(["a", "bc"].iter().map(|word| (*word, word.len())).collect())
-        };
-        static PARSED: Result<u16, Box<dyn Error + Send + Sync>> = async { Ok("17".parse()?) };
         static FAILED: Result<u16, Box<dyn Error + Send + Sync>> = async {
             let number = "seventeen".parse()?;
             yield_now().await;
             Ok(number)
         };
-        static INTO: String = async { 'c'.into() };
         static GENERIC: i64 = parse("-3");
         static READY: Option<Vec<u8>> = std::future::ready(None);
-        static POLL_FN: u8 = std::future::poll_fn(|_| std::task::Poll::Ready(200));
-    }
-
-    async fn parse<T: FromStr + Default>(text: &str) -> T {
-        yield_now().await;
-        text.parse().unwrap_or_default()
-    }
-
-    #[test]
-    fn of_a_number_before_an_await() {
-        assert_eq!(value_of(&NUMBER), &7);
-    }
-
-    #[test]
-    fn of_none() {
-        assert_eq!(value_of(&NONE), &None);
-    }
-
-    #[test]
-    fn of_a_default() {
-        assert_eq!(value_of(&DEFAULT), &(0, String::new()));
-    }
-
-    #[test]
-    fn of_collections() {
-        assert!(value_of(&MAP).lock().unwrap().is_empty());
-        assert_eq!(value_of(&COLLECTED).read().unwrap()["bc"], 2);
-    }
-
-    #[test]
-    fn of_errors_that_a_question_mark_boxes() {
-        assert_eq!(value_of(&PARSED).as_ref().unwrap(), &17);
-        let error = value_of(&FAILED).as_ref().unwrap_err();
-        assert_eq!(error.to_string(), "invalid digit found in string");
-    }
-
-    #[test]
-    fn of_a_conversion() {
-        assert_eq!(value_of(&INTO), "c");
-    }
-
-    #[test]
-    fn of_the_parameters_of_calls() {
-        assert_eq!(value_of(&GENERIC), &-3);
-        assert_eq!(value_of(&READY), &None);
-        assert_eq!(value_of(&POLL_FN), &200);
-    }
-}
-
-/// Values that are converted to the type of the static.
-mod conversions {
-    use std::{convert::Infallible, error::Error, fmt::Debug};
-
-    use super::{value_of, yield_now};
-
-    oncelot::lazy! {
+        // Converted.
         static CLOSURE: Box<dyn Fn() -> u32 + Send + Sync> = async {
             let number = 3;
             yield_now().await;
             Box::new(move || number)
         };
-        static NESTED: Result<Box<dyn Fn() -> u32 + Send + Sync>, Box<dyn Error + Send + Sync>> = async {
+        static IN_A_RESULT: Result<Box<dyn Fn() -> u32 + Send + Sync>, Box<dyn Error + Send + Sync>> = async {
             let number = "4".parse()?;
             Ok(Box::new(move || number))
         };
@@ -162,40 +124,55 @@ mod conversions {
         static EMPTY: Infallible = std::future::pending();
     }
 
+    async fn name() -> &'static str {
+        yield_now().await;
+        "name"
+    }
+
+    async fn parse<T: FromStr + Default>(text: &str) -> T {
+        yield_now().await;
+        text.parse().unwrap_or_default()
+    }
+
     async fn boxed() -> Box<u8> {
         yield_now().await;
         Box::new(5)
     }
 
     #[test]
-    fn of_a_closure_to_a_trait_object() {
+    fn may_leave_out_the_static_lifetime() {
+        let kept: &'static &'static str = value_of(&STATIC_STR);
+        assert_eq!(
+            [kept, value_of(&STR), value_of(&STR_OF_A_CALL)],
+            [&"a", &"a", &"name"]
+        );
+        assert_eq!(value_of(&COW), "a");
+        assert_eq!(value_of(&NESTED), &Some(&["a"][..]));
+        assert_eq!(value_of(&REFERENCE)("a"), "a");
+        assert_eq!(value_of(&MARKER), &PhantomData);
+    }
+
+    #[test]
+    fn may_have_any_syntax() {
+        assert_eq!(value_of(&FUNCTION)("a", "b"), "a");
+        assert!(value_of(&COMMAS).lock().unwrap().is_empty());
+        assert_eq!((value_of(&ALIAS), value_of(&MACRO)), (&(1, 2), &255));
+        assert_eq!((value_of(&UNIT), value_of(&r#type)), (&(), &1));
+        assert_eq!(value_of(&PATH), "c");
+    }
+
+    #[test]
+    fn are_inferred_and_converted_to() {
+        assert_eq!((value_of(&NUMBER), value_of(&GENERIC)), (&7, &-3));
+        assert_eq!((value_of(&NONE), value_of(&READY)), (&None, &None));
+        let error = value_of(&FAILED).as_ref().unwrap_err();
+        assert_eq!(error.to_string(), "invalid digit found in string");
         assert_eq!(value_of(&CLOSURE)(), 3);
-    }
-
-    #[test]
-    fn of_a_closure_inside_a_result() {
-        assert_eq!(value_of(&NESTED).as_ref().unwrap()(), 4);
-    }
-
-    #[test]
-    fn of_an_awaited_value_to_a_trait_object() {
+        assert_eq!(value_of(&IN_A_RESULT).as_ref().unwrap()(), 4);
         assert_eq!(format!("{:?}", value_of(&AWAITED)), "5");
-    }
-
-    #[test]
-    fn of_an_array_to_a_slice() {
         assert_eq!(value_of(&SLICE), &[1, 2, 3]);
-    }
-
-    #[test]
-    fn of_functions_to_pointers() {
         assert_eq!(value_of(&FUNCTIONS).map(|function| function(" a ")), [" a ", "a"]);
-    }
-
-    #[test]
-    fn of_blocks_that_never_return() {
-        assert_eq!(NEVER.try_get(), None);
-        assert_eq!(NEVER_RETURNS.try_get(), None);
+        assert_eq!((NEVER.try_get(), NEVER_RETURNS.try_get()), (None, None));
         assert!(EMPTY.try_get().is_none());
     }
 }
@@ -203,38 +180,40 @@ mod conversions {
 /// Expressions that are not `async` blocks.
 mod expressions {
     use std::{
-        future::{Future, IntoFuture, Ready, poll_fn, ready},
-        pin::Pin,
-        task::{Context, Poll},
+        future::{IntoFuture, Ready, poll_fn, ready},
+        sync::atomic::{AtomicU32, Ordering},
+        task::Poll,
     };
 
-    use super::{value_of, yield_now};
+    use super::{Context, Future, Pin, Waker, pin, value_of, yield_now};
+
+    static BEGUN: AtomicU32 = AtomicU32::new(0);
 
     oncelot::lazy! {
         static CALL: usize = length("abc");
         static METHOD: usize = Request("abcd").send();
-        static PATH: u32 = inner::load();
-        static CONSTRUCTED: u32 = Countdown(3);
         static INTO_FUTURE: usize = Request("abcde");
+        static REFERENCE: &usize = &INTO_FUTURE;
         static BOXED: u32 = boxed(6);
-        static CLOSURE: u32 = poll_fn(|_| Poll::Ready(7));
-        static BLOCK: u32 = {
-            let number = 9;
-            async move { number }
-        };
-        static MATCH: u32 = match KIND {
+        static CLOSURE: u8 = poll_fn(|_| Poll::Ready(7));
+        static CONTROL_FLOW: u32 = match KIND {
             0 => ready(0),
-            _ => ready(10),
+            _ => loop {
+                if KIND == 1 {
+                    break ready(8);
+                }
+            },
         };
-        static IF: u32 = if KIND == 0 { ready(0) } else { ready(11) };
-        static LOOP: u32 = loop {
-            if KIND == 1 {
-                break ready(12);
+        static CHAINED: u32 = async { 9 }.into_future();
+        static MOVE: u32 = async move { 10 };
+        static MACRO: u32 = soon!(11);
+        static BLOCK: u32 = {
+            BEGUN.fetch_add(1, Ordering::Relaxed);
+            async {
+                yield_now().await;
+                BEGUN.fetch_add(10, Ordering::Relaxed)
             }
         };
-        static CHAINED: u32 = async { 13 }.into_future();
-        static MOVE: u32 = async move { 14 };
-        static MACRO: u32 = soon!(15);
     }
 
     const KIND: u32 = 1;
@@ -254,13 +233,6 @@ mod expressions {
         text.len()
     }
 
-    mod inner {
-        pub(super) async fn load() -> u32 {
-            super::yield_now().await;
-            5
-        }
-    }
-
     struct Request(&'static str);
 
     impl Request {
@@ -278,78 +250,36 @@ mod expressions {
         }
     }
 
-    /// Polls this often until it is ready.
-    struct Countdown(u32);
-
-    impl Future for Countdown {
-        type Output = u32;
-
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
-            if self.0 == 0 {
-                return Poll::Ready(4);
-            }
-            self.0 -= 1;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    }
-
     fn boxed(value: u32) -> Pin<Box<dyn Future<Output = u32> + Send>> {
         Box::pin(async move { value })
     }
 
     #[test]
-    fn may_be_calls_of_async_functions() {
-        assert_eq!(value_of(&CALL), &3);
-        assert_eq!(value_of(&METHOD), &4);
-        assert_eq!(value_of(&PATH), &5);
+    fn may_be_calls_futures_and_control_flow() {
+        assert_eq!([&CALL, &METHOD, &INTO_FUTURE].map(value_of), [&3, &4, &5]);
+        assert_eq!((value_of(&REFERENCE), value_of(&CLOSURE)), (&&5, &7));
+        let statics = [&BOXED, &CONTROL_FLOW, &CHAINED, &MOVE, &MACRO];
+        assert_eq!(statics.map(value_of), [&6, &8, &9, &10, &11]);
     }
 
     #[test]
-    fn may_be_futures() {
-        assert_eq!(value_of(&CONSTRUCTED), &4);
-        assert_eq!(value_of(&BOXED), &6);
-        assert_eq!(value_of(&CLOSURE), &7);
-    }
-
-    #[test]
-    fn may_be_anything_that_becomes_a_future() {
-        assert_eq!(value_of(&INTO_FUTURE), &5);
-    }
-
-    #[test]
-    fn may_be_control_flow() {
-        assert_eq!(value_of(&BLOCK), &9);
-        assert_eq!(value_of(&MATCH), &10);
-        assert_eq!(value_of(&IF), &11);
-        assert_eq!(value_of(&LOOP), &12);
-    }
-
-    #[test]
-    fn may_begin_with_an_async_block() {
-        assert_eq!(value_of(&CHAINED), &13);
-    }
-
-    #[test]
-    fn may_be_async_move() {
-        assert_eq!(value_of(&MOVE), &14);
-    }
-
-    #[test]
-    fn may_be_macros() {
-        assert_eq!(value_of(&MACRO), &15);
+    fn are_evaluated_once_and_not_before_the_first_poll() {
+        let mut get = pin!(BLOCK.get());
+        assert_eq!(BEGUN.load(Ordering::Relaxed), 0);
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(get.as_mut().poll(cx).is_pending());
+        assert_eq!(BEGUN.load(Ordering::Relaxed), 1);
+        assert_eq!(value_of(&BLOCK), &1);
+        assert_eq!(BEGUN.load(Ordering::Relaxed), 11);
     }
 }
 
 /// The body of the `async` block.
 mod contents {
     use std::{
-        fmt::Write,
+        fmt::{self, Write},
         rc::Rc,
-        sync::{
-            Mutex,
-            atomic::{AtomicU32, Ordering},
-        },
+        sync::atomic::{AtomicU32, Ordering},
     };
 
     use super::{value_of, yield_now};
@@ -407,215 +337,64 @@ mod contents {
             yield_now().await;
             add(Local(ONE).double(), identity(Number(1).double())) + hundred!() * CALLS.load(Ordering::Relaxed)
         };
-        static MACROS: String = async {
+        static STATEMENTS: Result<String, fmt::Error> = async {
+            let words = [String::from("a"), String::from("bc")];
+            let longest = words.iter().max_by_key(|word| word.len());
             let mut text = format!("{:?}", vec![1; 2]);
+            let mut append = |word: &String| text.push_str(word);
             yield_now().await;
-            write!(text, "{}", concat!("a", 1)).unwrap();
-            assert!(matches!(text.len(), 1..=8), "{}", text);
-            text
-        };
-        static QUESTION_MARK: Option<u32> = async {
-            let inner = async { "3".parse::<u32>().ok()?.checked_add(1) };
-            let first = inner.await?;
-            let none = async { Some(Option::<u32>::None? + 1) }.await;
-            Some(first + none.unwrap_or(10))
-        };
-        static RETURN: Result<u32, String> = async {
-            for number in 0.. {
-                yield_now().await;
-                if number == 3 {
-                    return Err(number.to_string());
-                }
-            }
-            Ok(0)
-        };
-        static LABEL: u32 = async {
-            'outer: loop {
+            longest.into_iter().for_each(&mut append);
+            append(&String::from("d"));
+
+            let not_send = {
+                let shared = Rc::new(5);
+                *shared
+            };
+            let label = 'outer: loop {
                 for number in 0..3 {
                     yield_now().await;
                     if number == 1 {
                         break 'outer number;
                     }
                 }
-            }
-        };
-        static BORROWS: usize = async {
-            let words = [String::from("a"), String::from("bc")];
-            let longest = words.iter().max_by_key(|word| word.len());
-            yield_now().await;
-            longest.map_or(0, String::len) + count(&String::from("def")).await
-        };
-        static NOT_SEND: u32 = async {
-            let number = {
-                let shared = Rc::new(5);
-                *shared
             };
-            yield_now().await;
-            number
+            write!(text, "{}{}", concat!("e", 1), not_send + label)?;
+
+            let optional = async { "3".parse::<u32>().ok()?.checked_add(1) };
+            let future = |text: String| async move { text + "f" };
+            if optional.await == Some(4) {
+                assert!(matches!(text.len(), 1..=12), "{}", text);
+                return Ok(future(text).await);
+            }
+            Err(fmt::Error)
         };
-        static LOCKED: Vec<u32> = async {
-            static LOG: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-            LOG.lock().unwrap().push(1);
-            yield_now().await;
-            LOG.lock().unwrap().push(2);
-            LOG.lock().map_or_else(|_| Vec::new(), |log| log.clone())
-        };
-        static CLOSURES: u32 = async {
-            let mut sum = 0;
-            let mut add = |number| sum += number;
-            add(1);
-            yield_now().await;
-            add(2);
-            let future = |number: u32| async move { number + 1 };
-            future(sum).await
-        };
-        static NESTED: u32 = async {
+        static STATICS: u32 = async {
             oncelot::lazy! {
                 static INNER: u32 = async { 6 };
                 static OUTER: u32 = std::future::ready(60);
             }
-            INNER.get().await + OUTER.get().await
+            assert_eq!(STATICS.try_get(), None);
+            INNER.get().await + OUTER.get().await + UNSAFE_BLOCK.get().await
         };
-        static OTHER_STATIC: u32 = async { NESTED.get().await + 1 };
-        static OWN_STATIC: bool = async { OWN_STATIC.try_get().is_some() };
-        static LARGE: usize = async {
-            let mut bytes = [1_u8; 10_000];
-            yield_now().await;
-            bytes[1] = 2;
-            bytes.iter().copied().map(usize::from).sum()
-        };
-    }
-
-    async fn count(text: &str) -> usize {
-        yield_now().await;
-        text.len()
+        static AWAITS_ITSELF: bool = async { *AWAITS_ITSELF.get().await };
     }
 
     #[test]
-    fn may_contain_unsafe_code() {
-        assert_eq!(value_of(&UNSAFE_BLOCK), &21);
-        assert_eq!(value_of(&UNSAFE_EXPRESSION), &21);
-    }
-
-    /// More than one copy of the expression would be more than one implementation, and more than one counter.
-    #[test]
-    fn may_be_items() {
+    fn may_be_any_code() {
+        let statics = [&UNSAFE_BLOCK, &UNSAFE_EXPRESSION, &STATICS];
+        assert_eq!(statics.map(value_of), [&21, &21, &87]);
+        // More than one copy of the expression would be more than one implementation, and more than one counter.
         assert_eq!(value_of(&ITEMS), &122);
-    }
-
-    #[test]
-    fn may_be_macros() {
-        assert_eq!(value_of(&MACROS), "[1, 1]a1");
-    }
-
-    #[test]
-    fn may_be_question_marks_in_inner_blocks() {
-        assert_eq!(value_of(&QUESTION_MARK), &Some(14));
-    }
-
-    #[test]
-    fn may_return_and_break() {
-        assert_eq!(value_of(&RETURN), &Err("3".into()));
-        assert_eq!(value_of(&LABEL), &1);
-    }
-
-    #[test]
-    fn may_borrow_across_an_await() {
-        assert_eq!(value_of(&BORROWS), &5);
-    }
-
-    #[test]
-    fn may_use_values_that_are_not_send_between_awaits() {
-        assert_eq!(value_of(&NOT_SEND), &5);
-        assert_eq!(value_of(&LOCKED), &[1, 2]);
-    }
-
-    #[test]
-    fn may_be_closures() {
-        assert_eq!(value_of(&CLOSURES), &4);
-    }
-
-    #[test]
-    fn may_declare_and_use_other_statics() {
-        assert_eq!(value_of(&OTHER_STATIC), &67);
-    }
-
-    #[test]
-    fn may_look_at_their_own_static() {
-        assert_eq!(value_of(&OWN_STATIC), &false);
-    }
-
-    #[test]
-    fn may_be_large() {
-        assert_eq!(value_of(&LARGE), &10_001);
-    }
-}
-
-/// Types of statics, as they are written.
-mod types {
-    use std::{borrow::Cow, collections::HashMap, marker::PhantomData};
-
-    use super::value_of;
-
-    type Pair<T> = (T, T);
-
-    macro_rules! byte {
-        () => {
-            u8
-        };
-    }
-
-    oncelot::lazy! {
-        static STR: &str = async { "a" };
-        static STR_OF_A_CALL: &str = name();
-        static STATIC_STR: &'static str = async { "a" };
-        static COW: Cow<'_, str> = async { "a".into() };
-        static NESTED: Option<&[&str]> = async { Some(&["a"]) };
-        static REFERENCE: &(dyn Fn(&str) -> &str + Send + Sync) = async { &|text| text };
-        static FUNCTION: for<'a> fn(&'a str, &str) -> &'a str = async { |first, _| first };
-        static COMMAS: HashMap<u8, (Vec<u16>, [u32; 1 + 2])> = async { HashMap::new() };
-        static ALIAS: Pair<u32> = async { (1, 2) };
-        static PATH: ::std::string::String = async { String::new() };
-        static MACRO: byte!() = async { 255 };
-        static UNIT: () = async {};
-        static MARKER: PhantomData<&u8> = async { PhantomData };
-        #[allow(non_upper_case_globals)]
-        static r#type: u32 = async { 1 };
-    }
-
-    async fn name() -> &'static str {
-        super::yield_now().await;
-        "name"
-    }
-
-    #[test]
-    fn may_leave_out_the_static_lifetime() {
-        assert_eq!((*value_of(&STR), *value_of(&STR_OF_A_CALL)), ("a", "name"));
-        let kept: &'static &'static str = value_of(&STATIC_STR);
-        assert_eq!(*kept, value_of(&COW));
-        assert_eq!(value_of(&NESTED), &Some(&["a"][..]));
-        assert_eq!(value_of(&MARKER), &PhantomData);
-    }
-
-    #[test]
-    fn may_have_lifetimes_of_their_own() {
-        assert_eq!(value_of(&REFERENCE)("a"), "a");
-        assert_eq!(value_of(&FUNCTION)("a", "b"), "a");
-    }
-
-    #[test]
-    fn may_be_any_syntax() {
-        assert!(value_of(&COMMAS).is_empty());
-        assert_eq!(value_of(&ALIAS), &(1, 2));
-        assert_eq!(value_of(&PATH), "");
-        assert_eq!(value_of(&MACRO), &255);
-        assert_eq!(value_of(&UNIT), &());
-        assert_eq!(value_of(&r#type), &1);
+        assert_eq!(value_of(&STATEMENTS).as_deref(), Ok("[1, 1]bcde16f"));
+        assert_eq!(AWAITS_ITSELF.try_get(), None);
     }
 }
 
 /// Attributes and visibility of statics.
 mod declarations {
+    // The unsafe block of the macro belongs to its crate.
+    #![forbid(unsafe_code)]
+
     use super::value_of;
 
     oncelot::lazy! {}
@@ -624,6 +403,7 @@ mod declarations {
         oncelot::lazy! {
             /// Documented.
             #[doc = "In two ways."]
+            pub static PUBLIC: u32 = async { 0 };
             pub(crate) static OF_THE_CRATE: u32 = async { 1 };
             pub(super) static OF_THE_PARENT: u32 = async { 2 };
             pub(in crate::declarations) static OF_A_PATH: u32 = std::future::ready(3);
@@ -665,82 +445,56 @@ mod declarations {
     }
 
     #[test]
-    fn have_their_visibility() {
-        let values = [&inner::OF_THE_CRATE, &inner::OF_THE_PARENT, &inner::OF_A_PATH];
-        assert_eq!(values.map(value_of), [&1, &2, &3]);
-    }
-
-    #[test]
-    fn have_their_attributes() {
-        assert_eq!(value_of(&inner::CONFIGURED_IN), &4);
-        assert_eq!(value_of(&inner::EXPECTED), &5);
+    fn have_their_visibility_and_their_attributes() {
+        use inner::{CONFIGURED_IN, EXPECTED, OF_A_PATH, OF_THE_CRATE, OF_THE_PARENT, PUBLIC};
+        let statics = [
+            &PUBLIC,
+            &OF_THE_CRATE,
+            &OF_THE_PARENT,
+            &OF_A_PATH,
+            &CONFIGURED_IN,
+            &EXPECTED,
+        ];
+        assert_eq!(statics.map(|lazy| *value_of(lazy)), [0, 1, 2, 3, 4, 5]);
     }
 }
 
 /// Places of statics.
 mod places {
-    use super::{Context, Future, Poll, Waker, value_of};
-
-    trait Method {
-        fn default_method() -> u32 {
-            oncelot::lazy! {
-                static VALUE: u32 = async { 2 };
-            }
-            *value_of(&VALUE)
-        }
-
-        fn method(&self) -> u32;
-    }
-
-    impl Method for () {
-        fn method(&self) -> u32 {
-            oncelot::lazy! {
-                static VALUE: u32 = async { 3 };
-            }
-            *value_of(&VALUE)
-        }
-    }
+    use super::value_of;
 
     fn generic<T: Default>(_: T) -> u32 {
         oncelot::lazy! {
-            static VALUE: u32 = std::future::ready(4);
+            static VALUE: u32 = std::future::ready(3);
         }
         *value_of(&VALUE)
     }
 
     async fn in_an_async_function() -> u32 {
         oncelot::lazy! {
-            static VALUE: u32 = async { 5 };
+            static VALUE: u32 = async { 4 };
         }
         *VALUE.get().await
     }
 
-    #[test]
-    fn may_be_functions() {
+    const CLOSURE: fn() -> u32 = || {
         oncelot::lazy! {
-            static VALUE: u32 = async { 1 };
+            static VALUE: u32 = async { 5 };
         }
-        assert_eq!(value_of(&VALUE), &1);
-        assert_eq!(generic(()), 4);
-        let mut future = Box::pin(in_an_async_function());
-        let cx = &mut Context::from_waker(Waker::noop());
-        assert_eq!(future.as_mut().poll(cx), Poll::Ready(5));
+        *value_of(&VALUE)
+    };
+
+    oncelot::lazy! {
+        static VALUE: u32 = in_an_async_function();
     }
 
     #[test]
-    fn may_be_methods() {
-        assert_eq!((<() as Method>::default_method(), ().method()), (2, 3));
-    }
-
-    #[test]
-    fn may_be_closures_and_constants() {
-        const CLOSURE: fn() -> u32 = || {
-            oncelot::lazy! {
-                static VALUE: u32 = async { 6 };
-            }
-            *value_of(&VALUE)
-        };
-        assert_eq!(CLOSURE(), 6);
+    fn may_be_functions_and_closures() {
+        oncelot::lazy! {
+            static LOCAL: u32 = async { 1 };
+        }
+        assert_eq!((value_of(&LOCAL), value_of(&VALUE)), (&1, &4));
+        assert_eq!([generic(()), CLOSURE()], [3, 5]);
     }
 }
 
@@ -754,29 +508,20 @@ mod shadowed {
     mod alloc {}
     mod oncelot {}
 
-    struct Result;
-    struct Option;
-    struct Some;
-    struct None;
-    struct Ok;
-    struct Err;
-    struct Box;
-    struct Pin;
-    struct Place;
-    struct StaticLazy;
-    struct Fn;
-    struct FnOnce;
-    struct Fut;
-    struct T;
-    struct Type;
-    struct Future;
-    struct IntoFuture;
-    struct Output;
-    struct Send;
-    struct Sync;
-    struct Sized;
-    struct InStatic;
-    struct usize;
+    macro_rules! structs {
+        ($($name:ident)*) => { $(struct $name;)* };
+    }
+    structs! {
+        Result Option Some None Ok Err Box Pin Place StaticLazy Fn FnOnce Fut T Type Future IntoFuture Output Send
+        Sync Sized InStatic usize
+    }
+
+    macro_rules! macros {
+        ($($name:ident)*) => {
+            $(macro_rules! $name { () => { compile_error!("not the crate's") }; })*
+        };
+    }
+    macros! { lazy __lazy_static assert }
 
     const fn init() -> u32 {
         1
@@ -791,24 +536,6 @@ mod shadowed {
         2
     }
 
-    macro_rules! lazy {
-        () => {
-            compile_error!("not the crate's")
-        };
-    }
-
-    macro_rules! __lazy_static {
-        () => {
-            compile_error!("not the crate's")
-        };
-    }
-
-    macro_rules! assert {
-        () => {
-            compile_error!("not the crate's")
-        };
-    }
-
     ::oncelot::lazy! {
         static BLOCK: u32 = async { init() };
         static CALL: u32 = future();
@@ -819,37 +546,5 @@ mod shadowed {
     fn names_do_not_matter() {
         let statics: [&'static ::oncelot::StaticLazy<u32>; 3] = [&BLOCK, &CALL, &OTHER_CALL];
         assert_eq!(statics.map(value_of), [&1, &1, &2]);
-    }
-}
-
-mod evaluation {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::{Context, Future, Waker, pin, value_of, yield_now};
-
-    static BEGUN: AtomicU32 = AtomicU32::new(0);
-
-    oncelot::lazy! {
-        static VALUE: u32 = {
-            BEGUN.fetch_add(1, Ordering::Relaxed);
-            async {
-                yield_now().await;
-                BEGUN.fetch_add(10, Ordering::Relaxed)
-            }
-        };
-    }
-
-    #[test]
-    fn happens_once_and_not_before_the_first_poll() {
-        let mut get = pin!(VALUE.get());
-        assert_eq!(BEGUN.load(Ordering::Relaxed), 0);
-        assert!(
-            get.as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-        );
-        assert_eq!(BEGUN.load(Ordering::Relaxed), 1);
-        assert_eq!(value_of(&VALUE), &1);
-        assert_eq!(BEGUN.load(Ordering::Relaxed), 11);
     }
 }

@@ -5,8 +5,7 @@ mod util;
 
 use std::{
     cell::{Cell, RefCell},
-    future::{pending, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
+    future::pending,
     pin::Pin,
     sync::{Arc, Mutex},
     task::Poll,
@@ -17,7 +16,7 @@ use oncelot::{
     runtime::{ArcField, OnceCellExt, Runtime},
 };
 use util::{
-    BoxFuture, Counted, Drops, Log, OnDrop, Op, Task, With, message, panic_of, poll, poll_with, static_cell,
+    BoxFuture, Counted, Drops, Log, OnDrop, Op, Panicking, Task, With, panic_of, poll, poll_with, static_cell,
 };
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -40,134 +39,99 @@ impl Runtime for ByHand {
     }
 }
 
-/// The one that was spawned.
-fn spawned() -> Pin<Box<dyn Future<Output = ()> + Send>> {
+/// The task that was spawned last.
+fn spawned() -> BoxFuture<'static, ()> {
     TASKS.take().pop().expect("a task was spawned")
 }
 
-/// A waiter that notes `event` when it is woken.
-fn note_the_wake<'a>(
-    log: &Log<&'static str>,
-    waiter: impl Future<Output = &'a u32> + Send + 'a,
-    event: &'static str,
-) -> BoxFuture<'a, &'a u32> {
-    let mut waiter: BoxFuture<'a, _> = Box::pin(waiter);
-    assert!(poll_with(&mut waiter, &log.waker(event)).is_pending());
-    waiter
+fn run_spawned() {
+    assert!(poll(&mut spawned()).is_ready());
 }
 
-/// Something that notes when it is dropped.
-fn noted(log: &Log<&'static str>) -> impl Send + use<> {
+/// Polls a caller, which then waits.
+fn waiting<F: Future>(caller: F) -> Pin<Box<F>> {
+    waiting_with(caller, &Task::new())
+}
+
+fn waiting_with<F: Future>(caller: F, task: &Arc<Task>) -> Pin<Box<F>> {
+    let mut caller = Box::pin(caller);
+    assert!(poll_with(&mut caller, &task.waker()).is_pending());
+    caller
+}
+
+fn assert_lost<F: Future>(mut caller: Pin<Box<F>>) {
+    let lost = panic_of(|| poll(&mut caller).is_ready());
+    assert!(lost.contains("dropped a spawned initializer"), "{lost}");
+}
+
+// What happens before what.
+
+type Noted = OnDrop<Box<dyn FnMut() + Send>>;
+
+/// Notes when it is dropped.
+fn noted(log: &Log<&'static str>) -> Noted {
     let log = log.clone();
-    OnDrop(move || log.note("the initializer is dropped"))
+    OnDrop(Box::new(move || log.note("dropped")))
 }
 
 #[test]
 fn a_panicked_initializer_is_dropped_before_its_panic_is_reported() {
     let (cell, log) = (static_cell(), Log::new());
-    let remains = noted(&log);
+    let contents = noted(&log);
     // Not an async block, which would drop its variables while it panics.
-    let panicking = poll_fn(|_| -> Poll<Result<u32, ()>> { panic!("out of luck") });
-    let init = move || With::new(panicking, remains);
-    let mut caller = Box::pin(cell.get_or_try_init_spawned(ByHand, init));
-    assert!(poll_with(&mut caller, &log.waker("the caller is woken")).is_pending());
-    assert!(poll(&mut spawned()).is_ready());
-    assert_eq!(log.take(), ["the initializer is dropped", "the caller is woken"]);
+    let init = move || With::new(Panicking("out of luck"), contents);
+    let caller = cell.get_or_init_spawned(ByHand, init);
+    let mut caller = waiting_with(caller, &log.task("caller woken"));
+    run_spawned();
+    assert_eq!(log.take(), ["dropped", "caller woken"]);
     assert_eq!(panic_of(|| poll(&mut caller).is_ready()), "out of luck");
 }
 
 #[test]
-fn an_initializer_that_never_started_is_dropped_before_the_cell_is_empty() {
-    let (cell, log) = (static_cell(), Log::new());
-    let remains = noted(&log);
-    let init = async move || {
-        let _remains = remains;
-        pending().await
-    };
-    let mut caller = note_the_wake(
-        &log,
-        cell.get_or_init_spawned(ByHand, init),
-        "the caller is woken",
-    );
-    let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
-    drop(spawned());
-    assert_eq!(
-        log.take(),
-        [
-            "the initializer is dropped",
-            "another is woken",
-            "the caller is woken"
-        ]
-    );
-    let lost = panic_of(|| poll(&mut caller).is_ready());
-    assert!(lost.contains("dropped a spawned initializer"), "{lost}");
-}
+fn an_initializer_that_the_runtime_drops_is_dropped_before_the_cell_is_empty() {
+    type Caller = BoxFuture<'static, &'static u32>;
+    type Call = fn(&'static OnceCell<u32>, Noted) -> Caller;
 
-#[test]
-fn blocking_work_that_never_started_is_dropped_before_the_cell_is_empty() {
-    let (cell, log) = (static_cell(), Log::new());
-    let remains = noted(&log);
-    let init = move || {
-        let _remains = remains;
-        1
+    let task: Call = |cell, contents| {
+        Box::pin(cell.get_or_init_spawned(ByHand, async move || {
+            let _contents = contents;
+            pending().await
+        }))
     };
-    let _caller = note_the_wake(
-        &log,
-        cell.get_or_init_spawned_blocking(ByHand, init),
-        "the caller is woken",
-    );
-    let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
-    drop(WORK.take());
-    assert_eq!(
-        log.take(),
-        [
-            "the initializer is dropped",
-            "another is woken",
-            "the caller is woken"
-        ]
-    );
-}
-
-#[test]
-fn an_unfinished_initializer_is_dropped_before_the_cell_is_empty() {
-    let (cell, log) = (static_cell(), Log::new());
-    let remains = noted(&log);
-    let init = async move || {
-        let _remains = remains;
-        pending().await
+    let blocking: Call = |cell, contents| {
+        Box::pin(cell.get_or_init_spawned_blocking(ByHand, move || {
+            let _contents = contents;
+            1
+        }))
     };
-    let _caller = note_the_wake(
-        &log,
-        cell.get_or_init_spawned(ByHand, init),
-        "the caller is woken",
-    );
-    let _other = note_the_wake(&log, cell.get_or_init(async || 1), "another is woken");
-    let mut task = spawned();
-    assert!(poll(&mut task).is_pending());
-    drop(task);
-    assert_eq!(
-        log.take(),
-        [
-            "the initializer is dropped",
-            "another is woken",
-            "the caller is woken"
-        ]
-    );
+    let cases: [(Call, fn()); 3] = [
+        (task, || drop(spawned())),
+        (task, || {
+            let mut task = spawned();
+            assert!(poll(&mut task).is_pending());
+        }),
+        (blocking, || WORK.take().clear()),
+    ];
+    for (call, drop_spawned) in cases {
+        let (cell, log) = (static_cell(), Log::new());
+        let caller = waiting_with(call(cell, noted(&log)), &log.task("caller woken"));
+        let _other = waiting_with(cell.get_or_init(async || 1), &log.task("other woken"));
+        drop_spawned();
+        assert_eq!(log.take(), ["dropped", "other woken", "caller woken"]);
+        assert_lost(caller);
+    }
 }
 
 #[test]
 fn a_waker_of_another_that_panics_does_not_undo_the_value() {
     let cell = static_cell();
-    let mut caller = Box::pin(cell.get_or_init_spawned(ByHand, async || 1));
-    assert!(poll(&mut caller).is_pending());
-    let mut other: BoxFuture<'_, _> = Box::pin(cell.wait());
+    let mut caller = waiting(cell.get_or_init_spawned(ByHand, async || 1));
     let explosive = Task::panicking_on(Op::Wake, "the waker panics");
-    assert!(poll_with(&mut other, &explosive.waker()).is_pending());
-    assert!(poll(&mut spawned()).is_ready());
+    let _other = waiting_with(cell.wait(), &explosive);
+    run_spawned();
     assert_eq!(cell.get(), Some(&1));
     // The task that received the panic reports it.
-    let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut caller).is_ready())).unwrap_err();
-    assert_eq!(message(&*panic), "the waker panics");
+    assert_eq!(panic_of(|| poll(&mut caller).is_ready()), "the waker panics");
 }
 
 /// The waker is dropped when its task claims during the drain of the failure before, which has not reached the
@@ -175,8 +139,7 @@ fn a_waker_of_another_that_panics_does_not_undo_the_value() {
 #[test]
 fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
     let (cell, drops) = (static_cell(), Drops::new());
-    let mut failing = Box::pin(cell.get_or_init(pending));
-    assert!(poll(&mut failing).is_pending());
+    let failing = waiting(cell.get_or_init(pending));
 
     // The first waiter of a batch polls the caller, which is linked behind that batch.
     let behind = Arc::new(Mutex::new(None::<BoxFuture<'static, Result<&u32, Counted>>>));
@@ -190,12 +153,7 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
             }
         }
     });
-    let mut batch = Vec::new();
-    for _ in 0..16 {
-        let mut waiter = Box::pin(cell.get_or_init(pending));
-        assert!(poll_with(&mut waiter, &hook.waker()).is_pending());
-        batch.push(waiter);
-    }
+    let _batch = [(); 16].map(|()| waiting_with(cell.get_or_init(pending), &hook));
     let explosive = Task::panicking_on(Op::Drop, "the waker panics");
     let waker = explosive.waker();
     let error = drops.counted();
@@ -216,54 +174,20 @@ fn a_waker_that_panics_when_it_is_dropped_leaks_no_error() {
 
 struct Client {
     token: OnceCell<u32>,
-    _remains: util::Counted,
+    _contents: Counted,
 }
 
 impl Client {
     fn new(drops: &Drops) -> Arc<Self> {
         Arc::new(Self {
             token: OnceCell::new(),
-            _remains: drops.counted(),
+            _contents: drops.counted(),
         })
     }
 
     fn token(self: &Arc<Self>) -> ArcField<'_, Self, u32> {
         ArcField::new(self, |client| &client.token)
     }
-}
-
-#[test]
-fn a_field_is_initialized_in_a_task() {
-    let client = Client::new(&Drops::new());
-    let mut caller = Box::pin(client.token().get_or_init_spawned(ByHand, async || 1));
-    let task = Task::new();
-    assert!(poll_with(&mut caller, &task.waker()).is_pending());
-    assert!(poll(&mut spawned()).is_ready());
-    assert_eq!(task.wakes(), 1);
-    assert_eq!(poll(&mut caller), Poll::Ready(&1));
-    assert_eq!(client.token.get(), Some(&1));
-}
-
-#[test]
-fn debug_of_a_field_shows_its_name() {
-    let client = Client::new(&Drops::new());
-    assert_eq!(format!("{:?}", client.token()), "ArcField { .. }");
-}
-
-#[test]
-fn a_closure_that_captures_finds_one_cell_of_many() {
-    let pages: Arc<[OnceCell<u32>]> = Arc::from_iter([(); 3].map(|()| OnceCell::new()));
-    for number in [2, 0] {
-        let page = ArcField::new(&pages, |pages| &pages[number]);
-        let mut caller = Box::pin(page.get_or_init_spawned(ByHand, async move || number as u32));
-        assert!(poll(&mut caller).is_pending());
-        assert!(poll(&mut spawned()).is_ready());
-        assert_eq!(poll(&mut caller), Poll::Ready(&(number as u32)));
-    }
-    assert_eq!(
-        [0, 1, 2].map(|number| pages[number].get()),
-        [Some(&0), None, Some(&2)]
-    );
 }
 
 trait Service: Send + Sync {
@@ -277,21 +201,6 @@ impl Service for Client {
 }
 
 #[test]
-fn a_task_keeps_a_trait_object_that_its_cell_is_a_part_of() {
-    let drops = Drops::new();
-    let service: Arc<dyn Service> = Client::new(&drops);
-    {
-        let version = ArcField::new(&service, |service| service.version());
-        let mut caller = Box::pin(version.get_or_init_spawned(ByHand, async || 1));
-        assert!(poll(&mut caller).is_pending());
-    }
-    drop(service);
-    assert_eq!(drops.count(), 0);
-    assert!(poll(&mut spawned()).is_ready());
-    assert_eq!(drops.count(), 1);
-}
-
-#[test]
 fn a_field_calls_its_closure_once_and_can_be_copied() {
     let client = Client::new(&Drops::new());
     // A closure that can be called only once.
@@ -301,70 +210,75 @@ fn a_field_calls_its_closure_once_and_can_be_copied() {
         &client.token
     });
     let copy = token;
-    let mut callers = [token, copy].map(|token| Box::pin(token.get_or_init_spawned(ByHand, async || 1)));
-    assert!(poll(&mut callers[0]).is_pending());
-    assert!(poll(&mut callers[1]).is_pending());
-    assert!(poll(&mut spawned()).is_ready());
+    assert_eq!(format!("{copy:?}"), "ArcField { .. }");
+    let task = Task::new();
+    let callers = [token, copy].map(|token| token.get_or_init_spawned(ByHand, async || 1));
+    let mut callers = callers.map(|caller| waiting_with(caller, &task));
+    run_spawned();
+    assert_eq!(task.wakes(), 2);
     assert_eq!(callers.each_mut().map(poll), [Poll::Ready(&1); 2]);
-    assert_eq!(called.get(), 1);
+    assert_eq!((client.token.get(), called.get()), (Some(&1), 1));
+}
+
+#[test]
+fn a_closure_that_captures_finds_one_cell_of_many() {
+    let pages: Arc<[OnceCell<u32>]> = Arc::from_iter([(); 3].map(|()| OnceCell::new()));
+    for number in [2, 0] {
+        let page = ArcField::new(&pages, |pages| &pages[number]);
+        let mut caller = waiting(page.get_or_init_spawned(ByHand, async move || number as u32));
+        run_spawned();
+        assert_eq!(poll(&mut caller), Poll::Ready(&(number as u32)));
+    }
+    let values = [0, 1, 2].map(|number| pages[number].get());
+    assert_eq!(values, [Some(&0), None, Some(&2)]);
+}
+
+#[test]
+fn a_task_and_blocking_work_keep_the_owner_of_the_cell() {
+    let calls: [fn(Arc<Client>); 3] = [
+        |client| drop(waiting(client.token().get_or_init_spawned(ByHand, async || 1))),
+        |client| drop(waiting(client.token().get_or_init_spawned_blocking(ByHand, || 1))),
+        |client| {
+            let service: Arc<dyn Service> = client;
+            let version = ArcField::new(&service, |service| service.version());
+            drop(waiting(version.get_or_init_spawned(ByHand, async || 1)));
+        },
+    ];
+    for call in calls {
+        let drops = Drops::new();
+        call(Client::new(&drops));
+        assert_eq!(drops.count(), 0);
+        match WORK.take().pop() {
+            Some(work) => work(),
+            None => run_spawned(),
+        }
+        assert_eq!(drops.count(), 1);
+    }
 }
 
 #[test]
 fn a_field_may_be_a_static_that_is_no_part_of_its_owner() {
     static CELL: OnceCell<u32> = OnceCell::new();
     let client = Client::new(&Drops::new());
-    {
-        let token = ArcField::new(&client, |_| &CELL);
-        let mut caller = Box::pin(token.get_or_init_spawned(ByHand, async || 1));
-        assert!(poll(&mut caller).is_pending());
-    }
+    let token = ArcField::new(&client, |_| &CELL);
+    drop(waiting(token.get_or_init_spawned(ByHand, async || 1)));
     drop(client);
-    assert!(poll(&mut spawned()).is_ready());
+    run_spawned();
     assert_eq!(CELL.get(), Some(&1));
 }
 
-#[test]
-fn a_task_keeps_the_owner_of_its_cell() {
-    let drops = Drops::new();
-    let client = Client::new(&drops);
-    {
-        let mut caller = Box::pin(client.token().get_or_init_spawned(ByHand, async || 1));
-        assert!(poll(&mut caller).is_pending());
-    }
-    drop(client);
-    assert_eq!(drops.count(), 0);
-    assert!(poll(&mut spawned()).is_ready());
-    assert_eq!(drops.count(), 1);
-}
-
-#[test]
-fn so_does_blocking_work() {
-    let drops = Drops::new();
-    let client = Client::new(&drops);
-    {
-        let mut caller = Box::pin(client.token().get_or_init_spawned_blocking(ByHand, || 1));
-        assert!(poll(&mut caller).is_pending());
-    }
-    drop(client);
-    assert_eq!(drops.count(), 0);
-    WORK.take().pop().expect("work was spawned")();
-    assert_eq!(drops.count(), 1);
-}
+// Calls that make one attempt together.
 
 #[test]
 fn a_shared_call_spawns_its_initializer_and_returns_its_error() {
     let cell = static_cell();
     let init = async || Err::<u32, _>("no route");
-    let mut caller = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
-    assert!(poll(&mut caller).is_pending());
-    let mut other = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
-    let mut plain = Box::pin(cell.get_or_try_init_shared(init));
-    assert!(poll(&mut other).is_pending() && poll(&mut plain).is_pending());
-    assert!(poll(&mut spawned()).is_ready());
-    assert_eq!(
-        poll(&mut caller),
-        Poll::Ready(Err(SharedInitError::Failed("no route")))
-    );
+    let mut caller = waiting(cell.get_or_try_init_shared_spawned(ByHand, init));
+    let mut other = waiting(cell.get_or_try_init_shared_spawned(ByHand, init));
+    let mut plain = waiting(cell.get_or_try_init_shared(init));
+    run_spawned();
+    let failed = SharedInitError::Failed("no route");
+    assert_eq!(poll(&mut caller), Poll::Ready(Err(failed)));
     assert_eq!(poll(&mut other), Poll::Ready(Err(SharedInitError::OtherFailed)));
     assert_eq!(poll(&mut plain), Poll::Ready(Err(SharedInitError::OtherFailed)));
     assert!(TASKS.take().is_empty(), "a second initializer was spawned");
@@ -374,12 +288,10 @@ fn a_shared_call_spawns_its_initializer_and_returns_its_error() {
 fn a_shared_call_that_is_cancelled_leaves_its_attempt_to_the_others() {
     let cell = static_cell();
     let init = async || Ok::<_, ()>(1);
-    let mut cancelled = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
-    assert!(poll(&mut cancelled).is_pending());
-    let mut other = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, init));
-    assert!(poll(&mut other).is_pending());
+    let cancelled = waiting(cell.get_or_try_init_shared_spawned(ByHand, init));
+    let mut other = waiting(cell.get_or_try_init_shared_spawned(ByHand, init));
     drop(cancelled);
-    assert!(poll(&mut spawned()).is_ready());
+    run_spawned();
     assert_eq!(poll(&mut other), Poll::Ready(Ok(&1)));
 }
 
@@ -387,8 +299,8 @@ fn a_shared_call_that_is_cancelled_leaves_its_attempt_to_the_others() {
 fn a_spawned_shared_call_does_not_wait_for_the_next_attempt() {
     let cell = static_cell();
     let guard = cell.try_claim();
-    let mut caller = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, async || Ok::<_, ()>(1)));
-    assert!(poll(&mut caller).is_pending() && poll(&mut caller).is_pending());
+    let mut caller = waiting(cell.get_or_try_init_shared_spawned(ByHand, async || Ok::<_, ()>(1)));
+    assert!(poll(&mut caller).is_pending());
     drop(guard);
     let _next = cell.try_claim();
     assert_eq!(poll(&mut caller), Poll::Ready(Err(SharedInitError::OtherFailed)));
@@ -398,12 +310,9 @@ fn a_spawned_shared_call_does_not_wait_for_the_next_attempt() {
 #[test]
 fn a_task_that_is_lost_is_a_failure_to_shared_calls() {
     let cell = static_cell();
-    let mut caller = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, pending::<Result<u32, ()>>));
-    assert!(poll(&mut caller).is_pending());
-    let mut other = Box::pin(cell.get_or_try_init_shared_spawned(ByHand, pending::<Result<u32, ()>>));
-    assert!(poll(&mut other).is_pending());
+    let call = || cell.get_or_try_init_shared_spawned(ByHand, pending::<Result<u32, ()>>);
+    let (caller, mut other) = (waiting(call()), waiting(call()));
     drop(spawned());
     assert_eq!(poll(&mut other), Poll::Ready(Err(SharedInitError::OtherFailed)));
-    let lost = panic_of(|| poll(&mut caller).is_ready());
-    assert!(lost.contains("dropped a spawned initializer"), "{lost}");
+    assert_lost(caller);
 }

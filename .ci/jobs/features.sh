@@ -20,7 +20,7 @@ stage_features() {
     cargo test --locked --features critical-section,portable-atomic "${core_tests[@]}"
     cargo test --locked --release "${core_tests[@]}"
     cargo test --locked --release --features blocking,deadlock-detection \
-        --test contract --test blocking --test deadlock --test lazy --test static_lazy
+        --test contract --test blocking --test deadlock --test lazies
 }
 
 # Each combination of up to two features builds for WebAssembly and for a microcontroller. Left out: the features that do not

@@ -8,5 +8,5 @@ stage_miri() {
         return 1
     fi
     export MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-disable-isolation -Zmiri-many-seeds=0..16"
-    cargo +nightly miri test --locked --lib --test={contract,drains,drops,lazy,box_lazy,static_lazy,regressions}
+    cargo +nightly miri test --locked --lib --test={contract,drains,drops,lazies,regressions}
 }

@@ -19,7 +19,7 @@ with_all_executors=(--locked --features blocking,tokio,async-std,smol,atomic-wak
 # the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `nightly-faults` runs; and the suite
 # on the other backends.
 sanitized_tests() {
-    local tests=(contract drains drops regressions threads stress lazy box_lazy static_lazy blocking)
+    local tests=(contract drains drops regressions threads stress lazies blocking)
     # Skipped: a panic that always prints a backtrace, and a panic whose payload is leaked on purpose.
     "${cargo[@]}" test "${with_all_executors[@]}" --lib "${tests[@]/#/--test=}" "$@" \
         -- --skip a_panic_in_the_destructor --skip panic_payloads_that_panic_when_dropped

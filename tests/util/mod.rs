@@ -17,11 +17,15 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Numbers of waiters that cover one batch of wakes, its edges, several batches, and many.
 pub(crate) const CROWDS: [usize; 8] = [1, 2, 15, 16, 17, 32, 33, 130];
 
-/// A cell like those in a `static`, where one test needs several.
-pub(crate) fn static_cell() -> &'static OnceCell<u32> {
-    let cell = leak_box(Box::new(OnceCell::new()));
+/// A value like those in a `static`, where one test needs several.
+pub(crate) fn leaked<T>(value: T) -> &'static T {
+    let value = leak_box(Box::new(value));
     // SAFETY: it is not dropped or borrowed exclusively.
-    unsafe { &*cell }
+    unsafe { &*value }
+}
+
+pub(crate) fn static_cell() -> &'static OnceCell<u32> {
+    leaked(OnceCell::new())
 }
 
 /// What opens to end an initializer with a value or an error.
