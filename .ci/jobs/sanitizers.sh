@@ -16,7 +16,7 @@ stage_sanitizers() {
 with_all_executors=(--locked --features blocking,tokio,async-std,smol,atomic-waker,event-listener)
 
 # Left out are tests of what compiles (`compile_fail`, `compile_pass`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that
-# the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `nightly-faults` runs; and the suite
+# the other tests run (`no_alloc`, `interface`, `tracing`); fault injection, which `nightly-faults` runs; and the suite
 # on the other backends.
 sanitized_tests() {
     local tests=(contract drains drops regressions threads stress lazy box_lazy static_lazy blocking)
