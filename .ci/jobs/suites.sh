@@ -30,7 +30,6 @@ stage_runtimes() {
     cargo test --locked --features blocking,tokio,async-std,smol,tracing \
         --test={blocking,runtimes,spawned,tracing}
     cargo run --locked --features tracing --example tracing
-    cargo test --locked --example futurelock
     cargo test --locked --all-features "${core_tests[@]}" \
         --test={blocking,broken_backends,compat,deadlock,no_alloc,runtimes,sizes,spawned,stress,tracing}
 }
