@@ -3,15 +3,15 @@
 mod util;
 
 use std::{
-    pin::pin,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Barrier,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker},
     thread,
 };
 
+use fastrand::Rng;
 use futures_lite::future::{block_on, yield_now};
 use oncelot::OnceCell;
 use util::{Counted, Drops, poll};
@@ -19,24 +19,9 @@ use util::{Counted, Drops, poll};
 const THREADS: usize = 8;
 const ROUNDS: usize = if cfg!(miri) { 3 } else { 300 };
 
-/// A xorshift generator: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: usize) -> Self {
-        Self((seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
-/// Runs `work` on all threads at once, round after round, each round with a new cell.
-fn in_rounds<T: Send + Sync>(work: impl Fn(&OnceCell<T>, &mut Random) + Sync, check: impl Fn(OnceCell<T>)) {
+/// Runs `work` on all threads at once, round after round, each round with a new cell, which must be initialized then. The
+/// random numbers are the same in every run.
+fn in_rounds<T: Send + Sync>(work: impl Fn(&OnceCell<T>, &mut Rng) + Sync) {
     for round in 0..ROUNDS {
         let cell = OnceCell::new();
         let barrier = Barrier::new(THREADS);
@@ -44,30 +29,14 @@ fn in_rounds<T: Send + Sync>(work: impl Fn(&OnceCell<T>, &mut Random) + Sync, ch
             for thread in 0..THREADS {
                 let (cell, barrier, work) = (&cell, &barrier, &work);
                 scope.spawn(move || {
-                    let mut random = Random::new(round * THREADS + thread);
+                    let mut random = Rng::with_seed((round * THREADS + thread) as u64);
                     barrier.wait();
                     work(cell, &mut random);
                 });
             }
         });
-        check(cell);
+        assert!(cell.initialized());
     }
-}
-
-#[test]
-fn one_of_many_threads_initializes() {
-    let calls = AtomicUsize::new(0);
-    in_rounds(
-        |cell, _| {
-            let value = block_on(cell.get_or_init(async || {
-                yield_now().await;
-                calls.fetch_add(1, Ordering::Relaxed)
-            }));
-            assert_eq!(Some(value), cell.get());
-        },
-        |cell| assert!(cell.initialized()),
-    );
-    assert_eq!(calls.into_inner(), ROUNDS);
 }
 
 /// Fails, is cancelled, panics or succeeds by chance, until there is a value.
@@ -75,40 +44,34 @@ fn one_of_many_threads_initializes() {
 fn the_value_is_made_once_among_failures_cancellations_and_panics() {
     let made = AtomicUsize::new(0);
     let drops = Drops::new();
-    in_rounds::<Counted>(
-        |cell, random| {
-            loop {
-                let chance = random.below(4);
-                let pauses = random.below(3);
-                let mut future = Box::pin(cell.get_or_try_init(async || {
-                    for _ in 0..pauses {
-                        yield_now().await;
-                    }
-                    match chance {
-                        0 => Err("failed"),
-                        1 => std::panic::resume_unwind(Box::new("panicked")),
-                        _ => {
-                            made.fetch_add(1, Ordering::Relaxed);
-                            Ok(drops.counted())
-                        }
-                    }
-                }));
-                if random.below(4) == 0 {
-                    // Cancelled wherever it is by now.
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                        poll(&mut future).is_ready()
-                    }));
-                    continue;
+    in_rounds::<Counted>(|cell, random| {
+        loop {
+            let chance = random.u8(..4);
+            let pauses = random.u8(..3);
+            let mut future = Box::pin(cell.get_or_try_init(async || {
+                for _ in 0..pauses {
+                    yield_now().await;
                 }
-                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(future)));
-                if let Ok(Ok(value)) = outcome {
-                    assert_eq!(value.look(), 7);
-                    return;
+                match chance {
+                    0 => Err("failed"),
+                    1 => resume_unwind(Box::new("panicked")),
+                    _ => {
+                        made.fetch_add(1, Ordering::Relaxed);
+                        Ok(drops.counted())
+                    }
                 }
+            }));
+            if random.u8(..4) == 0 {
+                // Cancelled wherever it is by now.
+                let _ = catch_unwind(AssertUnwindSafe(|| poll(&mut future).is_ready()));
+                continue;
             }
-        },
-        |cell| assert_eq!(cell.into_inner().unwrap().look(), 7),
-    );
+            if let Ok(Ok(value)) = catch_unwind(AssertUnwindSafe(|| block_on(future))) {
+                assert_eq!(value.look(), 7);
+                return;
+            }
+        }
+    });
     assert_eq!(made.into_inner(), ROUNDS);
     assert_eq!(drops.count(), ROUNDS);
 }
@@ -117,65 +80,65 @@ fn the_value_is_made_once_among_failures_cancellations_and_panics() {
 fn every_task_gets_the_value_through_every_method() {
     let drops = Drops::new();
     let offered = AtomicUsize::new(0);
-    in_rounds::<Counted>(
-        |cell, random| {
-            let offer = || {
-                offered.fetch_add(1, Ordering::Relaxed);
-                drops.counted()
-            };
-            let seen = match random.below(5) {
-                0 => block_on(cell.get_or_init(async || offer())),
-                1 => block_on(cell.insert(offer())).unwrap_or_else(|(present, _)| present),
-                2 => {
-                    let _ = cell.set(offer());
-                    block_on(cell.wait())
+    in_rounds::<Counted>(|cell, random| {
+        let offer = || {
+            offered.fetch_add(1, Ordering::Relaxed);
+            drops.counted()
+        };
+        let seen = match random.u8(..4) {
+            0 => block_on(cell.get_or_init(async || offer())),
+            1 => block_on(cell.insert(offer())).unwrap_or_else(|(present, _)| present),
+            2 => {
+                let _ = cell.set(offer());
+                block_on(cell.wait())
+            }
+            _ => loop {
+                let failing = block_on(cell.get_or_try_init(async || {
+                    yield_now().await;
+                    Err("failed")
+                }));
+                if let Ok(value) = failing {
+                    break value;
                 }
-                3 => {
-                    // Waits a little, gives up, and asks again.
-                    let _ = poll(&mut Box::pin(cell.wait()));
-                    block_on(cell.get_or_init(async || offer()))
-                }
-                _ => loop {
-                    let failing = block_on(cell.get_or_try_init(async || {
-                        yield_now().await;
-                        Err("failed")
-                    }));
-                    if let Ok(value) = failing {
-                        break value;
-                    }
-                    let _ = cell.try_insert(offer());
-                },
-            };
-            assert!(util::is_same(seen, cell.get().unwrap()));
-            assert_eq!(seen.look(), 7);
-        },
-        drop,
-    );
+                let _ = cell.try_insert(offer());
+            },
+        };
+        assert!(util::is_same(seen, cell.get().unwrap()));
+        assert_eq!(seen.look(), 7);
+    });
     assert_eq!(drops.count(), offered.into_inner());
 }
 
+/// Some end while the others are woken: a task continues as soon as it sees the value.
 #[test]
 fn waiters_that_register_and_cancel_disturb_no_other_waiter() {
-    in_rounds(
-        |cell, random| {
-            for _ in 0..20 {
-                let mut claimant = Box::pin(cell.get_or_init(async || {
-                    yield_now().await;
-                    1
-                }));
-                let mut passive = Box::pin(cell.wait());
-                let _ = poll(&mut passive);
-                let _ = poll(&mut claimant);
-                if random.below(2) == 0 {
-                    drop(passive);
-                } else {
-                    drop(claimant);
-                }
+    in_rounds(|cell, random| {
+        for _ in 0..20 {
+            let mut claimant = Box::pin(cell.get_or_init(async || {
+                yield_now().await;
+                1
+            }));
+            let mut passive = Box::pin(cell.wait());
+            let _ = poll(&mut passive);
+            let _ = poll(&mut claimant);
+            if random.bool() {
+                drop(passive);
+            } else {
+                drop(claimant);
             }
-            assert_eq!(block_on(cell.get_or_init(async || 1)), &1);
-        },
-        |cell| assert_eq!(cell.into_inner(), Some(1)),
-    );
+        }
+        let value = if random.bool() {
+            block_on(cell.get_or_init(async || 1))
+        } else {
+            let _ = cell.set(1);
+            let mut wait = Box::pin(cell.wait());
+            while poll(&mut wait).is_pending() {
+                thread::yield_now();
+            }
+            cell.get().unwrap()
+        };
+        assert_eq!(value, &1);
+    });
 }
 
 #[test]
@@ -194,33 +157,4 @@ fn an_initialization_can_end_on_another_thread() {
         });
     }
     assert_eq!(drops.count(), ROUNDS);
-}
-
-/// The waiter's future lives on the stack of a thread, which continues as soon as it sees the value, possibly while
-/// the other thread is still waking.
-#[test]
-fn a_waiter_may_be_dropped_while_the_others_are_woken() {
-    in_rounds(
-        |cell, random| {
-            for _ in 0..random.below(4) {
-                let mut wait = pin!(cell.wait());
-                let mut cx = Context::from_waker(Waker::noop());
-                if let Poll::Ready(value) = wait.as_mut().poll(&mut cx) {
-                    assert_eq!(value, &1);
-                    break;
-                }
-                thread::yield_now();
-            }
-            let _ = cell.set(1);
-            let mut wait = pin!(cell.wait());
-            while wait
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-            {
-                thread::yield_now();
-            }
-        },
-        |cell| assert_eq!(cell.into_inner(), Some(1)),
-    );
 }
