@@ -24,11 +24,14 @@ use oncelot::{
     runtime::{OnceCellExt, Runtime},
 };
 use tracing::{
-    Instrument, Level, Metadata, Subscriber,
+    Instrument, Level, Subscriber,
     span::{Attributes, Id},
-    subscriber::{Interest, set_global_default},
+    subscriber::set_global_default,
 };
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::{
+    filter::dynamic_filter_fn,
+    layer::{Context, Layer, SubscriberExt},
+};
 use util::{
     BoxFuture, Counted, Drops, OnDrop, Panicking, Task, With, message, now, panic_of, poll, poll_with,
     static_cell,
@@ -105,7 +108,11 @@ impl Recorder {
                 Recorder::call(Write);
                 Line
             });
-            set_global_default(lines.finish().with(Calls)).expect("no other one is set");
+            let is_enabled = dynamic_filter_fn(|metadata, _| {
+                let recorder = Recorder::of_thread();
+                recorder.is_some_and(|recorder| recorder.are_spans_enabled || metadata.is_event())
+            });
+            set_global_default(lines.finish().with(Calls).with(is_enabled)).expect("no other one is set");
         });
         RECORDER.set(Some(Rc::clone(self)));
         let _ended = OnDrop(|| RECORDER.set(None));
@@ -160,14 +167,6 @@ impl io::Write for Line {
 struct Calls;
 
 impl<S: Subscriber> Layer<S> for Calls {
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::sometimes()
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        Recorder::of_thread().is_some_and(|recorder| recorder.are_spans_enabled || metadata.is_event())
-    }
-
     fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         Recorder::call(NewSpan);
     }
