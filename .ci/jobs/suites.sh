@@ -31,5 +31,5 @@ stage_runtimes() {
         --test={blocking,runtimes,spawned,tracing}
     cargo run --locked --features tracing --example tracing
     cargo test --locked --all-features "${core_tests[@]}" \
-        --test={blocking,broken_backends,compat,deadlock,no_alloc,runtimes,sizes,spawned,stress,tracing}
+        --test={blocking,broken_backends,compat,deadlock,no_alloc,runtimes,sizes,spawned,tracing}
 }
