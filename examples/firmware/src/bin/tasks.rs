@@ -1,22 +1,362 @@
-//! Four embassy tasks run the scenarios of `scenarios.rs`.
+//! Four embassy tasks share cells and `lazy!` statics: some are cancelled, some fail, others take over.
 
 #![no_std]
 #![no_main]
 
+use core::{
+    future::pending,
+    pin::pin,
+    ptr,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
 use embassy_executor::Spawner;
-use oncelot_firmware_example::{scenarios, steps::ROLES, succeed};
+use embassy_futures::select::{Either, select};
+use oncelot::{InitializingError, LocalOnceCell, OnceCell, lazy};
+use oncelot_firmware_example::{
+    report,
+    steps::{Flag, ROLES, add_one, meet, turns},
+    succeed,
+    tracked::{Tracked, alive},
+};
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
+    assert_eq!(init_clock(), Ok(12_000_000));
+    assert_eq!(init_clock(), Ok(12_000_000));
+    report!("  a function that is no task initialized a cell");
     for role in 0..ROLES {
-        spawner.spawn(run_round(role).unwrap());
+        spawner.spawn(play(role).unwrap());
     }
 }
 
+/// Returns how many ticks of the clock are a second. Configures the clock, unless that was done before.
+fn init_clock() -> Result<u32, InitializingError> {
+    static TICKS: OnceCell<u32> = OnceCell::new();
+    let configure = || {
+        assert_eq!(
+            init_clock(),
+            Err(InitializingError),
+            "the clock is being configured"
+        );
+        12_000_000
+    };
+    TICKS.try_get_or_init(configure).copied()
+}
+
+/// Plays one role in all scenes.
 #[embassy_executor::task(pool_size = 4)]
-async fn run_round(role: u32) {
-    scenarios::run(role).await;
+async fn play(role: u32) {
+    waiting(role).await;
+    end(
+        role,
+        "three tasks waited for a cell that a fourth one filled; all see the same value",
+    )
+    .await;
+    cancelled_waiters(role).await;
+    end(role, "two waiting tasks were cancelled; the third one was woken").await;
+    cancelled_initializer(role).await;
+    end(
+        role,
+        "an initializer was cancelled, and what it held was dropped; one waiter took over",
+    )
+    .await;
+    failed_initializer(role).await;
+    end(
+        role,
+        "an initializer failed; one waiter took over, and the other one got its value back",
+    )
+    .await;
+    dropped_cell(role).await;
+    end(
+        role,
+        "a cell on the stack was filled, emptied and dropped; every value was dropped once",
+    )
+    .await;
+    local_cell(role).await;
+    end(
+        role,
+        "without atomics, an initializer failed; a waiter took over, and woke one that had waited before",
+    )
+    .await;
+    shared_static().await;
+    end(
+        role,
+        "four tasks asked for a static; it was computed once, and all see the same value",
+    )
+    .await;
+    cancelled_driver(role).await;
+    end(
+        role,
+        "the task that drove a static was cancelled; the others went on from there",
+    )
+    .await;
+    abandoned_driver(role).await;
+    end(
+        role,
+        "the task that drove a static was not polled any more; the others did not wait for it",
+    )
+    .await;
     if role == 0 {
+        // One for each cell and static. What the futures held is gone.
+        assert_eq!(alive(), 8);
         succeed();
+    }
+}
+
+/// Ends a scene: all tasks come here, and one prints what they have checked.
+async fn end(role: u32, checked: &str) {
+    meet().await;
+    if role == 0 {
+        report!("  {checked}");
+    }
+}
+
+async fn waiting(role: u32) {
+    static CELL: OnceCell<Tracked> = OnceCell::new();
+    static STARTED: Flag = Flag::new();
+    let value = match role {
+        0 => {
+            let init = async || {
+                STARTED.raise();
+                turns(5).await;
+                Tracked::new(42)
+            };
+            CELL.get_or_init(init).await
+        }
+        1 => {
+            STARTED.raised().await;
+            CELL.get_or_init(async || unreachable!("another initializer is running"))
+                .await
+        }
+        _ => CELL.wait().await,
+    };
+    assert_eq!(value.value(), 42);
+    assert!(ptr::eq(value, CELL.get().expect("filled")));
+}
+
+async fn cancelled_waiters(role: u32) {
+    static CELL: OnceCell<Tracked> = OnceCell::new();
+    static STARTED: Flag = Flag::new();
+    match role {
+        0 => {
+            let init = async || {
+                STARTED.raise();
+                turns(9).await;
+                Tracked::new(43)
+            };
+            CELL.get_or_init(init).await;
+        }
+        1 => {
+            STARTED.raised().await;
+            let init = async || unreachable!("another initializer is running");
+            let first = select(CELL.get_or_init(init), turns(3)).await;
+            assert!(matches!(first, Either::Second(())), "cancelled");
+        }
+        2 => {
+            let first = select(CELL.wait(), turns(4)).await;
+            assert!(matches!(first, Either::Second(())), "cancelled");
+        }
+        _ => assert_eq!(CELL.wait().await.value(), 43),
+    }
+}
+
+async fn cancelled_initializer(role: u32) {
+    static CELL: OnceCell<Tracked> = OnceCell::new();
+    static STARTED: Flag = Flag::new();
+    static STARTS: AtomicU32 = AtomicU32::new(0);
+    match role {
+        0 => {
+            let before = alive();
+            let init = async || {
+                STARTED.raise();
+                let _held = Tracked::new(0);
+                pending::<Tracked>().await
+            };
+            let first = select(CELL.get_or_init(init), turns(5)).await;
+            assert!(matches!(first, Either::Second(())), "cancelled");
+            assert_eq!(alive(), before, "the initializer is gone with what it held");
+        }
+        1 | 2 => {
+            STARTED.raised().await;
+            let init = async || {
+                add_one(&STARTS);
+                turns(2).await;
+                Tracked::new(44)
+            };
+            assert_eq!(CELL.get_or_init(init).await.value(), 44);
+            assert_eq!(STARTS.load(Ordering::Relaxed), 1);
+        }
+        _ => assert_eq!(CELL.wait().await.value(), 44),
+    }
+}
+
+async fn failed_initializer(role: u32) {
+    static CELL: OnceCell<Tracked> = OnceCell::new();
+    static STARTED: Flag = Flag::new();
+    let (value, spare) = match role {
+        0 => {
+            let init = async || {
+                STARTED.raise();
+                turns(4).await;
+                assert!(CELL.set(Tracked::new(0)).is_err(), "the initializer is running");
+                Err("no link")
+            };
+            assert_eq!(CELL.get_or_try_init(init).await.unwrap_err(), "no link");
+            (CELL.wait().await, None)
+        }
+        1 | 2 => {
+            STARTED.raised().await;
+            match CELL.insert(Tracked::new(44 + role)).await {
+                Ok(value) => (value, None),
+                Err((value, spare)) => (value, Some(spare)),
+            }
+        }
+        _ => (CELL.wait().await, None),
+    };
+    assert!(ptr::eq(value, CELL.get().expect("filled")));
+    if let Some(spare) = spare {
+        assert_eq!(
+            spare.value() + value.value(),
+            45 + 46,
+            "one was put in, the other one came back"
+        );
+    }
+}
+
+async fn dropped_cell(role: u32) {
+    if role != 0 {
+        return;
+    }
+    let before = alive();
+    let mut cell = OnceCell::new();
+    assert!(cell.set(Tracked::new(1)).is_ok());
+    assert!(cell.try_insert(Tracked::new(2)).is_err());
+    assert_eq!(alive(), before + 1);
+    drop(cell.take());
+    assert_eq!(alive(), before);
+    cell.get_or_init(async || Tracked::new(3)).await;
+    drop(cell);
+    assert_eq!(alive(), before);
+}
+
+async fn local_cell(role: u32) {
+    /// A cell in a static, for tasks of one executor.
+    struct OneExecutor(LocalOnceCell<Tracked>);
+
+    // SAFETY: only the tasks in this file use the cell. Their executor runs them one at a time, in thread mode.
+    unsafe impl Sync for OneExecutor {}
+
+    static CELL: OneExecutor = OneExecutor(LocalOnceCell::with_backend());
+    static STARTED: Flag = Flag::new();
+    static FAILED: Flag = Flag::new();
+    match role {
+        0 => {
+            let init = async || {
+                STARTED.raise();
+                turns(5).await;
+                Err("no answer")
+            };
+            let failed = CELL.0.get_or_try_init(init).await;
+            assert_eq!(failed.err(), Some("no answer"));
+            FAILED.raise();
+        }
+        // Waits for that initializer, and is woken by its failure.
+        1 => {
+            STARTED.raised().await;
+            let init = async || {
+                assert!(FAILED.is_raised());
+                turns(5).await;
+                Tracked::new(46)
+            };
+            assert_eq!(CELL.0.get_or_init(init).await.value(), 46);
+        }
+        // Gives up waiting once, and then waits for the value.
+        2 => {
+            let first = select(CELL.0.wait(), turns(2)).await;
+            assert!(matches!(first, Either::Second(())), "cancelled");
+            assert_eq!(CELL.0.wait().await.value(), 46);
+        }
+        _ => (),
+    }
+}
+
+async fn shared_static() {
+    static STARTS: AtomicU32 = AtomicU32::new(0);
+    lazy! {
+        static VALUE: Tracked = async {
+            add_one(&STARTS);
+            turns(5).await;
+            Tracked::new(42)
+        };
+    }
+    let value: &'static Tracked = VALUE.get().await;
+    assert_eq!(value.value(), 42);
+    assert!(ptr::eq(value, VALUE.try_get().expect("computed")));
+    assert_eq!(STARTS.load(Ordering::Relaxed), 1);
+}
+
+/// Waits for a value of another task, while the static's future holds a local variable.
+async fn brought(reading: &OnceCell<u32>) -> Tracked {
+    let _held = Tracked::new(0);
+    turns(3).await;
+    let reading = *reading.wait().await;
+    turns(3).await;
+    Tracked::new(reading)
+}
+
+async fn cancelled_driver(role: u32) {
+    static STARTED: Flag = Flag::new();
+    static READING: OnceCell<u32> = OnceCell::new();
+    static CANCELLED: Flag = Flag::new();
+    lazy! {
+        static VALUE: Tracked = async {
+            STARTED.raise();
+            brought(&READING).await
+        };
+    }
+    match role {
+        0 => {
+            let before = alive();
+            let first = select(VALUE.get(), turns(9)).await;
+            assert!(matches!(first, Either::Second(())), "cancelled");
+            assert_eq!(alive(), before + 1, "the future lives, with what it holds");
+            CANCELLED.raise();
+            return;
+        }
+        1 => {
+            CANCELLED.raised().await;
+            READING.set(43).expect("this task alone sets it");
+        }
+        _ => STARTED.raised().await,
+    }
+    assert_eq!(VALUE.get().await.value(), 43);
+}
+
+async fn abandoned_driver(role: u32) {
+    static ABANDONED: Flag = Flag::new();
+    static READING: OnceCell<u32> = OnceCell::new();
+    static SEEN: [Flag; 3] = [const { Flag::new() }; 3];
+    lazy! {
+        static VALUE: Tracked = brought(&READING);
+    }
+    if let Some(other) = role.checked_sub(1) {
+        ABANDONED.raised().await;
+        if other == 0 {
+            turns(3).await;
+            READING.set(44).expect("this task alone sets it");
+        }
+        assert_eq!(VALUE.get().await.value(), 44);
+        SEEN[other as usize].raise();
+    } else {
+        let mut driver = pin!(VALUE.get());
+        let first = select(driver.as_mut(), turns(9)).await;
+        assert!(matches!(first, Either::Second(())), "the static's future sleeps");
+        ABANDONED.raise();
+        // The driver is alive, and not polled while the others get the value.
+        for seen in &SEEN {
+            seen.raised().await;
+        }
+        assert_eq!(driver.await.value(), 44);
     }
 }
