@@ -265,7 +265,7 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
             14 => {
                 for _ in 0..50 {
                     let (passive, claimant) = (pin!(cell.wait()), pin!(cell.get_or_claim()));
-                    drop(poll_once(passive).await);
+                    let _ = poll_once(passive).await;
                     drop(poll_once(claimant).await);
                 }
                 cell.get()

@@ -1,6 +1,6 @@
 //! Checks the events of the cells (feature `tracing`).
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, str};
 
 use oncelot::OnceCell;
 use tracing_subscriber::filter::LevelFilter;
