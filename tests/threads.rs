@@ -26,7 +26,7 @@ const CELLS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 const ALL: usize = usize::MAX; // Polls to the end.
 
-/// Runs each task on one of the executors, or on a thread of its own.
+/// Runs each task on one of the executors, or on a thread of its own, as blocking work.
 struct AnyExecutor;
 
 #[cfg(feature = "tokio")]
@@ -47,15 +47,7 @@ impl Runtime for AnyExecutor {
     }
 
     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
-        match fastrand::u8(..4) {
-            #[cfg(feature = "tokio")]
-            0 => Runtime::spawn_blocking(TOKIO.handle(), work),
-            #[cfg(feature = "smol")]
-            1 => oncelot::runtime::Smol.spawn_blocking(work),
-            #[cfg(feature = "async-std")]
-            2 => oncelot::runtime::AsyncStd.spawn_blocking(work),
-            _ => drop(thread::spawn(work)),
-        }
+        thread::spawn(work);
     }
 }
 

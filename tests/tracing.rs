@@ -354,23 +354,23 @@ fn a_panic_is_emitted_at_once() {
 
 #[test]
 fn events_of_the_initializer_are_inside_its_span() {
-    let tell = |message| tracing::info!(target: "user", message);
+    let log = |message| tracing::info!(target: "user", message);
     let lines = lines(|| {
         let cell = OnceCell::<u32>::new();
         let mut future = Box::pin(cell.get_or_init(|| {
-            tell("closure");
+            log("closure");
             async {
                 yield_now().await;
-                tell("future");
+                log("future");
                 1
             }
         }));
         assert!(poll(&mut future).is_pending());
-        tell("between two polls");
+        log("between two polls");
         assert!(poll(&mut future).is_ready());
         let cell = OnceCell::<u32>::new();
         let guard = cell.try_claim().unwrap();
-        tell("while a guard is held");
+        log("while a guard is held");
         guard.set(1);
         let spawned = static_cell().get_or_init_spawned(Tasks::Run, async || 1);
         now(spawned.instrument(tracing::error_span!("request")));
@@ -646,7 +646,7 @@ fn a_subscriber_can_use_a_lazy_value_after_its_attempt() {
 }
 
 #[test]
-fn a_lazy_value_that_is_dropped_is_cancelled_unless_it_has_no_driver() {
+fn a_lazy_value_that_is_dropped_is_cancelled() {
     let lines = lines(|| {
         let lazy = pin!(Lazy::new(pending::<u32>()));
         assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());

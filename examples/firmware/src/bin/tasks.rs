@@ -4,7 +4,7 @@
 #![no_main]
 
 use core::{
-    future::pending,
+    future::{Future, pending},
     pin::pin,
     ptr,
     sync::atomic::{AtomicU32, Ordering},
@@ -104,6 +104,19 @@ async fn play(role: u32) {
     }
 }
 
+/// Raises a flag for the other tasks, takes some turns, and makes a value.
+async fn make(started: &Flag, steps: u32, value: u32) -> Tracked {
+    started.raise();
+    turns(steps).await;
+    Tracked::new(value)
+}
+
+/// Polls a future for some turns, in which it does not complete.
+async fn cancel<F: Future>(future: F, steps: u32) {
+    let first = select(future, turns(steps)).await;
+    assert!(matches!(first, Either::Second(())), "cancelled");
+}
+
 /// Ends a scene: all tasks come here, and one prints what they have checked.
 async fn end(role: u32, checked: &str) {
     meet().await;
@@ -116,14 +129,7 @@ async fn waiting(role: u32) {
     static CELL: OnceCell<Tracked> = OnceCell::new();
     static STARTED: Flag = Flag::new();
     let value = match role {
-        0 => {
-            let init = async || {
-                STARTED.raise();
-                turns(5).await;
-                Tracked::new(42)
-            };
-            CELL.get_or_init(init).await
-        }
+        0 => CELL.get_or_init(|| make(&STARTED, 5, 42)).await,
         1 => {
             STARTED.raised().await;
             CELL.get_or_init(async || unreachable!("another initializer is running"))
@@ -139,24 +145,13 @@ async fn cancelled_waiters(role: u32) {
     static CELL: OnceCell<Tracked> = OnceCell::new();
     static STARTED: Flag = Flag::new();
     match role {
-        0 => {
-            let init = async || {
-                STARTED.raise();
-                turns(9).await;
-                Tracked::new(43)
-            };
-            CELL.get_or_init(init).await;
-        }
+        0 => _ = CELL.get_or_init(|| make(&STARTED, 9, 43)).await,
         1 => {
             STARTED.raised().await;
             let init = async || unreachable!("another initializer is running");
-            let first = select(CELL.get_or_init(init), turns(3)).await;
-            assert!(matches!(first, Either::Second(())), "cancelled");
+            cancel(CELL.get_or_init(init), 3).await;
         }
-        2 => {
-            let first = select(CELL.wait(), turns(4)).await;
-            assert!(matches!(first, Either::Second(())), "cancelled");
-        }
+        2 => cancel(CELL.wait(), 4).await,
         _ => assert_eq!(CELL.wait().await.value(), 43),
     }
 }
@@ -173,8 +168,7 @@ async fn cancelled_initializer(role: u32) {
                 let _held = Tracked::new(0);
                 pending::<Tracked>().await
             };
-            let first = select(CELL.get_or_init(init), turns(5)).await;
-            assert!(matches!(first, Either::Second(())), "cancelled");
+            cancel(CELL.get_or_init(init), 5).await;
             assert_eq!(alive(), before, "the initializer is gone with what it held");
         }
         1 | 2 => {
@@ -273,8 +267,7 @@ async fn local_cell(role: u32) {
         }
         // Gives up waiting once, and then waits for the value.
         2 => {
-            let first = select(CELL.0.wait(), turns(2)).await;
-            assert!(matches!(first, Either::Second(())), "cancelled");
+            cancel(CELL.0.wait(), 2).await;
             assert_eq!(CELL.0.wait().await.value(), 46);
         }
         _ => (),
@@ -318,8 +311,7 @@ async fn cancelled_driver(role: u32) {
     match role {
         0 => {
             let before = alive();
-            let first = select(VALUE.get(), turns(9)).await;
-            assert!(matches!(first, Either::Second(())), "cancelled");
+            cancel(VALUE.get(), 9).await;
             assert_eq!(alive(), before + 1, "the future lives, with what it holds");
             CANCELLED.raise();
             return;
@@ -350,8 +342,7 @@ async fn abandoned_driver(role: u32) {
         SEEN[other as usize].raise();
     } else {
         let mut driver = pin!(VALUE.get());
-        let first = select(driver.as_mut(), turns(9)).await;
-        assert!(matches!(first, Either::Second(())), "the static's future sleeps");
+        cancel(driver.as_mut(), 9).await;
         ABANDONED.raise();
         // The driver is alive, and not polled while the others get the value.
         for seen in &SEEN {
