@@ -11,8 +11,9 @@
 
 #![no_std]
 
+use embassy_futures::yield_now;
+
 pub mod board;
-pub mod steps;
 pub mod tracked;
 
 #[cfg(feature = "critical-section")]
@@ -28,6 +29,13 @@ pub mod sweep;
 #[macro_export]
 macro_rules! report {
     ($($text:tt)*) => { ::semihosting::println!($($text)*) };
+}
+
+/// Lets the other tasks run `turns` times.
+pub async fn turns(turns: u32) {
+    for _ in 0..turns {
+        yield_now().await;
+    }
 }
 
 /// Ends the program, and reports success to QEMU. A panic reports failure.

@@ -12,8 +12,8 @@ use oncelot::OnceCell;
 
 use crate::{
     handler::{self, Account, BROUGHT, HandlerOp},
-    steps::turns,
     tracked::{Tracked, alive},
+    turns,
 };
 
 /// What one task does.

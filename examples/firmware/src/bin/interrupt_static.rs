@@ -22,11 +22,10 @@ use oncelot::{
 use oncelot_firmware_example::{
     board,
     handler::{self, Account, BROUGHT, HandlerOp},
-    report,
-    steps::turns,
-    succeed,
+    report, succeed,
     sweep::{run, sweep},
     tracked::{Tracked, alive},
+    turns,
 };
 
 /// What one task does.

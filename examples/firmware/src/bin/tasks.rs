@@ -11,14 +11,18 @@ use core::{
 };
 
 use embassy_executor::Spawner;
-use embassy_futures::select::{Either, select};
+use embassy_futures::{
+    select::{Either, select},
+    yield_now,
+};
 use oncelot::{InitializingError, LocalOnceCell, OnceCell, lazy};
 use oncelot_firmware_example::{
-    report,
-    steps::{Flag, ROLES, add_one, meet, turns},
-    succeed,
+    report, succeed,
     tracked::{Tracked, alive},
+    turns,
 };
+
+const ROLES: u32 = 4;
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
@@ -104,9 +108,14 @@ async fn play(role: u32) {
     }
 }
 
+/// Wakes the tasks that wait for a flag. Panics if the flag is raised again.
+fn raise(flag: &OnceCell<()>) {
+    flag.set(()).expect("it is raised once");
+}
+
 /// Raises a flag for the other tasks, takes some turns, and makes a value.
-async fn make(started: &Flag, steps: u32, value: u32) -> Tracked {
-    started.raise();
+async fn make(started: &OnceCell<()>, steps: u32, value: u32) -> Tracked {
+    raise(started);
     turns(steps).await;
     Tracked::new(value)
 }
@@ -119,7 +128,12 @@ async fn cancel<F: Future>(future: F, steps: u32) {
 
 /// Ends a scene: all tasks come here, and one prints what they have checked.
 async fn end(role: u32, checked: &str) {
-    meet().await;
+    static ARRIVED: AtomicU32 = AtomicU32::new(0);
+    let arrived = ARRIVED.load(Ordering::Relaxed) + 1;
+    ARRIVED.store(arrived, Ordering::Relaxed);
+    while ARRIVED.load(Ordering::Relaxed) < arrived.next_multiple_of(ROLES) {
+        yield_now().await;
+    }
     if role == 0 {
         report!("  {checked}");
     }
@@ -127,11 +141,11 @@ async fn end(role: u32, checked: &str) {
 
 async fn waiting(role: u32) {
     static CELL: OnceCell<Tracked> = OnceCell::new();
-    static STARTED: Flag = Flag::new();
+    static STARTED: OnceCell<()> = OnceCell::new();
     let value = match role {
         0 => CELL.get_or_init(|| make(&STARTED, 5, 42)).await,
         1 => {
-            STARTED.raised().await;
+            STARTED.wait().await;
             CELL.get_or_init(async || unreachable!("another initializer is running"))
                 .await
         }
@@ -143,11 +157,11 @@ async fn waiting(role: u32) {
 
 async fn cancelled_waiters(role: u32) {
     static CELL: OnceCell<Tracked> = OnceCell::new();
-    static STARTED: Flag = Flag::new();
+    static STARTED: OnceCell<()> = OnceCell::new();
     match role {
         0 => _ = CELL.get_or_init(|| make(&STARTED, 9, 43)).await,
         1 => {
-            STARTED.raised().await;
+            STARTED.wait().await;
             let init = async || unreachable!("another initializer is running");
             cancel(CELL.get_or_init(init), 3).await;
         }
@@ -158,13 +172,13 @@ async fn cancelled_waiters(role: u32) {
 
 async fn cancelled_initializer(role: u32) {
     static CELL: OnceCell<Tracked> = OnceCell::new();
-    static STARTED: Flag = Flag::new();
-    static STARTS: AtomicU32 = AtomicU32::new(0);
+    static STARTED: OnceCell<()> = OnceCell::new();
+    static STARTED_ONCE: OnceCell<()> = OnceCell::new();
     match role {
         0 => {
             let before = alive();
             let init = async || {
-                STARTED.raise();
+                raise(&STARTED);
                 let _held = Tracked::new(0);
                 pending::<Tracked>().await
             };
@@ -172,14 +186,13 @@ async fn cancelled_initializer(role: u32) {
             assert_eq!(alive(), before, "the initializer is gone with what it held");
         }
         1 | 2 => {
-            STARTED.raised().await;
+            STARTED.wait().await;
             let init = async || {
-                add_one(&STARTS);
+                raise(&STARTED_ONCE);
                 turns(2).await;
                 Tracked::new(44)
             };
             assert_eq!(CELL.get_or_init(init).await.value(), 44);
-            assert_eq!(STARTS.load(Ordering::Relaxed), 1);
         }
         _ => assert_eq!(CELL.wait().await.value(), 44),
     }
@@ -187,11 +200,11 @@ async fn cancelled_initializer(role: u32) {
 
 async fn failed_initializer(role: u32) {
     static CELL: OnceCell<Tracked> = OnceCell::new();
-    static STARTED: Flag = Flag::new();
+    static STARTED: OnceCell<()> = OnceCell::new();
     let (value, spare) = match role {
         0 => {
             let init = async || {
-                STARTED.raise();
+                raise(&STARTED);
                 turns(4).await;
                 assert!(CELL.set(Tracked::new(0)).is_err(), "the initializer is running");
                 Err("no link")
@@ -200,7 +213,7 @@ async fn failed_initializer(role: u32) {
             (CELL.wait().await, None)
         }
         1 | 2 => {
-            STARTED.raised().await;
+            STARTED.wait().await;
             match CELL.insert(Tracked::new(44 + role)).await {
                 Ok(value) => (value, None),
                 Err((value, spare)) => (value, Some(spare)),
@@ -242,24 +255,24 @@ async fn local_cell(role: u32) {
     unsafe impl Sync for OneExecutor {}
 
     static CELL: OneExecutor = OneExecutor(LocalOnceCell::with_backend());
-    static STARTED: Flag = Flag::new();
-    static FAILED: Flag = Flag::new();
+    static STARTED: OnceCell<()> = OnceCell::new();
+    static FAILED: OnceCell<()> = OnceCell::new();
     match role {
         0 => {
             let init = async || {
-                STARTED.raise();
+                raise(&STARTED);
                 turns(5).await;
                 Err("no answer")
             };
             let failed = CELL.0.get_or_try_init(init).await;
             assert_eq!(failed.err(), Some("no answer"));
-            FAILED.raise();
+            raise(&FAILED);
         }
         // Waits for that initializer, and is woken by its failure.
         1 => {
-            STARTED.raised().await;
+            STARTED.wait().await;
             let init = async || {
-                assert!(FAILED.is_raised());
+                assert!(FAILED.initialized());
                 turns(5).await;
                 Tracked::new(46)
             };
@@ -275,10 +288,10 @@ async fn local_cell(role: u32) {
 }
 
 async fn shared_static() {
-    static STARTS: AtomicU32 = AtomicU32::new(0);
+    static STARTED_ONCE: OnceCell<()> = OnceCell::new();
     lazy! {
         static VALUE: Tracked = async {
-            add_one(&STARTS);
+            raise(&STARTED_ONCE);
             turns(5).await;
             Tracked::new(42)
         };
@@ -286,7 +299,6 @@ async fn shared_static() {
     let value: &'static Tracked = VALUE.get().await;
     assert_eq!(value.value(), 42);
     assert!(ptr::eq(value, VALUE.try_get().expect("computed")));
-    assert_eq!(STARTS.load(Ordering::Relaxed), 1);
 }
 
 /// Waits for a value of another task, while the static's future holds a local variable.
@@ -299,12 +311,12 @@ async fn brought(reading: &OnceCell<u32>) -> Tracked {
 }
 
 async fn cancelled_driver(role: u32) {
-    static STARTED: Flag = Flag::new();
+    static STARTED: OnceCell<()> = OnceCell::new();
     static READING: OnceCell<u32> = OnceCell::new();
-    static CANCELLED: Flag = Flag::new();
+    static CANCELLED: OnceCell<()> = OnceCell::new();
     lazy! {
         static VALUE: Tracked = async {
-            STARTED.raise();
+            raise(&STARTED);
             brought(&READING).await
         };
     }
@@ -313,40 +325,40 @@ async fn cancelled_driver(role: u32) {
             let before = alive();
             cancel(VALUE.get(), 9).await;
             assert_eq!(alive(), before + 1, "the future lives, with what it holds");
-            CANCELLED.raise();
+            raise(&CANCELLED);
             return;
         }
         1 => {
-            CANCELLED.raised().await;
+            CANCELLED.wait().await;
             READING.set(43).expect("this task alone sets it");
         }
-        _ => STARTED.raised().await,
+        _ => _ = STARTED.wait().await,
     }
     assert_eq!(VALUE.get().await.value(), 43);
 }
 
 async fn abandoned_driver(role: u32) {
-    static ABANDONED: Flag = Flag::new();
+    static ABANDONED: OnceCell<()> = OnceCell::new();
     static READING: OnceCell<u32> = OnceCell::new();
-    static SEEN: [Flag; 3] = [const { Flag::new() }; 3];
+    static SEEN: [OnceCell<()>; 3] = [const { OnceCell::new() }; 3];
     lazy! {
         static VALUE: Tracked = brought(&READING);
     }
     if let Some(other) = role.checked_sub(1) {
-        ABANDONED.raised().await;
+        ABANDONED.wait().await;
         if other == 0 {
             turns(3).await;
             READING.set(44).expect("this task alone sets it");
         }
         assert_eq!(VALUE.get().await.value(), 44);
-        SEEN[other as usize].raise();
+        raise(&SEEN[other as usize]);
     } else {
         let mut driver = pin!(VALUE.get());
         cancel(driver.as_mut(), 9).await;
-        ABANDONED.raise();
+        raise(&ABANDONED);
         // The driver is alive, and not polled while the others get the value.
         for seen in &SEEN {
-            seen.raised().await;
+            seen.wait().await;
         }
         assert_eq!(driver.await.value(), 44);
     }
