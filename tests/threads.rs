@@ -18,38 +18,51 @@ use std::{array, env, mem, process, thread};
 
 use futures_lite::future::{block_on, poll_fn, poll_once};
 use oncelot::backend::Intrusive;
-use oncelot::runtime::{ArcField, OnceCellExt, Runtime};
-use oncelot::{Backend, BoxLazy, OnceCell};
+use oncelot::{Backend, OnceCell};
+#[cfg(feature = "std")]
+use oncelot::{
+    BoxLazy,
+    runtime::{ArcField, OnceCellExt, Runtime},
+};
 
 const CELLS: usize = 3;
 /// How long a generation may take. It usually takes milliseconds: this is for sanitizers on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ALL: usize = usize::MAX; // Polls to the end.
 
-/// Runs each task on one of the executors, or on a thread of its own, as blocking work.
-struct AnyExecutor;
-
 #[cfg(feature = "tokio")]
 static TOKIO: std::sync::LazyLock<tokio::runtime::Runtime> =
     std::sync::LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
 
+/// Runs a task on one of the executors, or on a thread of its own.
+fn execute(task: impl Future<Output = ()> + Send + 'static) {
+    match fastrand::u8(..4) {
+        #[cfg(feature = "tokio")]
+        0 => Runtime::spawn(TOKIO.handle(), task),
+        #[cfg(feature = "smol")]
+        1 => oncelot::runtime::Smol.spawn(task),
+        #[cfg(feature = "async-std")]
+        2 => oncelot::runtime::AsyncStd.spawn(task),
+        _ => drop(thread::spawn(|| block_on(task))),
+    }
+}
+
+#[cfg(feature = "std")]
+struct AnyExecutor;
+
+#[cfg(feature = "std")]
 impl Runtime for AnyExecutor {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
-        match fastrand::u8(..4) {
-            #[cfg(feature = "tokio")]
-            0 => Runtime::spawn(TOKIO.handle(), task),
-            #[cfg(feature = "smol")]
-            1 => oncelot::runtime::Smol.spawn(task),
-            #[cfg(feature = "async-std")]
-            2 => oncelot::runtime::AsyncStd.spawn(task),
-            _ => drop(thread::spawn(|| block_on(task))),
-        }
+        execute(task);
     }
 
     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
         thread::spawn(work);
     }
 }
+
+#[cfg(not(feature = "std"))]
+type BoxLazy<'a, T, B> = oncelot::Lazy<T, Pin<Box<dyn Future<Output = T> + Send + 'a>>, B>;
 
 /// Ends the process when an assertion fails: executors would catch the panic of a task. Initializers panic without the hook.
 fn abort_if_an_assertion_fails() {
@@ -231,6 +244,7 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
             3 => attempt(cell.get_or_try_init_shared(init), polls * 20).await,
             4 | 5 => attempt(ok(cell.wait()), polls).await,
             6 => cell.wait_attempt().await,
+            #[cfg(feature = "std")]
             7..=9 => self.spawn(number, 20 * polls).await,
             10 => {
                 // Waits, and may be woken, without being polled while the same task uses the cell in another way.
@@ -267,6 +281,7 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
         record.inspect(value);
     }
 
+    #[cfg(feature = "std")]
     async fn spawn(self: &Arc<Self>, number: usize, polls: usize) -> Option<&Token> {
         let field = ArcField::new(self, |this| &this.cells[number]);
         let record = Arc::clone(&self.records[number]);
@@ -294,7 +309,7 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
                 while !record.inspect(attempt(cell.get_or_try_init(init), ALL).await) {}
             }
         }
-        self.records[CELLS].inspect(Some(self.lazy.get().await));
+        self.records[CELLS].inspect(Some(self.lazy.get_unpin().await));
         self.ended.fetch_add(1, Relaxed);
     }
 
@@ -331,7 +346,7 @@ fn spawn(mut task: Pin<Box<dyn Future<Output = ()> + Send>>, mut polls: usize) {
         spawn(task, fastrand::choice([1, 2, 5, ALL]).unwrap());
         Poll::Ready(())
     });
-    AnyExecutor.spawn(migrating);
+    execute(migrating);
 }
 
 /// Wakes tasks that pause until nothing is left. Panics if this takes too long.
