@@ -171,8 +171,8 @@ async fn initialize(record: Arc<Record>, odds: u32) -> Result<Token, Token> {
     Ok(record.token())
 }
 
-/// The wakers of tasks that pause until the thread of their test wakes them.
-static PAUSED: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
+/// The wakers of tasks that pause until the thread of a test wakes them. With many locks, as each one orders what its tasks do.
+static PAUSED: [Mutex<Vec<Waker>>; 64] = [const { Mutex::new(Vec::new()) }; 64];
 
 /// Is woken at once by this thread, or later by another one.
 async fn pause() {
@@ -181,9 +181,10 @@ async fn pause() {
         if mem::replace(&mut has_begun, true) {
             return Poll::Ready(());
         }
+        let paused = &PAUSED[fastrand::usize(..PAUSED.len())];
         match fastrand::bool() {
             true => cx.waker().wake_by_ref(),
-            false => PAUSED.lock().unwrap().push(cx.waker().clone()),
+            false => paused.lock().unwrap().push(cx.waker().clone()),
         }
         Poll::Pending
     })
@@ -354,9 +355,10 @@ fn wait_for(what: &str, left: impl Fn() -> usize) {
     let deadline = Instant::now() + PATIENCE;
     let mut count = usize::MAX;
     while count > 0 {
-        mem::take(&mut *PAUSED.lock().unwrap())
-            .into_iter()
-            .for_each(Waker::wake);
+        for paused in &PAUSED {
+            let paused = mem::take(&mut *paused.lock().unwrap());
+            paused.into_iter().for_each(Waker::wake);
+        }
         count = left();
         assert!(Instant::now() < deadline, "{what}, after {PATIENCE:?}: {count}");
         thread::sleep(Duration::from_micros(50));
