@@ -15,7 +15,11 @@ use futures_lite::future::block_on;
 use oncelot::{
     BoxLazy, Lazy, LocalBoxLazy, OnceCell,
     backend::Intrusive,
-    compat::{async_lock, async_once_cell, asyncband, embassy_sync},
+    compat::{
+        async_lock, async_once_cell,
+        asyncband::{self, LazyCell},
+        embassy_sync,
+    },
     lazy,
     runtime::{ArcField, OnceCellExt, Runtime},
 };
@@ -24,55 +28,22 @@ use util::{BoxFuture, panic_of, static_cell};
 const DEADLOCK: &str = "deadlock: an initializer awaits its own cell; compute the value without the cell, or move the wait \
                         out of the initializer; ";
 
-/// The place of an expression in this file.
-#[derive(Clone, Copy)]
-struct Place {
-    line: u32,
-}
-
-/// Evaluates an expression that ends in a deadlock, and checks the report: `$value` is the type of the cell's value.
+/// Evaluates an expression that ends in a deadlock, and checks the report: `$value` is the type of the cell's value. The
+/// expression is in one line, which is the line of the macro's call.
 macro_rules! assert_reported {
     ($value:literal, $call:expr) => {
-        // The expression is in one line, which is the line of the macro's call.
-        let place = Place { line: line!() };
-        assert_message($value, place, panic_of(|| $call));
+        assert_message($value, line!(), panic_of(|| $call))
     };
 }
 
 #[track_caller]
-fn assert_message(value: &str, place: Place, message: String) {
+fn assert_message(value: &str, line: u32, message: String) {
     let begin = format!(
-        "{DEADLOCK}the initializer of `{value}` (began at {}:{}:",
-        file!(),
-        place.line
+        "{DEADLOCK}the initializer of `{value}` (began at {}:{line}:",
+        file!()
     );
     assert!(message.starts_with(&begin), "{message}\ninstead of\n{begin}");
     assert!(message.ends_with(") waits for itself"), "{message}");
-}
-
-#[test]
-fn a_call_with_an_initializer_is_named() {
-    let cell = OnceCell::<u32>::new();
-    let fails = async || Ok::<_, ()>(*cell.wait().await);
-    #[rustfmt::skip]
-    {
-        assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
-        assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
-        assert_reported!("u32", block_on(cell.get_or_try_init_shared(fails)));
-    };
-    let cell = OnceCell::<Vec<String>>::new();
-    #[rustfmt::skip]
-    assert_reported!("alloc::vec::Vec<alloc::string::String>", block_on(cell.get_or_init(async || cell.wait().await.clone())));
-}
-
-#[test]
-fn a_call_of_a_plain_function_is_named() {
-    let cell = OnceCell::<u32>::new();
-    let wait = || *cell.wait_blocking();
-    let fails = || Ok::<_, ()>(wait());
-    assert_reported!("u32", cell.get_or_init_blocking(wait));
-    assert_reported!("u32", cell.get_or_try_init_blocking(fails));
-    assert_reported!("u32", cell.try_get_or_init(wait));
 }
 
 /// Each task has a thread of its own.
@@ -89,7 +60,7 @@ impl Runtime for Threads {
 }
 
 #[test]
-fn a_call_that_spawns_an_initializer_is_named() {
+fn a_call_with_an_initializer_is_named() {
     let cell = static_cell();
     let init = || async { *cell.wait().await };
     let fails = || async { Ok::<_, ()>(*cell.wait().await) };
@@ -97,29 +68,56 @@ fn a_call_that_spawns_an_initializer_is_named() {
     let fail = || Ok::<_, ()>(*cell.wait_blocking());
     #[rustfmt::skip]
     {
+        assert_reported!("u32", block_on(cell.get_or_init(init)));
+        assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+        assert_reported!("u32", block_on(cell.get_or_try_init_shared(fails)));
+        assert_reported!("u32", cell.try_get_or_init(wait));
+        assert_reported!("u32", cell.get_or_init_blocking(wait));
+        assert_reported!("u32", cell.get_or_try_init_blocking(fail));
         assert_reported!("u32", block_on(cell.get_or_init_spawned(Threads, init)));
         assert_reported!("u32", block_on(cell.get_or_try_init_spawned(Threads, fails)));
         assert_reported!("u32", block_on(cell.get_or_try_init_shared_spawned(Threads, fails)));
         assert_reported!("u32", block_on(cell.get_or_init_spawned_blocking(Threads, wait)));
         assert_reported!("u32", block_on(cell.get_or_try_init_spawned_blocking(Threads, fail)));
     };
+    let cell = OnceCell::<Option<char>>::new();
+    let init = async || *cell.wait().await;
+    assert_reported!("core::option::Option<char>", block_on(cell.get_or_init(init)));
 }
 
 #[test]
 fn a_call_by_another_handle_is_named() {
-    let cell = Arc::new(OnceCell::<u32>::new());
-    let init = {
-        let cell = Arc::clone(&cell);
-        move || async move { *cell.wait().await }
-    };
-    let owner = Arc::new((1, OnceCell::<u32>::new()));
-    let of_field = {
-        let owner = Arc::clone(&owner);
-        move || async move { *owner.1.wait().await }
-    };
+    let owner = Arc::new((Arc::new(OnceCell::<u32>::new()), OnceCell::<u32>::new()));
+    let [of_cell, of_field] = [(); 2].map(|()| Arc::clone(&owner));
+    let init = || async move { *of_cell.0.wait().await };
+    assert_reported!("u32", block_on((&owner.0).get_or_init_spawned(Threads, init)));
+    let init = || async move { *of_field.1.wait().await };
     let field = ArcField::new(&owner, |owner| &owner.1);
-    assert_reported!("u32", block_on((&cell).get_or_init_spawned(Threads, init)));
-    assert_reported!("u32", block_on(field.get_or_init_spawned(Threads, of_field)));
+    assert_reported!("u32", block_on(field.get_or_init_spawned(Threads, init)));
+}
+
+#[test]
+fn a_call_of_a_cell_for_another_crate_is_named() {
+    let cell = async_lock::OnceCell::<u32>::new();
+    let fails = async || Ok::<_, ()>(*cell.wait().await);
+    let wait = || *cell.wait_blocking();
+    assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
+    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+    assert_reported!("u32", cell.get_or_init_blocking(wait));
+    assert_reported!("u32", cell.get_or_try_init_blocking(|| Ok::<_, ()>(wait())));
+
+    let cell = async_once_cell::OnceCell::<u32>::new();
+    let fails = async { Ok::<_, ()>(*cell.wait().await) };
+    assert_reported!("u32", block_on(cell.get_or_init(async { *cell.wait().await })));
+    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+
+    let cell = asyncband::OnceCell::<u32>::new();
+    let fails = async || Ok::<_, ()>(*cell.wait().await);
+    assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
+    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
+
+    let cell = embassy_sync::OnceLock::<u32>::new();
+    assert_reported!("u32", cell.get_or_init(|| *cell.wait_blocking()));
 }
 
 /// A future that awaits the lazy that it is the future of.
@@ -143,97 +141,40 @@ macro_rules! assert_constructor_reported {
             LAZY.with(|lazy| pin!($get(lazy.get().unwrap())).poll(cx).map(|value| *value))
         };
         // The expression is in one line, which is the line of the macro's call.
-        let place = Place { line: line!() };
-        let lazy = $new(Own(get_own));
+        let (line, lazy) = (line!(), $new(Own(get_own)));
         LAZY.with(|cell| assert!(cell.set(lazy).is_ok()));
-        assert_message("u32", place, panic_of(|| block_on(poll_fn(get_own))));
+        assert_message("u32", line, panic_of(|| block_on(poll_fn(get_own))));
     }};
 }
 
 #[test]
 fn the_constructor_of_a_lazy_is_named() {
     static LAZY: Lazy<u32, Own> = Lazy::new(Own(|cx| pin!(LAZY.get_unpin()).poll(cx).map(|value| *value)));
-    let place = Place { line: line!() - 1 };
-    assert_message("u32", place, panic_of(|| block_on(LAZY.get_unpin())));
+    assert_message("u32", line!() - 1, panic_of(|| block_on(LAZY.get_unpin())));
 
-    #[rustfmt::skip]
-    assert_constructor_reported!(Lazy<u32, Own>, Lazy::get_unpin, Lazy::<u32, Own, Intrusive>::with_backend);
-}
-
-#[test]
-fn the_constructor_of_a_boxed_lazy_is_named() {
-    type Static = BoxLazy<'static, u32>;
-
-    #[rustfmt::skip]
-    {
-        assert_constructor_reported!(Static, BoxLazy::get_unpin, BoxLazy::boxed);
-        assert_constructor_reported!(Static, BoxLazy::get_unpin, |own| BoxLazy::new(Box::pin(own)));
-        assert_constructor_reported!(Static, BoxLazy::get_unpin, |own| Static::with_backend(Box::pin(own)));
-    };
-}
-
-#[test]
-fn the_constructor_of_a_local_boxed_lazy_is_named() {
-    type Static = LocalBoxLazy<'static, u32>;
-
-    #[rustfmt::skip]
-    {
-        assert_constructor_reported!(Static, LocalBoxLazy::get_unpin, LocalBoxLazy::boxed_local);
-        assert_constructor_reported!(Static, LocalBoxLazy::get_unpin, |own| LocalBoxLazy::new(Box::pin(own)));
-        assert_constructor_reported!(Static, LocalBoxLazy::get_unpin, |own| Static::with_backend(Box::pin(own)));
-    };
-}
-
-#[test]
-fn a_call_of_a_cell_for_async_lock_is_named() {
-    let cell = async_lock::OnceCell::<u32>::new();
-    let fails = async || Ok::<_, ()>(*cell.wait().await);
-    let wait = || *cell.wait_blocking();
-    assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
-    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
-    assert_reported!("u32", cell.get_or_init_blocking(wait));
-    assert_reported!("u32", cell.get_or_try_init_blocking(|| Ok::<_, ()>(wait())));
-}
-
-#[test]
-fn a_call_of_a_cell_for_async_once_cell_is_named() {
-    let cell = async_once_cell::OnceCell::<u32>::new();
-    let fails = async { Ok::<_, ()>(*cell.wait().await) };
-    assert_reported!("u32", block_on(cell.get_or_init(async { *cell.wait().await })));
-    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
-}
-
-#[test]
-fn the_constructor_of_a_lazy_for_async_once_cell_is_named() {
-    use async_once_cell::Lazy;
-
-    #[rustfmt::skip]
-    {
-        assert_constructor_reported!(Lazy<u32, Own>, Lazy::get_unpin, Lazy::new);
-        assert_constructor_reported!(Lazy<u32, Own>, Lazy::get_unpin, Lazy::from_future);
-    };
-}
-
-#[test]
-fn a_call_of_a_cell_for_asyncband_is_named() {
-    let cell = asyncband::OnceCell::<u32>::new();
-    let fails = async || Ok::<_, ()>(*cell.wait().await);
-    assert_reported!("u32", block_on(cell.get_or_init(async || *cell.wait().await)));
-    assert_reported!("u32", block_on(cell.get_or_try_init(fails)));
-}
-
-#[test]
-fn the_constructor_of_a_lazy_for_asyncband_is_named() {
-    use asyncband::LazyCell;
-
+    type Boxed = BoxLazy<'static, u32>;
+    type Local = LocalBoxLazy<'static, u32>;
+    type ForAsyncOnceCell = async_once_cell::Lazy<u32, Own>;
     type Init = Box<dyn FnOnce() -> Own>;
 
     #[rustfmt::skip]
     {
+        assert_constructor_reported!(Lazy<u32, Own>, Lazy::get_unpin, Lazy::<u32, Own, Intrusive>::with_backend);
+        assert_constructor_reported!(Boxed, Boxed::get_unpin, BoxLazy::boxed);
+        assert_constructor_reported!(Boxed, Boxed::get_unpin, |own| BoxLazy::new(Box::pin(own)));
+        assert_constructor_reported!(Boxed, Boxed::get_unpin, |own| Boxed::with_backend(Box::pin(own)));
+        assert_constructor_reported!(Local, Local::get_unpin, LocalBoxLazy::boxed_local);
+        assert_constructor_reported!(Local, Local::get_unpin, |own| LocalBoxLazy::new(Box::pin(own)));
+        assert_constructor_reported!(Local, Local::get_unpin, |own| Local::with_backend(Box::pin(own)));
+        assert_constructor_reported!(ForAsyncOnceCell, ForAsyncOnceCell::get_unpin, ForAsyncOnceCell::new);
+        assert_constructor_reported!(ForAsyncOnceCell, ForAsyncOnceCell::get_unpin, ForAsyncOnceCell::from_future);
         assert_constructor_reported!(LazyCell<u32, Own>, LazyCell::force, LazyCell::from_future);
         assert_constructor_reported!(LazyCell<u32, Own, Init>, LazyCell::force, |own| LazyCell::new(Box::new(|| own) as Init));
     };
+}
 
+#[test]
+fn the_default_of_a_lazy_for_asyncband_is_named() {
     /// A value whose default awaits the lazy that computes it.
     struct Value;
 
@@ -258,26 +199,19 @@ fn the_constructor_of_a_lazy_for_asyncband_is_named() {
         };
         WAKER.with(poll)
     }
-    let place = Place { line: line!() + 1 };
-    let lazy = LazyCell::default();
+    let (line, lazy) = (line!(), LazyCell::default());
     LAZY.with(|cell| assert!(cell.set(lazy).is_ok()));
-    assert_message(type_name::<Value>(), place, panic_of(force));
-}
-
-#[test]
-fn a_call_of_a_cell_for_embassy_sync_is_named() {
-    let cell = embassy_sync::OnceLock::<u32>::new();
-    assert_reported!("u32", cell.get_or_init(|| *cell.wait_blocking()));
+    assert_message(type_name::<Value>(), line, panic_of(force));
 }
 
 #[test]
 fn the_macro_that_declares_a_static_is_named() {
-    let place = Place { line: line!() + 1 };
+    let line = line!() + 1;
     lazy! { static LAZY: u32 = async { itself().await }; }
     fn itself() -> BoxFuture<'static, u32> {
         Box::pin(async { *LAZY.get().await })
     }
-    assert_message("u32", place, panic_of(|| block_on(LAZY.get())));
+    assert_message("u32", line, panic_of(|| block_on(LAZY.get())));
 }
 
 #[test]

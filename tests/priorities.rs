@@ -38,29 +38,16 @@ const PAUSE: Duration = Duration::from_micros(50);
 /// A test takes less than a second unless a thread hangs.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-const LOW: Policy = Policy::Fifo(10);
-const HIGH: Policy = Policy::Fifo(20);
-const WATCHDOG: Policy = Policy::Fifo(30);
-
-#[test]
-fn wait_is_polled_and_dropped_at_two_priorities() {
-    wait_is_polled_and_dropped::<Intrusive>();
-}
-
-#[cfg(feature = "event-listener")]
-#[test]
-fn wait_is_polled_and_dropped_at_two_priorities_with_event_listener() {
-    wait_is_polled_and_dropped::<oncelot::backend::EventListener>();
-}
+// Priorities of `SCHED_FIFO`, and that of ordinary threads.
+const ORDINARY: libc::c_int = 0;
+const LOW: libc::c_int = 10;
+const HIGH: libc::c_int = 20;
+const WATCHDOG: libc::c_int = 30;
 
 #[test]
 fn waiters_register_and_cancel_and_are_woken_at_two_priorities() {
     waiters_register_and_cancel_and_are_woken::<Intrusive>();
-}
-
-#[cfg(feature = "event-listener")]
-#[test]
-fn waiters_register_and_cancel_and_are_woken_at_two_priorities_with_event_listener() {
+    #[cfg(feature = "event-listener")]
     waiters_register_and_cancel_and_are_woken::<oncelot::backend::EventListener>();
 }
 
@@ -80,14 +67,6 @@ fn the_future_of_a_lazy_static_is_polled_and_woken_at_two_priorities() {
         if let Some(waker) = waker {
             waker.wake();
         }
-    });
-}
-
-fn wait_is_polled_and_dropped<B: Backend + Sync>() {
-    let cell = OnceCell::<(), B>::with_backend();
-    at_two_priorities(|_| {
-        let mut wait = pin!(cell.wait());
-        assert!(poll(wait.as_mut()).is_pending());
     });
 }
 
@@ -124,7 +103,7 @@ fn waiters_register_and_cancel_and_are_woken<B: Backend + Sync>() {
 /// # Panics
 ///
 /// Panics if the threads hang.
-fn at_two_priorities(operation: impl Fn(Policy) + Sync) {
+fn at_two_priorities(operation: impl Fn(libc::c_int) + Sync) {
     // One test at a time, as their threads would starve each other.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,9 +123,11 @@ fn at_two_priorities(operation: impl Fn(Policy) + Sync) {
 
 /// Runs both threads, with the calling one as their watchdog, and returns whether they hang. If they do, the watchdog gives
 /// the thread of higher priority an ordinary policy, so that the other one runs and both end.
-fn hangs_at_two_priorities(operation: &(impl Fn(Policy) + Sync)) -> io::Result<bool> {
-    set_policy(0, WATCHDOG)?;
-    let core = current_core();
+fn hangs_at_two_priorities(operation: &(impl Fn(libc::c_int) + Sync)) -> io::Result<bool> {
+    set_priority(0, WATCHDOG)?;
+    // SAFETY: the call has no preconditions.
+    let core = unsafe { libc::sched_getcpu() };
+    let core = usize::try_from(core).expect("Linux has the call");
     let is_over = &AtomicBool::new(false);
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
@@ -158,7 +139,9 @@ fn hangs_at_two_priorities(operation: &(impl Fn(Policy) + Sync)) -> io::Result<b
         });
         scope.spawn(move || {
             enter(core, HIGH);
-            sender.send(thread_id()).expect("the watchdog receives it");
+            // SAFETY: the call has no preconditions.
+            let id = unsafe { libc::gettid() };
+            sender.send(id).expect("the watchdog receives it");
             for _ in 0..ROUNDS {
                 thread::sleep(PAUSE);
                 operation(HIGH);
@@ -168,34 +151,22 @@ fn hangs_at_two_priorities(operation: &(impl Fn(Policy) + Sync)) -> io::Result<b
         let high = receiver.recv().expect("the thread sends its ID");
         let hangs = receiver.recv_timeout(TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout);
         if hangs {
-            set_policy(high, Policy::Ordinary)?;
+            set_priority(high, ORDINARY)?;
         }
         is_over.store(true, Ordering::Relaxed);
         Ok(hangs)
     })
 }
 
-/// Keeps the current thread on one core, with a policy.
-fn enter(core: usize, policy: Policy) {
-    pin_to(core);
-    set_policy(0, policy).expect("the watchdog has set its own policy");
-}
-
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Policy {
-    Ordinary,
-    Fifo(libc::c_int),
-}
-
-/// Sets the policy of a thread, or of the current one for the ID 0.
-fn set_policy(thread: libc::pid_t, policy: Policy) -> io::Result<()> {
-    let (policy, sched_priority) = match policy {
-        Policy::Ordinary => (libc::SCHED_OTHER, 0),
-        Policy::Fifo(priority) => (libc::SCHED_FIFO, priority),
+/// Sets the priority of a thread, or of the current one for the ID 0.
+fn set_priority(thread: libc::pid_t, sched_priority: libc::c_int) -> io::Result<()> {
+    let policy = match sched_priority {
+        ORDINARY => libc::SCHED_OTHER,
+        _ => libc::SCHED_FIFO,
     };
     // SAFETY: the parameters are valid for the call.
     match unsafe { libc::sched_setscheduler(thread, policy, &libc::sched_param { sched_priority }) } {
@@ -204,19 +175,8 @@ fn set_policy(thread: libc::pid_t, policy: Policy) -> io::Result<()> {
     }
 }
 
-fn thread_id() -> libc::pid_t {
-    // SAFETY: the call has no preconditions.
-    unsafe { libc::gettid() }
-}
-
-fn current_core() -> usize {
-    // SAFETY: the call has no preconditions.
-    let core = unsafe { libc::sched_getcpu() };
-    usize::try_from(core).expect("Linux has the call")
-}
-
-/// Keeps the current thread on one core.
-fn pin_to(core: usize) {
+/// Keeps the current thread on one core, at a priority.
+fn enter(core: usize, priority: libc::c_int) {
     // SAFETY: all zeros is the empty set.
     let mut cores: libc::cpu_set_t = unsafe { mem::zeroed() };
     // SAFETY: the number comes from the kernel, and is in bounds of the set.
@@ -224,4 +184,5 @@ fn pin_to(core: usize) {
     // SAFETY: the set is valid for the call, and its size is right.
     let result = unsafe { libc::sched_setaffinity(0, size_of_val(&cores), &cores) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    set_priority(0, priority).expect("the watchdog has set its own");
 }

@@ -1,226 +1,417 @@
-//! Bounded stress tests: threads contend for the same cells. The counts must be right in every schedule.
+//! Tasks of threads, and of the executors whose features are on, race for the same cells, generation after generation. The thread
+//! and address sanitizers run it for longer than `cargo test` does: the variable `STRESS_SECONDS` is how long each backend is
+//! tested.
+//!
+//! Initializers fail, panic and are cancelled, and tasks migrate from one executor to another while they wait or initialize. In
+//! each generation, every cell must get one value, all tasks must see that value, every task must end, and everything must be
+//! dropped once. Then `take` empties the cells, and the next generation begins.
 
-mod util;
+use std::cell::UnsafeCell;
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+use std::{array, env, mem, process, thread};
 
-use std::{
-    pin::pin,
-    sync::{
-        Barrier,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Waker},
-    thread,
+use futures_lite::future::{block_on, poll_fn, poll_once};
+use oncelot::backend::Intrusive;
+use oncelot::{Backend, OnceCell};
+#[cfg(feature = "std")]
+use oncelot::{
+    BoxLazy,
+    runtime::{ArcField, OnceCellExt, Runtime},
 };
 
-use futures_lite::future::{block_on, yield_now};
-use oncelot::OnceCell;
-use util::{Counted, Drops, poll};
+const CELLS: usize = 3;
+/// How long a generation may take. It usually takes milliseconds: this is for sanitizers on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ALL: usize = usize::MAX; // Polls to the end.
 
-const THREADS: usize = 8;
-const ROUNDS: usize = if cfg!(miri) { 3 } else { 300 };
+#[cfg(feature = "tokio")]
+static TOKIO: std::sync::LazyLock<tokio::runtime::Runtime> =
+    std::sync::LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
 
-/// A xorshift generator: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: usize) -> Self {
-        Self((seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
-/// Runs `work` on all threads at once, round after round, each round with a new cell.
-fn in_rounds<T: Send + Sync>(work: impl Fn(&OnceCell<T>, &mut Random) + Sync, check: impl Fn(OnceCell<T>)) {
-    for round in 0..ROUNDS {
-        let cell = OnceCell::new();
-        let barrier = Barrier::new(THREADS);
-        thread::scope(|scope| {
-            for thread in 0..THREADS {
-                let (cell, barrier, work) = (&cell, &barrier, &work);
-                scope.spawn(move || {
-                    let mut random = Random::new(round * THREADS + thread);
-                    barrier.wait();
-                    work(cell, &mut random);
-                });
-            }
-        });
-        check(cell);
+/// Runs a task on one of the executors, or on a thread of its own.
+fn execute(task: impl Future<Output = ()> + Send + 'static) {
+    match fastrand::u8(..4) {
+        #[cfg(feature = "tokio")]
+        0 => Runtime::spawn(TOKIO.handle(), task),
+        #[cfg(feature = "smol")]
+        1 => oncelot::runtime::Smol.spawn(task),
+        #[cfg(feature = "async-std")]
+        2 => oncelot::runtime::AsyncStd.spawn(task),
+        _ => drop(thread::spawn(|| block_on(task))),
     }
 }
 
-#[test]
-fn one_of_many_threads_initializes() {
-    let calls = AtomicUsize::new(0);
-    in_rounds(
-        |cell, _| {
-            let value = block_on(cell.get_or_init(async || {
-                yield_now().await;
-                calls.fetch_add(1, Ordering::Relaxed)
-            }));
-            assert_eq!(Some(value), cell.get());
-        },
-        |cell| assert!(cell.initialized()),
-    );
-    assert_eq!(calls.into_inner(), ROUNDS);
-}
+#[cfg(feature = "std")]
+struct AnyExecutor;
 
-/// Fails, is cancelled, panics or succeeds by chance, until there is a value.
-#[test]
-fn the_value_is_made_once_among_failures_cancellations_and_panics() {
-    let made = AtomicUsize::new(0);
-    let drops = Drops::new();
-    in_rounds::<Counted>(
-        |cell, random| {
-            loop {
-                let chance = random.below(4);
-                let pauses = random.below(3);
-                let mut future = Box::pin(cell.get_or_try_init(async || {
-                    for _ in 0..pauses {
-                        yield_now().await;
-                    }
-                    match chance {
-                        0 => Err("failed"),
-                        1 => std::panic::resume_unwind(Box::new("panicked")),
-                        _ => {
-                            made.fetch_add(1, Ordering::Relaxed);
-                            Ok(drops.counted())
-                        }
-                    }
-                }));
-                if random.below(4) == 0 {
-                    // Cancelled wherever it is by now.
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                        poll(&mut future).is_ready()
-                    }));
-                    continue;
-                }
-                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(future)));
-                if let Ok(Ok(value)) = outcome {
-                    assert_eq!(value.look(), 7);
-                    return;
-                }
-            }
-        },
-        |cell| assert_eq!(cell.into_inner().unwrap().look(), 7),
-    );
-    assert_eq!(made.into_inner(), ROUNDS);
-    assert_eq!(drops.count(), ROUNDS);
-}
-
-#[test]
-fn every_task_gets_the_value_through_every_method() {
-    let drops = Drops::new();
-    let offered = AtomicUsize::new(0);
-    in_rounds::<Counted>(
-        |cell, random| {
-            let offer = || {
-                offered.fetch_add(1, Ordering::Relaxed);
-                drops.counted()
-            };
-            let seen = match random.below(5) {
-                0 => block_on(cell.get_or_init(async || offer())),
-                1 => block_on(cell.insert(offer())).unwrap_or_else(|(present, _)| present),
-                2 => {
-                    let _ = cell.set(offer());
-                    block_on(cell.wait())
-                }
-                3 => {
-                    // Waits a little, gives up, and asks again.
-                    let _ = poll(&mut Box::pin(cell.wait()));
-                    block_on(cell.get_or_init(async || offer()))
-                }
-                _ => loop {
-                    let failing = block_on(cell.get_or_try_init(async || {
-                        yield_now().await;
-                        Err("failed")
-                    }));
-                    if let Ok(value) = failing {
-                        break value;
-                    }
-                    let _ = cell.try_insert(offer());
-                },
-            };
-            assert!(util::is_same(seen, cell.get().unwrap()));
-            assert_eq!(seen.look(), 7);
-        },
-        drop,
-    );
-    assert_eq!(drops.count(), offered.into_inner());
-}
-
-#[test]
-fn waiters_that_register_and_cancel_disturb_no_other_waiter() {
-    in_rounds(
-        |cell, random| {
-            for _ in 0..20 {
-                let mut claimant = Box::pin(cell.get_or_init(async || {
-                    yield_now().await;
-                    1
-                }));
-                let mut passive = Box::pin(cell.wait());
-                let _ = poll(&mut passive);
-                let _ = poll(&mut claimant);
-                if random.below(2) == 0 {
-                    drop(passive);
-                } else {
-                    drop(claimant);
-                }
-            }
-            assert_eq!(block_on(cell.get_or_init(async || 1)), &1);
-        },
-        |cell| assert_eq!(cell.into_inner(), Some(1)),
-    );
-}
-
-#[test]
-fn an_initialization_can_end_on_another_thread() {
-    let drops = Drops::new();
-    for _ in 0..ROUNDS {
-        let cell = OnceCell::<Counted>::new();
-        let gate = util::Gate::new();
-        let mut running = Box::pin(cell.get_or_init(|| gate.clone()));
-        assert!(poll(&mut running).is_pending());
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| block_on(cell.wait()).look());
-            gate.open(drops.counted());
-            scope.spawn(|| assert!(poll(&mut running).is_ready()));
-            assert_eq!(waiter.join().unwrap(), 7);
-        });
+#[cfg(feature = "std")]
+impl Runtime for AnyExecutor {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        execute(task);
     }
-    assert_eq!(drops.count(), ROUNDS);
+
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        thread::spawn(work);
+    }
 }
 
-/// The waiter's future lives on the stack of a thread, which continues as soon as it sees the value, possibly while
-/// the other thread is still waking.
-#[test]
-fn a_waiter_may_be_dropped_while_the_others_are_woken() {
-    in_rounds(
-        |cell, random| {
-            for _ in 0..random.below(4) {
-                let mut wait = pin!(cell.wait());
-                let mut cx = Context::from_waker(Waker::noop());
-                if let Poll::Ready(value) = wait.as_mut().poll(&mut cx) {
-                    assert_eq!(value, &1);
-                    break;
+#[cfg(not(feature = "std"))]
+type BoxLazy<'a, T, B> = oncelot::Lazy<T, Pin<Box<dyn Future<Output = T> + Send + 'a>>, B>;
+
+/// Ends the process when an assertion fails: executors would catch the panic of a task. Initializers panic without the hook.
+fn abort_if_an_assertion_fails() {
+    panic::set_hook(Box::new(|info| {
+        // Not `eprintln`, which the test harness would capture.
+        let _ = writeln!(io::stderr(), "{info}");
+        process::abort();
+    }));
+}
+
+/// A value or an error, with its number also in memory that is freed with it, and a reference that counts it.
+struct Token(
+    usize,
+    Box<usize>,
+    #[expect(dead_code, reason = "it is counted")] Arc<Record>,
+);
+
+/// What belongs to a cell in one generation. The atomics are all relaxed: they must not order what the cell has to order.
+#[derive(Default)]
+struct Record {
+    /// The number of steps of all initializers. Only the cell keeps them from racing with each other and with the readers of the value.
+    scratch: UnsafeCell<usize>,
+    steps: AtomicUsize,
+    is_initializing: AtomicBool,
+    made: AtomicUsize,
+    stored: AtomicUsize,
+    /// The number of the value that tasks have seen, or 0.
+    seen: AtomicUsize,
+}
+
+// SAFETY: `scratch` is written by the running initializer, and read by tasks that have the cell's value. Whether the cell orders
+// these accesses is what the test is about.
+unsafe impl Sync for Record {}
+
+impl Record {
+    fn token(self: &Arc<Self>) -> Token {
+        let number = 1 + self.made.fetch_add(1, Relaxed);
+        Token(number, Box::new(number), Arc::clone(self))
+    }
+
+    fn step(&self) {
+        // SAFETY: this is called by the running initializer, before there is a value.
+        unsafe { *self.scratch.get() += 1 };
+        self.steps.fetch_add(1, Relaxed);
+    }
+
+    /// Returns whether there is a value.
+    fn inspect(&self, value: Option<&Token>) -> bool {
+        let Some(&Token(number, ref echo, _)) = value else {
+            return false;
+        };
+        assert_eq!(number, **echo, "a part of the value is not visible");
+        let seen = self.seen.swap(number, Relaxed);
+        assert!([0, number].contains(&seen), "tasks see two values");
+        let is_initializing = self.is_initializing.load(Relaxed);
+        assert!(!is_initializing, "an initializer runs next to a value");
+        // SAFETY: the cell has a value, so that no initializer runs.
+        let scratch = unsafe { *self.scratch.get() };
+        let steps = self.steps.load(Relaxed);
+        assert_eq!(scratch, steps, "a step of an initializer is not visible");
+        true
+    }
+
+    /// Returns the value after an insertion.
+    fn inserted<'a>(&self, result: Result<&'a Token, (&'a Token, Token)>) -> &'a Token {
+        self.stored.fetch_add(result.is_ok().into(), Relaxed);
+        result.unwrap_or_else(|(present, _)| present)
+    }
+}
+
+/// A running initializer.
+struct Running(Arc<Record>);
+
+impl Running {
+    fn begin(record: &Arc<Record>) -> Self {
+        let was_initializing = record.is_initializing.swap(true, Relaxed);
+        assert!(!was_initializing, "two initializers run at the same time");
+        record.step();
+        Self(Arc::clone(record))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.step();
+        self.0.is_initializing.store(false, Relaxed);
+    }
+}
+
+/// The payload of the panics of initializers.
+struct PlannedPanic;
+
+/// Succeeds once in `odds` calls. Otherwise, it fails or panics.
+async fn initialize(record: Arc<Record>, odds: u32) -> Result<Token, Token> {
+    let running = Running::begin(&record);
+    for _ in 0..fastrand::u32(..6) {
+        pause().await;
+        record.step();
+    }
+    drop(running);
+    match fastrand::u32(..odds) {
+        0 => record.stored.fetch_add(1, Relaxed),
+        number if number % 4 == 1 => resume_unwind(Box::new(PlannedPanic)),
+        _ => return Err(record.token()),
+    };
+    Ok(record.token())
+}
+
+/// The wakers of tasks that pause until the thread of a test wakes them. With many locks, as each one orders what its tasks do.
+static PAUSED: [Mutex<Vec<Waker>>; 64] = [const { Mutex::new(Vec::new()) }; 64];
+
+/// Is woken at once by this thread, or later by another one.
+async fn pause() {
+    let mut has_begun = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut has_begun, true) {
+            return Poll::Ready(());
+        }
+        let paused = &PAUSED[fastrand::usize(..PAUSED.len())];
+        match fastrand::bool() {
+            true => cx.waker().wake_by_ref(),
+            false => paused.lock().unwrap().push(cx.waker().clone()),
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+async fn ok<T>(future: impl Future<Output = T>) -> Result<T, ()> {
+    Ok(future.await)
+}
+
+/// Polls at most `polls` times, woken or not, and then drops the future. Catches the panics of initializers.
+async fn attempt<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: usize) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        if polls < ALL {
+            polls -= 1;
+            cx.waker().wake_by_ref();
+        }
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Result::ok),
+            Err(payload) if payload.is::<PlannedPanic>() => Poll::Ready(None),
+            Err(payload) => resume_unwind(payload),
+        }
+    })
+    .await
+}
+
+struct Generation<B: Backend> {
+    cells: [OnceCell<Token, B>; CELLS],
+    lazy: BoxLazy<'static, Token, B>,
+    records: [Arc<Record>; CELLS + 1], // Those of the cells, and then that of the lazy.
+    ended: AtomicUsize,
+}
+
+impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
+    fn new(cells: [OnceCell<Token, B>; CELLS]) -> Self {
+        let records: [Arc<Record>; CELLS + 1] = array::from_fn(|_| Arc::default());
+        let init = initialize(Arc::clone(&records[CELLS]), 1);
+        Self {
+            cells,
+            lazy: BoxLazy::with_backend(Box::pin(async { init.await.unwrap_or_else(|error| error) })),
+            records,
+            ended: AtomicUsize::new(0),
+        }
+    }
+
+    /// Does something that may end without a value.
+    async fn try_operation(self: &Arc<Self>, number: usize) {
+        let (cell, record) = (&self.cells[number], &self.records[number]);
+        let init = || initialize(Arc::clone(record), 16);
+        let polls = fastrand::usize(..5);
+        let value = match fastrand::u8(..16) {
+            0 => attempt(cell.get_or_try_init(init), ALL).await,
+            1 | 2 => attempt(cell.get_or_try_init(init), polls).await,
+            3 => attempt(cell.get_or_try_init_shared(init), polls * 20).await,
+            4 | 5 => attempt(ok(cell.wait()), polls).await,
+            6 => cell.wait_attempt().await,
+            #[cfg(feature = "std")]
+            7..=9 => self.spawn(number, 20 * polls).await,
+            10 => {
+                // Waits, and may be woken, without being polled while the same task uses the cell in another way.
+                let mut wait = pin!(cell.get_or_claim());
+                drop(poll_once(wait.as_mut()).await);
+                attempt(cell.get_or_try_init(init), ALL).await
+            }
+            11 => {
+                let Ok(guard) = cell.try_claim() else { return };
+                let running = Running::begin(record);
+                pause().await;
+                drop(running);
+                (polls == 0).then(|| record.inserted(Ok(guard.set(record.token()))))
+            }
+            12 => {
+                (attempt(ok(cell.insert(record.token())), polls).await).map(|result| record.inserted(result))
+            }
+            13 => {
+                record
+                    .stored
+                    .fetch_add(cell.set(record.token()).is_ok().into(), Relaxed);
+                cell.get()
+            }
+            14 => {
+                for _ in 0..50 {
+                    let (passive, claimant) = (pin!(cell.wait()), pin!(cell.get_or_claim()));
+                    let _ = poll_once(passive).await;
+                    drop(poll_once(claimant).await);
                 }
-                thread::yield_now();
+                cell.get()
             }
-            let _ = cell.set(1);
-            let mut wait = pin!(cell.wait());
-            while wait
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-            {
-                thread::yield_now();
+            _ => return pause().await,
+        };
+        record.inspect(value);
+    }
+
+    #[cfg(feature = "std")]
+    async fn spawn(self: &Arc<Self>, number: usize, polls: usize) -> Option<&Token> {
+        let field = ArcField::new(self, |this| &this.cells[number]);
+        let record = Arc::clone(&self.records[number]);
+        if fastrand::bool() {
+            let init = move || initialize(record, 16);
+            attempt(field.get_or_try_init_spawned(AnyExecutor, init), polls).await
+        } else {
+            let init = move || block_on(initialize(record, 16));
+            attempt(field.get_or_try_init_spawned_blocking(AnyExecutor, init), polls).await
+        }
+    }
+
+    /// Visits every cell and the lazy. The first task initializes the cells, so that others can just wait.
+    async fn run(self: Arc<Self>, task: usize) {
+        for step in 0..CELLS {
+            let number = (task + step) % CELLS;
+            for _ in 0..fastrand::u8(..6) {
+                self.try_operation(number).await;
             }
-        },
-        |cell| assert_eq!(cell.into_inner(), Some(1)),
-    );
+            let (cell, record) = (&self.cells[number], &self.records[number]);
+            if task > 0 && fastrand::bool() {
+                record.inspect(Some(cell.wait().await));
+            } else {
+                let init = || initialize(Arc::clone(record), 8);
+                while !record.inspect(attempt(cell.get_or_try_init(init), ALL).await) {}
+            }
+        }
+        self.records[CELLS].inspect(Some(self.lazy.get_unpin().await));
+        self.ended.fetch_add(1, Relaxed);
+    }
+
+    /// Visits every cell and the lazy as a thread that blocks.
+    #[cfg(feature = "blocking")]
+    fn run_blocking(&self) {
+        for (cell, record) in self.cells.iter().zip(&self.records) {
+            record.inspect(cell.wait_timeout(Duration::from_micros(fastrand::u64(..200))));
+            let init = || block_on(initialize(Arc::clone(record), 8));
+            record.inspect(block_on(attempt(
+                async { cell.get_or_try_init_blocking(init) },
+                ALL,
+            )));
+            if fastrand::bool() {
+                record.inspect(Some(record.inserted(cell.insert_blocking(record.token()))));
+            }
+            record.inspect(Some(cell.wait_blocking()));
+        }
+        self.records[CELLS].inspect(Some(self.lazy.get_blocking()));
+        self.ended.fetch_add(1, Relaxed);
+    }
+}
+
+/// Spawns a task that migrates to another executor after a number of polls.
+fn spawn(mut task: Pin<Box<dyn Future<Output = ()> + Send>>, mut polls: usize) {
+    let migrating = poll_fn(move |cx| {
+        let poll = task.as_mut().poll(cx);
+        polls -= 1;
+        if poll.is_ready() || polls > 0 {
+            return poll;
+        }
+        // From now on, the wakers that the task has left on this executor wake nothing.
+        let task = mem::replace(&mut task, Box::pin(async {}));
+        spawn(task, fastrand::choice([1, 2, 5, ALL]).unwrap());
+        Poll::Ready(())
+    });
+    execute(migrating);
+}
+
+/// Wakes tasks that pause until nothing is left. Panics if this takes too long.
+fn wait_for(what: &str, left: impl Fn() -> usize) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut count = usize::MAX;
+    while count > 0 {
+        for paused in &PAUSED {
+            let paused = mem::take(&mut *paused.lock().unwrap());
+            paused.into_iter().for_each(Waker::wake);
+        }
+        count = left();
+        assert!(Instant::now() < deadline, "{what}, after {PATIENCE:?}: {count}");
+        thread::sleep(Duration::from_micros(50));
+    }
+}
+
+fn stress<B: Backend<Waiter: Send> + Send + Sync + 'static>(most_tasks: usize) {
+    abort_if_an_assertion_fails();
+    let seconds = env::var("STRESS_SECONDS").map_or(1, |seconds| seconds.parse().unwrap());
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut cells = [const { OnceCell::with_backend() }; CELLS];
+    while Instant::now() < until {
+        let generation = Arc::new(Generation::<B>::new(cells));
+        let tasks = fastrand::usize(1..=most_tasks);
+        for task in 0..tasks {
+            let generation = Arc::clone(&generation);
+            #[cfg(feature = "blocking")]
+            if task > 0 && fastrand::u8(..8) == 0 {
+                thread::spawn(move || generation.run_blocking());
+                continue;
+            }
+            spawn(Box::pin(generation.run(task)), 1 + fastrand::usize(..4));
+        }
+        wait_for("tasks that have not ended", || Arc::strong_count(&generation) - 1);
+        let generation = Arc::into_inner(generation).unwrap();
+        assert_eq!(generation.ended.into_inner(), tasks, "tasks that have ended");
+        drop(generation.lazy);
+        cells = generation.cells;
+        for (cell, record) in cells.iter_mut().zip(&generation.records) {
+            assert!(record.inspect(cell.take().as_ref()), "a cell has no value");
+        }
+        for record in generation.records {
+            assert_eq!(record.stored.load(Relaxed), 1, "values that were stored");
+            let left = || Arc::strong_count(&record) - 1;
+            wait_for("values, errors and initializers that were not dropped", left);
+        }
+    }
+}
+
+#[test]
+fn intrusive() {
+    stress::<Intrusive>(64);
+}
+
+#[cfg(feature = "event-listener")]
+#[test]
+fn event_listener() {
+    stress::<oncelot::backend::EventListener>(64);
+}
+
+/// With fewer tasks, as those that wait keep waking each other.
+#[cfg(feature = "atomic-waker")]
+#[test]
+fn atomic_waker() {
+    stress::<oncelot::backend::AtomicWaker>(16);
 }

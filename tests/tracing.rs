@@ -1,557 +1,767 @@
-//! The spans and events of initializers and waiters (feature `tracing`).
+//! The spans and events of initializers and waiters, and subscribers that use the same cell or panic (feature `tracing`).
+//!
+//! The subscriber is global, not scoped: `tracing` does not call a scoped subscriber from inside itself, which would hide
+//! a recursion. It is that of `tracing_subscriber`, whose calls are recorded for the [`Recorder`] of the thread, if any.
 
 mod util;
 
 use std::{
-    fmt::{Debug, Write},
-    future::{pending, ready},
+    cell::{Cell, RefCell},
+    fmt::Debug,
+    future::{Ready, pending, poll_fn, ready},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    task::Waker,
+    rc::Rc,
+    str,
+    sync::Once,
+    task::Poll,
+    thread,
 };
 
 use futures_lite::future::{block_on, yield_now};
 use oncelot::{
     Lazy, OnceCell,
-    runtime::{OnceCellExt, Runtime, Smol},
+    runtime::{OnceCellExt, Runtime},
 };
 use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-    subscriber::with_default,
+    Instrument, Level, Subscriber,
+    span::{Attributes, Id},
+    subscriber::set_global_default,
 };
 use tracing_subscriber::{
-    Layer, Registry,
-    layer::{Context, SubscriberExt},
-    registry::LookupSpan,
+    filter::dynamic_filter_fn,
+    layer::{Context, Layer, SubscriberExt},
 };
-use util::{Drops, With, now, panic_of, poll, static_cell};
+use util::{
+    BoxFuture, Counted, Drops, OnDrop, Panicking, Task, With, message, now, panic_of, poll, poll_with,
+    static_cell,
+};
 
-/// Records spans and events: `LEVEL span{fields}: message fields`.
-#[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<String>>>);
+/// Whether a wait that cannot end is detected.
+const IS_WATCHED: bool = cfg!(any(debug_assertions, feature = "deadlock-detection"));
 
-impl Notes {
-    /// Returns the notes of `program`.
-    fn of(program: impl FnOnce()) -> Vec<String> {
-        let notes = Self::default();
-        with_default(Registry::default().with(notes.clone()), program);
-        notes.take()
-    }
+/// What a subscriber is called for. To write the line of an event is a part of the call for the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Callback {
+    NewSpan,
+    Enter,
+    Exit,
+    Write,
+    Event,
+    Close,
+}
 
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+use Callback::{Close, Enter, Event, Exit, NewSpan, Write};
+
+const CALLBACKS: [Callback; 6] = [NewSpan, Enter, Exit, Write, Event, Close];
+
+impl Callback {
+    /// Returns whether the claim is taken then.
+    fn is_during_the_attempt(self) -> bool {
+        self < Write
     }
 }
 
-struct SpanText(String);
+thread_local! {
+    static RECORDER: RefCell<Option<Rc<Recorder>>> = const { RefCell::new(None) };
+}
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
-    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
-        let mut text = Text::default();
-        attributes.record(&mut text);
-        let name = attributes.metadata().name();
-        let span = context.span(id).expect("it is new");
-        span.extensions_mut()
-            .insert(SpanText(format!("{name}{{{}}}: ", text.fields.trim())));
+/// Records the calls of the subscriber on one thread, and runs a hook in each.
+struct Recorder {
+    hook: Box<dyn Fn(Callback) -> String>,
+    are_spans_enabled: bool,
+    is_called: Cell<bool>,
+    callbacks: RefCell<Vec<Callback>>,
+    /// What the hook returned.
+    outcomes: RefCell<Vec<String>>,
+    /// The lines that were written. The durations are removed.
+    lines: RefCell<Vec<String>>,
+}
+
+impl Recorder {
+    fn new(are_spans_enabled: bool, hook: impl Fn(Callback) -> String + 'static) -> Rc<Self> {
+        Rc::new(Self {
+            hook: Box::new(hook),
+            are_spans_enabled,
+            is_called: Cell::new(false),
+            callbacks: RefCell::default(),
+            outcomes: RefCell::default(),
+            lines: RefCell::default(),
+        })
     }
 
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut text = Text::default();
-        event.record(&mut text);
-        let mut note = format!("{} ", event.metadata().level());
-        for span in context.event_scope(event).into_iter().flatten() {
-            note += &span.extensions().get::<SpanText>().expect("each span has one").0;
+    /// Returns a recorder whose hook panics at some callbacks.
+    fn panicking(is_panicking: impl Fn(Callback) -> bool + 'static) -> Rc<Self> {
+        Self::new(true, move |callback| {
+            assert!(!is_panicking(callback), "at {callback:?}");
+            String::new()
+        })
+    }
+
+    /// Runs `program` while this is the recorder of the thread.
+    fn run<R>(self: &Rc<Self>, program: impl FnOnce() -> R) -> R {
+        static GLOBAL: Once = Once::new();
+
+        GLOBAL.call_once(|| {
+            let lines = tracing_subscriber::fmt().without_time().with_ansi(false);
+            let lines = lines.with_max_level(Level::TRACE).with_writer(|| {
+                Recorder::call(Write);
+                Line
+            });
+            let is_enabled = dynamic_filter_fn(|metadata, _| {
+                let recorder = Recorder::of_thread();
+                recorder.is_some_and(|recorder| recorder.are_spans_enabled || metadata.is_event())
+            });
+            set_global_default(lines.finish().with(Calls).with(is_enabled)).expect("no other one is set");
+        });
+        RECORDER.set(Some(Rc::clone(self)));
+        let _ended = OnDrop(|| RECORDER.set(None));
+        program()
+    }
+
+    fn of_thread() -> Option<Rc<Self>> {
+        RECORDER.with_borrow(Clone::clone)
+    }
+
+    fn call(callback: Callback) {
+        let Some(recorder) = Self::of_thread() else {
+            return;
+        };
+        let was_called = recorder.is_called.replace(true);
+        assert!(
+            !was_called,
+            "the subscriber is called from inside itself: {callback:?}"
+        );
+        let _returns = OnDrop(|| recorder.is_called.set(false));
+        recorder.callbacks.borrow_mut().push(callback);
+        let outcome = (recorder.hook)(callback);
+        recorder.outcomes.borrow_mut().push(outcome);
+    }
+}
+
+/// Returns the lines that are written while `program` runs.
+fn lines<R>(program: impl FnOnce() -> R) -> Vec<String> {
+    let recorder = Recorder::panicking(|_| false);
+    recorder.run(program);
+    recorder.lines.take()
+}
+
+struct Line;
+
+impl io::Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let is_duration = |word: &str| word.starts_with("duration=");
+        let words = str::from_utf8(line).unwrap().split_whitespace();
+        let words = words.map(|word| if is_duration(word) { "duration" } else { word });
+        let words: Vec<_> = words.collect();
+        let recorder = Recorder::of_thread().unwrap();
+        recorder.lines.borrow_mut().push(words.join(" "));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Calls;
+
+impl<S: Subscriber> Layer<S> for Calls {
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        Recorder::call(NewSpan);
+    }
+
+    fn on_enter(&self, _: &Id, _: Context<'_, S>) {
+        Recorder::call(Enter);
+    }
+
+    fn on_exit(&self, _: &Id, _: Context<'_, S>) {
+        Recorder::call(Exit);
+    }
+
+    fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+        Recorder::call(Event);
+    }
+
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        Recorder::call(Close);
+    }
+}
+
+/// Returns the outcome of a use of a cell: its result, or the kind of its panic.
+fn outcome<R: Debug>(act: impl FnOnce() -> R) -> String {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(result) => format!("{result:?}"),
+        Err(payload) => match message(&*payload) {
+            text if text.starts_with("deadlock: a `tracing` subscriber waits for a cell while the span") => {
+                "deadlock".into()
+            }
+            text if text.contains("is poisoned") => "poisoned".into(),
+            text => text,
+        },
+    }
+}
+
+/// What a runtime does with its tasks.
+enum Tasks {
+    /// Runs them immediately on this thread, so that its subscriber is called for them.
+    Run,
+    PollOnce,
+    Drop,
+    Leak,
+}
+
+impl Runtime for Tasks {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        match self {
+            Self::Run => block_on(task),
+            Self::PollOnce => _ = poll(&mut Box::pin(task)),
+            Self::Drop => (),
+            Self::Leak => util::leak(Box::pin(task)),
         }
-        let target = event.metadata().target();
-        assert!(["oncelot", "tracing"].contains(&target), "{target}");
-        self.0.lock().unwrap().push(note + &text.message + &text.fields);
     }
-}
 
-#[derive(Default)]
-struct Text {
-    message: String,
-    fields: String,
-}
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            // It differs from run to run, but is there.
-            "duration" => write!(self.fields, " duration"),
-            name => write!(self.fields, " {name}={value:?}"),
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        if let Self::Run = self {
+            work();
         }
-        .expect("a string takes all");
     }
 }
 
-/// Lets `program` go wrong.
-fn caught(program: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(program));
+/// How an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// With the value 1.
+    Success,
+    Error,
+    Cancellation,
+    Panic,
 }
 
-#[test]
-fn a_success_has_a_span_and_a_duration() {
-    let notes = Notes::of(|| {
-        let cell = OnceCell::new();
-        now(cell.get_or_init(async || 1_u32));
-        now(cell.get_or_init(async || 2));
-    });
-    assert_eq!(
-        notes,
-        ["DEBUG initialize{value=\"u32\" attempt=1}: initialized duration"]
-    );
-}
+use End::{Cancellation, Error, Panic, Success};
 
-#[test]
-fn attempts_are_counted_and_each_ends_once() {
-    let notes = Notes::of(|| {
-        let cell = OnceCell::<u32>::new();
-        now(cell.get_or_try_init(async || Err("no route"))).unwrap_err();
-        assert!(poll(&mut Box::pin(cell.get_or_init(pending))).is_pending());
-        caught(|| _ = now(cell.get_or_init(|| -> std::future::Ready<u32> { panic!("in the closure") })));
-        caught(|| _ = now(cell.get_or_init(async || panic!("in the future"))));
-        now(cell.get_or_init(async || 1));
-    });
-    assert_eq!(
-        notes,
-        [
-            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"&str\"",
-            "WARN initialize{value=\"u32\" attempt=2}: the initializer was cancelled duration",
-            "ERROR initialize{value=\"u32\" attempt=3}: the initializer panicked duration",
-            "ERROR initialize{value=\"u32\" attempt=4}: the initializer panicked duration",
-            "DEBUG initialize{value=\"u32\" attempt=5}: initialized duration",
-        ]
-    );
-}
-
-/// Wants events, and no spans.
-struct NoSpans;
-
-impl<S: Subscriber> Layer<S> for NoSpans {
-    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
-        metadata.is_event()
+impl End {
+    /// Returns the line of the event.
+    fn line(self, attempt: u32) -> String {
+        let (level, message) = match self {
+            Success => ("DEBUG", "initialized duration"),
+            Error => ("WARN", "the initializer failed duration error=\"&str\""),
+            Cancellation => ("WARN", "the initializer was cancelled duration"),
+            Panic => ("ERROR", "the initializer panicked duration"),
+        };
+        format!("{level} initialize{{value=\"u32\" attempt={attempt}}}: oncelot: {message}")
     }
 }
 
-/// A span that is disabled costs no look at the clock, when it begins and when it ends.
+type Program = fn(&'static OnceCell<u32>);
+
+fn fail() -> Result<u32, &'static str> {
+    Err("no route")
+}
+
+fn panic_in_destructor<F: Future + Unpin>(future: F) -> With<F, impl Drop + Unpin> {
+    With::new(future, OnDrop(|| panic!("in the destructor")))
+}
+
+// Every way in which an attempt can end.
+
+const SUCCESSES: &[Program] = &[
+    |cell| _ = now(cell.get_or_init(async || 1)),
+    |cell| _ = now(cell.get_or_try_init_shared(async || Ok::<_, ()>(1))),
+    |cell| _ = cell.try_get_or_init(|| 1).unwrap(),
+    |cell| _ = cell.get_or_init_blocking(|| 1),
+    |cell| _ = now(cell.get_or_init_spawned(Tasks::Run, async || 1)),
+    |cell| _ = now(cell.get_or_init_spawned_blocking(Tasks::Run, || 1)),
+    |cell| _ = cell.try_claim().unwrap().set(1),
+    |cell| _ = now(cell.get_or_claim()).unwrap_err().set(1),
+];
+
+const ERRORS: &[Program] = &[
+    |cell| _ = now(cell.get_or_try_init(async || fail())).unwrap_err(),
+    |cell| _ = now(cell.get_or_try_init_shared(async || fail())).unwrap_err(),
+    |cell| _ = cell.get_or_try_init_blocking(fail).unwrap_err(),
+    |cell| _ = now(cell.get_or_try_init_spawned(Tasks::Run, async || fail())).unwrap_err(),
+    |cell| _ = now(cell.get_or_try_init_spawned_blocking(Tasks::Run, fail)).unwrap_err(),
+];
+
+const CANCELLATIONS: &[Program] = &[
+    |cell| _ = poll(&mut Box::pin(cell.get_or_init(pending))),
+    |cell| _ = poll(&mut Box::pin(cell.get_or_init(|| panic_in_destructor(pending())))),
+    |cell| _ = now(cell.get_or_init_spawned(Tasks::PollOnce, pending)),
+    |cell| _ = now(cell.get_or_init_spawned(Tasks::Drop, async || 1)),
+    |cell| _ = now(cell.get_or_init_spawned_blocking(Tasks::Drop, || 1)),
+    |cell| drop(cell.try_claim()),
+    |cell| {
+        let _guard = cell.try_claim();
+        panic!("in the holder")
+    },
+];
+
+const PANICS: &[Program] = &[
+    |cell| _ = now(cell.get_or_init(|| -> Ready<u32> { panic!("in the closure") })),
+    |cell| _ = now(cell.get_or_init(|| Panicking("in the future"))),
+    |cell| _ = now(cell.get_or_init(|| panic_in_destructor(ready(1)))),
+    |cell| _ = cell.try_get_or_init(|| panic!("in the closure")),
+    |cell| _ = cell.get_or_init_blocking(|| panic!("in the closure")),
+    |cell| _ = now(cell.get_or_init_spawned(Tasks::Run, || Panicking("in the future"))),
+    |cell| _ = now(cell.get_or_init_spawned_blocking(Tasks::Run, || panic!("in the closure"))),
+];
+
+/// Returns each attempt with its end and a name.
+fn attempts() -> impl Iterator<Item = (String, End, Program)> {
+    let ends = [Success, Error, Cancellation, Panic];
+    let programs = [SUCCESSES, ERRORS, CANCELLATIONS, PANICS];
+    ends.into_iter().zip(programs).flat_map(|(end, programs)| {
+        let programs = programs.iter().enumerate();
+        programs.map(move |(number, program)| (format!("{end:?} {number}"), end, *program))
+    })
+}
+
+/// An attempt is counted also where there is no subscriber. A span that is disabled costs no look at the clock.
 #[test]
-fn an_attempt_without_a_span_has_no_duration() {
-    let notes = Notes::default();
-    with_default(Registry::default().with(notes.clone()).with(NoSpans), || {
-        let cell = OnceCell::<u32>::new();
-        now(cell.get_or_try_init(async || Err(0_u8))).unwrap_err();
-        assert!(poll(&mut Box::pin(cell.get_or_init(pending))).is_pending());
-        caught(|| _ = now(cell.get_or_init(async || panic!("out of luck"))));
-        now(cell.get_or_init(async || 1));
-    });
-    assert_eq!(
-        notes.take(),
-        [
-            "WARN the initializer failed error=\"u8\"",
-            "WARN the initializer was cancelled",
-            "ERROR the initializer panicked",
-            "DEBUG initialized",
-        ]
-    );
+fn each_attempt_has_a_span_and_ends_with_one_event() {
+    for (name, end, attempt) in attempts() {
+        for are_spans_enabled in [true, false] {
+            let cell = static_cell();
+            now(cell.get_or_try_init(async || fail())).unwrap_err();
+            let recorder = Recorder::new(are_spans_enabled, |_| String::new());
+            recorder.run(|| outcome(|| attempt(cell)));
+            let callbacks = recorder.callbacks.take();
+            if are_spans_enabled {
+                assert_eq!(recorder.lines.take(), [end.line(2)], "{name}");
+                let entered = callbacks.strip_prefix(&[NewSpan]);
+                let entered = entered.and_then(|rest| rest.strip_suffix(&[Write, Event, Close]));
+                let mut pairs = entered.expect("it is one span").chunks(2);
+                assert!(pairs.all(|pair| pair == [Enter, Exit]), "{name}: {callbacks:?}");
+            } else {
+                let line = end.line(2).replace(" initialize{value=\"u32\" attempt=2}:", "");
+                assert_eq!(recorder.lines.take(), [line.replace(" duration", "")], "{name}");
+                assert_eq!(callbacks, [Write, Event], "{name}");
+            }
+        }
+    }
 }
 
 /// When it panics, not when its future is dropped at last.
 #[test]
 fn a_panic_is_emitted_at_once() {
-    let notes = Notes::default();
-    with_default(Registry::default().with(notes.clone()), || {
-        let cell = OnceCell::<u32>::new();
-        let mut future = Box::pin(cell.get_or_init(async || panic!("out of luck")));
-        caught(|| _ = poll(&mut future));
-        assert_eq!(notes.take().len(), 1);
-        drop(future);
-        assert_eq!(notes.take(), [""; 0]);
-    });
+    let cell = static_cell();
+    let mut future = Box::pin(cell.get_or_init(|| Panicking("the future")));
+    assert_eq!(lines(|| outcome(|| poll(&mut future))), [Panic.line(1)]);
+    assert_eq!(lines(|| drop(future)), [""; 0]);
 }
 
 #[test]
 fn events_of_the_initializer_are_inside_its_span() {
-    let notes = Notes::of(|| {
-        let tell = || tracing::info!(target: "tracing", "connecting");
-        let cell = OnceCell::new();
+    let log = |message| tracing::info!(target: "user", message);
+    let lines = lines(|| {
+        let cell = OnceCell::<u32>::new();
         let mut future = Box::pin(cell.get_or_init(|| {
-            tell();
+            log("closure");
             async {
                 yield_now().await;
-                tell();
-                1_u8
+                log("future");
+                1
             }
         }));
         assert!(poll(&mut future).is_pending());
-        tracing::info!(target: "tracing", "something else");
+        log("between two polls");
         assert!(poll(&mut future).is_ready());
-    });
-    assert_eq!(
-        notes,
-        [
-            "INFO initialize{value=\"u8\" attempt=1}: connecting",
-            "INFO something else",
-            "INFO initialize{value=\"u8\" attempt=1}: connecting",
-            "DEBUG initialize{value=\"u8\" attempt=1}: initialized duration",
-        ]
-    );
-}
-
-#[test]
-fn a_waiter_emits_an_event_when_it_begins_to_wait() {
-    let notes = Notes::of(|| {
         let cell = OnceCell::<u32>::new();
-        let mut passive = Box::pin(cell.wait());
-        for _ in 0..3 {
-            assert!(poll(&mut passive).is_pending());
-        }
-        let mut init = Box::pin(cell.get_or_init(pending));
-        assert!(poll(&mut init).is_pending());
-        let mut claimant = Box::pin(cell.get_or_init(async || 1));
-        for _ in 0..3 {
-            assert!(poll(&mut claimant).is_pending());
-        }
-        drop(init);
-        assert!(poll(&mut claimant).is_ready());
-        assert!(poll(&mut passive).is_ready());
-    });
-    assert_eq!(
-        notes,
-        [
-            "TRACE waiting value=\"u32\"",
-            "TRACE waiting value=\"u32\"",
-            "WARN initialize{value=\"u32\" attempt=1}: the initializer was cancelled duration",
-            "DEBUG initialize{value=\"u32\" attempt=2}: initialized duration",
-        ]
-    );
-}
-
-#[test]
-fn a_guard_is_an_attempt() {
-    let notes = Notes::of(|| {
-        let cell = OnceCell::<u32>::new();
-        drop(cell.try_claim());
         let guard = cell.try_claim().unwrap();
-        assert!(cell.try_claim().is_err());
-        tracing::info!(target: "tracing", "something else");
+        log("while a guard is held");
         guard.set(1);
-        assert!(cell.try_claim().is_err());
-        let cell = OnceCell::<u16>::new();
-        now(cell.get_or_claim()).unwrap_err().set(1);
+        let spawned = static_cell().get_or_init_spawned(Tasks::Run, async || 1);
+        now(spawned.instrument(tracing::error_span!("request")));
     });
+    let span = "initialize{value=\"u32\" attempt=1}:";
     assert_eq!(
-        notes,
+        lines,
         [
-            "WARN initialize{value=\"u32\" attempt=1}: the initializer was cancelled duration",
-            "INFO something else",
-            "DEBUG initialize{value=\"u32\" attempt=2}: initialized duration",
-            "DEBUG initialize{value=\"u16\" attempt=1}: initialized duration",
+            format!("INFO {span} user: closure"),
+            "INFO user: between two polls".into(),
+            format!("INFO {span} user: future"),
+            Success.line(1),
+            "INFO user: while a guard is held".into(),
+            Success.line(1),
+            format!("DEBUG request:{span} oncelot: initialized duration"),
         ]
     );
 }
 
 #[test]
-fn a_shared_attempt_has_one_span_for_all_calls_that_wait() {
-    let notes = Notes::of(|| {
-        let cell = OnceCell::<u32>::new();
-        let failing = || async {
-            yield_now().await;
-            Err("no route")
-        };
-        let mut running = Box::pin(cell.get_or_try_init_shared(failing));
-        assert!(poll(&mut running).is_pending());
-        let mut calls = [(); 2].map(|()| Box::pin(cell.get_or_try_init_shared(failing)));
-        let mut waiting = Box::pin(cell.wait_attempt());
-        for _ in 0..2 {
-            assert!(calls.iter_mut().all(|call| poll(call).is_pending()));
-            assert!(poll(&mut waiting).is_pending());
-        }
-        assert!(poll(&mut running).is_ready());
-        assert!(calls.iter_mut().all(|call| poll(call).is_ready()));
-        assert!(poll(&mut waiting).is_ready());
-        now(cell.get_or_try_init_shared(async || Ok::<_, ()>(1))).unwrap();
-    });
-    assert_eq!(
-        notes,
-        [
-            "TRACE waiting value=\"u32\"",
-            "TRACE waiting value=\"u32\"",
-            "TRACE waiting value=\"u32\"",
-            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"&str\"",
-            "DEBUG initialize{value=\"u32\" attempt=2}: initialized duration",
-        ]
-    );
-}
-
-#[test]
-fn a_lazy_value_has_one_attempt_for_all_its_drivers() {
-    let notes = Notes::of(|| {
-        let lazy = pin!(Lazy::new(async {
-            yield_now().await;
-            1_u32
-        }));
-        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
-        assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_ready());
+fn calls_without_an_attempt_of_their_own_emit_nothing() {
+    let lines = lines(|| {
+        let cell = OnceCell::new();
+        now(cell.insert(1)).unwrap();
+        cell.set(2).unwrap_err();
+        cell.get();
+        now(cell.wait());
+        now(cell.get_or_init(async || 3));
+        cell.try_claim().unwrap_err();
+        now(OnceCell::<u32>::new().get_mut_or_init(async || 1));
         drop(Box::pin(Lazy::new(async { 1_u32 })));
-        let lazy = pin!(Lazy::new(pending::<u16>()));
+        // The caller of a spawned initializer is not a waiter.
+        let mut caller = Box::pin(static_cell().get_or_init_spawned(Tasks::Leak, async || 1));
+        assert!(poll(&mut caller).is_pending());
+    });
+    assert_eq!(lines, [""; 0]);
+}
+
+type Wait = BoxFuture<'static, Box<dyn Debug + Send>>;
+
+fn start<R: Debug + Send + 'static>(wait: impl Future<Output = R> + Send + 'static) -> Wait {
+    let mut wait = Box::pin(wait);
+    Box::pin(poll_fn(move |cx| {
+        let poll = wait.as_mut().poll(cx);
+        poll.map(|result| -> Box<dyn Debug + Send> { Box::new(result) })
+    }))
+}
+
+type StartWait = fn(&'static OnceCell<u32>) -> Wait;
+
+/// The methods that may wait for an attempt, except those that spawn an initializer.
+const WAITS: [StartWait; 7] = [
+    |cell| start(cell.wait()),
+    |cell| start(cell.wait_attempt()),
+    |cell| start(cell.insert(9)),
+    |cell| start(cell.get_or_claim()),
+    |cell| start(cell.get_or_init(async || 9)),
+    |cell| start(cell.get_or_try_init(async || Ok::<_, ()>(9))),
+    |cell| start(cell.get_or_try_init_shared(async || Ok::<_, ()>(9))),
+];
+
+const SPAWNING_WAITS: [StartWait; 5] = [
+    |cell| start(cell.get_or_init_spawned(Tasks::Run, async || 9)),
+    |cell| start(cell.get_or_try_init_spawned(Tasks::Run, async || fail())),
+    |cell| start(cell.get_or_try_init_shared_spawned(Tasks::Run, async || fail())),
+    |cell| start(cell.get_or_init_spawned_blocking(Tasks::Run, || 9)),
+    |cell| start(cell.get_or_try_init_spawned_blocking(Tasks::Run, fail)),
+];
+
+#[test]
+fn a_waiter_emits_one_event_when_it_begins_to_wait() {
+    for start in WAITS.into_iter().chain(SPAWNING_WAITS) {
+        let cell = static_cell();
+        let first = cell.try_claim().unwrap();
+        let mut waiter = start(cell);
+        let mut poll_twice = || lines(|| [(); 2].map(|()| outcome(|| poll(&mut waiter))));
+        assert_eq!(poll_twice(), ["TRACE oncelot: waiting value=\"u32\""]);
+        drop(first);
+        let _next = cell.try_claim();
+        assert_eq!(poll_twice(), [""; 0]);
+    }
+}
+
+/// The waiter is registered when the subscriber panics, and stays registered in that attempt.
+#[test]
+fn a_wait_that_a_subscriber_interrupts_when_it_begins_can_be_resumed() {
+    for (number, start) in WAITS.into_iter().chain(SPAWNING_WAITS).enumerate() {
+        for is_followed in [false, true] {
+            let [resumed, not_interrupted] = ["at Event", "Pending"].map(|begun| {
+                let cell = static_cell();
+                let first = cell.try_claim().unwrap();
+                let mut waiter = start(cell);
+                let recorder = Recorder::panicking(move |callback| begun == "at Event" && callback == Event);
+                assert_eq!(recorder.run(|| outcome(|| poll(&mut waiter))), begun);
+                drop(first);
+                let _next = is_followed.then(|| cell.try_claim().unwrap());
+                outcome(|| poll(&mut waiter))
+            });
+            let expected = match number < WAITS.len() {
+                true => &not_interrupted,
+                false => "`async fn` resumed after panicking",
+            };
+            assert_eq!(
+                resumed, expected,
+                "wait {number}, followed by another attempt: {is_followed}"
+            );
+        }
+    }
+}
+
+/// No lock is held when the event of a waiter is emitted: the waiter is registered, and is woken if the subscriber settles
+/// the cell.
+#[test]
+fn a_subscriber_can_settle_the_cell_when_a_waiter_begins_to_wait() {
+    let settles: [Program; 3] = [
+        |cell| cell.set(9).unwrap(),
+        |cell| _ = now(cell.get_or_init(async || 9)),
+        |cell| _ = cell.get_or_init_blocking(|| 9),
+    ];
+    for (settle, is_claimant) in settles
+        .into_iter()
+        .flat_map(|settle| [(settle, false), (settle, true)])
+    {
+        let cell = static_cell();
+        let running = RefCell::new(cell.try_claim().ok());
+        let recorder = Recorder::new(true, move |callback| {
+            if callback == Event {
+                // Dropped where no subscriber is called for it.
+                let running = running.take();
+                thread::spawn(|| drop(running)).join().unwrap();
+                settle(cell);
+            }
+            String::new()
+        });
+        recorder.run(|| {
+            let task = Task::new();
+            let mut waiter = util::claimant_or_passive(cell, is_claimant, 1);
+            assert!(poll_with(&mut waiter, &task.waker()).is_pending());
+            assert!(task.wakes() >= 1);
+            assert_eq!(poll(&mut waiter), Poll::Ready(&9));
+        });
+    }
+}
+
+/// What a subscriber does with a cell, and whether it waits for the initializer that runs.
+type Act = (bool, fn(&'static OnceCell<u32>) -> String);
+
+const ACTS: [Act; 8] = [
+    (false, |cell| outcome(|| cell.get())),
+    (false, |cell| outcome(|| cell.set(9))),
+    (true, |cell| outcome(|| poll(&mut Box::pin(cell.wait())))),
+    (true, |cell| outcome(|| poll(&mut Box::pin(cell.insert(9))))),
+    (true, |cell| {
+        outcome(|| poll(&mut Box::pin(cell.get_or_init(async || 9))))
+    }),
+    (true, |cell| outcome(|| cell.get_or_init_blocking(|| 9))),
+    (true, |cell| outcome(|| cell.get_or_try_init_blocking(fail))),
+    (false, |_| {
+        outcome(|| static_cell().get_or_try_init_blocking(fail))
+    }),
+];
+
+/// Returns a recorder of the outcomes of `act`, which is left out where its wait would never end.
+fn acting(waits_during_the_attempt: bool, act: impl Fn() -> String + 'static) -> Rc<Recorder> {
+    Recorder::new(true, move |callback| {
+        let hangs = callback.is_during_the_attempt() && waits_during_the_attempt && !IS_WATCHED;
+        if hangs { "deadlock".into() } else { act() }
+    })
+}
+
+/// Checks the outcomes of an act during an attempt, and in the three calls after it.
+#[track_caller]
+fn assert_outcomes(name: &str, recorder: &Recorder, during: &str, after: [&str; 3]) {
+    let callbacks = recorder.callbacks.borrow();
+    let count = callbacks.partition_point(|callback| callback.is_during_the_attempt());
+    let mut expected = vec![during; count];
+    expected.extend(after);
+    assert_eq!(*recorder.outcomes.borrow(), expected, "{name}, at {callbacks:?}");
+}
+
+/// However the attempt ends, the subscriber can read, set, wait for and initialize the cell when the event is emitted and when
+/// the span is closed, as tasks can, and is not called for that. Before, it can read it, and a wait is reported.
+#[test]
+fn a_subscriber_can_use_the_cell_after_each_attempt() {
+    for (name, end, attempt) in attempts() {
+        for (number, (waits, act)) in ACTS.into_iter().enumerate() {
+            let cell = static_cell();
+            let recorder = acting(waits, move || act(cell));
+            recorder.run(|| outcome(|| attempt(cell)));
+            // A cell with the same history, without a subscriber.
+            let model = static_cell();
+            let claim = model.try_claim().unwrap();
+            let during = if waits { "deadlock".into() } else { act(model) };
+            match end {
+                Success => _ = claim.set(1),
+                _ => drop(claim),
+            }
+            let after = [(); 3].map(|()| act(model));
+            let after = after.each_ref().map(|outcome| &**outcome);
+            assert_outcomes(&format!("{name}, act {number}"), &recorder, &during, after);
+        }
+    }
+}
+
+type BoxedLazy = Lazy<u32, BoxFuture<'static, u32>>;
+
+fn leaked(future: BoxFuture<'static, u32>) -> &'static BoxedLazy {
+    // SAFETY: it is leaked, and never borrowed exclusively.
+    unsafe { &*util::leak_box(Box::new(Lazy::new(future))) }
+}
+
+fn pending_once(init: fn() -> u32) -> BoxFuture<'static, u32> {
+    Box::pin(async move {
+        yield_now().await;
+        init()
+    })
+}
+
+fn success() -> BoxFuture<'static, u32> {
+    pending_once(|| 1)
+}
+
+fn panics() -> BoxFuture<'static, u32> {
+    pending_once(|| panic!("in the future"))
+}
+
+fn panics_in_destructor() -> BoxFuture<'static, u32> {
+    Box::pin(panic_in_destructor(success()))
+}
+
+/// The drivers of the future have one attempt together.
+#[test]
+fn a_subscriber_can_use_a_lazy_value_after_its_attempt() {
+    oncelot::lazy! {
+        static SUCCESS: u32 = success();
+        static PANIC: u32 = panics();
+        static PANIC_IN_DESTRUCTOR: u32 = panics_in_destructor();
+    }
+
+    fn check<G: Future<Output = &'static u32>>(
+        end: End,
+        try_get: impl Fn() -> Option<&'static u32> + 'static,
+        get: impl Fn() -> G + Copy + 'static,
+    ) {
+        let act = move || outcome(&try_get) + ", " + &outcome(|| poll(&mut Box::pin(get())));
+        let recorder = acting(true, act);
+        recorder.run(|| {
+            assert!(poll(&mut Box::pin(get())).is_pending());
+            [(); 2].map(|()| outcome(|| now(get())))
+        });
+        assert_eq!(recorder.lines.take(), [end.line(1)]);
+        let after = match end {
+            Success => "Some(1), Ready(1)",
+            _ => "None, poisoned",
+        };
+        assert_outcomes(&format!("{end:?}"), &recorder, "None, deadlock", [after; 3]);
+    }
+
+    for (end, lazy) in [
+        (Success, leaked(success())),
+        (Panic, leaked(panics())),
+        (Panic, leaked(panics_in_destructor())),
+    ] {
+        check(end, || lazy.try_get(), || lazy.get_unpin());
+    }
+    for (end, lazy) in [
+        (Success, &SUCCESS),
+        (Panic, &PANIC),
+        (Panic, &PANIC_IN_DESTRUCTOR),
+    ] {
+        check(end, || lazy.try_get(), || lazy.get());
+    }
+}
+
+#[test]
+fn a_lazy_value_that_is_dropped_is_cancelled() {
+    let lines = lines(|| {
+        let lazy = pin!(Lazy::new(pending::<u32>()));
         assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
         let mut driver = Box::pin(lazy.as_ref().get());
         assert!(poll(&mut driver).is_pending());
         assert!(poll(&mut Box::pin(lazy.as_ref().get())).is_pending());
-        drop(driver);
-        let poisoned = pin!(Lazy::<u64, _>::new(async { panic!("out of luck") }));
-        caught(|| _ = now(poisoned.as_ref().get()));
-        caught(|| _ = now(poisoned.as_ref().get()));
     });
-    assert_eq!(
-        notes,
-        [
-            "DEBUG initialize{value=\"u32\" attempt=1}: initialized duration",
-            "TRACE waiting value=\"u16\"",
-            "ERROR initialize{value=\"u64\" attempt=1}: the initializer panicked duration",
-            "WARN initialize{value=\"u16\" attempt=1}: the initializer was cancelled duration",
-        ]
-    );
+    let waiting = "TRACE oncelot: waiting value=\"u32\"";
+    assert_eq!(lines, [waiting, &*Cancellation.line(1)]);
 }
 
+/// The cell is empty or ready, as the subscriber was called before or after the value was published. No waiter is lost. The
+/// panic of the subscriber propagates, unless the panic of the initializer does.
 #[test]
-fn so_has_a_static() {
-    oncelot::lazy! {
-        static LAZY: u32 = async {
-            yield_now().await;
-            1
-        };
-        static POISONED: u64 = async { panic!("out of luck") };
-    }
-    let notes = Notes::of(|| {
-        assert!(poll(&mut Box::pin(LAZY.get())).is_pending());
-        assert!(poll(&mut Box::pin(LAZY.get())).is_ready());
-        caught(|| _ = now(POISONED.get()));
-        caught(|| _ = now(POISONED.get()));
-    });
-    assert_eq!(
-        notes,
-        [
-            "DEBUG initialize{value=\"u32\" attempt=1}: initialized duration",
-            "ERROR initialize{value=\"u64\" attempt=1}: the initializer panicked duration",
-        ]
-    );
-}
-
-#[test]
-fn so_have_threads() {
-    let notes = Notes::of(|| {
-        let cell = OnceCell::<u32>::new();
-        assert!(cell.get_or_try_init_blocking(|| Err(0_u8)).is_err());
-        panic_of(|| cell.get_or_init_blocking(|| panic!("out of luck")));
-        cell.get_or_init_blocking(|| 1);
-    });
-    assert_eq!(
-        notes,
-        [
-            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"u8\"",
-            "ERROR initialize{value=\"u32\" attempt=2}: the initializer panicked duration",
-            "DEBUG initialize{value=\"u32\" attempt=3}: initialized duration",
-        ]
-    );
-}
-
-/// Runs tasks immediately on this thread, so that its subscriber sees their events.
-struct AtOnce;
-
-impl Runtime for AtOnce {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
-        block_on(task);
-    }
-
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
-        work();
-    }
-}
-
-/// And the wait for what they have to report is not a waiter's wait.
-#[test]
-fn so_have_spawned_initializers() {
-    let notes = Notes::of(|| {
-        let cell = static_cell();
-        now(cell.get_or_try_init_spawned(AtOnce, async || Err(0_u8))).unwrap_err();
-        caught(|| _ = now(cell.get_or_init_spawned(AtOnce, async || panic!("out of luck"))));
-        now(cell.get_or_try_init_spawned_blocking(AtOnce, || Err(0_u8))).unwrap_err();
-        now(cell.get_or_init_spawned(AtOnce, async || 1));
-    });
-    assert_eq!(
-        notes,
-        [
-            "WARN initialize{value=\"u32\" attempt=1}: the initializer failed duration error=\"u8\"",
-            "ERROR initialize{value=\"u32\" attempt=2}: the initializer panicked duration",
-            "WARN initialize{value=\"u32\" attempt=3}: the initializer failed duration error=\"u8\"",
-            "DEBUG initialize{value=\"u32\" attempt=4}: initialized duration",
-        ]
-    );
-    let notes = Notes::of(|| {
-        let cell = static_cell();
-        let mut waits = pin!(cell.get_or_init_spawned(Smol, pending));
-        assert!(
-            waits
-                .as_mut()
-                .poll(&mut std::task::Context::from_waker(Waker::noop()))
-                .is_pending()
-        );
-    });
-    assert_eq!(notes, [""; 0]);
-}
-
-#[test]
-fn attempts_are_counted_without_a_subscriber() {
-    let cell = OnceCell::<u32>::new();
-    now(cell.get_or_try_init(async || Err(0_u8))).unwrap_err();
-    let notes = Notes::of(|| _ = now(cell.get_or_init(async || 1)));
-    assert_eq!(
-        notes,
-        ["DEBUG initialize{value=\"u32\" attempt=2}: initialized duration"]
-    );
-}
-
-/// Whose span it is a part of, wherever its task runs.
-#[test]
-fn a_spawned_initializer_is_inside_the_span_of_its_caller() {
-    let notes = Notes::of(|| {
-        let caller = tracing::error_span!("request");
-        let value = static_cell().get_or_init_spawned(AtOnce, async || 1);
-        now(tracing::Instrument::instrument(value, caller));
-    });
-    // The innermost comes first.
-    assert_eq!(
-        notes,
-        ["DEBUG initialize{value=\"u32\" attempt=1}: request{}: initialized duration"]
-    );
-}
-
-/// Panics at each event.
-struct Explosive;
-
-impl<S: Subscriber> Layer<S> for Explosive {
-    fn on_event(&self, _event: &Event<'_>, _context: Context<'_, S>) {
-        panic!("the subscriber panics");
-    }
-}
-
-fn hears_the_subscriber_panic(program: impl FnOnce()) {
-    let message = with_default(Registry::default().with(Explosive), || panic_of(program));
-    assert_eq!(message, "the subscriber panics");
-}
-
-#[test]
-fn a_subscriber_that_panics_at_a_success_takes_no_value_with_it() {
-    oncelot::lazy! {
-        static LAZY: u32 = async { 1 };
-    }
-    let cell = static_cell();
-    hears_the_subscriber_panic(|| _ = now(cell.get_or_init(async || 1)));
-    assert_eq!(cell.get(), Some(&1));
-
-    let cell = static_cell();
-    hears_the_subscriber_panic(|| _ = cell.get_or_init_blocking(|| 1));
-    assert_eq!(cell.get(), Some(&1));
-
-    let cell = static_cell();
-    hears_the_subscriber_panic(|| _ = now(cell.get_or_init_spawned(AtOnce, async || 1)));
-    assert_eq!(cell.get(), Some(&1));
-
-    let lazy = pin!(Lazy::new(async { 1 }));
-    hears_the_subscriber_panic(|| _ = now(lazy.as_ref().get()));
-    assert_eq!(lazy.try_get(), Some(&1));
-
-    hears_the_subscriber_panic(|| _ = now(LAZY.get()));
-    assert_eq!(LAZY.try_get(), Some(&1));
-}
-
-/// Panics when a span is left for the time of that number.
-struct ExplodesOnExit(AtomicUsize);
-
-impl<S: Subscriber> Layer<S> for ExplodesOnExit {
-    fn on_exit(&self, _id: &span::Id, _context: Context<'_, S>) {
-        if self.0.fetch_sub(1, SeqCst) == 1 {
-            panic!("the subscriber panics");
+fn a_subscriber_that_panics_at_any_call_of_an_attempt_ends_the_attempt() {
+    for panics_at in CALLBACKS {
+        let mut has_panicked_at_all = false;
+        for (name, end, attempt) in attempts() {
+            let own = outcome(|| attempt(static_cell()));
+            // A destructor that panics while the panic of the subscriber unwinds aborts, as any does.
+            if own == "in the destructor" && panics_at.is_during_the_attempt() {
+                continue;
+            }
+            let name = format!("{name}, at {panics_at:?}");
+            let cell = static_cell();
+            let (mut waiter, task) = (Box::pin(cell.wait()), Task::new());
+            assert!(poll_with(&mut waiter, &task.waker()).is_pending());
+            let recorder = Recorder::panicking(move |callback| callback == panics_at);
+            let ended = recorder.run(|| outcome(|| attempt(cell)));
+            let has_panicked = recorder.callbacks.borrow().contains(&panics_at);
+            has_panicked_at_all |= has_panicked;
+            // The span is exited for the first time when the closure returns or panics.
+            let is_unwinding = own.starts_with("in the")
+                && (!panics_at.is_during_the_attempt() || panics_at == Exit && own == "in the closure");
+            if has_panicked && !is_unwinding {
+                assert_eq!(ended, format!("at {panics_at:?}"), "{name}");
+            } else {
+                assert_eq!(ended, own, "{name}");
+            }
+            let has_ended_early = has_panicked && panics_at.is_during_the_attempt();
+            let is_ready = end == Success && !has_ended_early;
+            assert_eq!(cell.get(), is_ready.then_some(&1), "{name}");
+            assert_eq!(now(cell.get_or_init(async || 1)), &1, "{name}");
+            assert_eq!(task.wakes(), 1, "{name}");
+            assert_eq!(poll(&mut waiter), Poll::Ready(&1), "{name}");
         }
+        assert!(has_panicked_at_all, "no attempt calls {panics_at:?}");
     }
+}
+
+#[test]
+fn a_subscriber_that_panics_at_the_event_and_the_close_does_not_abort() {
+    let cell = static_cell();
+    let recorder = Recorder::panicking(|callback| callback >= Event);
+    let ended = recorder.run(|| outcome(|| now(cell.get_or_init(async || 1))));
+    assert_eq!(ended, "at Event");
+    assert_eq!(cell.get(), Some(&1));
+}
+
+/// A lazy is poisoned if its future may have been interrupted: the span is entered and exited around its polls.
+#[test]
+fn a_subscriber_that_panics_in_the_span_of_a_lazy_poisons_it() {
+    oncelot::lazy! {
+        static LAZY: u32 = success();
+    }
+    for panics_at in CALLBACKS {
+        let lazy = leaked(success());
+        let recorder = Recorder::panicking(move |callback| callback == panics_at);
+        let ended = recorder.run(|| outcome(|| block_on(lazy.get_unpin())));
+        assert_eq!(ended, format!("at {panics_at:?}"));
+        let later = match panics_at {
+            Enter | Exit => "poisoned",
+            _ => "1",
+        };
+        assert_eq!(outcome(|| block_on(lazy.get_unpin())), later);
+    }
+    let recorder = Recorder::panicking(|callback| callback == Event);
+    assert_eq!(recorder.run(|| outcome(|| block_on(LAZY.get()))), "at Event");
+    assert_eq!(LAZY.try_get(), Some(&1));
 }
 
 /// Neither the closure's future, nor its value or error.
 #[test]
-fn a_subscriber_that_panics_as_a_span_is_left_leaks_nothing() {
-    for exit in [1, 2] {
-        let hears_it = |program: &mut dyn FnMut()| {
-            let subscriber = Registry::default().with(ExplodesOnExit(AtomicUsize::new(exit)));
-            let message = with_default(subscriber, || panic_of(program));
-            assert_eq!(message, "the subscriber panics");
-        };
-        let drops = Drops::new();
-        let cell = OnceCell::new();
-        let mut value = Some(drops.counted());
-        hears_it(&mut || _ = now(cell.get_or_init(|| ready(value.take().unwrap()))));
-        assert_eq!(drops.count(), 1);
-        let mut error = Some(drops.counted());
-        hears_it(&mut || _ = now(cell.get_or_try_init(|| ready(Err(error.take().unwrap())))));
-        assert_eq!(drops.count(), 2);
-    }
+fn a_subscriber_that_panics_as_a_span_is_exited_leaks_nothing() {
     let drops = Drops::new();
     let cell = OnceCell::new();
-    let value = drops.counted();
-    let subscriber = Registry::default().with(ExplodesOnExit(AtomicUsize::new(1)));
-    with_default(subscriber, || panic_of(|| cell.get_or_init_blocking(|| value)));
-    assert_eq!(drops.count(), 1);
+    let attempts: [fn(&OnceCell<Counted>, Counted); 3] = [
+        |cell, value| _ = now(cell.get_or_init(|| ready(value))),
+        |cell, error| _ = now(cell.get_or_try_init(|| ready(Err(error)))),
+        |cell, value| _ = cell.get_or_init_blocking(|| value),
+    ];
+    // The exits are after the closure, and after its future.
+    for (exit, number) in [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)] {
+        let exits = Cell::new(0);
+        let recorder = Recorder::panicking(move |callback| {
+            exits.set(exits.get() + u32::from(callback == Exit));
+            callback == Exit && exits.get() == exit
+        });
+        let (before, counted) = (drops.count(), drops.counted());
+        let ended = recorder.run(|| outcome(|| attempts[number](&cell, counted)));
+        assert_eq!(ended, "at Exit", "attempt {number}, exit {exit}");
+        assert_eq!(drops.count(), before + 1, "attempt {number}, exit {exit}");
+    }
 }
 
 #[test]
 fn a_subscriber_that_panics_as_a_lazy_value_is_taken_apart_leaks_nothing() {
     let drops = Drops::new();
     let lazy = Lazy::new(With::new(pending::<u32>(), drops.counted()));
-    hears_the_subscriber_panic(|| {
-        assert!(poll(&mut Box::pin(lazy.get_unpin())).is_pending());
-        _ = lazy.into_parts();
-    });
+    assert!(
+        Recorder::panicking(|_| false)
+            .run(|| poll(&mut Box::pin(lazy.get_unpin())))
+            .is_pending()
+    );
+    let recorder = Recorder::panicking(|callback| callback == Event);
+    assert_eq!(recorder.run(|| panic_of(|| lazy.into_parts())), "at Event");
     assert_eq!(drops.count(), 1);
-}
-
-#[test]
-fn a_subscriber_that_panics_at_a_failure_leaves_the_cell_usable() {
-    let cell = OnceCell::<u32>::new();
-    hears_the_subscriber_panic(|| _ = now(cell.get_or_try_init(async || Err(0_u8))));
-    let mut pending_init = Box::pin(cell.get_or_init(pending));
-    assert!(poll(&mut pending_init).is_pending());
-    hears_the_subscriber_panic(|| drop(pending_init));
-    assert_eq!(now(cell.get_or_init(async || 1)), &1);
-}
-
-/// The panic that propagates is the initializer's.
-#[test]
-fn a_subscriber_that_panics_at_a_panic_does_not_abort() {
-    with_default(Registry::default().with(Explosive), || {
-        let cell = OnceCell::<u32>::new();
-        let message = panic_of(|| now(cell.get_or_init(async || panic!("the initializer is"))));
-        assert_eq!(message, "the initializer is");
-    });
-}
-
-#[test]
-fn calls_without_a_shared_initializer_emit_nothing() {
-    let notes = Notes::of(|| {
-        let cell = OnceCell::new();
-        now(cell.insert(1)).unwrap();
-        cell.set(2).unwrap_err();
-        cell.get();
-        now(cell.wait());
-        let mut cell = OnceCell::<u32>::new();
-        now(cell.get_mut_or_init(async || 1));
-    });
-    assert_eq!(notes, [""; 0]);
 }

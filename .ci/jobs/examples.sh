@@ -2,10 +2,9 @@
 
 ordinary example service
 
-# The programs `custom_backend` and `retry_storm`, and the package `examples/sqlite` with its tests.
+# The program `custom_backend`, and the package `examples/sqlite` with its tests.
 stage_example() {
     cargo run --locked --example custom_backend
-    cargo run --locked --example retry_storm
     cargo run --locked --release --manifest-path examples/sqlite/Cargo.toml
     cargo test --locked --release --manifest-path examples/sqlite/Cargo.toml
 }

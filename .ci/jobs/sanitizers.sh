@@ -15,18 +15,17 @@ stage_sanitizers() {
 
 with_all_executors=(--locked --features blocking,tokio,async-std,smol,atomic-waker,event-listener)
 
-# Left out are tests of what compiles (`compilation`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that
-# the other tests run (`no_alloc`, `interface`, `tracing`, `subscriber`); fault injection, which `nightly-faults` runs; and the suite
-# on the other backends.
+# Left out are tests of what compiles (`compilation`, `lazy_bodies`, `auto_traits`, `sizes`); tests of code that the other tests
+# run (`no_alloc`, `interface`, `tracing`); fault injection, which `nightly-faults` runs; and the suite on the other backends.
 sanitized_tests() {
-    local tests=(contract drains drops regressions threads stress lazies blocking)
+    local tests=(contract drains drops regressions threads lazies blocking)
     # Skipped: a panic that always prints a backtrace, and a panic whose payload is leaked on purpose.
     "${cargo[@]}" test "${with_all_executors[@]}" --lib "${tests[@]/#/--test=}" "$@" \
         -- --skip a_panic_in_the_destructor --skip panic_payloads_that_panic_when_dropped
 }
 
 # All backends at once.
-stress() { "${cargo[@]}" test "${with_all_executors[@]}" --test stress "$@" -- --test-threads 3; }
+stress() { "${cargo[@]}" test "${with_all_executors[@]}" --test threads "$@" -- --test-threads 3; }
 
 stage_nightly-stress() {
     export RUST_BACKTRACE=0 STRESS_SECONDS=600

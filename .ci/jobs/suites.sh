@@ -28,9 +28,8 @@ stage_nightly-dependents() {
 # Threads that wait next to tasks, spawned initializers on each runtime, `tracing`, and the tests with all features.
 stage_runtimes() {
     cargo test --locked --features blocking,tokio,async-std,smol,tracing \
-        --test={blocking,runtimes,spawned,subscriber,tracing}
+        --test={blocking,runtimes,spawned,tracing}
     cargo run --locked --features tracing --example tracing
-    cargo run --locked --example futurelock
     cargo test --locked --all-features "${core_tests[@]}" \
-        --test={blocking,broken_backends,compat,deadlock,no_alloc,runtimes,sizes,spawned,stress,subscriber,tracing}
+        --test={blocking,broken_backends,compat,deadlock,no_alloc,runtimes,sizes,spawned,tracing}
 }

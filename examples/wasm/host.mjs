@@ -12,12 +12,11 @@ const host = {
     process.exit(1);
   },
   succeed: () => (hasSucceeded = true),
-  schedule: () => queueMicrotask(module.run_tasks),
-  timer: (id, milliseconds) => {
+  timer: (settle, milliseconds) => {
     const promise = new Promise((keep, reject) =>
       setTimeout(() => (milliseconds > 0 ? keep(milliseconds) : reject()), milliseconds),
     );
-    promise.then((value) => module.settle(id, value, true), () => module.settle(id, 0, false));
+    promise.then((value) => module.settle(settle, value, true), () => module.settle(settle, 0, false));
   },
 };
 

@@ -11,9 +11,9 @@ use embassy_futures::{select::select, yield_now};
 use oncelot::OnceCell;
 
 use crate::{
-    handler::{Account, BROUGHT, HandlerOp},
-    steps::turns,
+    handler::{self, Account, BROUGHT, HandlerOp},
     tracked::{Tracked, alive},
+    turns,
 };
 
 /// What one task does.
@@ -30,6 +30,12 @@ pub enum Part {
     StopsWaiting,
     /// Is cancelled while it initializes, or waits to.
     StopsInitializing,
+    /// Claims the cell and passes the guard to the handler, or gets the value.
+    Claims,
+    /// Claims the cell, and drops the guard some turns later.
+    GivesUp,
+    /// Is cancelled while it waits for the value or the claim.
+    StopsClaiming,
 }
 
 pub struct Race {
@@ -37,8 +43,8 @@ pub struct Race {
     pub op: HandlerOp,
 }
 
-/// In each of them, the task or the handler fills the cell.
-pub const RACES: [Race; 9] = {
+/// In each of them, the task or the handler fills the cell. The handler alone completes guards.
+pub const RACES: [Race; 14] = {
     use HandlerOp::*;
     use Part::*;
     [
@@ -51,6 +57,11 @@ pub const RACES: [Race; 9] = {
         race([Initializes, StopsInitializing, Waits], Visit),
         race([Fails, StopsWaiting, Inserts], Visit),
         race([StopsInitializing, StopsInitializing, Initializes], Visit),
+        race([Claims, Waits, Waits], Receive),
+        race([Claims, Claims, StopsClaiming], Receive),
+        race([GivesUp, Claims, Waits], Receive),
+        race([GivesUp, StopsClaiming, Claims], Receive),
+        race([Waits, GivesUp, GivesUp], Receive),
     ]
 };
 
@@ -60,7 +71,7 @@ const fn race(parts: [Part; 3], op: HandlerOp) -> Race {
 
 impl Part {
     /// Ends when this task is done with the cell.
-    pub async fn run_round(self, cell: &OnceCell<Tracked>) {
+    pub async fn run_round(self, cell: &'static OnceCell<Tracked>) {
         let value = match self {
             Self::Waits => cell.wait().await,
             Self::Moves => moving(cell.wait()).await,
@@ -86,6 +97,21 @@ impl Part {
                     pending::<Tracked>().await
                 };
                 select(cell.get_or_init(never_end), turns(3)).await;
+                return;
+            }
+            Self::Claims => match cell.get_or_claim().await {
+                Ok(value) => value,
+                Err(guard) => {
+                    handler::pass(guard);
+                    cell.wait().await
+                }
+            },
+            Self::GivesUp => match cell.get_or_claim().await {
+                Ok(value) => value,
+                Err(_guard) => return turns(2).await,
+            },
+            Self::StopsClaiming => {
+                select(cell.get_or_claim(), turns(3)).await;
                 return;
             }
         };
@@ -141,6 +167,9 @@ pub fn check(cell: &mut OnceCell<Tracked>, account: Account, op: HandlerOp) {
             value.value() == BROUGHT,
             "the handler got another result"
         );
+    }
+    if op == HandlerOp::Receive {
+        assert!(account.is_accepted, "the handler alone sets the value");
     }
     drop(value);
     assert_eq!(alive(), 0, "every value is dropped");

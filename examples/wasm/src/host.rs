@@ -1,4 +1,28 @@
-//! The functions that `host.mjs` provides.
+//! The functions that `host.mjs` provides, and those that it calls.
+
+use std::{ffi::c_void, future::Future, panic};
+
+use async_executor::{LocalExecutor, Task};
+use futures_channel::oneshot;
+
+thread_local! {
+    /// Runs tasks whenever JavaScript calls the module.
+    static EXECUTOR: LocalExecutor<'static> = const { LocalExecutor::new() };
+}
+
+pub(crate) fn spawn<R: 'static>(task: impl Future<Output = R> + 'static) -> Task<R> {
+    EXECUTOR.with(|executor| executor.spawn(task))
+}
+
+fn run_tasks() {
+    EXECUTOR.with(|executor| while executor.try_tick() {});
+}
+
+/// The promise was rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rejected;
+
+type Settle = oneshot::Sender<Result<u32, Rejected>>;
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
@@ -8,10 +32,8 @@ unsafe extern "C" {
     fn host_fail(text: *const u8, len: usize);
     #[link_name = "succeed"]
     safe fn host_succeed();
-    #[link_name = "schedule"]
-    safe fn host_schedule();
     #[link_name = "timer"]
-    safe fn host_timer(promise: u32, milliseconds: u32);
+    safe fn host_timer(settle: *mut c_void, milliseconds: u32);
 }
 
 /// Prints a line.
@@ -21,23 +43,41 @@ pub(crate) fn report(text: &str) {
 }
 
 /// Ends the process with a failure.
-pub(crate) fn fail(text: &str) {
+fn fail(text: &str) {
     // SAFETY: as in `report`.
     unsafe { host_fail(text.as_ptr(), text.len()) };
 }
 
-/// Lets the process end well.
-pub(crate) fn succeed() {
-    host_succeed();
+/// Awaits a promise of JavaScript. It is resolved after a number of milliseconds, with that number, or rejected if the number
+/// is zero.
+pub(crate) async fn timer(milliseconds: u32) -> Result<u32, Rejected> {
+    let (settle, settled) = oneshot::channel();
+    host_timer(Box::into_raw(Box::new(settle)).cast(), milliseconds);
+    settled.await.expect("JavaScript settles each promise")
 }
 
-/// Queues a microtask that calls the exported `run_tasks`.
-pub(crate) fn schedule() {
-    host_schedule();
+/// Is called by JavaScript when a promise is settled.
+///
+/// # Safety
+///
+/// `settle` comes from `timer`, and is passed once.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn settle(settle: *mut c_void, value: u32, is_kept: bool) {
+    // SAFETY: `timer` has got it from a box, and the caller passes it once.
+    let settle = unsafe { Box::from_raw(settle.cast::<Settle>()) };
+    // This fails if the future of `timer` was dropped.
+    let _ = settle.send(if is_kept { Ok(value) } else { Err(Rejected) });
+    run_tasks();
 }
 
-/// Makes a promise, and has the exported `settle` called with this number when it is settled. It is kept, with
-/// the number of milliseconds that it took, or rejected if that number is zero.
-pub(crate) fn timer(promise: u32, milliseconds: u32) {
-    host_timer(promise, milliseconds);
+/// Is called by JavaScript first.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn start() {
+    panic::set_hook(Box::new(|panic| fail(&panic.to_string())));
+    spawn(async {
+        crate::run().await;
+        host_succeed();
+    })
+    .detach();
+    run_tasks();
 }

@@ -20,13 +20,12 @@ use oncelot::{
     OnceCell, StaticLazy,
 };
 use oncelot_firmware_example::{
-    board, executor,
+    board,
     handler::{self, Account, BROUGHT, HandlerOp},
-    report,
-    steps::turns,
-    succeed,
+    report, succeed,
     sweep::{run, sweep},
     tracked::{Tracked, alive},
+    turns,
 };
 
 /// What one task does.
@@ -83,20 +82,10 @@ fn run_round(parts: [Part; 3], ticks: u32) -> Account {
     // SAFETY: as above.
     let lazy = unsafe { handler::lend(&lazy) };
     critical_section::with(|cs| BELL.borrow(cs).set(Some(bell)));
-    let account = {
-        let [a, b, c] = parts;
-        let mut tasks = [
-            pin!(a.run_round(lazy, bell)),
-            pin!(b.run_round(lazy, bell)),
-            pin!(c.run_round(lazy, bell)),
-        ];
-        handler::set_at_rest(false);
-        handler::send(HandlerOp::Set, bell, ticks);
-        run(&mut tasks)
-    };
+    let tasks = parts.map(|part| part.run_round(lazy, bell));
+    let account = run(tasks, HandlerOp::Set, bell, ticks);
     assert!(account.is_accepted, "no other task wakes it");
     assert_eq!(lazy.try_get(), Some(&BROUGHT));
-    assert_eq!(executor::WAKERS.get(), 0, "every waker is dropped, once");
     assert_eq!(alive(), 1, "what the handler has brought");
     account
 }
