@@ -38,3 +38,27 @@ mod atomic_waker {
         ]
     );
 }
+
+#[cfg(all(
+    feature = "atomic-waker",
+    feature = "event-listener",
+    target_pointer_width = "64"
+))]
+#[cfg(not(any(
+    feature = "critical-section",
+    feature = "deadlock-detection",
+    feature = "portable-atomic",
+    feature = "tracing"
+)))]
+#[test]
+fn cells_and_waiting_futures_have_the_sizes_in_the_guide() {
+    use oncelot::{
+        OnceCell, Wait,
+        backend::{AtomicWaker, EventListener},
+    };
+
+    assert_eq!(size_of::<OnceCell<u64, EventListener>>(), 32);
+    assert_eq!(size_of::<Wait<'_, u64, EventListener>>(), 24);
+    assert_eq!(size_of::<OnceCell<u64, AtomicWaker>>(), 40);
+    assert_eq!(size_of::<Wait<'_, u64, AtomicWaker>>(), 16);
+}

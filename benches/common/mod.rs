@@ -1,15 +1,15 @@
-//! Shared parts of the benches: scenarios, measurement and reports.
+//! What the benches share: the crates behind common traits, the scenarios, their cost, and the tables.
 
-#![allow(dead_code, reason = "each bench uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each bench uses a part of it"
+)]
 
-pub(crate) mod cell;
-pub(crate) mod environment;
-pub(crate) mod figure;
-pub(crate) mod meter;
-pub(crate) mod options;
+pub(crate) mod cells;
+pub(crate) mod cost;
+pub(crate) mod lazies;
 pub(crate) mod report;
-pub(crate) mod rounds;
-pub(crate) mod run;
 pub(crate) mod scenarios;
-pub(crate) mod table;
-pub(crate) mod tasks;
+pub(crate) mod waiting;

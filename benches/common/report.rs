@@ -1,135 +1,117 @@
-//! Reports of all figures: a table, and JSON for scripts.
+//! The crates that are measured, the environment, and the table.
 
-use super::figure::Measured;
-use super::rounds::Samples;
-use super::table::{Unit, lay_out, number};
+use std::process::Command;
 
-/// What is measured, and where.
-pub(crate) struct Report {
-    pub(crate) environment: String,
-    /// Name and version, where there is one. Ours is the first.
-    pub(crate) crates: Vec<(&'static str, Option<String>)>,
-    pub(crate) figures: Vec<Measured>,
+/// The name of what is measured: that of its package, if it has one.
+pub(crate) trait Named {
+    const NAME: &'static str;
 }
 
-impl Report {
-    /// A table in GitHub's markdown, a column for each crate.
-    pub(crate) fn markdown(&self) -> String {
-        let mut rows = vec![self.header()];
-        rows.extend(self.figures.iter().map(|measured| self.row(measured)));
-        lay_out(&rows)
-    }
+/// A crate, or a kind of cell, and how to measure it.
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) sample: Box<dyn Fn() -> f64>,
+}
 
-    fn header(&self) -> Vec<String> {
-        let mut header = vec!["figure".to_owned()];
-        header.extend(self.crates.iter().map(|(name, version)| match version {
-            Some(version) => format!("{name} {version}"),
-            None => (*name).to_owned(),
-        }));
-        let ratio = format!("{} : best peer", self.crates[0].0);
-        header.extend([ratio, "target".to_owned(), "floor".to_owned()]);
-        header
-    }
-
-    fn row(&self, measured: &Measured) -> Vec<String> {
-        let cell = |samples: Option<&Samples>| {
-            samples.map_or(String::new(), |samples| {
-                number(samples.median(), measured.figure.unit)
-            })
-        };
-        let mut row = vec![measured.figure.name.to_owned()];
-        row.extend(self.crates.iter().map(|(name, _)| cell(measured.of(name))));
-        row.push(ratio_to_best_peer(measured));
-        row.push(verdict(measured));
-        row.push(cell(measured.floor.as_ref()));
-        row
-    }
-
-    /// Returns the figures as JSON, cell by cell, with the noise.
-    pub(crate) fn json(&self) -> String {
-        let versions = self.crates.iter().map(|(name, version)| {
-            let version = version
-                .as_ref()
-                .map_or("null".to_owned(), |version| quote(version));
-            (*name, version)
-        });
-        let figures = self.figures.iter().map(|measured| self.figure_json(measured));
-        let report = [
-            ("environment", quote(&self.environment)),
-            ("crates", object(versions)),
-            ("header", array(self.header())),
-            (
-                "figures",
-                format!("[\n{}\n]", Vec::from_iter(figures).join(",\n")),
-            ),
-        ];
-        object(report) + "\n"
-    }
-
-    fn figure_json(&self, measured: &Measured) -> String {
-        let crates = self.crates.iter().map(|(name, _)| (*name, measured.of(name)));
-        let samples = crates.chain([("floor", measured.floor.as_ref())]);
-        let values = samples.filter_map(|(name, samples)| {
-            let samples = samples?;
-            let quartiles = [1, 2, 3].map(|quarters| json_number(samples.quartile(quarters)));
-            Some((name, format!("[{}]", quartiles.join(", "))))
-        });
-        let unit = match measured.figure.unit {
-            Unit::Exact => "exact",
-            Unit::Nanoseconds => "ns",
-        };
-        let (best_peer, theirs) = measured.best_peer();
-        object([
-            ("name", quote(measured.figure.name)),
-            ("row", array(self.row(measured))),
-            ("unit", quote(unit)),
-            ("quartiles", object(values)),
-            ("best_peer", quote(best_peer)),
-            ("ratio", json_number(measured.ratio_to(theirs))),
-            ("target", quote(&measured.figure.target.to_string())),
-            ("met", measured.is_met().to_string()),
-        ])
+impl Contender {
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.starts_with(env!("CARGO_PKG_NAME"))
     }
 }
 
-fn ratio_to_best_peer(measured: &Measured) -> String {
-    let (name, theirs) = measured.best_peer();
-    let ratio = measured.ratio_to(theirs);
-    // A peer's zero cannot be beaten, and is no measure.
-    if ratio.is_finite() {
-        format!("{ratio:.2} ({name})")
-    } else {
-        String::new()
+/// Samples a figure for each of several types: `contenders!(C => bytes::<C>(); Oncelot, Tokio)`.
+macro_rules! contenders {
+    ($of:ident => $sample:expr; $($subject:ty),+) => {
+        vec![$($crate::common::report::Contender {
+            name: <$subject as $crate::common::report::Named>::NAME,
+            sample: Box::new(move || {
+                type $of = $subject;
+                $sample
+            }),
+        }),+]
+    };
+}
+
+pub(crate) use contenders;
+
+/// Returns the names of all contenders, each once. Those of this crate come first.
+pub(crate) fn columns<'a>(contenders: impl Iterator<Item = &'a Contender>) -> Vec<&'static str> {
+    let (ours, others): (Vec<_>, Vec<_>) = contenders.partition(|contender| contender.is_ours());
+    let mut names = Vec::new();
+    for contender in [ours, others].concat() {
+        if !names.contains(&contender.name) {
+            names.push(contender.name);
+        }
     }
+    names
 }
 
-fn verdict(measured: &Measured) -> String {
-    let judged = number(measured.judged(), measured.figure.unit);
-    let verdict = if measured.is_met() { "met" } else { "**missed**" };
-    format!("{}: {judged}, {verdict}", measured.figure.target)
+/// Returns the name of a column, with the version if a package has this name.
+pub(crate) fn title(name: &str) -> String {
+    let lock = include_str!("../../Cargo.lock");
+    let package = lock.split_once(&format!("name = \"{name}\"\nversion = \""));
+    let version = package.and_then(|(_, package)| package.split('"').next());
+    version.map_or(name.to_owned(), |version| format!("{name} {version}"))
 }
 
-fn object<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
-    let fields = fields
-        .into_iter()
-        .map(|(name, value)| format!("{}: {value}", quote(name)));
-    format!("{{{}}}", Vec::from_iter(fields).join(", "))
+/// Returns the compiler's version.
+pub(crate) fn compiler() -> String {
+    let output = Command::new("rustc").arg("--version").output();
+    let version = output.expect("rustc runs").stdout;
+    String::from_utf8_lossy(&version).trim().to_owned()
 }
 
-fn array(texts: impl IntoIterator<Item = String>) -> String {
-    let texts = texts.into_iter().map(|text| quote(&text));
-    format!("[{}]", Vec::from_iter(texts).join(", "))
+/// Returns the processor, if the system has its name in a file, and the compiler.
+pub(crate) fn environment() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find(|line| line.starts_with("model name"));
+    let processor = model.and_then(|line| line.split_once(": "));
+    let processor = processor.map_or("unknown processor", |(_, name)| name);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (arch, compiler) = (std::env::consts::ARCH, compiler());
+    format!("{processor}, {cores} cores, {arch}, {compiler}")
 }
 
-/// Rust's own quoting, which is JSON's for the plain text that occurs here.
-fn quote(text: &str) -> String {
-    format!("{text:?}")
+/// Prints a table in GitHub's markdown, padded so that it can be read as it is. The first row is the header.
+pub(crate) fn print_table(rows: &[Vec<String>]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..rows[0].len()).map(width).collect();
+    let rule = widths.iter().map(|width| "-".repeat(*width)).collect();
+    let (header, rows) = rows.split_first().expect("a table has a header");
+    for row in [header, &rule].into_iter().chain(rows) {
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| format!(" {cell:<width$} |"));
+        println!("|{}", String::from_iter(cells));
+    }
+    println!();
 }
 
-fn json_number(value: f64) -> String {
-    if value.is_finite() {
-        format!("{value:.4}")
-    } else {
-        "null".to_owned()
+/// The command line: options, and a part of the names of the rows that are wanted.
+pub(crate) struct Arguments {
+    options: Vec<String>,
+    pub(crate) filter: String,
+}
+
+impl Arguments {
+    /// Parses the arguments of the process. Prints `usage` and exits if there is an option that is not in `known`.
+    pub(crate) fn parse(known: &[&str], usage: &str) -> Self {
+        let arguments = std::env::args().skip(1);
+        let (options, filter): (Vec<_>, Vec<_>) = arguments.partition(|argument| argument.starts_with("--"));
+        let is_known = |option: &String| option == "--bench" || known.contains(&option.as_str());
+        if filter.len() > 1 || !options.iter().all(is_known) {
+            eprintln!("{usage}");
+            std::process::exit(2);
+        }
+        let filter = filter.concat();
+        Self { options, filter }
+    }
+
+    pub(crate) fn has(&self, option: &str) -> bool {
+        self.options.iter().any(|given| given == option)
+    }
+
+    /// Returns whether each sample is taken only once: `cargo bench` passes `--bench`, and `cargo test` does not.
+    pub(crate) fn is_test(&self) -> bool {
+        self.has("--test") || !self.has("--bench")
     }
 }

@@ -8,108 +8,89 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use crate::common::cell::Cell;
-use crate::common::scenarios::Got;
-use crate::common::tasks::{Gate, VALUE};
-use crate::init_cell::InitCell;
-use crate::passive_cell::PassiveCell;
+use crate::common::cells::{Cell, InitCell, PassiveCell};
+use crate::common::report::Named;
+use crate::common::waiting::{Got, VALUE, gate};
 
-/// An initializer whose output is replaced. The `map` of `FutureExt` keeps a state beside it, which would be counted.
-struct Map<F, M> {
-    init: F,
-    replace: M,
+pin_project_lite::pin_project! {
+    /// An initializer whose output is replaced. The `map` of `FutureExt` keeps a state beside it, which would be counted.
+    struct Map<F, M> {
+        #[pin]
+        init: F,
+        replace: M,
+    }
 }
 
 impl<F: Future, M: Fn(F::Output) -> T, T> Future for Map<F, M> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        // SAFETY: `init` is pinned below, and `replace` never is.
-        let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: `init` is pinned with the whole, and is not moved.
-        let init = unsafe { Pin::new_unchecked(&mut this.init) };
-        init.poll(cx).map(&this.replace)
+        let this = self.project();
+        this.init.poll(cx).map(&*this.replace)
     }
+}
+
+/// A value, and whether passive waiters get it.
+pub(crate) struct Plain {
+    value: u64,
+    is_set: AtomicBool,
 }
 
 pub(crate) struct Harness;
 
-impl Cell for Harness {
+impl Named for Harness {
     const NAME: &'static str = "harness";
+}
 
-    type Of<T> = T;
+impl Cell for Harness {
+    const WAKES: usize = 0;
 
-    fn new() -> u64 {
-        VALUE
+    type Of = Plain;
+
+    fn new() -> Plain {
+        Self::filled(VALUE)
     }
 
-    fn filled(value: u64) -> u64 {
-        value
+    fn filled(value: u64) -> Plain {
+        let is_set = AtomicBool::new(false);
+        Plain { value, is_set }
     }
 
-    fn get(value: &u64) -> Option<&u64> {
-        Some(value)
+    fn get(cell: &Plain) -> Option<&u64> {
+        Some(&cell.value)
     }
 }
 
 impl InitCell for Harness {
-    const WAKES: usize = 0;
-
-    fn get_or_init<'a, I, F>(value: &'a u64, init: I) -> impl Future<Output = &'a u64>
-    where
-        I: FnOnce() -> F + 'a,
-        F: Future<Output = u64> + 'a,
-    {
+    fn get_or_init<F: Future<Output = u64>>(
+        cell: &Plain,
+        init: impl FnOnce() -> F,
+    ) -> impl Future<Output = &u64> {
+        let replace = |_| &cell.value;
         Map {
             init: init(),
-            replace: move |_| value,
+            replace,
         }
     }
 
-    fn get_or_try_init<'a, I, F, E>(value: &'a u64, init: I) -> impl Future<Output = Result<&'a u64, E>>
-    where
-        I: FnOnce() -> F + 'a,
-        F: Future<Output = Result<u64, E>> + 'a,
-        E: 'a,
-    {
+    fn get_or_try_init<F: Future<Output = Result<u64, E>>, E>(
+        cell: &Plain,
+        init: impl FnOnce() -> F,
+    ) -> impl Future<Output = Result<&u64, E>> {
+        let replace = |made: Result<u64, E>| made.map(|_| &cell.value);
         Map {
             init: init(),
-            replace: move |made: Result<u64, E>| made.map(|_| value),
+            replace,
         }
     }
 }
 
 impl PassiveCell for Harness {
-    const NAME: &'static str = <Self as Cell>::NAME;
-
-    const WAKES: usize = 0;
-
-    type Cell = AtomicBool;
-
-    fn new() -> AtomicBool {
-        AtomicBool::new(false)
+    fn wait(cell: &Plain) -> impl Future<Output: Got> {
+        gate(&cell.is_set)
     }
 
-    fn wait(gate: &AtomicBool) -> impl Future<Output: Got> {
-        Gate(gate)
-    }
-
-    fn set(gate: &AtomicBool, _: u64) {
-        gate.store(true, Ordering::Relaxed);
+    fn set(cell: &Plain, _: u64) {
+        cell.is_set.store(true, Ordering::Relaxed);
     }
 }
-
-/// Samples a figure for the cell of one thread and for the harness as well:
-/// `with_local_and_harness!(async_cells!(C => register::<C>()))`.
-macro_rules! with_local_and_harness {
-    ($crates:ident!($cell:ident => $sample:expr)) => {{
-        let mut crates = $crate::local::with_local!($crates!($cell => $sample));
-        crates.push($crate::common::figure::Contender::package("harness", || {
-            type $cell = $crate::harness::Harness;
-            $sample
-        }));
-        crates
-    }};
-}
-
-pub(crate) use with_local_and_harness;
