@@ -162,24 +162,19 @@ macro_rules! __oncelot_properties {
                 liveness::threads_leave_no_claimant_asleep: Sync
                 liveness::threads_see_the_end_of_their_attempt: Sync
 
-                cells::a_cell_is_set_once
-                cells::one_initializer_runs
+                cells::a_value_is_shared
                 cells::an_error_passes_the_turn_on
                 cells::a_panic_passes_the_turn_on
                 cells::a_dropped_initializer_passes_the_turn_on
-                cells::the_first_waiter_that_is_polled_is_next
-                cells::every_future_wakes_its_newest_task
-                cells::inserting_waits_its_turn
-                cells::waiting_gets_the_value_and_never_makes_it
-                cells::a_guard_fills_the_cell
-                cells::a_dropped_guard_wakes_every_claimant
-                cells::claiming_waits_for_the_initializer
                 cells::a_failed_attempt_is_shared
                 cells::a_panicked_attempt_is_shared
                 cells::a_dropped_attempt_is_shared
-                cells::a_value_is_shared
+                cells::a_cell_is_set_once
+                cells::one_initializer_runs
+                cells::initializers_run_until_one_succeeds
+                cells::the_first_waiter_that_is_polled_is_next
+                cells::waiting_gets_the_value_and_never_makes_it
                 cells::a_shared_call_waits_for_one_attempt
-                cells::waiting_for_an_attempt_ends_with_it
                 cells::a_ready_cell_registers_no_waiter
                 cells::a_cell_starts_afresh_after_take
                 cells::threads_fill_a_cell_once: Sync

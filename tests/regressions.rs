@@ -29,7 +29,7 @@
 //! | registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `registering_and_cancelling_take_as_many_steps_in_any_crowd` |
 //! | what crosses threads is `Send` | `auto_traits.rs`: `a_future_is_send_with_all_of_its_parts_only` |
 //! | an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
-//! | the newest waker replaces the older | suite: `the_newest_waker_is_woken`, `every_future_wakes_its_newest_task` |
+//! | the newest waker replaces the older | suite: `the_newest_waker_is_woken`, `a_value_is_shared` |
 //! | passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `a_failure_takes_as_many_steps_beside_any_crowd_of_passive_waiters` |
 //! | the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 

@@ -108,9 +108,8 @@ pub fn spurious_polls_are_harmless<B: Backend>() {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);
         let mut waiters = crowd(&backend, 5, mixed);
-        for _ in 0..4 {
-            waiters.iter_mut().for_each(Waiter::sleep);
-            waiters[2].sleep();
+        for polls in 0..5 {
+            waiters[polls..].iter_mut().for_each(Waiter::sleep);
         }
         claim.settle(outcome);
         require_woken(&waiters, outcome, "after spurious polls");
@@ -397,7 +396,7 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
             is_asleep = false;
             match Claim::try_take(backend) {
                 Ok(claim) => {
-                    dawdle((round + step * thread) % 31);
+                    linger((round + step * thread) % 31);
                     claim.release();
                 }
                 Err(_) => is_asleep = waiter.poll().is_pending(),
