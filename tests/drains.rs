@@ -33,8 +33,7 @@ macro_rules! tests {
 }
 
 tests! {
-    a_failure_inside_a_drain_wakes_the_claimants_behind
-    a_publication_inside_a_drain_wakes_every_waiter
+    an_attempt_inside_a_drain_wakes_the_waiters_behind
     a_drain_leaves_newcomers_asleep
     neighbors_of_a_marker_can_be_cancelled_inside_the_drain
     drains_can_be_nested_as_deep_as_there_are_waiters
@@ -43,7 +42,6 @@ tests! {
     a_waker_can_cancel_any_other_waiter
     a_waker_can_empty_the_list_and_fill_it_again
     a_waiter_that_a_waker_polls_is_woken_by_its_newer_waker
-    a_waiter_that_is_woken_can_be_dropped_by_its_waker
     a_newer_waker_can_end_the_attempt_when_it_is_cloned
     an_older_waker_can_end_the_attempt_when_it_is_dropped
     panicking_wakers_leave_no_waiter_asleep_and_the_first_panic_propagates
@@ -172,36 +170,26 @@ fn assert_wakes(waiters: &[Waiter], expected: usize, what: &str) {
     assert!(wakes.iter().all(|wakes| *wakes == expected), "{what}: {wakes:?}");
 }
 
-fn a_failure_inside_a_drain_wakes_the_claimants_behind<B: Backend + 'static>() {
-    for (before, count) in places() {
+/// The waker fails an attempt of its own, or sets the value.
+fn an_attempt_inside_a_drain_wakes_the_waiters_behind<B: Backend + 'static>() {
+    for ((before, count), is_value) in places().flat_map(|place| [(place, false), (place, true)]) {
         let cell = static_cell::<B>();
         let fail = failing(cell);
         let first = claimants(cell, before);
-        let _hooked = Waiter::hooked(cell, || {
-            assert_eq!(now(cell.get_or_try_init(async || Err(()))), Err(()));
+        let _hooked = Waiter::hooked(cell, move || {
+            if is_value {
+                assert_eq!(cell.set(1), Ok(()));
+            } else {
+                assert_eq!(now(cell.get_or_try_init(async || Err(()))), Err(()));
+            }
         });
         let rest = claimants(cell, count);
         let passive = [Waiter::passive(cell)];
         fail();
         assert_wakes(&first, 1, "before");
         assert_wakes(&rest, 1, "behind");
-        assert_wakes(&passive, 0, "by failures");
-        assert_eq!(cell.set(1), Ok(()));
-        assert_wakes(&passive, 1, "by the value");
-    }
-}
-
-fn a_publication_inside_a_drain_wakes_every_waiter<B: Backend + 'static>() {
-    for (before, count) in places() {
-        let cell = static_cell::<B>();
-        let fail = failing(cell);
-        let first = claimants(cell, before);
-        let _hooked = Waiter::hooked(cell, || assert_eq!(cell.set(1), Ok(())));
-        let rest = claimants(cell, count);
-        let passive = [Waiter::passive(cell)];
-        fail();
-        assert_wakes(&first, 1, "before");
-        assert_wakes(&rest, 1, "behind");
+        assert_wakes(&passive, usize::from(is_value), "by failures");
+        assert_eq!(cell.set(1).is_ok(), !is_value);
         assert_wakes(&passive, 1, "by the value");
     }
 }
@@ -450,23 +438,6 @@ fn a_waiter_that_a_waker_polls_is_woken_by_its_newer_waker<B: Backend + 'static>
     assert_eq!((older_wakes, newer.wakes()), (0, 1));
 }
 
-fn a_waiter_that_is_woken_can_be_dropped_by_its_waker<B: Backend + 'static>() {
-    let cell = static_cell::<B>();
-    let fail = failing(cell);
-    let woken = Shared::default();
-    let itself = Waiter::hooked(cell, {
-        let woken = Rc::clone(&woken);
-        move || drop(woken.take())
-    });
-    *woken.borrow_mut() = Some(itself);
-    let rest = claimants(cell, 3);
-    fail();
-    assert!(woken.borrow().is_none());
-    assert_wakes(&rest, 1, "behind");
-    drop(rest);
-    assert_eq!(cell.set(1), Ok(()));
-}
-
 /// The newer waker ends the attempt while it is cloned, and begins the next one: the end of a wait guarantees neither a value nor
 /// the claim.
 fn a_newer_waker_can_end_the_attempt_when_it_is_cloned<B: Backend + 'static>() {
@@ -619,22 +590,17 @@ fn a_panicking_waker_of_a_waiter_that_claims_gives_the_claim_back<B: Backend + '
     assert_eq!(cell.set(5), Ok(()));
 }
 
-// Waiters of a cell of one thread that are leaked stay in its list.
-
-fn leak_waiters(cell: &LocalOnceCell<u32>) -> [Arc<Task>; 2] {
-    std::array::from_fn(|_| {
+/// Waiters of a cell of one thread that are leaked stay in its list.
+#[test]
+fn leaked_waiters_are_woken_by_the_thread_that_a_local_cell_was_moved_to() {
+    let cell = LocalOnceCell::with_backend();
+    let tasks = [(); 2].map(|()| {
         let task = Task::new();
         let mut leaked = Box::pin(cell.wait());
         assert!(poll_with(&mut leaked, &task.waker()).is_pending());
         leak(leaked);
         task
-    })
-}
-
-#[test]
-fn leaked_waiters_are_woken_by_the_thread_that_a_local_cell_was_moved_to() {
-    let cell = LocalOnceCell::with_backend();
-    let tasks = leak_waiters(&cell);
+    });
     thread::spawn(move || {
         let mut waiting = Box::pin(cell.wait());
         assert!(poll(&mut waiting).is_pending());
@@ -644,17 +610,4 @@ fn leaked_waiters_are_woken_by_the_thread_that_a_local_cell_was_moved_to() {
     .join()
     .unwrap();
     assert_eq!(tasks.map(|task| task.wakes()), [1, 1]);
-}
-
-#[test]
-fn a_local_cell_with_a_leaked_claim_and_leaked_waiters_can_be_taken_and_dropped() {
-    let mut cell = LocalOnceCell::with_backend();
-    let mut leaked = Box::pin(cell.get_or_init(std::future::pending));
-    assert!(poll(&mut leaked).is_pending());
-    leak(leaked);
-    let tasks = leak_waiters(&cell);
-    assert_eq!(cell.take(), None);
-    assert_eq!(cell.set(1), Ok(()));
-    drop(cell);
-    assert_eq!(tasks.map(|task| task.wakes()), [0, 0]);
 }

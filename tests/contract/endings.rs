@@ -1,12 +1,12 @@
 //! What happens when an initializer ends: first the drop of its future, then the new state, then the wakes. If the destructor of
 //! the future panics, the cell ends READY or UNINIT, and nothing is dropped twice.
 
-use std::{future::pending, sync::Mutex, task::Poll, thread};
+use std::{future::pending, sync::Mutex, thread};
 
 use oncelot::{OnceCell, State};
 
 use crate::util::{
-    Drops, Gate, Log, OnDrop, Op, Panicking, Task, Waiter, With, leak, now, panic_of, poll, poll_with, start,
+    Drops, Gate, Log, OnDrop, Op, Panicking, Task, Waiter, With, leak, now, panic_of, poll, poll_with,
     static_cell,
 };
 
@@ -114,22 +114,6 @@ fn the_destructor_of_a_panicked_initializer_can_use_the_cell() {
     panic_of(|| now(CELL.get_or_init(|| With::new(Panicking("in the poll"), OnDrop(set)))));
     assert_eq!(log.take(), [(None, Ok(()), true)]);
     assert_eq!(CELL.get(), Some(&2));
-}
-
-#[test]
-fn a_waiter_can_take_over_and_then_be_cancelled() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut second = Box::pin(cell.get_or_init(pending));
-    assert!(poll(&mut second).is_pending());
-    let mut third = Waiter::claimant(&cell, 3);
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert!(poll(&mut second).is_pending());
-    assert!(third.poll().is_pending());
-    drop(second);
-    assert_eq!(third.wakes(), 2);
-    assert_eq!(third.poll(), Poll::Ready(&3));
 }
 
 #[test]
