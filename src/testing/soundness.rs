@@ -20,7 +20,7 @@ use super::{
     claim::{Claim, OUTCOMES},
     rule::{Rule, broken, require},
     threads::{ROUNDS, THREADS, Unsynchronized, dawdle, linger, race},
-    waiter::{CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, remove_where},
+    waiter::{CHOICES, MIXTURES, Waiter, crowd, every_attempt, mixed, only_claimants, remove_where},
 };
 use crate::backend::{Backend, State, WaiterKind};
 
@@ -196,22 +196,16 @@ pub fn a_claim_may_change_threads<B: Backend + Sync>() {
 
 /// After [`cancel`](Backend::cancel) no thread accesses the waiter (rule 4).
 pub fn a_cancelled_waiter_is_not_touched<B: Backend>() {
-    for count in CROWDS {
-        for is_chosen in CHOICES {
-            for outcome in OUTCOMES {
-                let backend = B::UNINIT;
-                let claim = Claim::take(&backend);
-                let mut waiters = crowd(&backend, count, mixed);
-                let cancelled = remove_where(&mut waiters, |index| is_chosen(index, count));
-                let remains: Vec<_> = cancelled.into_iter().map(Waiter::into_remains).collect();
-                waiters.extend(crowd(&backend, 2, mixed));
-                waiters.iter_mut().for_each(Waiter::sleep);
-                claim.settle(outcome);
-                drop(waiters);
-                for remains in &remains {
-                    remains.require_untouched("after `cancel` had returned");
-                }
-            }
+    for is_chosen in CHOICES {
+        let remains = every_attempt::<B, _>(&OUTCOMES, "after others were cancelled", |backend, waiters| {
+            let cancelled = remove_where(waiters, is_chosen);
+            let remains: Vec<_> = cancelled.into_iter().map(Waiter::into_remains).collect();
+            waiters.extend(crowd(&**backend, 2, mixed));
+            waiters.iter_mut().for_each(Waiter::sleep);
+            remains
+        });
+        for remains in remains.iter().flatten() {
+            remains.require_untouched("after `cancel` had returned");
         }
     }
 }

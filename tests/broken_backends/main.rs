@@ -163,7 +163,7 @@ faults! {
         liveness::spurious_polls_are_harmless: "rule 5", "after spurious polls";
     }
     PollKeepsOlderWaker {
-        liveness::the_newest_waker_is_woken: "rule 5", "after one was polled by other tasks";
+        liveness::the_newest_waker_is_woken: "rule 5", "after some were polled by other tasks";
         cells::a_value_is_shared: "rule 5", "1 of 1 futures stay asleep";
     }
     CancelUnlinksBehind {

@@ -43,7 +43,7 @@ pub fn cancelling_wakes_no_waiter<B: Backend>() {
         let backend = B::UNINIT;
         let claim = Claim::take(&backend);
         let mut waiters = crowd(&backend, 5, mixed);
-        let cancelled = remove_where(&mut waiters, |index| is_chosen(index, 5));
+        let cancelled = remove_where(&mut waiters, is_chosen);
         let tasks: Vec<_> = cancelled.iter().map(|waiter| waiter.task().clone()).collect();
         drop(cancelled);
         require_asleep(&waiters, "when others were cancelled");
@@ -61,7 +61,7 @@ pub fn cancelling_wakes_no_waiter<B: Backend>() {
         claim.release();
         let _claim = Claim::take(&backend);
         let waiters = crowd(&backend, 5, mixed);
-        drop(remove_where(&mut woken, |index| is_chosen(index, 5)));
+        drop(remove_where(&mut woken, is_chosen));
         woken.iter_mut().for_each(Waiter::sleep);
         require_asleep(&waiters, "when others were cancelled that had been woken before");
     }

@@ -1,24 +1,22 @@
 //! Rule 7: nothing is left behind.
 
 use crate::{
-    backend::{Backend, WaiterKind},
+    backend::{Backend, State},
     testing::{
         claim::{Claim, OUTCOMES},
         parts::Task,
         rule::require,
-        waiter::{CHOICES, CROWDS, Waiter, crowd, mixed, remove_where},
+        waiter::{CHOICES, Waiter, crowd, every_attempt, mixed, remove_where},
     },
 };
 use std::vec::Vec;
 
 /// After [`cancel`](Backend::cancel) the waker is dropped, at every position of the waiter.
 pub fn cancelling_drops_the_waker<B: Backend>() {
-    for count in CROWDS {
-        for is_chosen in CHOICES {
-            let backend = B::UNINIT;
-            let _claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, count, mixed);
-            for waiter in remove_where(&mut waiters, |index| is_chosen(index, count)) {
+    for is_chosen in CHOICES {
+        every_attempt::<B, _>(&[State::Ready], "after others were cancelled", |_, waiters| {
+            let count = waiters.len();
+            for waiter in remove_where(waiters, is_chosen) {
                 let task = waiter.task().clone();
                 drop(waiter);
                 require!(
@@ -27,18 +25,14 @@ pub fn cancelling_drops_the_waker<B: Backend>() {
                     "a cancelled waiter of {count} has left its waker behind"
                 );
             }
-        }
+        });
     }
 }
 
 /// After a waiter has moved to another task, the waker of the earlier task is dropped.
 pub fn moving_to_another_task_drops_the_waker<B: Backend>() {
-    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-        let backend = B::UNINIT;
-        let _claim = Claim::take(&backend);
-        let mut waiter = Waiter::new(&backend, kind);
-        for _ in 0..3 {
-            waiter.sleep();
+    every_attempt::<B, _>(&[State::Ready], "after others had moved", |_, waiters| {
+        for waiter in waiters {
             let older = waiter.task().clone();
             waiter.move_to(&Task::new());
             waiter.sleep();
@@ -48,25 +42,22 @@ pub fn moving_to_another_task_drops_the_waker<B: Backend>() {
                 "the waker of the former task of a waiter that had moved was not dropped"
             );
         }
-    }
+    });
 }
 
 /// The backend keeps at most one waker of a waiter, even if the waiter is polled repeatedly.
 pub fn a_waiter_keeps_one_waker<B: Backend>() {
-    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-        let backend = B::UNINIT;
-        let _claim = Claim::take(&backend);
-        let mut waiter = Waiter::new(&backend, kind);
-        for _ in 0..5 {
-            waiter.sleep();
+    every_attempt::<B, _>(&[State::Ready], "after spurious polls", |_, waiters| {
+        for waiter in waiters {
+            (1..5).for_each(|_| waiter.sleep());
+            require!(
+                waiter.task().wakers() <= 1,
+                NothingLeftBehind,
+                "a waiter that was polled five times keeps {} wakers",
+                waiter.task().wakers()
+            );
         }
-        require!(
-            waiter.task().wakers() <= 1,
-            NothingLeftBehind,
-            "a waiter that was polled five times keeps {} wakers",
-            waiter.task().wakers()
-        );
-    }
+    });
 }
 
 /// After a waiter was woken and polled again, its waker is dropped.
