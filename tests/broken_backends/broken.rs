@@ -105,7 +105,7 @@ impl<const FAULT: usize> Broken<FAULT> {
                 is_woken = |entry, _| entry.kind == WaiterKind::Passive;
             }
             (Fault::PublishWakesLeaked, State::Ready) => wake_all(OUTSIDE.take()),
-            (Fault::WakesBeforeState, State::Ready) => self.wake_every_waiter(),
+            (Fault::WakesBeforeState, State::Ready) => self.wake_others(None),
             (Fault::ReleaseKeepsClaim, State::Uninit) => return,
             (Fault::ReleaseWakesNone, State::Uninit) => is_woken = |_, _| false,
             (Fault::ReleaseWakesPassive, State::Uninit) => is_woken = |_, _| true,
@@ -152,8 +152,10 @@ impl<const FAULT: usize> Broken<FAULT> {
         wake_all(woken);
     }
 
-    fn wake_every_waiter(&self) {
-        let woken = self.inner.lock().remove(|_| true);
+    /// Wakes every waiter except this one.
+    fn wake_others(&self, ticket: Option<&Ticket>) {
+        let id = ticket.and_then(|ticket| ticket.id);
+        let woken = self.inner.lock().remove(|entry| Some(entry.id) != id);
         wake_all(woken);
     }
 
@@ -266,7 +268,7 @@ unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
             {
                 return Poll::Pending;
             }
-            Fault::PollWakesOthers => self.wake_every_waiter(),
+            Fault::PollWakesOthers => self.wake_others(Some(&ticket)),
             Fault::ReleaseReservesClaim if state == State::Uninit && ticket.id.is_some() => {
                 let mut reserved_for = self.reserved_for.lock().unwrap();
                 if reserved_for.is_some() && *reserved_for != ticket.id {
@@ -347,7 +349,7 @@ unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
                 drop(inner);
                 return drop(gone);
             }
-            Fault::CancelWakesOthers => self.wake_every_waiter(),
+            Fault::CancelWakesOthers => self.wake_others(Some(&ticket)),
             Fault::CancelKeepsWakerForever => {
                 OUTSIDE.with_borrow_mut(|wakers| wakers.extend(self.unregister(&ticket)));
             }

@@ -50,7 +50,7 @@ faults! {
     // Soundness.
 
     ClaimFailsSpuriously {
-        soundness::uninit_is_uninit: "the state machine", "`Err(Uninit)` when the claim was free";
+        soundness::uninit_is_uninit: "the state machine", "`Err(Uninit)` in Uninit";
         cells::a_cell_is_set_once: "the state machine", "`set` fails on an empty cell";
     }
     ClaimIsGivenTwice {

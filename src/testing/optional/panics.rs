@@ -10,9 +10,9 @@ use crate::{
     backend::{Backend, State, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
-        parts::{Op, Task, panics},
+        parts::{Op, Task},
         rule::require,
-        waiter::{Waiter, cause, crowd, mixed, only_claimants, require_woken},
+        waiter::{Waiter, cause, crowd, every_attempt, mixed, require_woken},
     },
 };
 
@@ -81,54 +81,51 @@ pub fn wakers_may_panic_when_woken<B: Backend>() {
             );
             require_woken(&waiters, outcome, "and wakers panicked");
             tasks.iter().for_each(|task| task.disarm());
-            require_usable(&backend, outcome, "wakers have panicked when woken");
+            let found = backend.state();
+            require!(
+                found == outcome,
+                NoUserCodeUnderALock,
+                "the state is {found:?} and not {outcome:?} after wakers have panicked when woken"
+            );
+            drop(waiters);
+            if outcome == State::Uninit {
+                let claim = Claim::take(&backend);
+                let waiters = crowd(&backend, 3, mixed);
+                claim.publish();
+                require_woken(&waiters, State::Ready, "after wakers had panicked when woken");
+            }
         }
     }
 }
 
 /// If a waker panics when it is cloned, the panic propagates, and every other waiter is woken.
 pub fn wakers_may_panic_when_cloned<B: Backend>() {
-    for outcome in OUTCOMES {
-        for is_new in [true, false] {
-            let backend = B::UNINIT;
-            let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, 4, only_claimants);
-            let mut waiter = Waiter::new(&backend, WaiterKind::Claimant);
+    for is_new in [true, false] {
+        let when = "after the waker of another one panicked when cloned";
+        every_attempt::<B, _>(&OUTCOMES, when, |backend, waiters| {
+            let mut waiter = Waiter::new(&**backend, WaiterKind::Claimant);
             if !is_new {
                 waiter.sleep();
             }
             let task = panicking_on(Op::Clone);
             waiter.move_to(&task);
             let is_out = lets_a_panic_out(|| task.armed(|| waiter.poll()));
-            require!(
-                is_out || task.runs() == 0,
-                NoUserCodeUnderALock,
-                "a waker panicked when it was cloned, and the panic did not propagate"
-            );
+            require_propagated(is_out, &task, "cloned");
             drop(waiter);
-            waiters.extend(crowd(&backend, 4, only_claimants));
-            claim.settle(outcome);
-            require_woken(
-                &waiters,
-                outcome,
-                "after the waker of another one panicked when cloned",
-            );
-            require_usable(&backend, outcome, "a waker has panicked when cloned");
-        }
+            waiters.extend(crowd(&**backend, 2, mixed));
+        });
     }
 }
 
 /// If a waker panics when it is dropped, the panic propagates, and every other waiter is woken.
 pub fn wakers_may_panic_when_dropped<B: Backend>() {
-    for outcome in OUTCOMES {
-        for is_cancelled in [true, false] {
-            let backend = B::UNINIT;
-            let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, 4, only_claimants);
+    for is_cancelled in [true, false] {
+        let when = "after the waker of another one panicked when dropped";
+        every_attempt::<B, _>(&OUTCOMES, when, |backend, waiters| {
             let task = panicking_on(Op::Drop);
-            let mut waiter = Waiter::of_task(&backend, WaiterKind::Claimant, &task);
+            let mut waiter = Waiter::of_task(&**backend, WaiterKind::Claimant, &task);
             waiter.sleep();
-            waiters.extend(crowd(&backend, 2, only_claimants));
+            waiters.extend(crowd(&**backend, 2, mixed));
             let is_out = lets_a_panic_out(|| {
                 if is_cancelled {
                     task.armed(|| drop(waiter));
@@ -137,45 +134,17 @@ pub fn wakers_may_panic_when_dropped<B: Backend>() {
                     task.armed(|| waiter.sleep());
                 }
             });
-            require!(
-                is_out || task.runs() == 0,
-                NoUserCodeUnderALock,
-                "a waker panicked when it was dropped, and the panic did not propagate"
-            );
-            waiters.extend(crowd(&backend, 2, only_claimants));
-            claim.settle(outcome);
-            require_woken(
-                &waiters,
-                outcome,
-                "after the waker of another one panicked when dropped",
-            );
-            require_usable(&backend, outcome, "a waker has panicked when dropped");
-        }
+            require_propagated(is_out, &task, "dropped");
+            waiters.extend(crowd(&**backend, 2, mixed));
+        });
     }
 }
 
-/// Checks that `backend` is in `state` and stays usable.
 #[track_caller]
-fn require_usable<B: Backend>(backend: &B, state: State, after: &str) {
-    let found = backend.state();
+fn require_propagated(is_out: bool, task: &Task, when: &str) {
     require!(
-        found == state,
+        is_out || task.runs() == 0,
         NoUserCodeUnderALock,
-        "the state is {found:?} and not {state:?} after {after}"
-    );
-    if state == State::Ready {
-        return;
-    }
-    let mut broke = None;
-    let works = !panics(|| {
-        let claim = Claim::take(backend);
-        let waiters = crowd(backend, 3, mixed);
-        claim.publish();
-        broke = Some(!waiters.iter().all(Waiter::is_woken));
-    });
-    require!(
-        works && broke == Some(false),
-        NoUserCodeUnderALock,
-        "the backend is unusable after {after}"
+        "a waker panicked when it was {when}, and the panic did not propagate"
     );
 }

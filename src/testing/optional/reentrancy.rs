@@ -10,49 +10,51 @@ use crate::{
     backend::{Backend, State, WaiterKind},
     testing::{
         claim::{Claim, OUTCOMES},
-        parts::{Op, Task},
+        parts::{Log, Op, Task},
         rule::require,
-        waiter::{Waiter, cause, crowd, mixed, only_claimants, require_woken},
+        waiter::{Waiter, cause, crowd, every_attempt, only_claimants, require_woken},
     },
 };
 
-/// Uses the backend in every way that does not require a claim.
-fn use_every_way<B: Backend>(backend: &B) {
-    let _ = backend.is_ready();
-    if let Ok(claim) = Claim::try_take(backend) {
-        claim.release();
-    }
-    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-        // Dropping the waiter cancels it.
-        let _ = Waiter::new(backend, kind).poll();
-    }
+/// Returns a task whose wakers use the backend in every way that does not require a claim.
+fn reentering_on<B: Backend + 'static>(op: Op, backend: &Rc<B>) -> Arc<Task> {
+    let backend = Rc::clone(backend);
+    Task::disarmed_on(op, move || {
+        let _ = backend.is_ready();
+        if let Ok(claim) = Claim::try_take(&*backend) {
+            claim.release();
+        }
+        for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+            // Dropping the waiter cancels it.
+            let _ = Waiter::new(&*backend, kind).poll();
+        }
+    })
 }
 
 /// A waker that reads the state while it is woken finds the state settled.
 pub fn wakers_may_look_at_the_state<B: Backend + 'static>() {
     for outcome in OUTCOMES {
-        let backend = Rc::new(B::UNINIT);
-        let claim = Claim::take(&*backend);
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let waiters: Vec<_> = (0..20)
-            .map(|index| {
-                let task = Task::disarmed_on(Op::Wake, {
-                    let (backend, seen) = (Rc::clone(&backend), Arc::clone(&seen));
-                    move || {
-                        let state = (backend.state(), backend.is_ready());
-                        seen.lock().unwrap().push(state);
-                    }
-                });
-                let mut waiter = Waiter::of_task(&*backend, mixed(index), &task);
-                waiter.sleep();
-                waiter
-            })
-            .collect();
-        waiters.iter().for_each(|waiter| waiter.task().arm());
-        claim.settle(outcome);
-        for seen in &*seen.lock().unwrap() {
+        let seen = Log::new();
+        let when = "and every waker looked at the state";
+        every_attempt::<B, _>(&[outcome], when, |backend, waiters| {
+            let waiters = waiters
+                .iter_mut()
+                .filter(|waiter| waiter.kind.is_settled_by(outcome));
+            let tasks: Vec<_> = waiters
+                .map(|waiter| {
+                    let (backend, seen) = (Rc::clone(backend), seen.clone());
+                    let look = move || seen.note((backend.state(), backend.is_ready()));
+                    waiter.move_to(&Task::disarmed_on(Op::Wake, look));
+                    waiter.sleep();
+                    waiter.task().clone()
+                })
+                .collect();
+            // A backend may have woken waiters spuriously.
+            tasks.iter().for_each(|task| task.arm());
+        });
+        for seen in seen.take() {
             require!(
-                *seen == (outcome, outcome == State::Ready),
+                seen == (outcome, outcome == State::Ready),
                 NoLostWakeup,
                 "a waker that was woken when {} found `state` and `is_ready` to be {seen:?}",
                 cause(outcome)
@@ -63,52 +65,36 @@ pub fn wakers_may_look_at_the_state<B: Backend + 'static>() {
 
 /// A waker that is woken may use the backend in every way.
 pub fn wakers_may_reenter_when_woken<B: Backend + 'static>() {
-    for outcome in OUTCOMES {
-        let backend = Rc::new(B::UNINIT);
-        let claim = Claim::take(&*backend);
-        let waiters: Vec<_> = (0..20)
-            .map(|index| {
-                let task = Task::disarmed_on(Op::Wake, {
-                    let backend = Rc::clone(&backend);
-                    move || use_every_way(&*backend)
-                });
+    every_attempt::<B, _>(
+        &OUTCOMES,
+        "and every waker used the backend",
+        |backend, waiters| {
+            for waiter in waiters {
+                let task = reentering_on(Op::Wake, backend);
                 task.arm();
-                let mut waiter = Waiter::of_task(&*backend, mixed(index), &task);
+                waiter.move_to(&task);
                 waiter.sleep();
-                waiter
-            })
-            .collect();
-        claim.settle(outcome);
-        require_woken(&waiters, outcome, "and every waker used the backend");
-        require!(
-            backend.state() == outcome,
-            StateMachine,
-            "wakers have used the backend, and the state is {:?} and not {outcome:?}",
-            backend.state()
-        );
-    }
+            }
+        },
+    );
 }
 
 /// A waker that is cloned may use the backend in every way.
 pub fn wakers_may_reenter_when_cloned<B: Backend + 'static>() {
-    for outcome in OUTCOMES {
-        let backend = Rc::new(B::UNINIT);
-        let claim = Claim::take(&*backend);
-        let mut waiters = crowd(&*backend, 3, only_claimants);
-        let task = Task::disarmed_on(Op::Clone, {
-            let backend = Rc::clone(&backend);
-            move || use_every_way(&*backend)
-        });
-        for index in [1, 2] {
-            waiters[index].move_to(&task);
-            task.armed(|| waiters[index].sleep());
-        }
-        let mut newcomer = Waiter::of_task(&*backend, WaiterKind::Claimant, &task);
-        task.armed(|| newcomer.sleep());
-        waiters.push(newcomer);
-        claim.settle(outcome);
-        require_woken(&waiters, outcome, "after wakers had used the backend when cloned");
-    }
+    every_attempt::<B, _>(
+        &OUTCOMES,
+        "after wakers had used the backend when cloned",
+        |backend, waiters| {
+            let task = reentering_on(Op::Clone, backend);
+            for waiter in waiters.iter_mut().skip(1) {
+                waiter.move_to(&task);
+                task.armed(|| waiter.sleep());
+            }
+            let mut newcomer = Waiter::of_task(&**backend, WaiterKind::Claimant, &task);
+            task.armed(|| newcomer.sleep());
+            waiters.push(newcomer);
+        },
+    );
 }
 
 /// A waiter whose waker settles the state while it is being cloned does not fall asleep.
@@ -159,29 +145,22 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
 
 /// A waker that is dropped may use the backend in every way.
 pub fn wakers_may_reenter_when_dropped<B: Backend + 'static>() {
-    for outcome in OUTCOMES {
-        for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-            let backend = Rc::new(B::UNINIT);
-            let claim = Claim::take(&*backend);
-            let task = Task::disarmed_on(Op::Drop, {
-                let backend = Rc::clone(&backend);
-                move || use_every_way(&*backend)
-            });
-            let mut cancelled = Waiter::of_task(&*backend, kind, &task);
-            cancelled.sleep();
-            let mut moved = Waiter::of_task(&*backend, kind, &task);
-            moved.sleep();
-            let waiters = crowd(&*backend, 3, mixed);
-            moved.move_to(&Task::new());
-            task.armed(|| moved.sleep());
-            task.armed(|| drop(cancelled));
-            claim.settle(outcome);
-            require_woken(
-                &waiters,
-                outcome,
-                "after wakers had used the backend when dropped",
-            );
-            require_woken(&[moved], outcome, "after its earlier waker had used the backend");
-        }
-    }
+    every_attempt::<B, _>(
+        &OUTCOMES,
+        "after wakers had used the backend when dropped",
+        |backend, waiters| {
+            let task = reentering_on(Op::Drop, backend);
+            for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+                let mut cancelled = Waiter::of_task(&**backend, kind, &task);
+                cancelled.sleep();
+                task.armed(|| drop(cancelled));
+            }
+            for waiter in waiters.iter_mut().step_by(2) {
+                waiter.move_to(&task);
+                waiter.sleep();
+                waiter.move_to(&Task::new());
+                task.armed(|| waiter.sleep());
+            }
+        },
+    );
 }

@@ -1,61 +1,48 @@
 //! No task is woken spuriously.
 
-use std::{format, vec::Vec};
+use std::{format, sync::Arc, vec::Vec};
 
 use crate::{
     backend::Backend,
     testing::{
-        claim::Claim,
+        claim::{Claim, OUTCOMES},
         parts::{Op, Task},
         rule::require,
         waiter::{
-            CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, only_passive, remove_where,
+            CHOICES, CROWDS, Waiter, crowd, every_attempt, mixed, only_claimants, only_passive, remove_where,
         },
     },
 };
 
 /// Waiters that register, are polled again or move to another task wake neither themselves nor others.
 pub fn registering_wakes_no_waiter<B: Backend>() {
-    for kind_of in MIXTURES {
-        let backend = B::UNINIT;
-        let _claim = Claim::take(&backend);
-        let mut waiters = crowd(&backend, 5, kind_of);
-        require_asleep(&waiters, "when others registered");
+    every_attempt::<B, _>(&OUTCOMES, "after others had moved", |_, waiters| {
+        require_asleep(waiters, "when others registered");
         waiters.iter_mut().rev().for_each(Waiter::sleep);
-        require_asleep(&waiters, "when others were polled again");
+        require_asleep(waiters, "when others were polled again");
         let older: Vec<_> = waiters.iter().map(|waiter| waiter.task().clone()).collect();
-        for waiter in &mut waiters {
+        for waiter in &mut *waiters {
             waiter.move_to(&Task::new());
             waiter.sleep();
         }
-        require_asleep(&waiters, "when others moved to another task");
-        require!(
-            older.iter().all(|task| task.wakes() == 0),
-            NoSpuriousWake,
-            "the former task of a waiter that had moved was woken"
-        );
-    }
+        require_asleep(waiters, "when others moved to another task");
+        require_no_wakes(&older, "when its waiter had moved");
+    });
 }
 
 /// A cancelled waiter wakes neither itself nor others, even if it was woken before.
 pub fn cancelling_wakes_no_waiter<B: Backend>() {
     for is_chosen in CHOICES {
-        let backend = B::UNINIT;
-        let claim = Claim::take(&backend);
-        let mut waiters = crowd(&backend, 5, mixed);
-        let cancelled = remove_where(&mut waiters, is_chosen);
-        let tasks: Vec<_> = cancelled.iter().map(|waiter| waiter.task().clone()).collect();
-        drop(cancelled);
-        require_asleep(&waiters, "when others were cancelled");
-        require!(
-            tasks.iter().all(|task| task.wakes() == 0),
-            NoSpuriousWake,
-            "a task was woken when its waiter was cancelled"
-        );
-        drop(waiters);
-        claim.release();
+        every_attempt::<B, _>(&OUTCOMES, "after others were cancelled", |_, waiters| {
+            let cancelled = remove_where(waiters, is_chosen);
+            let tasks: Vec<_> = cancelled.iter().map(|waiter| waiter.task().clone()).collect();
+            drop(cancelled);
+            require_asleep(waiters, "when others were cancelled");
+            require_no_wakes(&tasks, "when its waiter was cancelled");
+        });
 
         // Waiters that were woken by a failure are cancelled during the next attempt.
+        let backend = B::UNINIT;
         let claim = Claim::take(&backend);
         let mut woken = crowd(&backend, 5, only_claimants);
         claim.release();
@@ -77,14 +64,11 @@ pub fn failures_do_not_touch_passive_waiters<B: Backend>() {
             .take(count.max(3))
             .map(|op| Task::disarmed_on(op, || ()))
             .collect();
-        let waiters: Vec<_> = tasks
-            .iter()
-            .map(|task| {
-                let mut waiter = Waiter::of_task(&backend, only_passive(0), task);
-                waiter.sleep();
-                waiter
-            })
-            .collect();
+        let mut waiters = crowd(&backend, tasks.len(), only_passive);
+        for (waiter, task) in waiters.iter_mut().zip(&tasks) {
+            waiter.move_to(task);
+            waiter.sleep();
+        }
         let claim = Claim::take(&backend);
         let _claimants = crowd(&backend, 3, only_claimants);
         tasks.iter().for_each(|task| task.arm());
@@ -99,6 +83,15 @@ pub fn failures_do_not_touch_passive_waiters<B: Backend>() {
         }
         drop(waiters);
     }
+}
+
+#[track_caller]
+fn require_no_wakes(tasks: &[Arc<Task>], when: &str) {
+    require!(
+        tasks.iter().all(|task| task.wakes() == 0),
+        NoSpuriousWake,
+        "a task was woken {when}"
+    );
 }
 
 #[track_caller]
