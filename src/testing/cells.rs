@@ -486,97 +486,88 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
     }
 }
 
-/// A cell and a number for each round of a race.
-type Cells<B> = Vec<(OnceCell<usize, B>, AtomicUsize)>;
+/// Tasks on several threads get one value from one initializer.
+pub fn threads_fill_a_cell_once<B: Backend<Waiter: Send> + Sync>() {
+    race_for_a_cell::<B>(GetOrInit);
+}
 
-fn cells<B: Backend>() -> Cells<B> {
-    let cell = |_| (OnceCell::with_backend(), AtomicUsize::new(0));
-    (0..ROUNDS).map(cell).collect()
+/// Tasks on several threads, whose initializers fail, initialize one after the other until each has failed.
+pub fn threads_take_their_turns<B: Backend<Waiter: Send> + Sync>() {
+    race_for_a_cell::<B>(GetOrTryInit);
+}
+
+/// Tasks on several threads whose initializers fail: each call returns after one attempt, its own or another's.
+pub fn threads_share_attempts<B: Backend<Waiter: Send> + Sync>() {
+    race_for_a_cell::<B>(GetOrTryInitShared);
 }
 
 /// On each thread, makes three calls of each cell, and polls those that are woken a few times. Then runs all of them to their end.
-/// Returns the outputs of each cell, and its number.
-fn race_for<'a, B: Backend<Waiter: Send> + Sync, F: Future<Output: Clone + Send> + Send>(
-    cells: &'a Cells<B>,
-    call: impl Fn(&'a OnceCell<usize, B>, &'a AtomicUsize, usize) -> F + Sync,
-) -> Vec<(Vec<F::Output>, usize)> {
-    let races = race(ROUNDS, |round, _| {
-        let (cell, number) = &cells[round];
-        let mut jobs = [(); 3].map(|()| Job::started(call(cell, number, round)));
+/// The initializers of methods that return errors fail.
+fn race_for_a_cell<B: Backend<Waiter: Send> + Sync>(method: Method) {
+    struct Raced<B: Backend> {
+        cell: OnceCell<usize, B>,
+        calls: AtomicUsize,
+        running: AtomicUsize,
+    }
+
+    let raced = |_| Raced {
+        cell: OnceCell::<usize, B>::with_backend(),
+        calls: AtomicUsize::new(0),
+        running: AtomicUsize::new(0),
+    };
+    let raced: Vec<_> = (0..ROUNDS).map(raced).collect();
+    let jobs = race(ROUNDS, |round, _| {
+        let Raced { cell, calls, running } = &raced[round];
+        // Returns the number of other initializers that run at the same time.
+        let init = async move || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            let others = running.fetch_add(1, Ordering::Relaxed);
+            for _ in 0..=round % 3 {
+                yield_now().await;
+            }
+            running.fetch_sub(1, Ordering::Relaxed);
+            others
+        };
+        let call = move |()| {
+            Job::started(async move {
+                match method {
+                    GetOrTryInit => cell
+                        .get_or_try_init(async || Err(init().await))
+                        .await
+                        .map_err(SharedInitError::Failed),
+                    GetOrTryInitShared => cell.get_or_try_init_shared(async || Err(init().await)).await,
+                    _ => Ok(cell.get_or_init(init).await),
+                }
+            })
+        };
+        let mut jobs = [(); 3].map(call);
         for _ in 0..10 {
             jobs.iter_mut().filter(|job| job.is_queued()).for_each(Job::poll);
         }
         jobs
     });
-    let outputs = |(jobs, (_, number)): (Vec<[Job<F>; 3]>, &(_, AtomicUsize))| {
+    for (jobs, Raced { calls, .. }) in jobs.into_iter().zip(&raced) {
         let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
         run(&mut jobs);
         require_all_done(&jobs);
-        let outputs = jobs.iter().filter_map(Job::output).cloned().collect();
-        (outputs, number.load(Ordering::Relaxed))
-    };
-    races.into_iter().zip(cells).map(outputs).collect()
-}
-
-/// Tasks on several threads get one value from one initializer.
-pub fn threads_fill_a_cell_once<B: Backend<Waiter: Send> + Sync>() {
-    let cells = cells::<B>();
-    let values = race_for(&cells, |cell, calls, round| {
-        cell.get_or_init(async move || {
-            calls.fetch_add(1, Ordering::Relaxed);
-            for _ in 0..round % 3 {
-                yield_now().await;
-            }
-            round
-        })
-    });
-    for (_, calls) in values {
         require!(
-            calls == 1,
-            Exclusion,
-            "several threads have run an initializer, and none has failed"
-        );
-    }
-}
-
-/// Tasks on several threads, whose initializers fail, initialize one after the other until each has failed.
-pub fn threads_take_their_turns<B: Backend<Waiter: Send> + Sync>() {
-    let cells = cells::<B>();
-    let errors = race_for(&cells, |cell, running, _| {
-        cell.get_or_try_init(async move || {
-            let others = running.fetch_add(1, Ordering::Relaxed);
-            yield_now().await;
-            running.fetch_sub(1, Ordering::Relaxed);
-            Err::<usize, _>(others)
-        })
-    });
-    for (errors, _) in errors {
-        require!(
-            errors.iter().all(|error| *error == Err(0)),
+            (jobs.iter().filter_map(Job::output)).all(|output| match output {
+                Ok(others) => **others == 0,
+                Err(SharedInitError::Failed(others)) => *others == 0,
+                Err(SharedInitError::OtherFailed) => true,
+            }),
             Exclusion,
             "two initializers ran at the same time"
         );
-    }
-}
-
-/// Tasks on several threads whose initializers fail: each call returns after one attempt, its own or another's.
-pub fn threads_share_attempts<B: Backend<Waiter: Send> + Sync>() {
-    let cells = cells::<B>();
-    let errors = race_for(&cells, |cell, calls, _| {
-        cell.get_or_try_init_shared(async move || {
-            calls.fetch_add(1, Ordering::Relaxed);
-            yield_now().await;
-            Err::<usize, _>(())
-        })
-    });
-    for (errors, calls) in errors {
-        let failed = errors
-            .iter()
-            .filter(|error| **error == Err(SharedInitError::Failed(())));
+        let is_error = |job: &&Job<_>| matches!(job.output(), Some(Err(SharedInitError::Failed(_))));
+        let (errors, calls) = (
+            jobs.iter().filter(is_error).count(),
+            calls.load(Ordering::Relaxed),
+        );
         require!(
-            failed.count() == calls,
+            calls == errors.max(1),
             OneAttempt,
-            "a shared call ran its initializer, and does not return the error of it"
+            "{calls} initializers have run, and {errors} calls have returned the error of theirs"
         );
     }
 }

@@ -56,8 +56,9 @@ faults! {
     ClaimIsGivenTwice {
         soundness::a_claim_excludes_others: "rule 1", "`try_claim` returned `Ok` in Initializing";
         cells::one_initializer_runs: "rule 1", "a cell was given a value, or claimed, during an attempt";
-        cells::threads_fill_a_cell_once: "rule 1", "several threads have run an initializer";
+        cells::threads_fill_a_cell_once: "rule 1", "two initializers ran at the same time";
         cells::threads_take_their_turns: "rule 1", "two initializers ran at the same time";
+        cells::threads_share_attempts: "rule 1", "two initializers ran at the same time";
     }
     /// The state is read and then changed, in two critical sections.
     ClaimInTwoSteps {
