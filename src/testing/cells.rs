@@ -170,8 +170,7 @@ fn an_attempt_ends<B: Backend>(ending: Ending, methods: &[Method]) {
                     attempt.output()
                 );
             }
-            run(&mut jobs);
-            require_all_done(&jobs);
+            run_to_the_end(&mut jobs);
             let (expected, expected_calls) = match (ending, methods[0]) {
                 (Ending::Value, _) => (Some(&1), 0),
                 (_, GetOrTryInitShared | WaitAttempt) => (None, 0),
@@ -197,8 +196,7 @@ fn an_attempt_ends<B: Backend>(ending: Ending, methods: &[Method]) {
                 "the state is {:?} after an attempt that ended with {ending:?}",
                 cell.state()
             );
-            run(&mut passive);
-            require_all_done(&passive);
+            run_to_the_end(&mut passive);
         }
     }
 }
@@ -290,14 +288,13 @@ pub fn one_initializer_runs<B: Backend>() {
         if method != Insert {
             require_initializing(&cell);
         }
-        run(&mut jobs);
+        run_to_the_end(&mut jobs);
         require!(
             calls.get() == 1,
             Exclusion,
             "{} initializers were called, and none has failed",
             calls.get()
         );
-        require_all_done(&jobs);
         let is_value = |output: Option<&u32>| output.zip(cell.get()).is_some_and(|(a, b)| ptr::eq(a, b));
         require!(
             jobs.iter()
@@ -323,8 +320,7 @@ pub fn initializers_run_until_one_succeeds<B: Backend>() {
                 }))
             })
             .collect();
-        run(&mut jobs);
-        require_all_done(&jobs);
+        run_to_the_end(&mut jobs);
         let failures = jobs
             .iter()
             .filter(|job| job.output().is_some_and(Result::is_err))
@@ -398,8 +394,7 @@ pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
         StateMachine,
         "`set` fails on a cell that is only waited for"
     );
-    run(&mut waiting);
-    require_all_done(&waiting);
+    run_to_the_end(&mut waiting);
 }
 
 /// A call that is polled only after the next attempt has begun, or has ended with a value, does not wait for the next attempt.
@@ -469,8 +464,7 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
             "`take` returned a value although no initializer has completed"
         );
         let mut jobs = [(); 3].map(|()| GetOrInit.call(&cell, &calls));
-        run(&mut jobs);
-        require_all_done(&jobs);
+        run_to_the_end(&mut jobs);
         require!(
             task.wakes() == wakes,
             StateMachine,
@@ -504,20 +498,14 @@ pub fn threads_share_attempts<B: Backend<Waiter: Send> + Sync>() {
 /// On each thread, makes three calls of each cell, and polls those that are woken a few times. Then runs all of them to their end.
 /// The initializers of methods that return errors fail.
 fn race_for_a_cell<B: Backend<Waiter: Send> + Sync>(method: Method) {
-    struct Raced<B: Backend> {
-        cell: OnceCell<usize, B>,
-        calls: AtomicUsize,
-        running: AtomicUsize,
-    }
-
-    let raced = |_| Raced {
-        cell: OnceCell::<usize, B>::with_backend(),
-        calls: AtomicUsize::new(0),
-        running: AtomicUsize::new(0),
-    };
-    let raced: Vec<_> = (0..ROUNDS).map(raced).collect();
+    let cells: Vec<_> = (0..ROUNDS)
+        .map(|_| {
+            let cell = OnceCell::<usize, B>::with_backend();
+            (cell, AtomicUsize::new(0), AtomicUsize::new(0))
+        })
+        .collect();
     let jobs = race(ROUNDS, |round, _| {
-        let Raced { cell, calls, running } = &raced[round];
+        let (cell, calls, running) = &cells[round];
         // Returns the number of other initializers that run at the same time.
         let init = async move || {
             calls.fetch_add(1, Ordering::Relaxed);
@@ -546,10 +534,9 @@ fn race_for_a_cell<B: Backend<Waiter: Send> + Sync>(method: Method) {
         }
         jobs
     });
-    for (jobs, Raced { calls, .. }) in jobs.into_iter().zip(&raced) {
+    for (jobs, (_, calls, _)) in jobs.into_iter().zip(&cells) {
         let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
-        run(&mut jobs);
-        require_all_done(&jobs);
+        run_to_the_end(&mut jobs);
         require!(
             (jobs.iter().filter_map(Job::output)).all(|output| match output {
                 Ok(others) => **others == 0,
@@ -572,8 +559,10 @@ fn race_for_a_cell<B: Backend<Waiter: Send> + Sync>(method: Method) {
     }
 }
 
+/// Polls the jobs that are woken until all of them are done.
 #[track_caller]
-fn require_all_done<F: Future>(jobs: &[Job<F>]) {
+fn run_to_the_end<F: Future>(jobs: &mut [Job<F>]) {
+    run(jobs);
     let asleep = jobs.iter().filter(|job| !job.is_done()).count();
     require!(
         asleep == 0,

@@ -277,10 +277,10 @@ unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
                 *reserved_for = None;
             }
             Fault::ClonesUnderLock => drop(self.locked(|| cx.waker().clone())),
-            Fault::PanicOfCloneSwallowed => {
-                if catch_unwind(AssertUnwindSafe(|| cx.waker().clone())).is_err() {
-                    return Poll::Pending;
-                }
+            Fault::PanicOfCloneSwallowed
+                if catch_unwind(AssertUnwindSafe(|| cx.waker().clone())).is_err() =>
+            {
+                return Poll::Pending;
             }
             Fault::PanicOfCloneLosesWaiters => {
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| cx.waker().clone())) {

@@ -1,13 +1,12 @@
 //! What happens when an initializer ends: first the drop of its future, then the new state, then the wakes. If the destructor of
 //! the future panics, the cell ends READY or UNINIT, and nothing is dropped twice.
 
-use std::{future::pending, sync::Mutex, thread};
+use std::{future::pending, thread};
 
 use oncelot::{OnceCell, State};
 
 use crate::util::{
-    Drops, Gate, Log, OnDrop, Op, Panicking, Task, Waiter, With, leak, now, panic_of, poll, poll_with,
-    static_cell,
+    Drops, Gate, Log, OnDrop, Op, Panicking, Task, With, leak, now, panic_of, poll, poll_with, static_cell,
 };
 
 #[test]
@@ -83,24 +82,6 @@ fn the_future_is_dropped_then_the_state_changes_then_the_waiters_are_woken() {
         drop(running);
         assert_eq!(log.take(), expected, "{ending:?}");
     }
-}
-
-#[test]
-fn a_panic_in_the_closure_wakes_every_claimant_and_no_passive_waiter() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let waiters = Mutex::new(Vec::new());
-    let message = panic_of(|| {
-        now(CELL.get_or_init(|| -> Gate<u32> {
-            // Another task arrives while the closure runs.
-            waiters.lock().unwrap().push(Waiter::claimant(&CELL, 1));
-            waiters.lock().unwrap().push(Waiter::passive(&CELL));
-            panic!("in the closure")
-        }))
-    });
-    assert_eq!(message, "in the closure");
-    let waiters = waiters.into_inner().unwrap();
-    assert_eq!((waiters[0].wakes(), waiters[1].wakes()), (1, 0));
-    assert_eq!(CELL.set(2), Ok(()));
 }
 
 #[test]

@@ -8,24 +8,7 @@ use std::{
 
 use oncelot::OnceCell;
 
-use crate::util::{Drops, Gate, Panicking, Task, claimant_or_passive, now, panic_of, poll, poll_with, start};
-
-#[test]
-fn first_poll_of_a_ready_cell_never_calls_the_initializer() {
-    let cell = OnceCell::from(1);
-    let drops = Drops::new();
-    let uncalled = || {
-        let counted = drops.counted();
-        move || {
-            let _counted = &counted;
-            ready(Err("called"))
-        }
-    };
-    assert_eq!(now(cell.get_or_init(|| -> Gate<u32> { panic!("called") })), &1);
-    assert_eq!(now(cell.get_or_try_init(uncalled())), Ok(&1));
-    assert_eq!(now(cell.get_or_try_init_shared(uncalled())), Ok(&1));
-    assert_eq!(drops.count(), 2);
-}
+use crate::util::{Gate, Panicking, Task, claimant_or_passive, panic_of, poll, poll_with, start};
 
 /// A poll of a ready cell, one that initializes, and another poll by the task of a registered waiter clone no waker.
 #[test]

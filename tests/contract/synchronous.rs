@@ -1,11 +1,10 @@
-//! Initialization without a future: `try_get_or_init`, whose initializer is a plain closure and runs immediately or not at all, and
-//! `InitGuard`.
+//! `try_get_or_init`, whose initializer is a plain closure and runs immediately or not at all, other closures, and `InitGuard`.
 
-use std::task::Poll;
+use std::{future::ready, task::Poll};
 
 use oncelot::{InitializingError, OnceCell, SetError, State};
 
-use crate::util::{Drops, OnDrop, Waiter, is_same, panic_of, poll, start};
+use crate::util::{Drops, OnDrop, Waiter, is_same, now, panic_of, poll, start};
 
 #[test]
 fn the_value_is_the_one_in_the_cell() {
@@ -25,7 +24,7 @@ fn a_closure_that_is_not_needed_is_dropped_uncalled() {
     let drops = Drops::new();
     let uncalled = || {
         let counted = drops.counted();
-        move || {
+        move || -> u32 {
             let _counted = &counted;
             panic!("called")
         }
@@ -33,11 +32,15 @@ fn a_closure_that_is_not_needed_is_dropped_uncalled() {
     let cell = OnceCell::from(1);
     assert_eq!(cell.try_get_or_init(uncalled()), Ok(&1));
     assert_eq!(drops.count(), 1);
+    let closure = uncalled();
+    let mut shared = Box::pin(cell.get_or_try_init_shared(move || ready(Ok::<_, ()>(closure()))));
+    assert_eq!(poll(&mut shared), Poll::Ready(Ok(&1)));
+    assert_eq!(drops.count(), 2);
 
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
     assert_eq!(cell.try_get_or_init(uncalled()), Err(InitializingError));
-    assert_eq!(drops.count(), 2);
+    assert_eq!(drops.count(), 3);
     gate.open(Err("failed"));
     assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
     assert_eq!(cell.try_get_or_init(|| 2), Ok(&2));
@@ -45,20 +48,24 @@ fn a_closure_that_is_not_needed_is_dropped_uncalled() {
 
 #[test]
 fn the_tasks_that_have_come_to_wait_for_the_closure_are_woken() {
-    for panics in [false, true] {
+    for (panics, is_future) in [(false, false), (true, false), (false, true), (true, true)] {
         let cell = OnceCell::new();
         let mut waiters = Vec::new();
-        let initialize = || {
+        let mut initialize = || {
             // Other tasks, which run on other threads or in interrupt handlers meanwhile.
             waiters.extend([Waiter::claimant(&cell, 2), Waiter::passive(&cell)]);
             assert!(!panics, "out of luck");
             1
         };
+        let call = || match is_future {
+            false => cell.try_get_or_init(initialize),
+            true => Ok(now(cell.get_or_init(|| ready(initialize())))),
+        };
         if panics {
-            assert_eq!(panic_of(|| cell.try_get_or_init(initialize)), "out of luck");
+            assert_eq!(panic_of(call), "out of luck");
             assert_eq!(cell.state(), State::Uninit);
         } else {
-            assert_eq!(cell.try_get_or_init(initialize), Ok(&1));
+            assert_eq!(call(), Ok(&1));
         }
         // A panic does not wake the passive waiter.
         let wakes: Vec<_> = waiters.iter().map(Waiter::wakes).collect();
