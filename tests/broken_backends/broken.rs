@@ -94,28 +94,12 @@ impl<const FAULT: usize> Broken<FAULT> {
 
     fn settle(&self, outcome: State) {
         self.enter();
-        let mut is_woken: fn(&Entry, State) -> bool = |entry, outcome| entry.kind.is_settled_by(outcome);
         let mut settled_as = outcome;
         match (Self::FAULT, outcome) {
             (Fault::PublishIsRelease, State::Ready) => settled_as = State::Uninit,
-            (Fault::PublishForgetsPassive, State::Ready) => {
-                is_woken = |entry, _| entry.kind == WaiterKind::Claimant;
-            }
-            (Fault::PublishForgetsClaimants, State::Ready) => {
-                is_woken = |entry, _| entry.kind == WaiterKind::Passive;
-            }
             (Fault::PublishWakesLeaked, State::Ready) => wake_all(OUTSIDE.take()),
             (Fault::WakesBeforeState, State::Ready) => self.wake_others(None),
             (Fault::ReleaseKeepsClaim, State::Uninit) => return,
-            (Fault::ReleaseWakesNone, State::Uninit) => is_woken = |_, _| false,
-            (Fault::ReleaseWakesPassive, State::Uninit) => is_woken = |_, _| true,
-            (Fault::ReleaseDropsPassive, State::Uninit) => {
-                drop(
-                    self.inner
-                        .lock()
-                        .remove(|entry| entry.kind == WaiterKind::Passive),
-                );
-            }
             (Fault::ReleaseReservesClaim, State::Uninit) => {
                 let oldest = self.inner.lock().waiters.first().map(|entry| entry.id);
                 let mut reserved_for = self.reserved_for.lock().unwrap();
@@ -132,11 +116,20 @@ impl<const FAULT: usize> Broken<FAULT> {
             }
             _ => (),
         }
+        let is_woken = |entry: &Entry| match (Self::FAULT, outcome, entry.kind) {
+            (Fault::PublishForgetsPassive, State::Ready, WaiterKind::Passive)
+            | (Fault::PublishForgetsClaimants, State::Ready, WaiterKind::Claimant)
+            | (Fault::ReleaseWakesNone, State::Uninit, _) => false,
+            (Fault::ReleaseWakesPassive, State::Uninit, _) => true,
+            (_, _, kind) => kind.is_settled_by(settled_as),
+        };
         let mut inner = self.inner.lock();
         inner.state = settled_as;
-        let mut woken = inner.remove(|entry| is_woken(entry, settled_as));
-        if Self::FAULT == Fault::ReleaseReversesPassive && outcome == State::Uninit {
-            inner.waiters.reverse();
+        let mut woken = inner.remove(is_woken);
+        match (Self::FAULT, outcome) {
+            (Fault::ReleaseReversesPassive, State::Uninit) => inner.waiters.reverse(),
+            (Fault::ReleaseDropsPassive, State::Uninit) => inner.waiters.clear(),
+            _ => (),
         }
         drop(inner);
         match Self::FAULT {
@@ -327,27 +320,16 @@ unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
         match Self::FAULT {
             Fault::CancelDoesNothing => return,
             Fault::SettleWritesToCancelled => return self.older_ticket.store(&raw mut *ticket, SeqCst),
-            Fault::CancelUnlinksBehind => {
+            Fault::CancelUnlinksBehind | Fault::CancelMovesNewest => {
                 let mut inner = self.inner.lock();
-                let gone = inner
-                    .place_of(&ticket)
-                    .map(|place| inner.waiters.split_off(place));
-                drop(inner);
-                return drop(gone);
+                return match (inner.place_of(&ticket), Self::FAULT) {
+                    (None, _) => (),
+                    (Some(place), Fault::CancelUnlinksBehind) => inner.waiters.truncate(place),
+                    (Some(place), _) => drop(inner.waiters.swap_remove(place)),
+                };
             }
-            Fault::CancelMovesNewest => {
-                let mut inner = self.inner.lock();
-                let gone = inner
-                    .place_of(&ticket)
-                    .map(|place| inner.waiters.swap_remove(place));
-                drop(inner);
-                return drop(gone);
-            }
-            Fault::CancelRemovesOldest if !self.is_registered(&ticket) => {
-                let mut inner = self.inner.lock();
-                let gone = (!inner.waiters.is_empty()).then(|| inner.waiters.remove(0));
-                drop(inner);
-                return drop(gone);
+            Fault::CancelRemovesNewest if !self.is_registered(&ticket) => {
+                drop(self.inner.lock().waiters.pop())
             }
             Fault::CancelWakesOthers => self.wake_others(Some(&ticket)),
             Fault::CancelKeepsWakerForever => {

@@ -175,7 +175,7 @@ faults! {
         liveness::cancelling_loses_no_wakeup: "rule 5", "after others were cancelled";
     }
     /// If the cancelled waiter is not registered.
-    CancelRemovesOldest {
+    CancelRemovesNewest {
         liveness::cancelling_is_idempotent: "rule 5", "after another one was cancelled twice";
     }
 
