@@ -281,11 +281,7 @@ mod tests {
             include_str!("testing/soundness.rs"),
             include_str!("testing/liveness.rs"),
             include_str!("testing/cells.rs"),
-            include_str!("testing/optional/order.rs"),
-            include_str!("testing/optional/spurious_wakes.rs"),
-            include_str!("testing/optional/waker_leaks.rs"),
-            include_str!("testing/optional/reentrancy.rs"),
-            include_str!("testing/optional/panics.rs"),
+            include_str!("testing/optional.rs"),
         ];
         let written: Vec<_> = sources
             .iter()
