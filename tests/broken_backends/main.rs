@@ -270,8 +270,8 @@ fn assert_rejects(property: fn(), name: &str, rule: &str, how: &str) {
 }
 
 macro_rules! names {
-    (mandatory { $($module:ident::$mandatory:ident $(: Sync)?)* } optional { $($optional:ident)* }) => {
-        [$(stringify!($mandatory),)* $(stringify!($optional)),*]
+    ($($module:ident::$property:ident $(: Sync)?)*) => {
+        [$(stringify!($property)),*]
     };
 }
 
