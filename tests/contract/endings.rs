@@ -9,44 +9,20 @@ use crate::util::{
     Drops, Gate, Log, OnDrop, Op, Panicking, Task, With, leak, now, panic_of, poll, poll_with, static_cell,
 };
 
+/// How an initializer ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ending {
+    Value,
+    Error,
+    Panic,
+    Cancellation,
+}
+use Ending::*;
+
+/// The value is published before the waiters are woken. A panic wakes them while the thread unwinds, before the future is dropped.
 #[test]
 fn the_future_is_dropped_then_the_state_changes_then_the_waiters_are_woken() {
-    #[derive(Debug, Clone, Copy)]
-    enum Ending {
-        Value,
-        Error,
-        Panic,
-        Cancellation,
-    }
-
-    // The value is published and seen by the wakers. A panic wakes while the thread unwinds, before the future is dropped.
-    for (ending, expected) in [
-        (
-            Ending::Value,
-            [
-                ("dropped", State::Initializing, false),
-                ("woken", State::Ready, false),
-            ],
-        ),
-        (
-            Ending::Error,
-            [
-                ("dropped", State::Initializing, false),
-                ("woken", State::Uninit, false),
-            ],
-        ),
-        (
-            Ending::Cancellation,
-            [
-                ("dropped", State::Initializing, false),
-                ("woken", State::Uninit, false),
-            ],
-        ),
-        (
-            Ending::Panic,
-            [("woken", State::Uninit, true), ("dropped", State::Uninit, false)],
-        ),
-    ] {
+    for ending in [Value, Error, Panic, Cancellation] {
         let cell = static_cell();
         let log = Log::new();
         let note = |event| {
@@ -69,17 +45,23 @@ fn the_future_is_dropped_then_the_state_changes_then_the_waiters_are_woken() {
         assert!(poll_with(&mut waiting, &task.waker()).is_pending());
 
         match ending {
-            Ending::Value => gate.open(Ok(Ok(1))),
-            Ending::Error => gate.open(Ok(Err("failed"))),
-            Ending::Panic => gate.open(Err(())),
-            Ending::Cancellation => (),
+            Value => gate.open(Ok(Ok(1))),
+            Error => gate.open(Ok(Err("failed"))),
+            Panic => gate.open(Err(())),
+            Cancellation => (),
         }
         match ending {
-            Ending::Value | Ending::Error => assert!(poll(&mut running).is_ready()),
-            Ending::Panic => assert_eq!(panic_of(|| poll(&mut running).is_ready()), "in the poll"),
-            Ending::Cancellation => (),
+            Value | Error => assert!(poll(&mut running).is_ready()),
+            Panic => assert_eq!(panic_of(|| poll(&mut running).is_ready()), "in the poll"),
+            Cancellation => (),
         }
         drop(running);
+        let dropped = ("dropped", State::Initializing, false);
+        let expected = match ending {
+            Value => [dropped, ("woken", State::Ready, false)],
+            Error | Cancellation => [dropped, ("woken", State::Uninit, false)],
+            Panic => [("woken", State::Uninit, true), ("dropped", State::Uninit, false)],
+        };
         assert_eq!(log.take(), expected, "{ending:?}");
     }
 }
@@ -123,13 +105,7 @@ fn with_panicking_destructor<F: Future + Unpin>(
 
 #[test]
 fn a_destructor_that_panics_leaves_the_cell_empty_and_wakes_its_waiters() {
-    enum Ending {
-        Value,
-        Error,
-        Cancellation,
-    }
-
-    for ending in [Ending::Value, Ending::Error, Ending::Cancellation] {
+    for ending in [Value, Error, Cancellation] {
         let cell = OnceCell::new();
         let [output, future] = [Drops::new(), Drops::new()];
         let gate = Gate::new();
@@ -141,11 +117,11 @@ fn a_destructor_that_panics_leaves_the_cell_empty_and_wakes_its_waiters() {
         assert!(poll_with(&mut waiting, &task.waker()).is_pending());
 
         match ending {
-            Ending::Value => gate.open(Ok(output.counted())),
-            Ending::Error => gate.open(Err(output.counted())),
-            Ending::Cancellation => drop(output.counted()),
+            Value => gate.open(Ok(output.counted())),
+            Cancellation => drop(output.counted()),
+            _ => gate.open(Err(output.counted())),
         }
-        if let Ending::Cancellation = ending {
+        if ending == Cancellation {
             assert_eq!(panic_of(|| drop(running)), "in the destructor");
         } else {
             assert_eq!(panic_of(|| poll(&mut running).is_ready()), "in the destructor");

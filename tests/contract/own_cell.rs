@@ -4,6 +4,7 @@
 use std::{
     cell::Cell,
     pin::Pin,
+    sync::Arc,
     task::{Poll, Waker},
 };
 
@@ -20,13 +21,18 @@ const IS_WATCHED: bool = cfg!(all(
 
 /// Polls `future`, which awaits its own cell, as a task of its own.
 #[track_caller]
-fn assert_is_found<F: Future + ?Sized>(mut future: Pin<Box<F>>) {
-    let waker = Task::new().waker();
+fn assert_is_found<F: Future + ?Sized>(future: Pin<Box<F>>) {
+    assert_is_found_in(&Task::new(), future);
+}
+
+#[track_caller]
+fn assert_is_found_in<F: Future + ?Sized>(task: &Arc<Task>, mut future: Pin<Box<F>>) {
+    let mut polled = || poll_with(&mut future, &task.waker()).is_pending();
     if IS_WATCHED {
-        let message = panic_of(|| poll_with(&mut future, &waker).is_ready());
+        let message = panic_of(polled);
         assert!(message.contains("awaits its own cell"), "{message}");
     } else {
-        assert!(poll_with(&mut future, &waker).is_pending());
+        assert!(polled());
     }
 }
 
@@ -98,18 +104,12 @@ fn through_other_futures_is_found() {
 fn in_the_closure_is_found() {
     let cell = OnceCell::<u32>::new();
     let task = Task::new();
-    let mut future = Box::pin(cell.get_or_init(|| {
+    let future = cell.get_or_init(|| {
         let mut wait = Box::pin(cell.wait());
         assert!(poll_with(&mut wait, &task.waker()).is_pending());
         async { *wait.await }
-    }));
-    let mut polled = || poll_with(&mut future, &task.waker()).is_pending();
-    if IS_WATCHED {
-        let message = panic_of(polled);
-        assert!(message.contains("awaits its own cell"), "{message}");
-    } else {
-        assert!(polled());
-    }
+    });
+    assert_is_found_in(&task, Box::pin(future));
 }
 
 #[test]
