@@ -137,6 +137,7 @@ fn an_attempt_ends<B: Backend>(ending: Ending, methods: &[Method]) {
             let methods: Vec<_> = iter::repeat_n(methods, count).flatten().collect();
             let mut jobs: Vec<_> = methods.iter().map(|method| method.call(&cell, &calls)).collect();
             let mut passive = [(); 2].map(|()| Wait.call(&cell, &calls));
+            require_initializing(&cell);
             jobs.iter_mut().for_each(Job::poll);
             jobs.iter_mut().step_by(2).for_each(Job::move_to_another_task);
             jobs.iter_mut().for_each(Job::poll);
@@ -145,8 +146,6 @@ fn an_attempt_ends<B: Backend>(ending: Ending, methods: &[Method]) {
                 OneAttempt,
                 "a call returned before the attempt that it waits for had ended"
             );
-            require_initializing(&cell);
-
             end.set(Some(ending));
             if ending == Ending::Drop {
                 attempt.abort();
