@@ -1,7 +1,7 @@
 //! A good backend, and where each fault changes it.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     ptr,
@@ -33,11 +33,18 @@ pub(crate) struct Broken<const FAULT: usize> {
     kept: Mutex<Vec<Waker>>,
 }
 
-/// Waits for another thread, to let a race happen.
-fn wait_until(condition: impl Fn() -> bool, patience: usize) {
-    (0..patience)
-        .take_while(|_| !condition())
-        .for_each(|_| thread::yield_now());
+/// Waits for another thread for a bounded time, to let a race happen. Each thread does so in its first calls only.
+fn wait_until(condition: impl Fn() -> bool) {
+    const PATIENCE: usize = 300;
+
+    thread_local! {
+        static CALLS: Cell<usize> = const { Cell::new(0) };
+    }
+    if CALLS.replace(CALLS.get() + 1) < PATIENCE {
+        (0..PATIENCE)
+            .take_while(|_| !condition())
+            .for_each(|_| thread::yield_now());
+    }
 }
 
 thread_local! {
@@ -111,7 +118,7 @@ impl<const FAULT: usize> Broken<FAULT> {
                 return;
             }
             (Fault::SettleWritesToCancelled, _) => {
-                wait_until(|| !self.older_ticket.load(SeqCst).is_null(), 20);
+                wait_until(|| !self.older_ticket.load(SeqCst).is_null());
                 self.write_to_older_ticket();
             }
             _ => (),
@@ -200,7 +207,7 @@ unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
             (Fault::ClaimFailsSpuriously, state) if !is_odd => return Err(state),
             (Fault::ClaimIsGivenTwice, State::Initializing) => return Ok(()),
             (Fault::ClaimInTwoSteps, State::Uninit) => {
-                wait_until(|| self.inner.state() != State::Uninit, 20);
+                wait_until(|| self.inner.state() != State::Uninit);
                 self.inner.lock().state = State::Initializing;
                 return Ok(());
             }
@@ -236,7 +243,7 @@ unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
             Fault::PollIgnoresState => return self.register(&mut ticket, cx.waker().clone()),
             Fault::PollInTwoSteps if !ticket.kind.is_settled_by(state) => {
                 let waker = cx.waker().clone();
-                wait_until(|| self.inner.state() != state, 300);
+                wait_until(|| self.inner.state() != state);
                 return self.register(&mut ticket, waker);
             }
             Fault::PassivePollInTwoSteps if ticket.kind == WaiterKind::Passive && state != State::Ready => {
