@@ -129,87 +129,79 @@ macro_rules! __oncelot_properties {
     (($($macro:tt)*) $($given:tt)*) => {
         $($macro)*! {
             $($given)*
-            mandatory {
-                soundness::uninit_is_uninit
-                soundness::ready_is_ready
-                soundness::a_claim_excludes_others
-                soundness::publishing_is_final
-                soundness::releasing_makes_room_for_the_next_claim
-                soundness::threads_never_share_a_claim: Sync
-                soundness::threads_see_what_was_released: Sync
-                soundness::threads_see_what_was_published: Sync
-                soundness::a_claim_may_change_threads: Sync
-                soundness::a_cancelled_waiter_is_not_touched
-                soundness::a_settled_waiter_is_not_touched
-                soundness::threads_do_not_touch_a_cancelled_waiter: Sync
-                soundness::leaked_waiters_may_outlive_the_backend
+            soundness::uninit_is_uninit
+            soundness::ready_is_ready
+            soundness::a_claim_excludes_others
+            soundness::publishing_is_final
+            soundness::releasing_makes_room_for_the_next_claim
+            soundness::threads_never_share_a_claim: Sync
+            soundness::threads_see_what_was_released: Sync
+            soundness::threads_see_what_was_published: Sync
+            soundness::a_claim_may_change_threads: Sync
+            soundness::a_cancelled_waiter_is_not_touched
+            soundness::a_settled_waiter_is_not_touched
+            soundness::threads_do_not_touch_a_cancelled_waiter: Sync
+            soundness::leaked_waiters_may_outlive_the_backend
 
-                liveness::a_value_wakes_every_waiter
-                liveness::a_failure_wakes_every_claimant
-                liveness::no_waiter_waits_for_a_past_event
-                liveness::waiting_comes_to_rest
-                liveness::spurious_polls_are_harmless
-                liveness::the_newest_waker_is_woken
-                liveness::cancelling_loses_no_wakeup
-                liveness::cancelling_a_woken_waiter_loses_no_wakeup
-                liveness::a_wake_reserves_nothing
-                liveness::a_waiter_can_wait_again
-                liveness::cancelling_is_idempotent
-                liveness::passive_waiters_outlast_failures
-                liveness::an_attempt_in_progress_is_waited_for
-                liveness::the_end_of_an_attempt_is_not_missed
-                liveness::threads_lose_no_wakeup: Sync
-                liveness::threads_leave_no_claimant_asleep: Sync
-                liveness::threads_see_the_end_of_their_attempt: Sync
+            liveness::a_value_wakes_every_waiter
+            liveness::a_failure_wakes_every_claimant
+            liveness::no_waiter_waits_for_a_past_event
+            liveness::waiting_comes_to_rest
+            liveness::spurious_polls_are_harmless
+            liveness::the_newest_waker_is_woken
+            liveness::cancelling_loses_no_wakeup
+            liveness::cancelling_a_woken_waiter_loses_no_wakeup
+            liveness::a_wake_reserves_nothing
+            liveness::a_waiter_can_wait_again
+            liveness::cancelling_is_idempotent
+            liveness::passive_waiters_outlast_failures
+            liveness::an_attempt_in_progress_is_waited_for
+            liveness::the_end_of_an_attempt_is_not_missed
+            liveness::threads_lose_no_wakeup: Sync
+            liveness::threads_leave_no_claimant_asleep: Sync
+            liveness::threads_see_the_end_of_their_attempt: Sync
 
-                cells::a_cell_is_set_once
-                cells::one_initializer_runs
-                cells::an_error_passes_the_turn_on
-                cells::a_panic_passes_the_turn_on
-                cells::a_dropped_initializer_passes_the_turn_on
-                cells::the_first_waiter_that_is_polled_is_next
-                cells::every_future_wakes_its_newest_task
-                cells::inserting_waits_its_turn
-                cells::waiting_gets_the_value_and_never_makes_it
-                cells::a_guard_fills_the_cell
-                cells::a_dropped_guard_wakes_every_claimant
-                cells::claiming_waits_for_the_initializer
-                cells::a_failed_attempt_is_shared
-                cells::a_panicked_attempt_is_shared
-                cells::a_dropped_attempt_is_shared
-                cells::a_value_is_shared
-                cells::a_shared_call_waits_for_one_attempt
-                cells::waiting_for_an_attempt_ends_with_it
-                cells::a_ready_cell_registers_no_waiter
-                cells::a_cell_starts_afresh_after_take
-                cells::threads_fill_a_cell_once: Sync
-                cells::threads_take_their_turns: Sync
-                cells::threads_share_attempts: Sync
-            }
-            optional {
-                each_kind_is_woken_oldest_first
-                a_cancelled_waiter_leaves_the_others_in_order
+            cells::a_value_is_shared
+            cells::an_error_passes_the_turn_on
+            cells::a_panic_passes_the_turn_on
+            cells::a_dropped_initializer_passes_the_turn_on
+            cells::a_failed_attempt_is_shared
+            cells::a_panicked_attempt_is_shared
+            cells::a_dropped_attempt_is_shared
+            cells::a_cell_is_set_once
+            cells::one_initializer_runs
+            cells::initializers_run_until_one_succeeds
+            cells::the_first_waiter_that_is_polled_is_next
+            cells::waiting_gets_the_value_and_never_makes_it
+            cells::a_shared_call_waits_for_one_attempt
+            cells::a_ready_cell_registers_no_waiter
+            cells::a_cell_starts_afresh_after_take
+            cells::threads_fill_a_cell_once: Sync
+            cells::threads_take_their_turns: Sync
+            cells::threads_share_attempts: Sync
 
-                registering_wakes_no_waiter
-                cancelling_wakes_no_waiter
-                failures_do_not_touch_passive_waiters
+            optional::each_kind_is_woken_oldest_first
+            optional::a_cancelled_waiter_leaves_the_others_in_order
 
-                cancelling_drops_the_waker
-                moving_to_another_task_drops_the_waker
-                a_waiter_keeps_one_waker
-                waking_drops_the_waker
-                dropping_the_backend_drops_all_wakers
+            optional::registering_wakes_no_waiter
+            optional::cancelling_wakes_no_waiter
+            optional::failures_do_not_touch_passive_waiters
 
-                wakers_may_look_at_the_state
-                wakers_may_reenter_when_woken
-                wakers_may_reenter_when_cloned
-                wakers_may_settle_the_state_when_cloned
-                wakers_may_reenter_when_dropped
+            optional::cancelling_drops_the_waker
+            optional::moving_to_another_task_drops_the_waker
+            optional::a_waiter_keeps_one_waker
+            optional::waking_drops_the_waker
+            optional::dropping_the_backend_drops_all_wakers
 
-                wakers_may_panic_when_woken
-                wakers_may_panic_when_cloned
-                wakers_may_panic_when_dropped
-            }
+            optional::wakers_may_look_at_the_state
+            optional::wakers_may_reenter_when_woken
+            optional::wakers_may_reenter_when_cloned
+            optional::wakers_may_settle_the_state_when_cloned
+            optional::wakers_may_reenter_when_dropped
+
+            optional::wakers_may_panic_when_woken
+            optional::wakers_may_panic_when_cloned
+            optional::wakers_may_panic_when_dropped
         }
     };
 }
@@ -218,41 +210,24 @@ macro_rules! __oncelot_properties {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __oncelot_tests {
-    (
-        $subject:tt $exceptions:tt
-        mandatory { $($module:ident::$mandatory:ident $(: $sync:ident)?)* }
-        optional { $($optional:ident)* }
-    ) => {
-        $($crate::__oncelot_mandatory_test!($subject $module::$mandatory $(: $sync)?);)*
-        $($crate::__oncelot_optional_test!($subject $exceptions $optional);)*
+    ($subject:tt $exceptions:tt $($module:ident::$property:ident $(: $sync:ident)?)*) => {
+        $($crate::__oncelot_test!($subject $exceptions $module::$property $(: $sync)?);)*
     };
 }
 
-/// One test of [`conformance_tests!`], unless it needs several threads and the backend is not `Sync`.
+/// One test of [`conformance_tests!`], unless it is among the exceptions, or needs several threads and the backend is not `Sync`.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __oncelot_mandatory_test {
-    ([$backend:ty: !Sync] $module:ident::$property:ident: Sync) => {};
-    ([$backend:ty $(: !Sync)?] $module:ident::$property:ident $(: Sync)?) => {
-        #[test]
-        fn $property() {
-            $crate::testing::$module::$property::<$backend>();
-        }
-    };
-}
-
-/// One test of [`conformance_tests!`], unless it is among the exceptions.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __oncelot_optional_test {
-    ([$backend:ty $(: !Sync)?] [$($exception:ident)*] $property:ident) => {
+macro_rules! __oncelot_test {
+    ([$backend:ty: !Sync] $exceptions:tt $module:ident::$property:ident: Sync) => {};
+    ([$backend:ty $(: !Sync)?] [$($exception:ident)*] $module:ident::$property:ident $(: Sync)?) => {
         // The first arm that matches is used. For an exception, it expands to nothing.
         macro_rules! __oncelot_unless_excepted {
             $(($exception) => {};)*
             ($property) => {
                 #[test]
                 fn $property() {
-                    $crate::testing::optional::$property::<$backend>();
+                    $crate::testing::$module::$property::<$backend>();
                 }
             };
         }
@@ -265,8 +240,8 @@ mod tests {
     use std::vec::Vec;
 
     macro_rules! names {
-        (mandatory { $($module:ident::$mandatory:ident $(: Sync)?)* } optional { $($optional:ident)* }) => {
-            Vec::from([$(stringify!($mandatory),)* $(stringify!($optional)),*])
+        ($($module:ident::$property:ident $(: Sync)?)*) => {
+            Vec::from([$(stringify!($property)),*])
         };
     }
 
@@ -286,11 +261,7 @@ mod tests {
             include_str!("testing/soundness.rs"),
             include_str!("testing/liveness.rs"),
             include_str!("testing/cells.rs"),
-            include_str!("testing/optional/order.rs"),
-            include_str!("testing/optional/spurious_wakes.rs"),
-            include_str!("testing/optional/waker_leaks.rs"),
-            include_str!("testing/optional/reentrancy.rs"),
-            include_str!("testing/optional/panics.rs"),
+            include_str!("testing/optional.rs"),
         ];
         let written: Vec<_> = sources
             .iter()

@@ -1,19 +1,24 @@
-//! A waker uses the cell while it is being woken. When an initializer ends, a *drain* unlinks the waiters up to a marker in the
-//! list, and wakes them: the default backend in batches of 16, and the backend of one thread one by one, without a lock.
+//! A waker uses the cell, or panics, while it is being woken, cloned or dropped. No user code runs under a lock: otherwise these tests
+//! would hang.
+//!
+//! When an initializer ends, a *drain* unlinks the waiters up to a marker in the list, and wakes them: the default backend in
+//! batches of 16, and the backend of one thread one by one, without a lock.
 
 mod util;
 
 use std::{
     cell::{Cell, RefCell},
+    future::pending,
+    panic::panic_any,
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::Poll,
+    task::{Poll, Waker},
     thread,
 };
 
-use oncelot::{Backend, LocalOnceCell, OnceCell};
-use util::{CROWDS, Gate, Op, ResultGate, Task, leak, leak_box, now, panic_of, poll, poll_with};
+use oncelot::{Backend, LocalOnceCell, OnceCell, SharedInitError};
+use util::{CROWDS, Gate, Op, Task, leak, leak_box, now, panic_of, poll, poll_with};
 
 /// Generates a `#[test]` for each of the functions, for both backends.
 macro_rules! tests {
@@ -28,14 +33,20 @@ macro_rules! tests {
 }
 
 tests! {
-    a_failure_inside_a_drain_wakes_the_claimants_behind
-    a_publication_inside_a_drain_wakes_every_waiter
+    a_drain_that_a_waker_disturbs_wakes_the_waiters_behind
     a_drain_leaves_newcomers_asleep
     neighbors_of_a_marker_can_be_cancelled_inside_the_drain
     drains_can_be_nested_as_deep_as_there_are_waiters
-    a_panicking_waker_leaves_no_waiter_asleep_and_no_marker_behind
+    a_waker_can_poll_its_own_future
+    a_waker_can_register_its_waiter_again
+    a_waker_can_cancel_any_other_waiter
+    a_waker_can_empty_the_list_and_fill_it_again
     a_waiter_that_a_waker_polls_is_woken_by_its_newer_waker
-    a_waiter_that_is_woken_can_be_dropped_by_its_waker
+    a_newer_waker_can_end_the_attempt_when_it_is_cloned
+    an_older_waker_can_end_the_attempt_when_it_is_dropped
+    panicking_wakers_leave_no_waiter_asleep_and_the_first_panic_propagates
+    a_panicking_waker_that_is_replaced_leaves_the_newer_one_in_its_place
+    a_panicking_waker_of_a_waiter_that_claims_gives_the_claim_back
 }
 
 /// Returns how many waiters are in front of the waker that uses the cell, and how many are behind. That waker is the first, the
@@ -47,8 +58,10 @@ fn places() -> impl Iterator<Item = (usize, usize)> {
 
 type AnyFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
+type Static<B> = &'static OnceCell<u32, B>;
+
 /// A cell that wakers can refer to.
-fn static_cell<B: Backend + 'static>() -> &'static OnceCell<u32, B> {
+fn static_cell<B: Backend + 'static>() -> Static<B> {
     let cell = leak_box(Box::new(OnceCell::with_backend()));
     // SAFETY: nothing drops it or borrows it exclusively.
     unsafe { &*cell }
@@ -60,40 +73,94 @@ struct Waiter {
     task: Arc<Task>,
 }
 
+/// A waiter that wakers can use.
+type Shared = Rc<RefCell<Option<Waiter>>>;
+
 impl Waiter {
     fn new(future: impl Future<Output = &'static u32> + 'static, task: Arc<Task>) -> Self {
-        let mut future: AnyFuture<_> = Box::pin(future);
-        assert!(poll_with(&mut future, &task.waker()).is_pending());
-        Self { future, task }
+        let mut waiter = Self {
+            future: Box::pin(future),
+            task,
+        };
+        assert!(waiter.poll().is_pending());
+        waiter
     }
 
-    fn passive<B: Backend>(cell: &'static OnceCell<u32, B>) -> Self {
+    fn passive<B: Backend>(cell: Static<B>) -> Self {
         Self::new(cell.wait(), Task::new())
     }
 
-    /// Returns a claimant that runs `hook` when it is woken.
-    fn hooked<B: Backend>(cell: &'static OnceCell<u32, B>, hook: impl Fn() + 'static) -> Self {
+    /// Returns a claimant whose waker runs `hook` when it is woken.
+    fn hooked<B: Backend>(cell: Static<B>, hook: impl Fn() + 'static) -> Self {
         Self::new(cell.get_or_init(async || 2), Task::on(Op::Wake, hook))
+    }
+
+    fn poll(&mut self) -> Poll<&'static u32> {
+        poll_with(&mut self.future, &self.task.waker())
     }
 }
 
-fn claimants<B: Backend>(cell: &'static OnceCell<u32, B>, count: usize) -> Vec<Waiter> {
+fn claimants<B: Backend>(cell: Static<B>, count: usize) -> Vec<Waiter> {
     (0..count)
         .map(|_| Waiter::new(cell.get_or_init(async || 2), Task::new()))
         .collect()
 }
 
-type Initializer = AnyFuture<Result<&'static u32, &'static str>>;
+/// Ends an attempt.
+type End = Box<dyn FnOnce()>;
 
-/// Starts an initializer that ends when its gate is opened.
-fn start<B: Backend>(cell: &'static OnceCell<u32, B>) -> (ResultGate<u32>, Initializer) {
-    let gate = Gate::new();
-    let mut running: Initializer = Box::pin(cell.get_or_try_init({
-        let gate = gate.clone();
-        || gate
-    }));
-    assert!(poll(&mut running).is_pending());
-    (gate, running)
+/// How an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ending {
+    Value,
+    Error,
+    Panic,
+    Cancellation,
+    GuardIsSet,
+    GuardIsDropped,
+    /// There is no attempt before the call of `set`.
+    Set,
+}
+
+impl Ending {
+    fn is_value(self) -> bool {
+        matches!(self, Self::Value | Self::GuardIsSet | Self::Set)
+    }
+
+    /// Begins an attempt.
+    fn begin<B: Backend>(self, cell: Static<B>) -> End {
+        let gate = Gate::<Result<_, ()>>::new();
+        let mut running: AnyFuture<_> = Box::pin(cell.get_or_try_init({
+            let gate = gate.clone();
+            async || gate.await.unwrap_or_else(|()| panic!("the initializer"))
+        }));
+        if matches!(self, Self::Value | Self::Error | Self::Panic | Self::Cancellation) {
+            assert!(poll(&mut running).is_pending());
+        }
+        let mut end = move |how| {
+            gate.open(how);
+            assert!(poll(&mut running).is_ready());
+        };
+        match self {
+            Self::Value => Box::new(move || end(Ok(Ok(1)))),
+            Self::Error => Box::new(move || end(Ok(Err("failed")))),
+            Self::Panic => Box::new(move || end(Err(()))),
+            Self::Cancellation => Box::new(move || drop(end)),
+            Self::Set => Box::new(|| assert_eq!(cell.set(1), Ok(()))),
+            Self::GuardIsSet | Self::GuardIsDropped => {
+                let guard = cell.try_claim().unwrap();
+                Box::new(move || match self {
+                    Self::GuardIsSet => assert_eq!(guard.set(1), &1),
+                    _ => drop(guard),
+                })
+            }
+        }
+    }
+}
+
+/// Begins an attempt that fails when the returned function is called.
+fn failing<B: Backend>(cell: Static<B>) -> End {
+    Ending::Error.begin(cell)
 }
 
 #[track_caller]
@@ -102,65 +169,55 @@ fn assert_wakes(waiters: &[Waiter], expected: usize, what: &str) {
     assert!(wakes.iter().all(|wakes| *wakes == expected), "{what}: {wakes:?}");
 }
 
-fn a_failure_inside_a_drain_wakes_the_claimants_behind<B: Backend + 'static>() {
-    for (before, count) in places() {
+/// The waker fails an attempt of its own, sets the value, or panics.
+fn a_drain_that_a_waker_disturbs_wakes_the_waiters_behind<B: Backend + 'static>() {
+    let deeds = [Ending::Error, Ending::Set, Ending::Panic];
+    for ((before, count), deed) in places().flat_map(|place| deeds.map(|deed| (place, deed))) {
         let cell = static_cell::<B>();
-        let (gate, mut running) = start(cell);
+        let fail = failing(cell);
         let first = claimants(cell, before);
-        let _hooked = Waiter::hooked(cell, || {
-            assert_eq!(now(cell.get_or_try_init(async || Err(()))), Err(()));
+        let _hooked = Waiter::hooked(cell, move || match deed {
+            Ending::Error => assert_eq!(now(cell.get_or_try_init(async || Err(()))), Err(())),
+            Ending::Set => assert_eq!(cell.set(1), Ok(())),
+            _ => panic!("a waker panics"),
         });
         let rest = claimants(cell, count);
         let passive = [Waiter::passive(cell)];
-        gate.open(Err("failed"));
-        assert!(poll(&mut running).is_ready());
+        if deed == Ending::Panic {
+            assert_eq!(panic_of(fail), "a waker panics");
+        } else {
+            fail();
+        }
         assert_wakes(&first, 1, "before");
         assert_wakes(&rest, 1, "behind");
-        assert_wakes(&passive, 0, "by failures");
-        assert_eq!(cell.set(1), Ok(()));
-        assert_wakes(&passive, 1, "by the value");
-    }
-}
-
-fn a_publication_inside_a_drain_wakes_every_waiter<B: Backend + 'static>() {
-    for (before, count) in places() {
-        let cell = static_cell::<B>();
-        let (gate, mut running) = start(cell);
-        let first = claimants(cell, before);
-        let _hooked = Waiter::hooked(cell, || assert_eq!(cell.set(1), Ok(())));
-        let rest = claimants(cell, count);
-        let passive = [Waiter::passive(cell)];
-        gate.open(Err("failed"));
-        assert!(poll(&mut running).is_ready());
-        assert_wakes(&first, 1, "before");
-        assert_wakes(&rest, 1, "behind");
+        assert_wakes(&passive, usize::from(deed == Ending::Set), "by failures");
+        assert_eq!(cell.initialized(), deed == Ending::Set);
+        if !cell.initialized() {
+            // A marker that was left in the list would be in memory that has been used for something else since.
+            let publish = Ending::Value.begin(cell);
+            let newcomers = claimants(cell, count);
+            publish();
+            assert_wakes(&newcomers, 1, "in the next attempt");
+        }
         assert_wakes(&passive, 1, "by the value");
     }
 }
 
 fn a_drain_leaves_newcomers_asleep<B: Backend + 'static>() {
-    for (older, count) in [3, 40]
-        .into_iter()
-        .flat_map(|older| CROWDS.map(|count| (older, count)))
-    {
+    for (older, count) in CROWDS.into_iter().flat_map(|count| [(3, count), (40, count)]) {
         let cell = static_cell::<B>();
-        let (gate, mut running) = start(cell);
+        let fail = failing(cell);
         let newcomers = Rc::new(RefCell::new(None));
         let _hooked = Waiter::hooked(cell, {
             let newcomers = Rc::clone(&newcomers);
-            move || {
-                let (gate, running) = start(cell);
-                *newcomers.borrow_mut() = Some((gate, running, claimants(cell, count)));
-            }
+            move || *newcomers.borrow_mut() = Some((failing(cell), claimants(cell, count)))
         });
         let rest = claimants(cell, older);
-        gate.open(Err("failed"));
-        assert!(poll(&mut running).is_ready());
+        fail();
         assert_wakes(&rest, 1, "before the marker");
-        let (gate, mut running, newcomers) = newcomers.take().unwrap();
+        let (fail, newcomers) = newcomers.take().unwrap();
         assert_wakes(&newcomers, 0, "behind the marker");
-        gate.open(Err("failed again"));
-        assert!(poll(&mut running).is_ready());
+        fail();
         assert_wakes(&newcomers, 1, "by the next failure");
     }
 }
@@ -169,47 +226,36 @@ fn a_drain_leaves_newcomers_asleep<B: Backend + 'static>() {
 fn neighbors_of_a_marker_can_be_cancelled_inside_the_drain<B: Backend + 'static>() {
     for (first, second) in (0..6).flat_map(|first| (0..6).map(move |second| (first, second))) {
         let cell = static_cell::<B>();
-        let (gate, mut running) = start(cell);
+        let fail = failing(cell);
         let around = Rc::new(RefCell::new(Vec::<Option<Waiter>>::new()));
         let next = Rc::new(RefCell::new(None));
         let _hooked = Waiter::hooked(cell, {
             let (around, next) = (Rc::clone(&around), Rc::clone(&next));
             move || {
-                let begun = start(cell);
+                next.replace(Some(Ending::Value.begin(cell)));
                 // Behind the marker, to the three before it.
                 let mut around = around.borrow_mut();
                 around.extend(claimants(cell, 3).into_iter().map(Some));
                 around[first] = None;
                 around[second] = None;
-                next.replace(Some(begun));
             }
         });
         // So many that the drain needs a marker.
         let rest = claimants(cell, 40);
         (around.borrow_mut()).extend(claimants(cell, 3).into_iter().map(Some));
         let passive = [Waiter::passive(cell)];
-        gate.open(Err("failed"));
-        assert!(poll(&mut running).is_ready());
+        fail();
         assert_wakes(&rest, 1, "in front");
-        let wakes = || {
-            let wakes_of = |waiter: &Option<Waiter>| Some(waiter.as_ref()?.task.wakes());
-            around.borrow().iter().map(wakes_of).collect::<Vec<_>>()
+        let assert_wakes_around = |expected: [usize; 6]| {
+            for (waiter, expected) in around.borrow().iter().zip(expected) {
+                let wakes = waiter.as_ref().map_or(expected, |waiter| waiter.task.wakes());
+                assert_eq!(wakes, expected, "{first} and {second} are gone");
+            }
         };
-        for (index, wakes) in wakes().into_iter().enumerate() {
-            let expected = usize::from(index < 3);
-            assert_eq!(
-                wakes.unwrap_or(expected),
-                expected,
-                "{first} and {second} are gone"
-            );
-        }
-        let (gate, mut running) = next.take().unwrap();
-        gate.open(Ok(1));
-        assert!(poll(&mut running).is_ready());
-        assert!(
-            wakes().into_iter().flatten().all(|wakes| wakes == 1),
-            "{first} and {second} are gone"
-        );
+        assert_wakes_around([1, 1, 1, 0, 0, 0]);
+        let publish = next.take().unwrap();
+        publish();
+        assert_wakes_around([1; 6]);
         assert_wakes(&passive, 1, "by the value");
     }
 }
@@ -217,7 +263,7 @@ fn neighbors_of_a_marker_can_be_cancelled_inside_the_drain<B: Backend + 'static>
 /// Each of 40 wakers claims and fails on the spot: drains inside drains, each with a marker of its own.
 fn drains_can_be_nested_as_deep_as_there_are_waiters<B: Backend + 'static>() {
     let cell = static_cell::<B>();
-    let (gate, mut running) = start(cell);
+    let fail = failing(cell);
     let (depth, deepest) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let _nested: Vec<_> = (0..40)
         .map(|_| {
@@ -231,46 +277,156 @@ fn drains_can_be_nested_as_deep_as_there_are_waiters<B: Backend + 'static>() {
         })
         .collect();
     let last = claimants(cell, 130);
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
+    fail();
     assert!(deepest.get() > 1, "the drains are not nested");
     assert_wakes(&last, 1, "behind all drains");
     assert_eq!(cell.set(1), Ok(()));
 }
 
-fn a_panicking_waker_leaves_no_waiter_asleep_and_no_marker_behind<B: Backend + 'static>() {
-    for (before, count) in places() {
+/// The future is polled inside the drain, before the call that ends the attempt has returned.
+fn a_waker_can_poll_its_own_future<B: Backend + 'static>() {
+    for (index, expected) in [Some(2), None, None].into_iter().enumerate() {
         let cell = static_cell::<B>();
-        let (gate, mut running) = start(cell);
-        let first = claimants(cell, before);
-        let _panicking = Waiter::hooked(cell, || panic!("a waker panics"));
-        let rest = claimants(cell, count);
-        // Without `std`, the second panic aborts.
-        let _second = cfg!(feature = "std").then(|| Waiter::hooked(cell, || panic!("a second waker panics")));
-        let last = claimants(cell, 1);
-        gate.open(Err("failed"));
-        assert_eq!(panic_of(|| poll(&mut running).is_ready()), "a waker panics");
-        assert_wakes(&first, 1, "before the panic");
-        assert_wakes(&rest, 1, "behind the panic");
-        assert_wakes(&last, 1, "behind the second panic");
-        // A marker that was left in the list would be in memory that has been used for something else since.
-        let (gate, mut running) = start(cell);
-        let newcomers = claimants(cell, count);
-        gate.open(Ok(1));
-        assert!(poll(&mut running).is_ready());
-        assert_wakes(&newcomers, 1, "after the panic");
+        let futures: [AnyFuture<Option<u32>>; 3] = [
+            Box::pin(async { Some(*cell.get_or_init(async || 2).await) }),
+            Box::pin(async {
+                let shared = cell.get_or_try_init_shared(async || Ok::<_, ()>(2)).await;
+                assert!(matches!(shared, Ok(_) | Err(SharedInitError::OtherFailed)));
+                shared.ok().copied()
+            }),
+            Box::pin(async { cell.wait_attempt().await.copied() }),
+        ];
+        let future = futures.into_iter().nth(index).unwrap();
+        let fail = failing(cell);
+        let future = Rc::new(RefCell::new(future));
+        let polled = Rc::new(Cell::new(None));
+        let task = Task::on(Op::Wake, {
+            let (future, polled) = (Rc::clone(&future), Rc::clone(&polled));
+            move || polled.set(Some(poll(&mut future.borrow_mut())))
+        });
+        assert!(poll_with(&mut future.borrow_mut(), &task.waker()).is_pending());
+        fail();
+        assert_eq!(polled.get(), Some(Poll::Ready(expected)));
     }
+}
+
+fn a_waker_can_register_its_waiter_again<B: Backend + 'static>() {
+    let cell = static_cell::<B>();
+    let fail = failing(cell);
+    // Another task claims at the first wake, so that every waiter that is polled afterwards waits again.
+    let next = Rc::new(RefCell::new(None));
+    let _first = Waiter::hooked(cell, {
+        let next = Rc::clone(&next);
+        move || *next.borrow_mut() = Some(failing(cell))
+    });
+    let eager = Shared::default();
+    let again = Task::new();
+    let hooked = Waiter::hooked(cell, {
+        let (eager, again) = (Rc::clone(&eager), again.waker());
+        move || assert!(poll_with(&mut eager.borrow_mut().as_mut().unwrap().future, &again).is_pending())
+    });
+    *eager.borrow_mut() = Some(hooked);
+    let others = claimants(cell, 40);
+    fail();
+    assert_eq!((eager.take().unwrap().task.wakes(), again.wakes()), (1, 0));
+    assert_wakes(&others, 1, "behind");
+}
+
+/// tokio #2340: a list was split off, and woken outside the lock while its nodes were being freed.
+fn a_waker_can_cancel_any_other_waiter<B: Backend + 'static>() {
+    for (ending, cancelled) in [Ending::Value, Ending::Error]
+        .into_iter()
+        .flat_map(|ending| [1..2, 15..16, 16..17, 17..18, 39..40, 1..40, 0..40].map(|range| (ending, range)))
+    {
+        let cell = static_cell::<B>();
+        let end = ending.begin(cell);
+        let waiters = Rc::new(RefCell::new(Vec::<Option<Waiter>>::new()));
+        let canceller = Waiter::hooked(cell, {
+            let (waiters, cancelled) = (Rc::clone(&waiters), cancelled.clone());
+            move || {
+                for index in cancelled.clone() {
+                    let waiter = waiters.borrow_mut()[index].take();
+                    drop(waiter);
+                }
+            }
+        });
+        waiters.borrow_mut().push(Some(canceller));
+        waiters
+            .borrow_mut()
+            .extend(claimants(cell, 39).into_iter().map(Some));
+        let tasks: Vec<_> = (waiters.borrow().iter().flatten())
+            .map(|waiter| Arc::clone(&waiter.task))
+            .collect();
+        end();
+        for (index, task) in tasks.iter().enumerate() {
+            let wakes = task.wakes();
+            if !cancelled.contains(&index) {
+                assert_eq!(wakes, 1, "waiter {index}, when {cancelled:?} are cancelled");
+            } else if index >= 16 {
+                assert_eq!(wakes, 0, "waiter {index}, when {cancelled:?} are cancelled");
+            } else {
+                // A waker of the first batch may have been taken out before.
+                assert!(wakes <= 1, "waiter {index}, when {cancelled:?} are cancelled");
+            }
+        }
+    }
+}
+
+/// The woken tasks drop all waiters, so that the list becomes empty in the middle of a drain, and register again: the
+/// drain must not take the new waiters for its own, or it would never end.
+fn a_waker_can_empty_the_list_and_fill_it_again<B: Backend + 'static>() {
+    const CROWD: usize = 17;
+
+    struct Crowd<B: Backend + 'static> {
+        cell: Static<B>,
+        waiting: RefCell<Vec<Waiter>>,
+        next: RefCell<Option<End>>,
+        wakes: Cell<usize>,
+    }
+
+    fn register<B: Backend>(crowd: &Rc<Crowd<B>>) {
+        let waiting = (0..CROWD).map(|_| {
+            let hook = Rc::clone(crowd);
+            Waiter::hooked(crowd.cell, move || renew(&hook))
+        });
+        let waiting: Vec<_> = waiting.collect();
+        *crowd.waiting.borrow_mut() = waiting;
+    }
+
+    fn renew<B: Backend>(crowd: &Rc<Crowd<B>>) {
+        crowd.wakes.set(crowd.wakes.get() + 1);
+        assert!(crowd.wakes.get() <= CROWD, "newcomers are woken");
+        drop(crowd.waiting.take());
+        if crowd.wakes.get() == 1 {
+            *crowd.next.borrow_mut() = Some(failing(crowd.cell));
+        }
+        register(crowd);
+    }
+
+    let cell = static_cell::<B>();
+    let fail = failing(cell);
+    let crowd = Rc::new(Crowd {
+        cell,
+        waiting: RefCell::default(),
+        next: RefCell::default(),
+        wakes: Cell::new(0),
+    });
+    register(&crowd);
+    fail();
+    // The waiter behind the first batch was dropped.
+    assert!((1..CROWD).contains(&crowd.wakes.get()));
+    drop(crowd.waiting.take());
 }
 
 fn a_waiter_that_a_waker_polls_is_woken_by_its_newer_waker<B: Backend + 'static>() {
     let cell = static_cell::<B>();
-    let (gate, mut running) = start(cell);
-    let moved = Rc::new(RefCell::new(None::<Waiter>));
+    let fail = failing(cell);
+    let moved = Shared::default();
     let newer = Task::new();
     let _hooked = Waiter::hooked(cell, {
         let (moved, newer) = (Rc::clone(&moved), Arc::clone(&newer));
         move || {
-            let _next = start(cell);
+            let _next = failing(cell);
             let mut moved = moved.borrow_mut();
             assert!(poll_with(&mut moved.as_mut().unwrap().future, &newer.waker()).is_pending());
         }
@@ -278,49 +434,156 @@ fn a_waiter_that_a_waker_polls_is_woken_by_its_newer_waker<B: Backend + 'static>
     // The waker that polls is in the batch before.
     let _rest_of_the_batch = claimants(cell, 15);
     *moved.borrow_mut() = claimants(cell, 1).pop();
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
+    fail();
     let older_wakes = moved.borrow().as_ref().unwrap().task.wakes();
     assert_eq!((older_wakes, newer.wakes()), (0, 1));
 }
 
-fn a_waiter_that_is_woken_can_be_dropped_by_its_waker<B: Backend + 'static>() {
+/// The newer waker ends the attempt while it is cloned, and begins the next one: the end of a wait guarantees neither a value nor
+/// the claim.
+fn a_newer_waker_can_end_the_attempt_when_it_is_cloned<B: Backend + 'static>() {
     let cell = static_cell::<B>();
-    let (gate, mut running) = start(cell);
-    let woken = Rc::new(RefCell::new(None::<Waiter>));
-    let itself = Waiter::hooked(cell, {
-        let woken = Rc::clone(&woken);
+    let attempts = Rc::new(RefCell::new(vec![failing(cell)]));
+    let mut waiting = claimants(cell, 1).remove(0);
+    let mut shared = Box::pin(cell.get_or_try_init_shared(async || Ok::<_, ()>(2)));
+    assert!(poll(&mut shared).is_pending());
+    let task = Task::on(Op::Clone, {
+        let attempts = Rc::clone(&attempts);
         move || {
-            let taken = woken.take();
-            drop(taken);
+            let fail = attempts.borrow_mut().pop();
+            fail.into_iter().for_each(|fail| fail());
+            let next = failing(cell);
+            attempts.borrow_mut().push(next);
         }
     });
-    *woken.borrow_mut() = Some(itself);
-    let rest = claimants(cell, 3);
-    gate.open(Err("failed"));
-    assert!(poll(&mut running).is_ready());
-    assert!(woken.borrow().is_none());
-    assert_wakes(&rest, 1, "behind");
-    drop(rest);
-    assert_eq!(cell.set(1), Ok(()));
+    let other_failed = Err(SharedInitError::OtherFailed);
+    assert_eq!(poll_with(&mut shared, &task.waker()), Poll::Ready(other_failed));
+    waiting.task = task;
+    assert!(waiting.poll().is_pending());
+    waiting.task.disarm();
+    drop(attempts.take());
+    assert_eq!(waiting.task.wakes(), 1);
+    assert_eq!(waiting.poll(), Poll::Ready(&2));
 }
 
-// Waiters of a cell of one thread that are leaked stay in its list.
+fn an_older_waker_can_end_the_attempt_when_it_is_dropped<B: Backend + 'static>() {
+    let cell = static_cell::<B>();
+    let fail = RefCell::new(Some(failing(cell)));
+    let older = Task::on(Op::Drop, move || fail.take().into_iter().for_each(|fail| fail()));
+    let waker = older.waker();
+    let mut waiting = Box::pin(cell.get_or_init(async || 2));
+    assert!(poll_with(&mut waiting, &waker).is_pending());
+    // Drops the older waker, which ends the attempt, which wakes the newer waker.
+    let newer = Task::new();
+    assert!(poll_with(&mut waiting, &newer.waker()).is_pending());
+    assert_eq!(newer.wakes(), 1);
+    assert_eq!(poll(&mut waiting), Poll::Ready(&2));
+}
 
-fn leak_waiters(cell: &LocalOnceCell<u32>) -> [Arc<Task>; 2] {
-    std::array::from_fn(|_| {
+/// Panics when it is dropped.
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        panic!("a payload");
+    }
+}
+
+fn panicking_wakers_leave_no_waiter_asleep_and_the_first_panic_propagates<B: Backend + 'static>() {
+    use Ending::*;
+
+    let all: Vec<_> = (0..40).collect();
+    let one: [&[usize]; 5] = [&[0], &[1], &[15], &[16], &[39]];
+    // Without `std`, the second panic aborts.
+    let several: [&[usize]; 2] = [&[1, 15, 16, 39], &all];
+    let choices = one
+        .iter()
+        .chain(if cfg!(feature = "std") { &several[..] } else { &[] });
+    for (panicking, ending) in choices.flat_map(|panicking| {
+        [Value, Error, Cancellation, GuardIsSet, GuardIsDropped, Set, Panic]
+            .map(|ending| (*panicking, ending))
+    }) {
+        if ending == Panic && cfg!(not(feature = "std")) {
+            continue;
+        }
+        let cell = static_cell::<B>();
+        let end = ending.begin(cell);
+        let waiters: Vec<_> = (0..40)
+            .map(|index| {
+                let task = match panicking.iter().position(|place| *place == index) {
+                    None => Task::new(),
+                    Some(0) => Task::on(Op::Wake, move || panic!("waker {index}")),
+                    // The payload of a later panic is dropped, and its panic is survived too.
+                    Some(_) => Task::on(Op::Wake, || panic_any(Payload)),
+                };
+                if ending.is_value() {
+                    Waiter::new(cell.wait(), task)
+                } else {
+                    Waiter::new(cell.get_or_init(async || 2), task)
+                }
+            })
+            .collect();
+        let message = panic_of(end);
+        if ending == Panic {
+            assert_eq!(message, "the initializer");
+        } else {
+            assert_eq!(message, format!("waker {}", panicking[0]), "{ending:?}");
+        }
+        assert_wakes(&waiters, 1, "with panicking wakers");
+        assert_eq!(cell.get(), ending.is_value().then_some(&1));
+        assert_eq!(cell.set(2).is_err(), ending.is_value(), "{ending:?}");
+    }
+}
+
+fn a_panicking_waker_that_is_replaced_leaves_the_newer_one_in_its_place<B: Backend + 'static>() {
+    let cell = static_cell::<B>();
+    let publish = Ending::Value.begin(cell);
+    let older = Task::disarmed_on(Op::Drop, || panic!("when dropped"));
+    let mut waiting = Waiter::new(cell.wait(), Arc::clone(&older));
+    let behind = claimants(cell, 1);
+    waiting.task = Task::new();
+    assert_eq!(panic_of(|| older.armed(|| waiting.poll())), "when dropped");
+    publish();
+    assert_wakes(&[waiting], 1, "by the newer waker");
+    assert_wakes(&behind, 1, "behind");
+}
+
+/// The eighteenth of the claimants is still in the list while the first batch is being woken. The wake of the first
+/// one polls it inline, so that it claims, and its own waker panics when it is dropped.
+fn a_panicking_waker_of_a_waiter_that_claims_gives_the_claim_back<B: Backend + 'static>() {
+    let cell = static_cell::<B>();
+    let fail = failing(cell);
+    let task = Task::disarmed_on(Op::Drop, || panic!("when dropped"));
+    let eighteenth = Shared::default();
+    let first = Waiter::hooked(cell, {
+        let (eighteenth, task) = (Rc::clone(&eighteenth), Arc::clone(&task));
+        move || {
+            let mut eighteenth = eighteenth.borrow_mut();
+            let future = &mut eighteenth.as_mut().unwrap().future;
+            let claims = || poll_with(future, Waker::noop()).is_ready();
+            assert_eq!(panic_of(|| task.armed(claims)), "when dropped");
+        }
+    });
+    let _others = claimants(cell, 16);
+    *eighteenth.borrow_mut() = Some(Waiter::new(cell.get_or_init(pending), Arc::clone(&task)));
+    let last = claimants(cell, 1);
+    fail();
+    assert_eq!((first.task.wakes(), task.runs()), (1, 1));
+    assert!(last[0].task.wakes() >= 1);
+    assert_eq!(cell.set(5), Ok(()));
+}
+
+/// Waiters of a cell of one thread that are leaked stay in its list.
+#[test]
+fn leaked_waiters_are_woken_by_the_thread_that_a_local_cell_was_moved_to() {
+    let cell = LocalOnceCell::with_backend();
+    let tasks = [(); 2].map(|()| {
         let task = Task::new();
         let mut leaked = Box::pin(cell.wait());
         assert!(poll_with(&mut leaked, &task.waker()).is_pending());
         leak(leaked);
         task
-    })
-}
-
-#[test]
-fn leaked_waiters_are_woken_by_the_thread_that_a_local_cell_was_moved_to() {
-    let cell = LocalOnceCell::with_backend();
-    let tasks = leak_waiters(&cell);
+    });
     thread::spawn(move || {
         let mut waiting = Box::pin(cell.wait());
         assert!(poll(&mut waiting).is_pending());
@@ -330,17 +593,4 @@ fn leaked_waiters_are_woken_by_the_thread_that_a_local_cell_was_moved_to() {
     .join()
     .unwrap();
     assert_eq!(tasks.map(|task| task.wakes()), [1, 1]);
-}
-
-#[test]
-fn a_local_cell_with_a_leaked_claim_and_leaked_waiters_can_be_taken_and_dropped() {
-    let mut cell = LocalOnceCell::with_backend();
-    let mut leaked = Box::pin(cell.get_or_init(std::future::pending));
-    assert!(poll(&mut leaked).is_pending());
-    leak(leaked);
-    let tasks = leak_waiters(&cell);
-    assert_eq!(cell.take(), None);
-    assert_eq!(cell.set(1), Ok(()));
-    drop(cell);
-    assert_eq!(tasks.map(|task| task.wakes()), [0, 0]);
 }

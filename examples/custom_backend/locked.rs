@@ -37,7 +37,7 @@ pub(crate) struct Inner {
 /// A registered waiter.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    id: u64,
+    pub(crate) id: u64,
     pub(crate) kind: WaiterKind,
     pub(crate) waker: Waker,
 }

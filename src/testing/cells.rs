@@ -2,8 +2,9 @@
 
 use std::{
     boxed::Box,
-    cell::{Cell, OnceCell as StdOnceCell},
+    cell::Cell,
     future::{pending, poll_fn},
+    iter,
     mem::forget,
     pin::Pin,
     ptr, slice,
@@ -14,51 +15,258 @@ use std::{
 
 use super::{
     parts::{Job, panics, run, yield_now},
-    rule::{Rule, broken, require},
+    rule::require,
     threads::{ROUNDS, race},
 };
-use crate::{
-    SetError, SharedInitError, State,
-    backend::{Backend, WaiterKind},
-    once_cell::OnceCell,
-};
+use crate::{SetError, SharedInitError, State, backend::Backend, once_cell::OnceCell};
 
 type AnyFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-type AnyJob<'a, T> = Job<AnyFuture<'a, T>>;
 
 /// The number of futures that wait for a cell, without the one that initializes it.
 const WAITERS: [usize; 3] = [1, 2, 17];
 
+/// A method that waits for an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    GetOrInit,
+    GetOrTryInit,
+    Insert,
+    GetOrClaim,
+    Wait,
+    GetOrTryInitShared,
+    WaitAttempt,
+}
+use Method::*;
+
+/// These return when there is a value, and initialize a cell that is empty again.
+const RETRYING: &[Method] = &[GetOrInit, GetOrTryInit, Insert, GetOrClaim];
+
+/// These return when the attempt ends.
+const OF_ONE_ATTEMPT: &[Method] = &[GetOrTryInitShared, WaitAttempt];
+
+const ALL: &[Method] = &[
+    GetOrInit,
+    GetOrTryInit,
+    Insert,
+    GetOrClaim,
+    Wait,
+    GetOrTryInitShared,
+    WaitAttempt,
+];
+
+type Call<'a> = Job<AnyFuture<'a, Option<&'a u32>>>;
+
+impl Method {
+    /// Calls the method and polls its future once. If the call initializes the cell, it does so with 2, and increments `calls`.
+    ///
+    /// The output is the value of the cell, or `None` if the call waited for an attempt that ended without a value.
+    fn call<'a, B: Backend>(self, cell: &'a OnceCell<u32, B>, calls: &'a Cell<usize>) -> Call<'a> {
+        let init = async move || {
+            calls.set(calls.get() + 1);
+            yield_now().await;
+            2
+        };
+        let try_init = async move || Ok::<_, ()>(init().await);
+        Job::started(match self {
+            GetOrInit => Box::pin(async move { Some(cell.get_or_init(init).await) }),
+            GetOrTryInit => Box::pin(async move { cell.get_or_try_init(try_init).await.ok() }),
+            Insert => Box::pin(async move {
+                let inserted = cell.insert(2).await;
+                calls.set(calls.get() + usize::from(inserted.is_ok()));
+                Some(inserted.unwrap_or_else(|(present, _)| present))
+            }),
+            GetOrClaim => Box::pin(async move {
+                Some(match cell.get_or_claim().await {
+                    Ok(value) => value,
+                    Err(guard) => guard.set(init().await),
+                })
+            }),
+            Wait => Box::pin(async move { Some(cell.wait().await) }),
+            GetOrTryInitShared => Box::pin(async move { cell.get_or_try_init_shared(try_init).await.ok() }),
+            WaitAttempt => Box::pin(cell.wait_attempt()),
+        })
+    }
+}
+
+/// How an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Value,
+    Error,
+    Panic,
+    Drop,
+}
+
+/// An attempt by each kind of call that makes one: its initializer runs until `ending` is set. The value is 1.
+fn attempts<'a, B: Backend>(
+    cell: &'a OnceCell<u32, B>,
+    ending: &'a Cell<Option<Ending>>,
+) -> Vec<AnyFuture<'a, Result<u32, &'static str>>> {
+    let init = move || {
+        poll_fn(move |_| match ending.get() {
+            None => Poll::Pending,
+            Some(Ending::Value) => Poll::Ready(Ok(1)),
+            Some(Ending::Panic) => panic!("this panic is part of the test"),
+            Some(Ending::Error | Ending::Drop) => Poll::Ready(Err("failed")),
+        })
+    };
+    let attempts: [AnyFuture<'a, _>; 3] = [
+        Box::pin(async move { cell.get_or_try_init(init).await.copied() }),
+        Box::pin(async move {
+            let shared = cell.get_or_try_init_shared(init).await;
+            shared.copied().map_err(|error| match error {
+                SharedInitError::Failed(error) => error,
+                SharedInitError::OtherFailed => "the attempt of another call failed",
+            })
+        }),
+        Box::pin(async move {
+            let guard = cell.try_claim().map_err(|_| "an empty cell cannot be claimed")?;
+            Ok(*guard.set(init().await?))
+        }),
+    ];
+    Vec::from(attempts)
+}
+
+/// Lets an attempt of each kind end, while calls of each of the methods wait for it, and calls of all of them.
+fn an_attempt_ends<B: Backend>(ending: Ending, methods: &[Method]) {
+    for methods in methods.chunks(1).chain([methods]) {
+        for (kind, count) in (0..3).flat_map(|kind| WAITERS.map(|count| (kind, count))) {
+            let cell = OnceCell::<u32, B>::with_backend();
+            let (end, calls) = (Cell::new(None), Cell::new(0));
+            let mut attempt = Job::started(attempts(&cell, &end).swap_remove(kind));
+            let methods: Vec<_> = iter::repeat_n(methods, count).flatten().collect();
+            let mut jobs: Vec<_> = methods.iter().map(|method| method.call(&cell, &calls)).collect();
+            let mut passive = [(); 2].map(|()| Wait.call(&cell, &calls));
+            require_initializing(&cell);
+            jobs.iter_mut().for_each(Job::poll);
+            jobs.iter_mut().step_by(2).for_each(Job::move_to_another_task);
+            jobs.iter_mut().for_each(Job::poll);
+            require!(
+                !attempt.is_done() && !jobs.iter().chain(&passive).any(Job::is_done),
+                OneAttempt,
+                "a call returned before the attempt that it waits for had ended"
+            );
+            end.set(Some(ending));
+            if ending == Ending::Drop {
+                attempt.abort();
+            } else if ending == Ending::Panic {
+                require!(
+                    panics(|| attempt.poll()),
+                    StateMachine,
+                    "the panic of an initializer did not go to its caller"
+                );
+            } else {
+                attempt.poll();
+                let expected = if ending == Ending::Value {
+                    Ok(1)
+                } else {
+                    Err("failed")
+                };
+                require!(
+                    attempt.output() == Some(&expected),
+                    StateMachine,
+                    "the call that made an attempt returned {:?} and not {expected:?}",
+                    attempt.output()
+                );
+            }
+            run_to_the_end(&mut jobs);
+            let (expected, expected_calls) = match (ending, methods[0]) {
+                (Ending::Value, _) => (Some(&1), 0),
+                (_, GetOrTryInitShared | WaitAttempt) => (None, 0),
+                _ => (Some(&2), 1),
+            };
+            for (job, method) in jobs.iter().zip(&methods) {
+                require!(
+                    job.output() == Some(&expected),
+                    OneAttempt,
+                    "{method:?} returned {:?} and not {expected:?} after an attempt that ended with {ending:?}",
+                    job.output()
+                );
+            }
+            require!(
+                calls.get() == expected_calls,
+                Exclusion,
+                "{count} calls waited for an attempt that ended with {ending:?}, and {} initializers were called",
+                calls.get()
+            );
+            require!(
+                cell.set(2).is_ok() == expected.is_none(),
+                StateMachine,
+                "the state is {:?} after an attempt that ended with {ending:?}",
+                cell.state()
+            );
+            run_to_the_end(&mut passive);
+        }
+    }
+}
+
+/// Checks that no call can give the cell a value.
+#[track_caller]
+fn require_initializing<B: Backend>(cell: &OnceCell<u32, B>) {
+    require!(
+        cell.set(2) == Err(SetError::InitializingError(2))
+            && cell.try_insert(2) == Err(SetError::InitializingError(2))
+            && cell.try_get_or_init(|| 2).is_err()
+            && cell.try_claim().err() == Some(State::Initializing)
+            && cell.get().is_none(),
+        Exclusion,
+        "a cell was given a value, or claimed, during an attempt"
+    );
+}
+
+/// A value ends the wait of every call.
+pub fn a_value_is_shared<B: Backend>() {
+    an_attempt_ends::<B>(Ending::Value, ALL);
+}
+
+/// After an initializer has failed, another caller runs its own.
+pub fn an_error_passes_the_turn_on<B: Backend>() {
+    an_attempt_ends::<B>(Ending::Error, RETRYING);
+}
+
+/// After an initializer has panicked, another caller runs its own: the cell is not poisoned.
+pub fn a_panic_passes_the_turn_on<B: Backend>() {
+    an_attempt_ends::<B>(Ending::Panic, RETRYING);
+}
+
+/// After a future that ran its initializer, or a guard, was dropped, another caller runs its initializer.
+pub fn a_dropped_initializer_passes_the_turn_on<B: Backend>() {
+    an_attempt_ends::<B>(Ending::Drop, RETRYING);
+}
+
+/// One initializer fails, and every shared call that waited for it returns without running its own.
+pub fn a_failed_attempt_is_shared<B: Backend>() {
+    an_attempt_ends::<B>(Ending::Error, OF_ONE_ATTEMPT);
+}
+
+/// One initializer panics, and every shared call that waited for it returns without running its own.
+pub fn a_panicked_attempt_is_shared<B: Backend>() {
+    an_attempt_ends::<B>(Ending::Panic, OF_ONE_ATTEMPT);
+}
+
+/// The future that runs the initializer, or the guard, is dropped, and every shared call that waited for it returns without
+/// running its own.
+pub fn a_dropped_attempt_is_shared<B: Backend>() {
+    an_attempt_ends::<B>(Ending::Drop, OF_ONE_ATTEMPT);
+}
+
 /// `set`, `try_insert`, `get`, `take` and `into_inner` work on a cell without waiters.
 pub fn a_cell_is_set_once<B: Backend>() {
     let mut cell = OnceCell::<u32, B>::with_backend();
-    require!(cell.get().is_none(), StateMachine, "a new cell has a value");
     for value in [1, 2] {
+        require!(cell.get().is_none(), StateMachine, "an empty cell has a value");
         require!(
             cell.set(value) == Ok(()),
             StateMachine,
             "`set` fails on an empty cell"
         );
         require!(
-            cell.get() == Some(&value),
+            cell.get() == Some(&value)
+                && cell.try_insert(3) == Err(SetError::AlreadyInitializedError(3))
+                && cell.try_claim().err() == Some(State::Ready)
+                && cell.take() == Some(value),
             Publication,
-            "`get` does not return what was set"
-        );
-        require!(
-            cell.try_insert(3) == Err(SetError::AlreadyInitializedError(3)),
-            Publication,
-            "`try_insert` does not report that there is a value"
-        );
-        require!(
-            cell.take() == Some(value),
-            Publication,
-            "`take` does not return what was set"
-        );
-        require!(
-            cell.get().is_none(),
-            StateMachine,
-            "a cell has its value after `take`"
+            "`get`, `try_insert`, `try_claim` or `take` does not find the value that was set"
         );
     }
     let cell = OnceCell::<u32, B>::with_backend_and_value(4);
@@ -71,127 +279,57 @@ pub fn a_cell_is_set_once<B: Backend>() {
 
 /// Of many callers, one runs its initializer, and all get the value.
 pub fn one_initializer_runs<B: Backend>() {
-    for count in WAITERS {
+    let methods = RETRYING.iter().chain([&GetOrTryInitShared]);
+    for (&method, count) in methods.flat_map(|method| WAITERS.map(|count| (method, count))) {
         let cell = OnceCell::<u32, B>::with_backend();
         let calls = Cell::new(0);
-        let mut jobs: Vec<_> = (0..=count)
-            .map(|_| {
-                Job::started(cell.get_or_init(|| {
-                    calls.set(calls.get() + 1);
-                    async {
-                        yield_now().await;
-                        1
-                    }
-                }))
-            })
-            .collect();
-        require!(
-            cell.set(2) == Err(SetError::InitializingError(2)),
-            Exclusion,
-            "`set` does not report that an initializer is running"
-        );
-        run(&mut jobs);
+        let mut jobs: Vec<_> = (0..=count).map(|_| method.call(&cell, &calls)).collect();
+        if method != Insert {
+            require_initializing(&cell);
+        }
+        run_to_the_end(&mut jobs);
         require!(
             calls.get() == 1,
             Exclusion,
             "{} initializers were called, and none has failed",
             calls.get()
         );
-        require_all_done(&jobs);
-        let value = cell.get();
+        let is_value = |output: Option<&u32>| output.zip(cell.get()).is_some_and(|(a, b)| ptr::eq(a, b));
         require!(
-            (jobs.iter()).all(|job| job.output().zip(value).is_some_and(|(a, b)| ptr::eq(*a, b))),
+            jobs.iter()
+                .all(|job| job.output().is_some_and(|output| is_value(*output))),
             Publication,
             "a caller did not get the value of the cell"
         );
     }
 }
 
-/// How an initializer ends without a value.
-#[derive(Debug, Clone, Copy)]
-enum Failure {
-    Error,
-    Panic,
-    Drop,
-}
-
-/// After an initializer has failed, the other callers run theirs, until one succeeds.
-pub fn an_error_passes_the_turn_on<B: Backend>() {
-    the_turn_is_passed_on::<B>(Failure::Error);
-}
-
-/// After an initializer has panicked, the other callers run theirs, until one succeeds: the cell is not poisoned.
-pub fn a_panic_passes_the_turn_on<B: Backend>() {
-    the_turn_is_passed_on::<B>(Failure::Panic);
-}
-
-/// After a future that ran its initializer was dropped, the other callers run theirs, until one succeeds.
-pub fn a_dropped_initializer_passes_the_turn_on<B: Backend>() {
-    the_turn_is_passed_on::<B>(Failure::Drop);
-}
-
-fn the_turn_is_passed_on<B: Backend>(failure: Failure) {
+/// Initializers that fail run one after the other, until one succeeds.
+pub fn initializers_run_until_one_succeeds<B: Backend>() {
     for count in WAITERS {
         let cell = OnceCell::<u32, B>::with_backend();
-        let must_end = Cell::new(false);
-        let mut first = Job::started(cell.get_or_try_init(|| {
-            poll_fn(|_| match (must_end.get(), failure) {
-                (false, _) => Poll::Pending,
-                (true, Failure::Panic) => panic!("this panic is part of the test"),
-                (true, _) => Poll::Ready(Err("failed")),
-            })
-        }));
-        let successes = Cell::new(0);
-        let turns = Cell::new(0);
-        let mut jobs: Vec<_> = (0..count)
-            .map(|index| {
-                let (successes, turns) = (&successes, &turns);
-                Job::started(cell.get_or_try_init(async move || {
-                    turns.set(turns.get() + 1);
+        let calls = Cell::new(0);
+        let mut jobs: Vec<_> = (0..=count)
+            .map(|_| {
+                Job::started(cell.get_or_try_init(async || {
+                    calls.set(calls.get() + 1);
+                    let call = calls.get();
                     yield_now().await;
-                    if index + 1 < count && turns.get() + 1 < count {
-                        return Err("failed again");
-                    }
-                    successes.set(successes.get() + 1);
-                    Ok(1)
+                    if call > count { Ok(call as u32) } else { Err(call) }
                 }))
             })
             .collect();
-        let mut passive = [(); 2].map(|()| Job::started(cell.wait()));
-        must_end.set(true);
-        match failure {
-            Failure::Error => {
-                first.poll();
-                require!(
-                    first.output() == Some(&Err("failed")),
-                    StateMachine,
-                    "the error of the initializer did not go to its caller"
-                );
-            }
-            Failure::Panic => {
-                let panicked = panics(|| first.poll());
-                require!(
-                    panicked,
-                    StateMachine,
-                    "the panic of the initializer did not go to its caller"
-                );
-            }
-            Failure::Drop => first.abort(),
-        }
-        run(&mut jobs);
-        require_all_done(&jobs);
-        run(&mut passive);
-        require_all_done(&passive);
+        run_to_the_end(&mut jobs);
+        let failures = jobs
+            .iter()
+            .filter(|job| job.output().is_some_and(Result::is_err))
+            .count();
         require!(
-            successes.get() == 1,
-            Exclusion,
-            "{} initializers have succeeded",
-            successes.get()
-        );
-        require!(
-            (jobs.iter()).all(|job| matches!(job.output(), Some(&Ok(&1) | &Err("failed again")))),
+            calls.get() == count + 1 && failures == count,
             StateMachine,
-            "a caller got neither the value nor the error of its own initializer"
+            "{} of {} initializers have failed, and not {count}",
+            failures,
+            calls.get()
         );
     }
 }
@@ -201,11 +339,10 @@ fn the_turn_is_passed_on<B: Backend>(failure: Failure) {
 pub fn the_first_waiter_that_is_polled_is_next<B: Backend>() {
     for next in 0..5 {
         let cell = OnceCell::<u32, B>::with_backend();
+        let calls = Cell::new(0);
         let mut first = Job::started(cell.get_or_try_init(pending::<Result<u32, ()>>));
-        let mut jobs: Vec<_> = (0..5)
-            .map(|index: u32| Job::started(cell.get_or_try_init(async move || Ok::<_, ()>(index))))
-            .collect();
-        let mut passive = Job::started(cell.wait());
+        let mut jobs = [(); 5].map(|()| GetOrInit.call(&cell, &calls));
+        let mut passive = Wait.call(&cell, &calls);
         first.abort();
         // A new caller, which fails, is served before the waiters that were woken.
         let failed = Job::started(cell.get_or_try_init(async || Err(())));
@@ -216,7 +353,7 @@ pub fn the_first_waiter_that_is_polled_is_next<B: Backend>() {
         );
         run(&mut jobs[next..=next]);
         require!(
-            jobs[next].output() == Some(&Ok(&(next as u32))),
+            jobs[next].is_done(),
             NoLostWakeup,
             "waiter {next} of 5 was the only one to be polled after a failure, and did not initialize"
         );
@@ -229,77 +366,18 @@ pub fn the_first_waiter_that_is_polled_is_next<B: Backend>() {
     }
 }
 
-/// A future that waits is woken by the task that has polled it last, and returns the value.
-pub fn every_future_wakes_its_newest_task<B: Backend>() {
-    let cell = OnceCell::<u32, B>::with_backend();
-    let guard = cell.try_claim().ok();
-    let mut jobs = every_future(&cell).map(Job::started);
-    jobs.iter_mut().for_each(Job::move_to_another_task);
-    jobs.iter_mut().for_each(Job::poll);
-    require!(
-        !jobs.iter().any(Job::is_done),
-        Exclusion,
-        "a future did not wait for the initializer"
-    );
-    guard.map(|guard| guard.set(1));
-    run(&mut jobs);
-    require_all_done(&jobs);
-    require!(
-        jobs.iter().all(|job| job.output() == Some(&1)),
-        Publication,
-        "a future did not return the value that it has waited for"
-    );
-}
-
-/// One future of each method that waits. The output is the value of the cell, even of `insert`, which finds it.
-fn every_future<B: Backend>(cell: &OnceCell<u32, B>) -> [AnyFuture<'_, u32>; 6] {
-    [
-        Box::pin(async { *cell.get_or_init(async || 2).await }),
-        Box::pin(async { cell.insert(2).await.map_or_else(|(present, _)| *present, |_| 2) }),
-        Box::pin(async { *cell.wait().await }),
-        Box::pin(async {
-            cell.get_or_try_init_shared(async || Err(()))
-                .await
-                .map_or(0, |value| *value)
-        }),
-        Box::pin(async { cell.wait_attempt().await.map_or(0, |value| *value) }),
-        Box::pin(async { cell.get_or_claim().await.map_or(0, |value| *value) }),
-    ]
-}
-
-/// `insert` waits for a running initializer to end, and stores its value if the initializer fails.
-pub fn inserting_waits_its_turn<B: Backend>() {
-    for succeeds in [false, true] {
-        let cell = OnceCell::<u32, B>::with_backend();
-        let result = StdOnceCell::new();
-        let mut first =
-            Job::started(cell.get_or_try_init(|| {
-                poll_fn(|_| result.get().map_or(Poll::Pending, |end| Poll::Ready(*end)))
-            }));
-        let mut inserting = [Job::started(cell.insert(2))];
-        require!(
-            !inserting[0].is_done(),
-            Exclusion,
-            "`insert` did not wait for the initializer"
-        );
-        let _ = result.set(if succeeds { Ok(1) } else { Err(()) });
-        first.poll();
-        run(&mut inserting);
-        let expected = if succeeds { Err((&1, 2)) } else { Ok(&2) };
-        require!(
-            inserting[0].output() == Some(&expected),
-            NoLostWakeup,
-            "`insert` ended with {:?}, and not with {expected:?}",
-            inserting[0].output()
-        );
-    }
-}
-
-/// `wait` never initializes the cell. It returns the value of `set`, even after failures.
+/// `wait` and `wait_attempt` never initialize the cell. `wait` returns the value of `set`, even after failures, and `wait_attempt`
+/// returns immediately if no initializer is running.
 pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend();
-    let mut waiting: Vec<_> = (0..17).map(|_| Job::started(cell.wait())).collect();
+    let calls = Cell::new(0);
+    let mut waiting: Vec<_> = (0..17).map(|_| Wait.call(&cell, &calls)).collect();
     for _ in 0..3 {
+        require!(
+            WaitAttempt.call(&cell, &calls).output() == Some(&None),
+            OneAttempt,
+            "`wait_attempt` waits although no initializer is running"
+        );
         Job::started(cell.get_or_try_init(async || Err(()))).abort();
         Job::started(cell.get_or_try_init(pending::<Result<u32, ()>>)).abort();
         // Woken or not.
@@ -315,301 +393,36 @@ pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
         StateMachine,
         "`set` fails on a cell that is only waited for"
     );
-    run(&mut waiting);
-    require_all_done(&waiting);
+    run_to_the_end(&mut waiting);
 }
 
-/// A guard excludes others, and its value goes to every waiter.
-pub fn a_guard_fills_the_cell<B: Backend>() {
-    for count in WAITERS {
-        let cell = OnceCell::<u32, B>::with_backend();
-        let Ok(guard) = cell.try_claim() else {
-            broken(
-                Rule::StateMachine,
-                format_args!("`try_claim` fails on an empty cell"),
-            )
-        };
-        require!(
-            cell.try_claim().err() == Some(State::Initializing),
-            Exclusion,
-            "two guards of one cell exist"
-        );
-        require!(
-            cell.set(2) == Err(SetError::InitializingError(2))
-                && cell.try_insert(2) == Err(SetError::InitializingError(2))
-                && cell.try_get_or_init(|| 2).is_err()
-                && cell.get().is_none(),
-            Exclusion,
-            "a cell was given a value while another caller held its guard"
-        );
-        let mut jobs: Vec<AnyJob<'_, u32>> = Vec::new();
-        for _ in 0..count {
-            jobs.push(AnyJob::started(Box::pin(async {
-                *cell.get_or_init(async || 2).await
-            })));
-            jobs.push(AnyJob::started(Box::pin(async { *cell.wait().await })));
-            jobs.push(AnyJob::started(Box::pin(async {
-                *cell.get_or_claim().await.expect("a value")
-            })));
-        }
-        let value = guard.set(1);
-        require!(
-            cell.get()
-                .is_some_and(|found| ptr::eq(found, value) && *found == 1)
-                && cell.try_claim().err() == Some(State::Ready),
-            Publication,
-            "the value of a guard is not in the cell"
-        );
-        run(&mut jobs);
-        require_all_done(&jobs);
-        require!(
-            jobs.iter().all(|job| job.output() == Some(&1)),
-            Publication,
-            "a waiter did not get the value of the guard"
-        );
-    }
-}
-
-/// A guard that is dropped leaves the cell empty, and the waiters initialize it.
-pub fn a_dropped_guard_wakes_every_claimant<B: Backend>() {
-    for count in WAITERS {
-        let cell = OnceCell::<u32, B>::with_backend();
-        let guard = cell.try_claim();
-        let calls = Cell::new(0);
-        let init = || {
-            calls.set(calls.get() + 1);
-            async { 1 }
-        };
-        let mut jobs: Vec<_> = (0..count).map(|_| Job::started(cell.get_or_init(init))).collect();
-        drop(guard);
-        run(&mut jobs);
-        require_all_done(&jobs);
-        require!(
-            calls.get() == 1,
-            Exclusion,
-            "{} initializers were called after a guard was dropped, and none has failed",
-            calls.get()
-        );
-    }
-}
-
-/// `get_or_claim` claims an empty cell. It waits for a running initializer, and returns its value or the claim.
-pub fn claiming_waits_for_the_initializer<B: Backend>() {
-    for succeeds in [false, true] {
-        let cell = OnceCell::<u32, B>::with_backend();
-        require!(
-            (Job::started(cell.get_or_claim()).output()).is_some_and(Result::is_err),
-            StateMachine,
-            "`get_or_claim` did not claim an empty cell"
-        );
-        let guard = cell.try_claim().ok();
-        let mut claiming = [Job::started(cell.get_or_claim())];
-        require!(
-            !claiming[0].is_done(),
-            Exclusion,
-            "`get_or_claim` did not wait for the initializer"
-        );
-        if let Some(guard) = guard.filter(|_| succeeds) {
-            guard.set(1);
-        }
-        run(&mut claiming);
-        require_all_done(&claiming);
-        require!(
-            claiming[0]
-                .output()
-                .is_some_and(|output| output.is_ok() == succeeds),
-            Publication,
-            "`get_or_claim` returned the claim of a cell that has a value, or no claim of an empty cell"
-        );
-        drop(claiming);
-        require!(
-            cell.state() == if succeeds { State::Ready } else { State::Uninit },
-            StateMachine,
-            "the state is {:?} after the guard was dropped",
-            cell.state()
-        );
-    }
-}
-
-/// One initializer fails, and every other shared call returns without running its own.
-pub fn a_failed_attempt_is_shared<B: Backend>() {
-    one_attempt_is_shared::<B>(Failure::Error);
-}
-
-/// One initializer panics, and every other shared call returns without running its own.
-pub fn a_panicked_attempt_is_shared<B: Backend>() {
-    one_attempt_is_shared::<B>(Failure::Panic);
-}
-
-/// The future that runs the initializer is dropped, and every other shared call returns without running its own.
-pub fn a_dropped_attempt_is_shared<B: Backend>() {
-    one_attempt_is_shared::<B>(Failure::Drop);
-}
-
-fn one_attempt_is_shared<B: Backend>(failure: Failure) {
-    for count in WAITERS {
-        let cell = OnceCell::<u32, B>::with_backend();
-        let must_end = Cell::new(false);
-        let calls = Cell::new(0);
-        let init = || {
-            calls.set(calls.get() + 1);
-            poll_fn(|_| match (must_end.get(), failure) {
-                (false, _) => Poll::Pending,
-                (true, Failure::Panic) => panic!("this panic is part of the test"),
-                (true, _) => Poll::Ready(Err("failed")),
-            })
-        };
-        let mut first = Job::started(cell.get_or_try_init_shared(init));
-        let mut jobs: Vec<_> = (0..count)
-            .map(|_| Job::started(cell.get_or_try_init_shared(init)))
-            .collect();
-        let mut waiting = [(); 2].map(|()| Job::started(cell.wait_attempt()));
-        for _ in 0..2 {
-            jobs.iter_mut().for_each(Job::poll);
-            waiting.iter_mut().for_each(Job::poll);
-        }
-        must_end.set(true);
-        match failure {
-            Failure::Error => {
-                first.poll();
-                require!(
-                    first.output() == Some(&Err(SharedInitError::Failed("failed"))),
-                    StateMachine,
-                    "the error of the initializer did not go to its caller"
-                );
-            }
-            Failure::Panic => require!(
-                panics(|| first.poll()),
-                StateMachine,
-                "the panic of the initializer did not go to its caller"
-            ),
-            Failure::Drop => first.abort(),
-        }
-        run(&mut jobs);
-        run(&mut waiting);
-        require_all_done(&jobs);
-        require_all_done(&waiting);
-        require!(
-            (jobs.iter()).all(|job| job.output() == Some(&Err(SharedInitError::OtherFailed)))
-                && waiting.iter().all(|job| job.output() == Some(&None)),
-            OneAttempt,
-            "a call that waited for a failed attempt returned another result"
-        );
-        require!(
-            calls.get() == 1,
-            OneAttempt,
-            "{count} calls waited for a failed attempt, and {} initializers were called",
-            calls.get()
-        );
-        require!(
-            cell.state() == State::Uninit,
-            StateMachine,
-            "the state is {:?} after a failed attempt",
-            cell.state()
-        );
-    }
-}
-
-/// One initializer succeeds, and every shared call returns its value.
-pub fn a_value_is_shared<B: Backend>() {
-    for count in WAITERS {
-        let cell = OnceCell::<u32, B>::with_backend();
-        let calls = Cell::new(0);
-        let mut jobs: Vec<_> = (0..=count)
-            .map(|_| {
-                Job::started(cell.get_or_try_init_shared(|| {
-                    calls.set(calls.get() + 1);
-                    async {
-                        yield_now().await;
-                        Ok::<_, ()>(1)
-                    }
-                }))
-            })
-            .collect();
-        let mut waiting = [(); 2].map(|()| Job::started(cell.wait_attempt()));
-        run(&mut jobs);
-        run(&mut waiting);
-        require_all_done(&jobs);
-        require_all_done(&waiting);
-        require!(
-            jobs.iter().all(|job| job.output() == Some(&Ok(&1)))
-                && waiting.iter().all(|job| job.output() == Some(&Some(&1))),
-            OneAttempt,
-            "a call that waited for a successful attempt did not return its value"
-        );
-        require!(
-            calls.get() == 1,
-            Exclusion,
-            "{} initializers were called, and none has failed",
-            calls.get()
-        );
-    }
-}
-
-/// A shared call that is polled only after the next attempt has begun does not wait for the next attempt.
+/// A call that is polled only after the next attempt has begun, or has ended with a value, does not wait for the next attempt.
 pub fn a_shared_call_waits_for_one_attempt<B: Backend>() {
-    for count in WAITERS {
+    for (count, has_ended) in WAITERS
+        .into_iter()
+        .flat_map(|count| [(count, false), (count, true)])
+    {
         let cell = OnceCell::<u32, B>::with_backend();
+        let calls = Cell::new(0);
         let guard = cell.try_claim();
-        let mut jobs: Vec<_> = (0..count)
-            .map(|_| Job::started(cell.get_or_try_init_shared(async || Ok::<_, ()>(1))))
+        let mut jobs: Vec<_> = iter::repeat_n(OF_ONE_ATTEMPT, count)
+            .flatten()
+            .map(|method| method.call(&cell, &calls))
             .collect();
-        let mut waiting: Vec<_> = (0..count).map(|_| Job::started(cell.wait_attempt())).collect();
         drop(guard);
-        let _next = cell.try_claim();
-        run(&mut jobs);
-        run(&mut waiting);
+        let _next = cell.try_claim().ok().and_then(|guard| {
+            if !has_ended {
+                return Some(guard);
+            }
+            guard.set(1);
+            None
+        });
+        jobs.iter_mut().for_each(Job::poll);
+        let expected = has_ended.then_some(&1);
         require!(
-            (jobs.iter()).all(|job| job.output() == Some(&Err(SharedInitError::OtherFailed)))
-                && waiting.iter().all(|job| job.output() == Some(&None)),
+            jobs.iter().all(|job| job.output() == Some(&expected)) && calls.get() == 0,
             OneAttempt,
             "a call waits for the attempt that follows the one that it has waited for"
-        );
-    }
-    // The next attempt has ended with a value before the call is polled.
-    let cell = OnceCell::<u32, B>::with_backend();
-    let guard = cell.try_claim();
-    let mut late = Job::started(cell.get_or_try_init_shared(async || Ok::<_, ()>(2)));
-    drop(guard);
-    run(&mut [Job::started(cell.insert(1))]);
-    late.poll();
-    require!(
-        late.output() == Some(&Ok(&1)),
-        OneAttempt,
-        "a shared call did not return the value that it found"
-    );
-}
-
-/// `wait_attempt` returns immediately if no initializer is running, and otherwise when the initializer ends, even after spurious
-/// polls.
-pub fn waiting_for_an_attempt_ends_with_it<B: Backend>() {
-    let cell = OnceCell::<u32, B>::with_backend();
-    for succeeds in [false, true] {
-        require!(
-            Job::started(cell.wait_attempt()).output() == Some(&None),
-            OneAttempt,
-            "`wait_attempt` waits although no initializer is running"
-        );
-        let guard = cell.try_claim().ok();
-        let mut waiting: Vec<_> = (0..17).map(|_| Job::started(cell.wait_attempt())).collect();
-        for _ in 0..3 {
-            waiting.iter_mut().for_each(Job::poll);
-        }
-        require!(
-            !waiting.iter().any(Job::is_done),
-            OneAttempt,
-            "`wait_attempt` returned before the initializer had ended"
-        );
-        if let Some(guard) = guard.filter(|_| succeeds) {
-            guard.set(1);
-        }
-        run(&mut waiting);
-        require_all_done(&waiting);
-        let expected = succeeds.then_some(&1);
-        require!(
-            waiting.iter().all(|job| job.output() == Some(&expected)),
-            OneAttempt,
-            "`wait_attempt` did not return {expected:?}"
         );
     }
 }
@@ -617,10 +430,11 @@ pub fn waiting_for_an_attempt_ends_with_it<B: Backend>() {
 /// The futures of a ready cell complete in their first poll, and leave no waker in the cell.
 pub fn a_ready_cell_registers_no_waiter<B: Backend>() {
     let cell = OnceCell::<u32, B>::with_backend_and_value(1);
-    for future in every_future(&cell) {
-        let job = Job::started(future);
+    let calls = Cell::new(0);
+    for method in ALL {
+        let job = method.call(&cell, &calls);
         require!(
-            job.output() == Some(&1),
+            job.output() == Some(&Some(&1)) && calls.get() == 0,
             Publication,
             "a future of a ready cell is pending, or returned another value"
         );
@@ -634,15 +448,12 @@ pub fn a_ready_cell_registers_no_waiter<B: Backend>() {
 
 /// After `take` a cell works as a new one, even if futures that waited for it or initialized it were leaked.
 pub fn a_cell_starts_afresh_after_take<B: Backend>() {
-    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+    for method in [GetOrInit, Wait] {
         let mut cell = OnceCell::<u32, B>::with_backend();
+        let calls = Cell::new(0);
         let future: AnyFuture<'_, &u32> = Box::pin(cell.get_or_init(pending));
         Job::started(future).leak();
-        let future: AnyFuture<'_, &u32> = match kind {
-            WaiterKind::Claimant => Box::pin(cell.get_or_init(async || 2)),
-            WaiterKind::Passive => Box::pin(cell.wait()),
-        };
-        let leaked = Job::started(future);
+        let leaked = method.call(&cell, &calls);
         let task = leaked.task().clone();
         leaked.leak();
         let wakes = task.wakes();
@@ -651,16 +462,8 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
             Publication,
             "`take` returned a value although no initializer has completed"
         );
-        let mut jobs: Vec<_> = (0..3)
-            .map(|_| {
-                Job::started(cell.get_or_init(async || {
-                    yield_now().await;
-                    3
-                }))
-            })
-            .collect();
-        run(&mut jobs);
-        require_all_done(&jobs);
+        let mut jobs = [(); 3].map(|()| GetOrInit.call(&cell, &calls));
+        run_to_the_end(&mut jobs);
         require!(
             task.wakes() == wakes,
             StateMachine,
@@ -678,102 +481,87 @@ pub fn a_cell_starts_afresh_after_take<B: Backend>() {
 
 /// Tasks on several threads get one value from one initializer.
 pub fn threads_fill_a_cell_once<B: Backend<Waiter: Send> + Sync>() {
-    let cells: Vec<_> = (0..ROUNDS)
-        .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
-        .collect();
-    let jobs = race(ROUNDS, |round, thread| {
-        let (cell, calls) = &cells[round];
-        run_for_a_while(|| {
-            Job::started(cell.get_or_init(async move || {
-                calls.fetch_add(1, Ordering::Relaxed);
-                for _ in 0..round % 3 {
-                    yield_now().await;
-                }
-                thread
-            }))
-        })
-    });
-    for (jobs, (_, calls)) in jobs.into_iter().zip(&cells) {
-        let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
-        run(&mut jobs);
-        require_all_done(&jobs);
-        require!(
-            calls.load(Ordering::Relaxed) == 1,
-            Exclusion,
-            "several threads have run an initializer, and none has failed"
-        );
-    }
+    race_for_a_cell::<B>(GetOrInit);
 }
 
 /// Tasks on several threads, whose initializers fail, initialize one after the other until each has failed.
 pub fn threads_take_their_turns<B: Backend<Waiter: Send> + Sync>() {
-    let cells: Vec<_> = (0..ROUNDS)
-        .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
-        .collect();
-    let jobs = race(ROUNDS, |round, _| {
-        let (cell, running) = &cells[round];
-        run_for_a_while(|| {
-            Job::started(cell.get_or_try_init(async move || {
-                let others = running.fetch_add(1, Ordering::Relaxed);
-                yield_now().await;
-                running.fetch_sub(1, Ordering::Relaxed);
-                Err::<usize, _>(others)
-            }))
-        })
-    });
-    for jobs in jobs {
-        let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
-        run(&mut jobs);
-        require_all_done(&jobs);
-        require!(
-            jobs.iter().all(|job| job.output() == Some(&Err(0))),
-            Exclusion,
-            "two initializers ran at the same time"
-        );
-    }
+    race_for_a_cell::<B>(GetOrTryInit);
 }
 
 /// Tasks on several threads whose initializers fail: each call returns after one attempt, its own or another's.
 pub fn threads_share_attempts<B: Backend<Waiter: Send> + Sync>() {
+    race_for_a_cell::<B>(GetOrTryInitShared);
+}
+
+/// On each thread, makes three calls of each cell, and polls those that are woken a few times. Then runs all of them to their end.
+/// The initializers of methods that return errors fail.
+fn race_for_a_cell<B: Backend<Waiter: Send> + Sync>(method: Method) {
     let cells: Vec<_> = (0..ROUNDS)
-        .map(|_| (OnceCell::<usize, B>::with_backend(), AtomicUsize::new(0)))
+        .map(|_| {
+            let cell = OnceCell::<usize, B>::with_backend();
+            (cell, AtomicUsize::new(0), AtomicUsize::new(0))
+        })
         .collect();
     let jobs = race(ROUNDS, |round, _| {
-        let (cell, calls) = &cells[round];
-        run_for_a_while(|| {
-            Job::started(cell.get_or_try_init_shared(async move || {
-                calls.fetch_add(1, Ordering::Relaxed);
+        let (cell, calls, running) = &cells[round];
+        // Returns the number of other initializers that run at the same time.
+        let init = async move || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            let others = running.fetch_add(1, Ordering::Relaxed);
+            for _ in 0..=round % 3 {
                 yield_now().await;
-                Err::<usize, _>(())
-            }))
-        })
+            }
+            running.fetch_sub(1, Ordering::Relaxed);
+            others
+        };
+        let call = move |()| {
+            Job::started(async move {
+                match method {
+                    GetOrTryInit => cell
+                        .get_or_try_init(async || Err(init().await))
+                        .await
+                        .map_err(SharedInitError::Failed),
+                    GetOrTryInitShared => cell.get_or_try_init_shared(async || Err(init().await)).await,
+                    _ => Ok(cell.get_or_init(init).await),
+                }
+            })
+        };
+        let mut jobs = [(); 3].map(call);
+        for _ in 0..10 {
+            jobs.iter_mut().filter(|job| job.is_queued()).for_each(Job::poll);
+        }
+        jobs
     });
-    for (jobs, (_, calls)) in jobs.into_iter().zip(&cells) {
+    for (jobs, (_, calls, _)) in jobs.into_iter().zip(&cells) {
         let mut jobs: Vec<_> = jobs.into_iter().flatten().collect();
-        run(&mut jobs);
-        require_all_done(&jobs);
-        let failed = jobs
-            .iter()
-            .filter(|job| job.output() == Some(&Err(SharedInitError::Failed(()))));
+        run_to_the_end(&mut jobs);
         require!(
-            failed.count() == calls.load(Ordering::Relaxed),
+            (jobs.iter().filter_map(Job::output)).all(|output| match output {
+                Ok(others) => **others == 0,
+                Err(SharedInitError::Failed(others)) => *others == 0,
+                Err(SharedInitError::OtherFailed) => true,
+            }),
+            Exclusion,
+            "two initializers ran at the same time"
+        );
+        let is_error = |job: &&Job<_>| matches!(job.output(), Some(Err(SharedInitError::Failed(_))));
+        let (errors, calls) = (
+            jobs.iter().filter(is_error).count(),
+            calls.load(Ordering::Relaxed),
+        );
+        require!(
+            calls == errors.max(1),
             OneAttempt,
-            "a shared call ran its initializer, and does not return the error of it"
+            "{calls} initializers have run, and {errors} calls have returned the error of theirs"
         );
     }
 }
 
-/// Starts some jobs, and polls those that are woken a few times, not until they complete.
-fn run_for_a_while<F: Future>(start: impl Fn() -> Job<F>) -> Vec<Job<F>> {
-    let mut jobs: Vec<_> = (0..3).map(|_| start()).collect();
-    for _ in 0..10 {
-        jobs.iter_mut().filter(|job| job.is_queued()).for_each(Job::poll);
-    }
-    jobs
-}
-
+/// Polls the jobs that are woken until all of them are done.
 #[track_caller]
-fn require_all_done<F: Future>(jobs: &[Job<F>]) {
+fn run_to_the_end<F: Future>(jobs: &mut [Job<F>]) {
+    run(jobs);
     let asleep = jobs.iter().filter(|job| !job.is_done()).count();
     require!(
         asleep == 0,

@@ -16,8 +16,8 @@ use super::{
     rule::require,
     threads::{ROUNDS, dawdle, linger, race},
     waiter::{
-        CHOICES, CROWDS, MIXTURES, Waiter, cause, crowd, mixed, only_claimants, only_passive, remove_where,
-        require_woken,
+        CHOICES, CROWDS, Waiter, cause, crowd, every_attempt, mixed, only_claimants, only_passive,
+        remove_where, require_woken,
     },
 };
 use crate::backend::{Backend, State, WaiterKind};
@@ -25,42 +25,12 @@ use crate::backend::{Backend, State, WaiterKind};
 /// [`publish`](Backend::publish) wakes every waiter, and the next poll of each returns `Ready`: no waiter depends on another
 /// waiter being polled.
 pub fn a_value_wakes_every_waiter<B: Backend>() {
-    for count in CROWDS {
-        for kind_of in MIXTURES {
-            let backend = B::UNINIT;
-            let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, count, kind_of);
-            claim.publish();
-            require_woken(&waiters, State::Ready, "and no waiter was polled since");
-            for waiter in waiters.iter_mut().rev() {
-                require!(
-                    waiter.finds_out(),
-                    NoLostWakeup,
-                    "a woken waiter stayed asleep after `publish`"
-                );
-            }
-        }
-    }
+    every_attempt::<B, _>(&[State::Ready], "and no waiter was polled since", |_, _| ());
 }
 
 /// [`release`](Backend::release) wakes every waiter that could initialize.
 pub fn a_failure_wakes_every_claimant<B: Backend>() {
-    for count in CROWDS {
-        for kind_of in [only_claimants, mixed] {
-            let backend = B::UNINIT;
-            let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, count, kind_of);
-            claim.release();
-            require_woken(&waiters, State::Uninit, "and no waiter was polled since");
-            for waiter in waiters.iter_mut().rev() {
-                require!(
-                    waiter.kind == WaiterKind::Passive || waiter.finds_out(),
-                    NoLostWakeup,
-                    "a woken claimant stayed asleep after `release`"
-                );
-            }
-        }
-    }
+    every_attempt::<B, _>(&[State::Uninit], "and no waiter was polled since", |_, _| ());
 }
 
 /// A waiter that is polled after the state has settled does not sleep.
@@ -104,59 +74,49 @@ pub fn waiting_comes_to_rest<B: Backend>() {
 
 /// A waiter that was polled repeatedly is woken like any other.
 pub fn spurious_polls_are_harmless<B: Backend>() {
-    for outcome in OUTCOMES {
-        let backend = B::UNINIT;
-        let claim = Claim::take(&backend);
-        let mut waiters = crowd(&backend, 5, mixed);
-        for _ in 0..4 {
-            waiters.iter_mut().for_each(Waiter::sleep);
-            waiters[2].sleep();
+    every_attempt::<B, _>(&OUTCOMES, "after spurious polls", |_, waiters| {
+        for polls in 0..waiters.len().min(5) {
+            waiters[polls..].iter_mut().for_each(Waiter::sleep);
         }
-        claim.settle(outcome);
-        require_woken(&waiters, outcome, "after spurious polls");
-    }
+    });
 }
 
 /// A waiter that is polled by another task is woken by the waker of that one.
 pub fn the_newest_waker_is_woken<B: Backend>() {
-    for outcome in OUTCOMES {
-        for position in 0..5 {
-            let backend = B::UNINIT;
-            let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, 5, only_claimants);
-            let first_task = waiters[position].task().clone();
-            for task in [Task::new(), first_task, Task::new()] {
-                waiters[position].move_to(&task);
-                waiters[position].sleep();
-            }
-            claim.settle(outcome);
-            require_woken(&waiters, outcome, "after one was polled by other tasks");
-        }
+    for is_chosen in CHOICES {
+        every_attempt::<B, _>(
+            &OUTCOMES,
+            "after some were polled by other tasks",
+            |_, waiters| {
+                let mut moved = remove_where(waiters, is_chosen);
+                for waiter in &mut moved {
+                    let first_task = waiter.task().clone();
+                    for task in [Task::new(), first_task, Task::new()] {
+                        waiter.move_to(&task);
+                        waiter.sleep();
+                    }
+                }
+                waiters.append(&mut moved);
+            },
+        );
     }
 }
 
 /// If any waiters are cancelled (the first, the last, one in the middle, or all, in either order), all others are woken, and
 /// those that come afterwards.
 pub fn cancelling_loses_no_wakeup<B: Backend>() {
-    for count in CROWDS {
-        for is_chosen in CHOICES {
-            for (outcome, newest_first) in OUTCOMES
-                .into_iter()
-                .flat_map(|outcome| [(outcome, false), (outcome, true)])
-            {
-                let backend = B::UNINIT;
-                let claim = Claim::take(&backend);
-                let mut waiters = crowd(&backend, count, mixed);
-                let mut cancelled = remove_where(&mut waiters, |index| is_chosen(index, count));
-                if newest_first {
-                    cancelled.reverse();
-                }
-                drop(cancelled);
-                waiters.extend(crowd(&backend, 2, mixed));
-                claim.settle(outcome);
-                require_woken(&waiters, outcome, "after others were cancelled");
+    for (is_chosen, newest_first) in CHOICES
+        .into_iter()
+        .flat_map(|choice| [(choice, false), (choice, true)])
+    {
+        every_attempt::<B, _>(&OUTCOMES, "after others were cancelled", |backend, waiters| {
+            let mut cancelled = remove_where(waiters, is_chosen);
+            if newest_first {
+                cancelled.reverse();
             }
-        }
+            drop(cancelled);
+            waiters.extend(crowd(&**backend, 2, mixed));
+        });
     }
 }
 
@@ -167,7 +127,7 @@ pub fn cancelling_a_woken_waiter_loses_no_wakeup<B: Backend>() {
         let claim = Claim::take(&backend);
         let mut waiters = crowd(&backend, 17, only_claimants);
         claim.release();
-        drop(remove_where(&mut waiters, |index| is_chosen(index, 17)));
+        drop(remove_where(&mut waiters, is_chosen));
         require_woken(&waiters, State::Uninit, "after other woken ones were cancelled");
         for waiter in &mut waiters {
             require!(
@@ -183,7 +143,7 @@ pub fn cancelling_a_woken_waiter_loses_no_wakeup<B: Backend>() {
         claim.release();
         let claim = Claim::take(&backend);
         let later = crowd(&backend, 3, mixed);
-        drop(remove_where(&mut waiters, |index| is_chosen(index, 17)));
+        drop(remove_where(&mut waiters, is_chosen));
         waiters.iter_mut().for_each(Waiter::sleep);
         claim.publish();
         require_woken(&waiters, State::Ready, "after a wake by a failure");
@@ -219,51 +179,43 @@ pub fn a_wake_reserves_nothing<B: Backend>() {
 
 /// A waiter that was woken by a failure, or has returned `Ready`, or was cancelled can wait again.
 pub fn a_waiter_can_wait_again<B: Backend>() {
+    use WaiterKind::{Claimant, Passive};
+
     let backend = B::UNINIT;
-    let mut woken_in_vain = Waiter::new(&backend, WaiterKind::Claimant);
-    let mut settled = Waiter::new(&backend, WaiterKind::Claimant);
-    let mut cancelled = Waiter::new(&backend, WaiterKind::Claimant);
-    let passive = &mut Waiter::new(&backend, WaiterKind::Passive);
+    let mut waiters = [Claimant, Claimant, Claimant, Passive].map(|kind| Waiter::new(&backend, kind));
     for _ in 0..3 {
         let claim = Claim::take(&backend);
-        for waiter in [&mut woken_in_vain, &mut settled, &mut cancelled, &mut *passive] {
-            waiter.sleep();
-        }
-        cancelled.cancel();
+        waiters.iter_mut().for_each(Waiter::sleep);
+        waiters[0].cancel();
         claim.release();
         require!(
-            settled.finds_out(),
+            waiters[1].finds_out(),
             NoLostWakeup,
             "a claimant sleeps on in UNINIT"
         );
+        // The third waiter was woken too, and is not polled.
     }
     let claim = Claim::take(&backend);
-    let mut waiters = Vec::from([woken_in_vain, settled, cancelled]);
     waiters.iter_mut().for_each(Waiter::sleep);
-    passive.sleep();
     claim.publish();
     require_woken(&waiters, State::Ready, "after it had waited before");
-    require!(
-        passive.is_woken(),
-        NoLostWakeup,
-        "a passive waiter was not woken by `publish` after it had waited before"
-    );
 }
 
 /// Cancelling a waiter that is not registered, or cancelling it twice, does nothing.
 pub fn cancelling_is_idempotent<B: Backend>() {
-    let backend = B::UNINIT;
-    let claim = Claim::take(&backend);
-    let waiters = crowd(&backend, 3, mixed);
-    for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
-        let mut waiter = Waiter::new(&backend, kind);
-        waiter.cancel();
-        waiter.sleep();
-        waiter.cancel();
-        waiter.cancel();
-    }
-    claim.publish();
-    require_woken(&waiters, State::Ready, "after another one was cancelled twice");
+    every_attempt::<B, _>(
+        &OUTCOMES,
+        "after another one was cancelled twice",
+        |backend, _| {
+            for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+                let mut waiter = Waiter::new(&**backend, kind);
+                waiter.cancel();
+                waiter.sleep();
+                waiter.cancel();
+                waiter.cancel();
+            }
+        },
+    );
 }
 
 /// After failures, passive waiters stay registered and keep waiting.
@@ -288,27 +240,28 @@ pub fn passive_waiters_outlast_failures<B: Backend>() {
 /// While an attempt is in progress, [`poll_attempt`](Backend::poll_attempt) leaves its claimants registered, with their
 /// newest wakers (rule 9).
 pub fn an_attempt_in_progress_is_waited_for<B: Backend>() {
-    for outcome in OUTCOMES {
-        for count in CROWDS {
-            let backend = B::UNINIT;
-            let claim = Claim::take(&backend);
-            let mut waiters = crowd(&backend, count, only_claimants);
-            for step in 0..3 {
+    every_attempt::<B, _>(
+        &OUTCOMES,
+        "after `poll_attempt` had returned `Pending`",
+        |_, waiters| {
+            for is_moved in [false, true, false] {
                 for (index, waiter) in waiters.iter_mut().enumerate() {
-                    if step == 1 && index % 2 == 0 {
+                    if is_moved && index % 2 == 0 {
                         waiter.move_to(&Task::new());
                     }
+                    let is_pending = match waiter.kind {
+                        WaiterKind::Claimant => waiter.poll_attempt().is_pending(),
+                        WaiterKind::Passive => waiter.poll().is_pending(),
+                    };
                     require!(
-                        waiter.poll_attempt().is_pending(),
+                        is_pending || waiter.kind == WaiterKind::Passive,
                         OneAttempt,
                         "`poll_attempt` returned `Ready` while the attempt was in progress"
                     );
                 }
             }
-            claim.settle(outcome);
-            require_woken(&waiters, outcome, "after `poll_attempt` had returned `Pending`");
-        }
-    }
+        },
+    );
 }
 
 /// A claimant that is polled only after its attempt has ended and others have begun does not wait for those (rule 9).
@@ -397,7 +350,7 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
             is_asleep = false;
             match Claim::try_take(backend) {
                 Ok(claim) => {
-                    dawdle((round + step * thread) % 31);
+                    linger((round + step * thread) % 31);
                     claim.release();
                 }
                 Err(_) => is_asleep = waiter.poll().is_pending(),

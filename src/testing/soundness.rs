@@ -20,7 +20,7 @@ use super::{
     claim::{Claim, OUTCOMES},
     rule::{Rule, broken, require},
     threads::{ROUNDS, THREADS, Unsynchronized, dawdle, linger, race},
-    waiter::{CHOICES, CROWDS, MIXTURES, Waiter, crowd, mixed, only_claimants, remove_where},
+    waiter::{CHOICES, MIXTURES, Waiter, crowd, every_attempt, mixed, only_claimants, remove_where},
 };
 use crate::backend::{Backend, State, WaiterKind};
 
@@ -36,7 +36,6 @@ pub fn ready_is_ready<B: Backend>() {
     let backend = B::READY;
     for _ in 0..2 {
         require_state(&backend, State::Ready, "though it began as `READY`");
-        require_claim_refused(&backend, State::Ready);
     }
     for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
         require!(
@@ -54,10 +53,9 @@ pub fn a_claim_excludes_others<B: Backend>() {
     let waiters = crowd(&backend, 4, mixed);
     for _ in 0..3 {
         require_state(&backend, State::Initializing, "while the claim is taken");
-        require_claim_refused(&backend, State::Initializing);
     }
     drop(waiters);
-    require_claim_refused(&backend, State::Initializing);
+    require_state(&backend, State::Initializing, "while the claim is taken");
     claim.release();
 }
 
@@ -70,7 +68,6 @@ pub fn publishing_is_final<B: Backend>() {
         claim.publish();
         for _ in 0..2 {
             require_state(&backend, State::Ready, "after `publish`");
-            require_claim_refused(&backend, State::Ready);
         }
         drop(waiters);
         require_state(&backend, State::Ready, "after `publish`");
@@ -196,22 +193,16 @@ pub fn a_claim_may_change_threads<B: Backend + Sync>() {
 
 /// After [`cancel`](Backend::cancel) no thread accesses the waiter (rule 4).
 pub fn a_cancelled_waiter_is_not_touched<B: Backend>() {
-    for count in CROWDS {
-        for is_chosen in CHOICES {
-            for outcome in OUTCOMES {
-                let backend = B::UNINIT;
-                let claim = Claim::take(&backend);
-                let mut waiters = crowd(&backend, count, mixed);
-                let cancelled = remove_where(&mut waiters, |index| is_chosen(index, count));
-                let remains: Vec<_> = cancelled.into_iter().map(Waiter::into_remains).collect();
-                waiters.extend(crowd(&backend, 2, mixed));
-                waiters.iter_mut().for_each(Waiter::sleep);
-                claim.settle(outcome);
-                drop(waiters);
-                for remains in &remains {
-                    remains.require_untouched("after `cancel` had returned");
-                }
-            }
+    for is_chosen in CHOICES {
+        let remains = every_attempt::<B, _>(&OUTCOMES, "after others were cancelled", |backend, waiters| {
+            let cancelled = remove_where(waiters, is_chosen);
+            let remains: Vec<_> = cancelled.into_iter().map(Waiter::into_remains).collect();
+            waiters.extend(crowd(&**backend, 2, mixed));
+            waiters.iter_mut().for_each(Waiter::sleep);
+            remains
+        });
+        for remains in remains.iter().flatten() {
+            remains.require_untouched("after `cancel` had returned");
         }
     }
 }
@@ -307,22 +298,27 @@ fn require_state<B: Backend>(backend: &B, expected: State, when: &str) {
         Publication,
         "`is_ready` is {is_ready} {when}, and the state {expected:?}"
     );
-}
-
-#[track_caller]
-fn require_claim_refused<B: Backend>(backend: &B, state: State) {
-    match Claim::try_take(backend) {
-        Ok(claim) => {
-            // If it were dropped, the initialization would be ended twice.
+    let claimed = Claim::try_take(backend).map(|claim| {
+        // If the claim is not free and it were dropped, the initialization would be ended twice.
+        if expected == State::Uninit {
+            claim.release();
+        } else {
             claim.forget();
-            require!(false, Exclusion, "`try_claim` returned `Ok` in {state:?}");
         }
-        Err(found) => {
-            require!(
-                found == state,
-                StateMachine,
-                "`try_claim` returned `Err({found:?})` in {state:?}"
-            );
-        }
-    }
+    });
+    let may_claim = if expected == State::Uninit {
+        Ok(())
+    } else {
+        Err(expected)
+    };
+    require!(
+        claimed.is_err() || claimed == may_claim,
+        Exclusion,
+        "`try_claim` returned `Ok` in {expected:?}"
+    );
+    require!(
+        claimed == may_claim,
+        StateMachine,
+        "`try_claim` returned `{claimed:?}` in {expected:?} {when}"
+    );
 }

@@ -8,11 +8,13 @@ use core::{
 use std::{
     boxed::Box,
     mem::{self, ManuallyDrop, MaybeUninit},
+    rc::Rc,
     sync::Arc,
     vec::Vec,
 };
 
 use super::{
+    claim::Claim,
     parts::Task,
     parts::leak,
     rule::{Rule, broken, require},
@@ -249,12 +251,13 @@ impl<B: Backend> Drop for Remains<B> {
     }
 }
 
-/// Removes and returns every waiter for whose index `is_chosen` returns `true`.
-pub(super) fn remove_where<T>(from: &mut Vec<T>, is_chosen: impl Fn(usize) -> bool) -> Vec<T> {
+/// Removes and returns the waiters that `is_chosen` chooses by their index and number.
+pub(super) fn remove_where<T>(from: &mut Vec<T>, is_chosen: fn(usize, usize) -> bool) -> Vec<T> {
+    let count = from.len();
     let (chosen, rest): (Vec<_>, Vec<_>) = mem::take(from)
         .into_iter()
         .enumerate()
-        .partition(|(index, _)| is_chosen(*index));
+        .partition(|(index, _)| is_chosen(*index, count));
     from.extend(rest.into_iter().map(|(_, waiter)| waiter));
     chosen.into_iter().map(|(_, waiter)| waiter).collect()
 }
@@ -267,3 +270,61 @@ pub(super) const CHOICES: [fn(usize, usize) -> bool; 5] = [
     |index, _| index % 2 == 0,
     |_, _| true,
 ];
+
+/// For each number and mixture of waiters that sleep during an attempt: lets `disturb` use them, ends the attempt with each of
+/// `outcomes`, and checks that every waiter is woken that the outcome concerns, and finds out. After a failure, a value must wake
+/// the passive waiters, and newcomers. Returns what `disturb` returned.
+#[track_caller]
+pub(super) fn every_attempt<B: Backend, R>(
+    outcomes: &[State],
+    when: &str,
+    disturb: impl for<'a> Fn(&'a Rc<B>, &mut Vec<Waiter<'a, B>>) -> R,
+) -> Vec<R> {
+    let cases = (outcomes.iter()).flat_map(|outcome| CROWDS.map(|count| (*outcome, count)));
+    let attempt = |(outcome, count, kind_of)| {
+        let backend = Rc::new(B::UNINIT);
+        let claim = Claim::take(&*backend);
+        let mut waiters = crowd(&*backend, count, kind_of);
+        let result = disturb(&backend, &mut waiters);
+        claim.settle(outcome);
+        require_woken(&waiters, outcome, when);
+        let found = backend.state();
+        require!(
+            found == outcome,
+            StateMachine,
+            "the state is {found:?} after {} {when}",
+            cause(outcome)
+        );
+        let (mut settled, mut passive): (Vec<_>, Vec<_>) = waiters
+            .into_iter()
+            .partition(|waiter| waiter.kind.is_settled_by(outcome));
+        for waiter in settled.iter_mut().rev() {
+            require!(
+                waiter.finds_out(),
+                NoLostWakeup,
+                "a waiter with `WaiterKind::{:?}` that was woken when {} sleeps on",
+                waiter.kind,
+                cause(outcome)
+            );
+        }
+        if outcome == State::Uninit {
+            // As their tasks would.
+            passive
+                .iter_mut()
+                .filter(|waiter| waiter.is_woken())
+                .for_each(Waiter::sleep);
+            let claim = Claim::take(&*backend);
+            passive.extend(crowd(&*backend, 2, mixed));
+            claim.publish();
+            require_woken(&passive, State::Ready, "after a failure");
+        }
+        result
+    };
+    cases
+        .flat_map(|(outcome, count)| MIXTURES.map(|kind_of| (outcome, count, kind_of)))
+        // Miri takes long.
+        .skip(if cfg!(miri) { 2 } else { 0 })
+        .step_by(if cfg!(miri) { MIXTURES.len() } else { 1 })
+        .map(attempt)
+        .collect()
+}

@@ -3,8 +3,8 @@
 
 use std::{
     cell::Cell,
-    future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Poll, Waker},
 };
 
@@ -21,18 +21,23 @@ const IS_WATCHED: bool = cfg!(all(
 
 /// Polls `future`, which awaits its own cell, as a task of its own.
 #[track_caller]
-fn assert_is_found<F: Future + ?Sized>(mut future: Pin<Box<F>>) {
-    let waker = Task::new().waker();
+fn assert_is_found<F: Future + ?Sized>(future: Pin<Box<F>>) {
+    assert_is_found_in(&Task::new(), future);
+}
+
+#[track_caller]
+fn assert_is_found_in<F: Future + ?Sized>(task: &Arc<Task>, mut future: Pin<Box<F>>) {
+    let mut polled = || poll_with(&mut future, &task.waker()).is_pending();
     if IS_WATCHED {
-        let message = panic_of(|| poll_with(&mut future, &waker).is_ready());
+        let message = panic_of(polled);
         assert!(message.contains("awaits its own cell"), "{message}");
     } else {
-        assert!(poll_with(&mut future, &waker).is_pending());
+        assert!(polled());
     }
 }
 
 #[test]
-fn directly_is_found() {
+fn in_each_call_is_found() {
     let cell = OnceCell::new();
     assert_is_found(Box::pin(
         cell.get_or_init(async || *cell.get_or_init(async || 1).await),
@@ -41,28 +46,27 @@ fn directly_is_found() {
     assert_is_found(Box::pin(
         cell.get_or_init(async || cell.insert(1).await.copied().unwrap_or(0)),
     ));
-    assert_is_found(Box::pin(cell.get_or_try_init(async || {
-        cell.get_or_try_init(async || Err::<u32, ()>(())).await.copied()
-    })));
-}
-
-#[test]
-fn by_a_call_that_waits_for_one_attempt_or_for_a_guard_is_found() {
-    let cell = OnceCell::new();
     assert_is_found(Box::pin(
         cell.get_or_init(async || cell.wait_attempt().await.copied().unwrap_or(0)),
     ));
+    assert_is_found(Box::pin(
+        cell.get_or_init(async || cell.get_or_claim().await.copied().unwrap_or(0)),
+    ));
+    assert_is_found(Box::pin(cell.get_or_try_init(async || {
+        cell.get_or_try_init(async || Err::<u32, ()>(())).await.copied()
+    })));
     assert_is_found(Box::pin(cell.get_or_try_init_shared(async || {
         let shared = cell.get_or_try_init_shared(async || Err::<u32, ()>(()));
         shared.await.copied().map_err(drop)
     })));
-    assert_is_found(Box::pin(
-        cell.get_or_init(async || cell.get_or_claim().await.copied().unwrap_or(0)),
-    ));
+    let local = LocalOnceCell::<u32>::with_backend();
+    assert_is_found(Box::pin(local.get_or_init(async || *local.wait().await)));
+    // The panics have left the cell usable.
+    assert_eq!(now(cell.get_or_init(async || 1)), &1);
 }
 
 #[test]
-fn after_an_await_is_found() {
+fn in_a_later_poll_is_found() {
     let cell = OnceCell::<u32>::new();
     let gate = Gate::new();
     let mut future: BoxFuture<'_, _> = Box::pin(cell.get_or_init({
@@ -78,7 +82,7 @@ fn after_an_await_is_found() {
 }
 
 #[test]
-fn through_a_boxed_async_fn_is_found() {
+fn through_other_futures_is_found() {
     static CELL: OnceCell<u32> = OnceCell::new();
 
     fn recursive() -> BoxFuture<'static, u32> {
@@ -86,18 +90,10 @@ fn through_a_boxed_async_fn_is_found() {
     }
 
     assert_is_found(recursive());
-}
-
-#[test]
-fn through_another_cell_is_found() {
     let [a, b] = [OnceCell::<u32>::new(), OnceCell::new()];
     assert_is_found(Box::pin(
         a.get_or_init(async || *b.get_or_init(async || *a.wait().await).await),
     ));
-}
-
-#[test]
-fn through_a_branch_of_a_join_is_found() {
     let cell = OnceCell::<u32>::new();
     assert_is_found(Box::pin(
         cell.get_or_init(async || *zip(async {}, cell.wait()).await.1),
@@ -108,25 +104,12 @@ fn through_a_branch_of_a_join_is_found() {
 fn in_the_closure_is_found() {
     let cell = OnceCell::<u32>::new();
     let task = Task::new();
-    let waker = task.waker();
-    let mut future = Box::pin(cell.get_or_init(|| {
+    let future = cell.get_or_init(|| {
         let mut wait = Box::pin(cell.wait());
-        assert!(poll_with(&mut wait, &waker).is_pending());
-        wait.map_copied()
-    }));
-    if IS_WATCHED {
-        let message = panic_of(|| poll_with(&mut future, &waker).is_ready());
-        assert!(message.contains("awaits its own cell"), "{message}");
-    } else {
-        assert!(poll_with(&mut future, &waker).is_pending());
-    }
-}
-
-#[test]
-fn leaves_the_cell_usable_when_found() {
-    let cell = OnceCell::new();
-    assert_is_found(Box::pin(cell.get_or_init(async || *cell.wait().await)));
-    assert_eq!(now(cell.get_or_init(async || 1)), &1);
+        assert!(poll_with(&mut wait, &task.waker()).is_pending());
+        async { *wait.await }
+    });
+    assert_is_found_in(&task, Box::pin(future));
 }
 
 #[test]
@@ -164,25 +147,26 @@ fn initializers_inside_each_other_need_not_be_few() {
     );
 }
 
+/// An executor that the initializer blocks on polls another task inside, whose waker is its own, or the waker that does nothing,
+/// which every task of an executor that polls in a loop may have.
 #[test]
-fn in_a_cell_of_one_thread_is_found() {
-    let cell = LocalOnceCell::<u32>::with_backend();
-    assert_is_found(Box::pin(cell.get_or_init(async || *cell.wait().await)));
-}
-
-/// Every task of an executor that polls in a loop may have this waker.
-#[test]
-fn a_wait_that_is_polled_with_the_waker_that_does_nothing_is_not_taken_for_it() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let mut other = Box::pin(CELL.wait());
-    let mut first = Box::pin(CELL.get_or_init(async || {
-        // An executor that the initializer blocks on has run another task.
-        assert!(poll_with(&mut other, Waker::noop()).is_pending());
-        1
-    }));
-    assert_eq!(poll_with(&mut first, Waker::noop()), Poll::Ready(&1));
-    drop(first);
-    assert_eq!(poll(&mut other), Poll::Ready(&1));
+fn another_task_inside_the_initializer_is_not_taken_for_it() {
+    let task = Task::new();
+    for (waker, inner) in [
+        (Task::new().waker(), task.waker()),
+        (Waker::noop().clone(), Waker::noop().clone()),
+    ] {
+        let cell = crate::util::static_cell();
+        let mut other = Box::pin(cell.wait());
+        let mut first = Box::pin(cell.get_or_init(async || {
+            assert!(poll_with(&mut other, &inner).is_pending());
+            1
+        }));
+        assert_eq!(poll_with(&mut first, &waker), Poll::Ready(&1));
+        drop(first);
+        assert_eq!(poll(&mut other), Poll::Ready(&1));
+    }
+    assert_eq!(task.wakes(), 1);
 }
 
 #[test]
@@ -261,26 +245,6 @@ fn recursion_through_other_cells_of_one_thread_is_not_taken_for_it() {
 }
 
 #[test]
-fn a_cell_that_another_task_initializes_inside_is_not_taken_for_it() {
-    let [a, b] = [OnceCell::new(), OnceCell::new()];
-    let gate = Gate::new();
-    let (task, other_task) = (Task::new(), Task::new());
-    let mut initializing = Box::pin(b.get_or_init({
-        let gate = gate.clone();
-        || gate
-    }));
-    assert!(poll_with(&mut initializing, &other_task.waker()).is_pending());
-    let mut future = Box::pin(a.get_or_init(async || {
-        let mut wait = Box::pin(b.wait());
-        poll_fn(|cx| wait.as_mut().poll(cx)).await + 1
-    }));
-    assert!(poll_with(&mut future, &task.waker()).is_pending());
-    gate.open(1);
-    assert!(poll_with(&mut initializing, &other_task.waker()).is_ready());
-    assert_eq!(poll_with(&mut future, &task.waker()), Poll::Ready(&2));
-}
-
-#[test]
 fn two_branches_of_one_join_are_not_taken_for_it() {
     let cell = OnceCell::new();
     let gate = Gate::new();
@@ -299,57 +263,26 @@ fn two_branches_of_one_join_are_not_taken_for_it() {
 }
 
 #[test]
-fn another_task_inside_the_initializer_is_not_taken_for_it() {
-    static CELL: OnceCell<u32> = OnceCell::new();
-    let task = Task::new();
-    let mut other = Box::pin(CELL.wait());
-    let mut first = Box::pin(CELL.get_or_init(async || {
-        // An executor that the initializer blocks on has run another task.
-        assert!(poll_with(&mut other, &task.waker()).is_pending());
-        1
-    }));
-    assert_eq!(poll_with(&mut first, &Task::new().waker()), Poll::Ready(&1));
-    drop(first);
-    assert_eq!(task.wakes(), 1);
-    assert_eq!(poll(&mut other), Poll::Ready(&1));
-}
-
-#[test]
 fn another_cell_inside_the_initializer_is_not_taken_for_it() {
     let [a, b] = [OnceCell::new(), OnceCell::<u32>::new()];
     let waker = Task::new().waker();
-    let mut future = Box::pin(a.get_or_init(async || *b.wait().await));
+    // The other cell is being initialized by another task.
+    let gate = Gate::new();
+    let mut initializing = Box::pin(b.get_or_init(|| gate.clone()));
+    assert!(poll_with(&mut initializing, &Task::new().waker()).is_pending());
+    let mut future = Box::pin(a.get_or_init(async || *b.wait().await + 1));
     assert!(poll_with(&mut future, &waker).is_pending());
-    assert_eq!(b.set(1), Ok(()));
-    assert_eq!(poll_with(&mut future, &waker), Poll::Ready(&1));
+    gate.open(1);
+    assert!(poll(&mut initializing).is_ready());
+    assert_eq!(poll_with(&mut future, &waker), Poll::Ready(&2));
 }
 
 #[test]
 fn a_poll_between_two_polls_of_the_initializer_is_not_taken_for_it() {
     let cell = OnceCell::new();
-    let task = Task::new();
-    let waker = task.waker();
-    let mut future = Box::pin(cell.get_or_init(|| {
-        let mut is_second = false;
-        std::future::poll_fn(move |_| {
-            if std::mem::replace(&mut is_second, true) {
-                Poll::Ready(1)
-            } else {
-                Poll::Pending
-            }
-        })
-    }));
+    let waker = Task::new().waker();
+    let mut future = Box::pin(cell.get_or_init(async || yield_now().await));
     assert!(poll_with(&mut future, &waker).is_pending());
-    let mut wait = Box::pin(cell.wait());
-    assert!(poll_with(&mut wait, &waker).is_pending());
+    assert!(poll_with(&mut Box::pin(cell.wait()), &waker).is_pending());
     assert!(poll_with(&mut future, &waker).is_ready());
 }
-
-/// `Future::map`, for the one test that needs it.
-trait MapCopied<'a>: Future<Output = &'a u32> + Sized {
-    async fn map_copied(self) -> u32 {
-        *self.await
-    }
-}
-
-impl<'a, F: Future<Output = &'a u32>> MapCopied<'a> for F {}

@@ -2,41 +2,33 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicBool, Ordering},
+    future::{poll_fn, ready},
+    task::Poll,
 };
 
 use oncelot::OnceCell;
 
-use crate::util::{Gate, Panicking, Task, claimant_or_passive, now, panic_of, poll, poll_with, start};
+use crate::util::{Gate, Panicking, Task, claimant_or_passive, panic_of, poll, poll_with, start};
 
+/// A poll of a ready cell, one that initializes, and another poll by the task of a registered waiter clone no waker.
 #[test]
-fn first_poll_of_a_ready_cell_never_calls_the_initializer() {
-    let cell = OnceCell::from(1);
-    let called = Cell::new(false);
-    now(cell.get_or_init(|| {
-        called.set(true);
-        std::future::ready(2)
-    }));
-    now(cell.get_or_try_init(|| {
-        called.set(true);
-        std::future::ready(Ok::<_, ()>(2))
-    }))
-    .unwrap();
-    assert!(!called.get());
-}
-
-#[test]
-fn first_poll_of_a_ready_cell_registers_nothing() {
-    let cell = OnceCell::from(1);
+fn a_waker_is_cloned_only_to_register_a_waiter() {
     let task = Task::new();
     let waker = task.waker();
-    let mut init = Box::pin(cell.get_or_init(async || 2));
-    let mut wait = Box::pin(cell.wait());
-    let mut insert = Box::pin(cell.insert(2));
-    assert!(poll_with(&mut init, &waker).is_ready());
-    assert!(poll_with(&mut wait, &waker).is_ready());
-    assert!(poll_with(&mut insert, &waker).is_ready());
+    let cell = OnceCell::new();
+    assert!(poll_with(&mut Box::pin(cell.get_or_init(async || 1)), &waker).is_ready());
+    assert!(poll_with(&mut Box::pin(cell.get_or_init(async || 2)), &waker).is_ready());
+    assert!(poll_with(&mut Box::pin(cell.wait()), &waker).is_ready());
+    assert!(poll_with(&mut Box::pin(cell.insert(2)), &waker).is_ready());
     assert_eq!(task.clones(), 0);
+
+    let cell = OnceCell::new();
+    let (_gate, _running) = start(&cell);
+    let mut waiting = Box::pin(cell.get_or_init(async || 2));
+    for _ in 0..3 {
+        assert!(poll_with(&mut waiting, &waker).is_pending());
+    }
+    assert_eq!(task.clones(), 1);
 }
 
 #[test]
@@ -49,42 +41,20 @@ fn a_future_that_is_never_polled_claims_nothing() {
 #[test]
 fn the_closure_is_called_by_the_poll_that_claims() {
     let cell = OnceCell::new();
-    let called = AtomicBool::new(false);
+    let is_called = Cell::new(false);
     let (gate, mut running) = start(&cell);
     let mut waiting = Box::pin(cell.get_or_init(|| {
-        called.store(true, Ordering::SeqCst);
-        std::future::ready(1)
+        is_called.set(true);
+        ready(1)
     }));
-    assert!(!called.load(Ordering::SeqCst), "by making the future");
+    assert!(!is_called.get(), "by making the future");
     assert!(poll(&mut waiting).is_pending());
-    assert!(!called.load(Ordering::SeqCst), "by a poll that waits");
+    assert!(!is_called.get(), "by a poll that waits");
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
-    assert!(!called.load(Ordering::SeqCst), "by the wake");
+    assert!(!is_called.get(), "by the wake");
     assert!(poll(&mut waiting).is_ready());
-    assert!(called.load(Ordering::SeqCst));
-}
-
-#[test]
-fn polling_again_by_the_same_task_clones_no_waker() {
-    let cell = OnceCell::new();
-    let (_gate, _running) = start(&cell);
-    let task = Task::new();
-    let waker = task.waker();
-    let mut waiting = Box::pin(cell.get_or_init(async || 2));
-    for _ in 0..3 {
-        assert!(poll_with(&mut waiting, &waker).is_pending());
-    }
-    assert_eq!(task.clones(), 1);
-}
-
-#[test]
-fn an_initialization_without_waiters_clones_no_waker() {
-    let cell = OnceCell::new();
-    let task = Task::new();
-    let mut future = Box::pin(cell.get_or_init(async || 1));
-    assert!(poll_with(&mut future, &task.waker()).is_ready());
-    assert_eq!(task.clones(), 0);
+    assert!(is_called.get());
 }
 
 #[test]
@@ -92,9 +62,9 @@ fn the_initializer_is_polled_by_the_waker_of_the_poll() {
     let cell = OnceCell::<u32>::new();
     let task = Task::new();
     let mut future = Box::pin(cell.get_or_init(|| {
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             cx.waker().wake_by_ref();
-            std::task::Poll::Pending
+            Poll::Pending
         })
     }));
     assert!(poll_with(&mut future, &task.waker()).is_pending());
@@ -111,6 +81,13 @@ fn assert_refuses_another_poll<F: Future>(future: F) {
     }
 }
 
+fn prepare(cell: &mut OnceCell<u32>, is_ready: bool) -> &mut OnceCell<u32> {
+    if !is_ready {
+        cell.take();
+    }
+    cell
+}
+
 #[test]
 fn a_poll_after_completion_panics() {
     let mut cell = OnceCell::new();
@@ -119,48 +96,36 @@ fn a_poll_after_completion_panics() {
     assert_refuses_another_poll(cell.get_or_try_init_shared(async || Err("failed")));
     assert_refuses_another_poll(cell.wait_attempt());
     assert_refuses_another_poll(cell.get_or_claim());
-    assert_refuses_another_poll(cell.get_or_init(async || 1));
-    // The cell is ready.
-    assert_refuses_another_poll(cell.get_or_init(async || 1));
-    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
-    assert_refuses_another_poll(cell.get_or_try_init_shared(async || Ok::<_, ()>(1)));
-    assert_refuses_another_poll(cell.insert(1));
+    // First the cell is empty, then it is ready.
+    for _ in 0..2 {
+        assert_refuses_another_poll(cell.get_or_init(async || 1));
+    }
+    for is_ready in [false, true] {
+        assert_refuses_another_poll(prepare(&mut cell, is_ready).get_mut_or_init(async || 1));
+        assert_refuses_another_poll(
+            prepare(&mut cell, is_ready).get_mut_or_try_init(async || Ok::<_, ()>(1)),
+        );
+        assert_refuses_another_poll(prepare(&mut cell, is_ready).get_or_try_init(async || Ok::<_, ()>(1)));
+        assert_refuses_another_poll(
+            prepare(&mut cell, is_ready).get_or_try_init_shared(async || Ok::<_, ()>(1)),
+        );
+        assert_refuses_another_poll(prepare(&mut cell, is_ready).insert(1));
+    }
     assert_refuses_another_poll(cell.wait());
     assert_refuses_another_poll(cell.wait_attempt());
     assert_refuses_another_poll(cell.get_or_claim());
-    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
-    assert_refuses_another_poll(cell.get_mut_or_try_init(async || Ok::<_, ()>(1)));
-    cell.take();
-    assert_refuses_another_poll(cell.get_mut_or_init(async || 1));
-    cell.take();
-    assert_refuses_another_poll(cell.get_mut_or_try_init(async || Ok::<_, ()>(1)));
-    cell.take();
-    assert_refuses_another_poll(cell.get_or_try_init(async || Ok::<_, ()>(1)));
-    cell.take();
-    assert_refuses_another_poll(cell.get_or_try_init_shared(async || Ok::<_, ()>(1)));
-    cell.take();
-    assert_refuses_another_poll(cell.insert(1));
 }
 
 #[test]
 fn a_poll_after_waiting_and_completion_panics() {
-    let cell = OnceCell::new();
-    let (gate, mut running) = start(&cell);
-    let mut waiting = [false, true].map(|is_claimant| claimant_or_passive(&cell, is_claimant, 2));
-    assert!(waiting.iter_mut().all(|future| poll(future).is_pending()));
-    gate.open(Ok(1));
-    assert!(poll(&mut running).is_ready());
-    waiting.into_iter().for_each(assert_refuses_another_poll);
-}
-
-#[test]
-fn a_poll_after_an_attempt_was_waited_for_panics() {
     for outcome in [Ok(1), Err("failed")] {
         let cell = OnceCell::new();
         let (gate, mut running) = start(&cell);
+        let mut waiting = [false, true].map(|is_claimant| claimant_or_passive(&cell, is_claimant, 2));
         let mut shared = Box::pin(cell.get_or_try_init_shared(async || Err("not called")));
         let mut attempt = Box::pin(cell.wait_attempt());
         let mut claim = Box::pin(cell.get_or_claim());
+        assert!(waiting.iter_mut().all(|future| poll(future).is_pending()));
         assert!(poll(&mut shared).is_pending());
         assert!(poll(&mut attempt).is_pending());
         assert!(poll(&mut claim).is_pending());
@@ -169,29 +134,27 @@ fn a_poll_after_an_attempt_was_waited_for_panics() {
         assert_refuses_another_poll(shared);
         assert_refuses_another_poll(attempt);
         assert_refuses_another_poll(claim);
+        let [passive, claimant] = waiting;
+        assert_refuses_another_poll(claimant);
+        assert_refuses_another_poll(passive);
     }
 }
 
-#[track_caller]
-fn assert_refuses_a_poll_after_a_panic<F: Future>(future: F) {
-    let mut future = Box::pin(future);
-    assert_eq!(panic_of(|| poll(&mut future).is_ready()), "first");
-    let message = panic_of(|| poll(&mut future).is_ready());
-    assert!(message.contains("or a panic"), "{message}");
-}
-
 #[test]
-fn a_poll_after_a_panic_in_the_closure_panics() {
-    let mut cell = OnceCell::new();
-    let closure = || -> Gate<u32> { panic!("first") };
-    assert_refuses_a_poll_after_a_panic(cell.get_or_init(closure));
-    assert_refuses_a_poll_after_a_panic(cell.get_mut_or_init(closure));
-}
+fn a_poll_after_a_panic_panics() {
+    #[track_caller]
+    fn check<F: Future>(future: F) {
+        let mut future = Box::pin(future);
+        assert_eq!(panic_of(|| poll(&mut future).is_ready()), "first");
+        let message = panic_of(|| poll(&mut future).is_ready());
+        assert!(message.contains("or a panic"), "{message}");
+    }
 
-#[test]
-fn a_poll_after_a_panic_in_a_poll_panics() {
     let mut cell = OnceCell::new();
-    let closure = || Panicking("first");
-    assert_refuses_a_poll_after_a_panic(cell.get_or_init(closure));
-    assert_refuses_a_poll_after_a_panic(cell.get_mut_or_init(closure));
+    let in_the_closure = || -> Gate<u32> { panic!("first") };
+    check(cell.get_or_init(in_the_closure));
+    check(cell.get_mut_or_init(in_the_closure));
+    let in_the_poll = || Panicking("first");
+    check(cell.get_or_init(in_the_poll));
+    check(cell.get_mut_or_init(in_the_poll));
 }

@@ -1,84 +1,82 @@
-//! `try_get_or_init`: an initializer that is a plain closure, and runs immediately or not at all.
+//! `try_get_or_init`, whose initializer is a plain closure and runs immediately or not at all, other closures, and `InitGuard`.
 
-use std::task::Poll;
+use std::{future::ready, task::Poll};
 
 use oncelot::{InitializingError, OnceCell, SetError, State};
 
-use crate::util::{Drops, OnDrop, Waiter, is_same, panic_of, poll, start};
+use crate::util::{Drops, OnDrop, Waiter, is_same, now, panic_of, poll, start};
 
 #[test]
-fn makes_the_value_of_an_empty_cell() {
-    let cell = OnceCell::new();
-    let value = cell.try_get_or_init(|| 1).unwrap();
-    assert_eq!(value, &1);
-    assert!(is_same(value, cell.get().unwrap()));
+fn the_value_is_the_one_in_the_cell() {
+    let cells = [const { OnceCell::new() }; 2];
+    assert!(is_same(
+        cells[0].try_get_or_init(|| 1).unwrap(),
+        cells[0].get().unwrap()
+    ));
+    assert!(is_same(
+        cells[1].try_claim().unwrap().set(1),
+        cells[1].get().unwrap()
+    ));
 }
 
 #[test]
-fn returns_the_value_of_a_ready_cell_and_drops_the_closure_uncalled() {
-    let cell = OnceCell::from(1);
+fn a_closure_that_is_not_needed_is_dropped_uncalled() {
     let drops = Drops::new();
-    let counted = drops.counted();
-    let value = cell.try_get_or_init(move || {
-        let _counted = counted;
-        panic!("called")
-    });
-    assert_eq!(value, Ok(&1));
+    let uncalled = || {
+        let counted = drops.counted();
+        move || -> u32 {
+            let _counted = &counted;
+            panic!("called")
+        }
+    };
+    let cell = OnceCell::from(1);
+    assert_eq!(cell.try_get_or_init(uncalled()), Ok(&1));
     assert_eq!(drops.count(), 1);
-}
+    let closure = uncalled();
+    let mut shared = Box::pin(cell.get_or_try_init_shared(move || ready(Ok::<_, ()>(closure()))));
+    assert_eq!(poll(&mut shared), Poll::Ready(Ok(&1)));
+    assert_eq!(drops.count(), 2);
 
-#[test]
-fn fails_while_another_initializer_runs_and_drops_the_closure_uncalled() {
     let cell = OnceCell::new();
     let (gate, mut running) = start(&cell);
-    let drops = Drops::new();
-    let counted = drops.counted();
-    let refused = cell.try_get_or_init(move || {
-        let _counted = counted;
-        panic!("called")
-    });
-    assert_eq!(refused, Err(InitializingError));
-    assert_eq!(drops.count(), 1);
-
+    assert_eq!(cell.try_get_or_init(uncalled()), Err(InitializingError));
+    assert_eq!(drops.count(), 3);
     gate.open(Err("failed"));
     assert_eq!(poll(&mut running), Poll::Ready(Err("failed")));
     assert_eq!(cell.try_get_or_init(|| 2), Ok(&2));
 }
 
 #[test]
-fn wakes_the_tasks_that_have_come_to_wait_for_it() {
-    let cell = OnceCell::new();
-    let mut waiters = Vec::new();
-    let value = cell.try_get_or_init(|| {
-        // Other tasks, which run on other threads or in interrupt handlers meanwhile.
-        waiters.extend([Waiter::claimant(&cell, 2), Waiter::passive(&cell)]);
-        1
-    });
-    assert_eq!(value, Ok(&1));
-    for waiter in &mut waiters {
-        assert_eq!(waiter.wakes(), 1);
-        assert_eq!(waiter.poll(), Poll::Ready(&1));
-    }
-}
-
-#[test]
-fn a_panic_of_the_closure_releases_the_claim() {
-    let cell = OnceCell::new();
-    let mut waiters = Vec::new();
-    let message = panic_of(|| {
-        cell.try_get_or_init(|| {
+fn the_tasks_that_have_come_to_wait_for_the_closure_are_woken() {
+    for (panics, is_future) in [(false, false), (true, false), (false, true), (true, true)] {
+        let cell = OnceCell::new();
+        let mut waiters = Vec::new();
+        let mut initialize = || {
+            // Other tasks, which run on other threads or in interrupt handlers meanwhile.
             waiters.extend([Waiter::claimant(&cell, 2), Waiter::passive(&cell)]);
-            panic!("out of luck")
-        })
-    });
-    assert_eq!(message, "out of luck");
-    assert_eq!(cell.state(), State::Uninit);
-    let [claimant, passive] = &mut *waiters else {
-        unreachable!("two have come")
-    };
-    assert_eq!((claimant.wakes(), passive.wakes()), (1, 0));
-    assert_eq!(claimant.poll(), Poll::Ready(&2));
-    assert_eq!(cell.try_get_or_init(|| 3), Ok(&2));
+            assert!(!panics, "out of luck");
+            1
+        };
+        let call = || match is_future {
+            false => cell.try_get_or_init(initialize),
+            true => Ok(now(cell.get_or_init(|| ready(initialize())))),
+        };
+        if panics {
+            assert_eq!(panic_of(call), "out of luck");
+            assert_eq!(cell.state(), State::Uninit);
+        } else {
+            assert_eq!(call(), Ok(&1));
+        }
+        // A panic does not wake the passive waiter.
+        let wakes: Vec<_> = waiters.iter().map(Waiter::wakes).collect();
+        assert_eq!(wakes, [1, usize::from(!panics)]);
+        let value = if panics { &2 } else { &1 };
+        assert!(
+            waiters
+                .iter_mut()
+                .all(|waiter| waiter.poll() == Poll::Ready(value))
+        );
+    }
 }
 
 #[test]
@@ -104,4 +102,24 @@ fn the_closure_is_dropped_before_the_value_is_published() {
         1
     });
     assert_eq!(value, Ok(&1));
+}
+
+#[test]
+fn the_value_of_a_guard_is_dropped_once() {
+    let drops = Drops::new();
+    let cell = OnceCell::new();
+    cell.try_claim().unwrap().set(drops.counted());
+    assert_eq!(drops.count(), 0);
+    drop(cell);
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_guard_shows_no_value() {
+    let cell = OnceCell::<u32>::new();
+    let guard = cell.try_claim().unwrap();
+    assert_eq!(
+        format!("{guard:?} {cell:?}"),
+        "InitGuard { .. } OnceCell(<initializing>)"
+    );
 }
