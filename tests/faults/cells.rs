@@ -82,10 +82,6 @@ fn that_block<B: Backend + 'static>() -> Vec<Operation<B>> {
             let value = Value::value();
             act(move || see_present(cell.insert_blocking(value)))
         }),
-        ("get_or_init_blocking", ONE, |cell, init| {
-            let init = init.blocking(Init::value);
-            act(|| cell.get_or_init_blocking(init).see())
-        }),
         ("get_or_try_init_blocking", RESULTS, |cell, init| {
             let init = init.blocking(Init::result);
             act(|| see_ok(cell.get_or_try_init_blocking(init)))
@@ -107,10 +103,6 @@ fn that_spawn<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> Vec<Operati
         ("get_or_try_init_shared_spawned", FUTURE_RESULTS, |cell, init| {
             let init = init.future(Init::result);
             job(cell.get_or_try_init_shared_spawned(Spawner, init), see_ok)
-        }),
-        ("get_or_init_spawned_blocking", ONE, |cell, init| {
-            let init = init.blocking(Init::value);
-            job(cell.get_or_init_spawned_blocking(Spawner, init), Value::see)
         }),
         ("get_or_try_init_spawned_blocking", RESULTS, |cell, init| {
             let value = cell.get_or_try_init_spawned_blocking(Spawner, init.blocking(Init::result));
@@ -341,8 +333,14 @@ fn exclusive<B: Backend + 'static>(has_value: bool, init: Init) {
     let mut cell = Lent::new(new_cell::<B>(has_value));
     let borrowed = cell.get_mut();
     add(|| {
-        let value = borrowed.get_mut_or_try_init(init.future(Init::result));
-        job(value, |value| see(value.ok().as_deref()))
+        if init.fails {
+            let value = borrowed.get_mut_or_try_init(init.future(Init::result));
+            job(value, |value| see(value.ok().as_deref()))
+        } else {
+            job(borrowed.get_mut_or_init(init.future(Init::value)), |value| {
+                value.see()
+            })
+        }
     });
     run_to_end(|| true, || {});
     require(

@@ -1,7 +1,7 @@
 //! What must hold in each run, whatever has panicked or was cancelled.
 //!
-//! During the run, [`require`](crate::run::require) states the rest: all tasks see the same value, each initializer holds the claim until it is
-//! dropped, and each operation returns what it should.
+//! During the run, [`require`](crate::run::require) states the rest: all tasks see the same value, and each initializer holds the
+//! claim until it is dropped.
 
 use crate::{
     backends::Exception,
@@ -81,24 +81,22 @@ fn receivers(run: &Run, number: usize, point: &Point) -> Vec<Option<TaskId>> {
         // discarded".
         return vec![None];
     }
+    let task = Some(point.task);
     let spawner = run.tasks[point.task].spawned_by;
     let Some(spawner) = spawner.filter(|_| !point.is_dropping) else {
-        return vec![Some(point.task)];
+        return vec![task];
     };
-    // In the task of an initializer, which itself sends the result to the task that has spawned it.
-    if point.kind == Kind::Waker(Op::Wake) && point.waker_of == Some(spawner) {
-        return vec![Some(point.task)];
-    }
+    // The task of an initializer itself sends the result to the task that has spawned it.
+    let is_report = point.kind == Kind::Waker(Op::Wake) && point.waker_of == Some(spawner);
     let mut caught = run.caught.iter();
-    let has_ended = run.tasks[spawner].is_cancelled
+    let caller_has_ended = run.tasks[spawner].is_cancelled
         || caught.any(|(task, panic)| *task == spawner && *panic != Panic::Injected(number));
-    if !has_ended {
-        // "A panic in the initializer is resumed in the caller that started it."
-        return vec![Some(spawner)];
-    }
     match point.kind {
+        _ if is_report => vec![task],
+        // "A panic in the initializer is resumed in the caller that started it."
+        _ if !caller_has_ended => vec![Some(spawner)],
         // The result, with an error that no caller has taken.
-        Kind::Drop(Sort::Error) => vec![Some(point.task), None],
+        Kind::Drop(Sort::Error) => vec![task, None],
         // If the caller was cancelled, only the panic hook sees the panic.
         _ => vec![None],
     }

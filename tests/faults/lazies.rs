@@ -15,11 +15,14 @@ use crate::{
     util::leak_box,
 };
 
-/// What is called on a shared lazy.
-struct Calls<L: 'static> {
+/// One of the three types: its constructor, what is called while it is shared, and what is done to it in the end.
+struct Type<L: 'static> {
+    name: &'static str,
+    with_future: fn(Ready) -> L,
     get: fn(&'static L) -> Work,
     get_blocking: fn(&'static L) -> &'static Value,
     try_get: fn(&L) -> Option<&Value>,
+    ends: Vec<(&'static str, fn(L))>,
 }
 
 /// Who calls the lazy.
@@ -35,104 +38,55 @@ enum Callers {
     ThreeWithoutFirst,
 }
 
-/// What is done to the lazy in the end.
-#[derive(Debug, Clone, Copy)]
-enum End {
-    Drop,
-    IntoInner,
-    IntoParts,
-    Debug,
-}
-
-/// A lazy whose future is ready at some time, or one with a value; the callers, and whether they are run until there is a
-/// value; and the end.
-type Scenario = (Option<Ready>, Callers, bool, End);
-
-fn scenarios() -> Vec<Scenario> {
-    let mut scenarios = Vec::new();
-    for end in [End::Drop, End::IntoInner, End::IntoParts, End::Debug] {
-        scenarios.push((None, Callers::One, true, end));
-        for ready in [Ready::AtOnce, Ready::Later, Ready::AtGate].map(Some) {
-            let mut callers = vec![Callers::None, Callers::One];
-            // Other callers leave the lazy in the states in which one leaves it.
-            if matches!(end, End::Drop) {
-                callers.extend([Callers::Three, Callers::ThreeWithoutFirst]);
-                // A thread that waits at the gate would block the only one.
-                callers.extend((ready != Some(Ready::AtGate)).then_some(Callers::Blocking));
-            }
-            for callers in callers {
-                scenarios.extend([true, false].map(|to_end| (ready, callers, to_end, end)));
-            }
-        }
-    }
-    scenarios
-}
-
 pub(crate) fn run_lazies<B: Backend + 'static>(runner: &mut Runner) {
-    let calls = Calls::<Lazy<Value, Initializer<Value>, B>> {
+    let lazy = Type::<Lazy<Value, Initializer<Value>, B>> {
+        name: "Lazy",
+        with_future: |ready| Lazy::with_backend(Initializer::of_lazy(ready)),
         get: |lazy| job(Pin::static_ref(lazy).get(), Value::see),
         get_blocking: |lazy| Pin::static_ref(lazy).get_blocking(),
         try_get: Lazy::try_get,
+        ends: vec![
+            ("drop", drop_lazy),
+            ("into_inner", |lazy| drop_output(|| lazy.into_inner())),
+            ("into_parts", |lazy| drop_output(|| lazy.into_parts())),
+            ("Debug", |lazy| debug_and_drop(lazy)),
+        ],
     };
-    for scenario in scenarios() {
-        runner.scenario(&format!("Lazy: {scenario:?}"), || {
-            let (ready, callers, to_end, end) = scenario;
-            let lazy = match ready {
-                Some(ready) => Lazy::with_backend(Initializer::of_lazy(ready)),
-                None => Lazy::with_backend_and_value(Value::value()),
-            };
-            let lazy = run_calls(lazy, &calls, callers, to_end);
-            match end {
-                End::Drop => drop_lazy(lazy),
-                End::IntoInner => drop_output(|| lazy.into_inner()),
-                End::IntoParts => drop_output(|| lazy.into_parts()),
-                End::Debug => debug_and_drop(lazy),
-            }
-        });
-    }
+    run_type(runner, &lazy, &[true, false]);
 }
 
 pub(crate) fn run_boxes<B: Backend + Send + Sync + 'static>(runner: &mut Runner) {
-    let calls = Calls::<BoxLazy<'static, Value, B>> {
+    let lazy = Type::<BoxLazy<'static, Value, B>> {
+        name: "BoxLazy",
+        with_future: |ready| BoxLazy::with_backend(Box::pin(Initializer::of_lazy(ready))),
         get: |lazy| job(lazy.get(), Value::see),
         get_blocking: BoxLazy::get_blocking,
         try_get: BoxLazy::try_get,
+        ends: vec![
+            ("drop", drop_lazy),
+            ("into_inner", |lazy| drop_output(|| lazy.into_inner())),
+            ("into_parts", |lazy| drop_output(|| lazy.into_parts())),
+            ("Debug", |lazy| debug_and_drop(lazy)),
+        ],
     };
-    for scenario in scenarios() {
-        runner.scenario(&format!("BoxLazy: {scenario:?}"), || {
-            let (ready, callers, to_end, end) = scenario;
-            let lazy = match ready {
-                Some(ready) => BoxLazy::with_backend(Box::pin(Initializer::of_lazy(ready))),
-                None => BoxLazy::with_backend_and_value(Value::value()),
-            };
-            let lazy = run_calls(lazy, &calls, callers, to_end);
-            match end {
-                End::Drop => drop_lazy(lazy),
-                End::IntoInner => drop_output(|| lazy.into_inner()),
-                End::IntoParts => drop_output(|| lazy.into_parts()),
-                End::Debug => debug_and_drop(lazy),
-            }
-        });
-    }
+    run_type(runner, &lazy, &[true, false]);
 }
 
 pub(crate) fn run_statics(runner: &mut Runner) {
-    let calls = Calls {
+    let drop_static: fn(StaticLazy<Value>) = |lazy| {
+        // "The remains of the future are leaked, as the contents of every static are."
+        with(|run| run.may_leak_future = run.is_poisoned);
+        drop_lazy(lazy);
+    };
+    let lazy = Type {
+        name: "lazy!",
+        with_future: new_static,
         get: |lazy| job(StaticLazy::get(lazy), Value::see),
         get_blocking: StaticLazy::get_blocking,
         try_get: StaticLazy::try_get,
+        ends: vec![("drop", drop_static)],
     };
-    for scenario in scenarios() {
-        let (Some(ready), callers, true, End::Drop) = scenario else {
-            continue;
-        };
-        runner.scenario(&format!("lazy!: {ready:?}, {callers:?}"), || {
-            let lazy = run_calls(new_static(ready), &calls, callers, true);
-            // "The remains of the future are leaked, as the contents of every static are."
-            with(|run| run.may_leak_future = run.is_poisoned);
-            drop_lazy(lazy);
-        });
-    }
+    run_type(runner, &lazy, &[true]);
 }
 
 fn new_static(ready: Ready) -> StaticLazy<Value> {
@@ -154,12 +108,34 @@ fn new_static(ready: Ready) -> StaticLazy<Value> {
     unsafe { StaticLazy::__new(storage, start) }
 }
 
+/// Runs all scenarios of a type, with callers that are run to their end or not.
+fn run_type<L>(runner: &mut Runner, lazy: &Type<L>, to_ends: &[bool]) {
+    for (end_name, end) in &lazy.ends {
+        for ready in [Ready::AtOnce, Ready::Later, Ready::AtGate] {
+            let mut all_callers = vec![Callers::None, Callers::One];
+            // Other callers leave the lazy in the states in which one leaves it.
+            if *end_name == "drop" {
+                all_callers.extend([Callers::Three, Callers::ThreeWithoutFirst]);
+                // A thread that waits at the gate would block the only one.
+                all_callers.extend((ready != Ready::AtGate).then_some(Callers::Blocking));
+            }
+            for callers in all_callers {
+                for &to_end in to_ends {
+                    let name = lazy.name;
+                    let name = format!("{name}: {ready:?}, {callers:?}, to end: {to_end}, {end_name}");
+                    runner.scenario(&name, || end(run_calls(lazy, ready, callers, to_end)));
+                }
+            }
+        }
+    }
+}
+
 /// Runs the callers of a lazy, and if they are run to their end, a last one: it returns the value, or panics if the future has
 /// panicked.
-fn run_calls<L>(lazy: L, calls: &Calls<L>, callers: Callers, to_end: bool) -> L {
-    let lent = Lent::new(lazy);
+fn run_calls<L>(lazy_type: &Type<L>, ready: Ready, callers: Callers, to_end: bool) -> L {
+    let lent = Lent::new((lazy_type.with_future)(ready));
     let lazy = lent.get();
-    let get = calls.get;
+    let get = lazy_type.get;
     let add_caller = || add(|| get(lazy));
     match callers {
         Callers::None => {}
@@ -167,7 +143,7 @@ fn run_calls<L>(lazy: L, calls: &Calls<L>, callers: Callers, to_end: bool) -> L 
             add_caller();
         }
         Callers::Blocking => {
-            let get_blocking = calls.get_blocking;
+            let get_blocking = lazy_type.get_blocking;
             add(|| act(move || get_blocking(lazy).see()));
         }
         Callers::Three | Callers::ThreeWithoutFirst => {
@@ -198,7 +174,7 @@ fn run_calls<L>(lazy: L, calls: &Calls<L>, callers: Callers, to_end: bool) -> L 
             "a call panics if the future has panicked",
         );
         require(
-            (calls.try_get)(lazy).is_some() != is_poisoned,
+            (lazy_type.try_get)(lazy).is_some() != is_poisoned,
             "there is a value if the future has not panicked",
         );
     } else {

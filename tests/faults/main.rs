@@ -26,7 +26,7 @@ mod user;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     process,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -40,6 +40,7 @@ use oncelot::{
 
 use crate::{
     backends::{ATOMIC_WAKER, EVENT_LISTENER, INTRUSIVE, LOCAL, Tested},
+    check::Wrong,
     run::{Kind, Plan, Run},
 };
 
@@ -85,7 +86,7 @@ fn run_on_one_thread<B: Backend + 'static>(runner: &mut Runner) {
 }
 
 /// A scenario with more points than these has no runs with two faults.
-const LONG_SCENARIO: usize = 60;
+const LONG_SCENARIO: usize = 80;
 
 /// The program ends with a message if a scenario takes longer.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -94,11 +95,10 @@ const TOO_LONG: Duration = Duration::from_secs(30);
 struct Runner {
     backend: Tested,
     scenarios: usize,
-    /// The number of runs whose first fault is a cancellation or not, with each number of faults.
-    runs: BTreeMap<(bool, usize), usize>,
+    /// The number of runs with no fault, with one, and with two.
+    runs: [usize; 3],
     /// The exceptions that were needed.
     excused: BTreeSet<usize>,
-    failures: Vec<String>,
 }
 
 impl Runner {
@@ -106,18 +106,13 @@ impl Runner {
         Self {
             backend,
             scenarios: 0,
-            runs: BTreeMap::new(),
+            runs: [0; 3],
             excused: BTreeSet::new(),
-            failures: Vec::new(),
         }
     }
 
-    /// Runs a scenario without a fault, with each fault, and with pairs of them. Does nothing if an earlier scenario has
-    /// failed.
+    /// Runs a scenario without a fault, with each fault, and with pairs of them.
     fn scenario(&mut self, name: &str, scenario: impl Fn()) {
-        if !self.failures.is_empty() {
-            return;
-        }
         self.scenarios += 1;
         let name = format!("{name}, on {}", self.backend.name);
         let _watched_until_here = watch(name.clone());
@@ -137,48 +132,31 @@ impl Runner {
     }
 
     fn run(&mut self, name: &str, scenario: impl Fn(), plan: Plan) -> Run {
-        let what = format!("{name}, with {plan:?}");
         run::begin(plan, self.backend.waker_panics);
         let ended = catch_unwind(AssertUnwindSafe(scenario));
-        let run = run::end();
+        let mut run = run::end();
         if let Err(payload) = ended {
-            eprintln!("in {what}");
-            resume_unwind(payload);
-        }
-        let faults: Vec<_> = run.faults().collect();
-        // Not if a point does not panic, since that would abort the program.
-        if let Some(first) = faults.first().filter(|_| faults.len() == run.plan.faults.len()) {
-            let kind = (first.kind == Kind::Step, faults.len());
-            *self.runs.entry(kind).or_default() += 1;
+            run.wrong.push(Wrong::Broken(util::message(&*payload)));
         }
         let (wrong, excused_by) = check::check(&run, self.backend.exceptions);
+        let faults: Vec<_> = run.faults().collect();
+        assert!(
+            wrong.is_empty(),
+            "one of the runs went wrong: {name}, with {:?}, that is {faults:?}:\n  {wrong:?}\n  panics: {:?}",
+            run.plan,
+            run.caught
+        );
         self.excused.extend(excused_by);
-        if !wrong.is_empty() {
-            let caught = &run.caught;
-            self.failures.push(format!(
-                "{what}, that is {faults:?}:\n  {wrong:?}\n  panics: {caught:?}"
-            ));
-        }
+        // Without a point that does not panic, since that would abort the program.
+        self.runs[faults.len()] += usize::from(faults.len() == run.plan.faults.len());
         run
     }
 
-    /// Prints how many runs there were. Panics if one went wrong, or an exception was not needed.
+    /// Prints how many runs there were. Panics if an exception was not needed.
     fn finish(self) {
-        let name = self.backend.name;
-        let failures = &self.failures;
-        let first = failures[..failures.len().min(5)].join("\n");
-        assert!(
-            failures.is_empty(),
-            "{} runs went wrong, and these among them:\n{first}",
-            failures.len()
-        );
-        let kinds = [(false, 1), (false, 2), (true, 1), (true, 2)];
-        let [panic, panics, cancellation, both] = kinds.map(|kind| self.runs[&kind]);
-        println!(
-            "faults: {name}: {} scenarios; {panic} runs with one panic, {panics} with two; {cancellation} with a \
-             cancellation, {both} with a cancellation and a panic",
-            self.scenarios
-        );
+        let (name, scenarios) = (self.backend.name, self.scenarios);
+        let [_, one, two] = self.runs;
+        println!("faults: {name}: {scenarios} scenarios; {one} runs with one fault, {two} with two");
         for (number, (reason, _)) in self.backend.exceptions.iter().enumerate() {
             assert!(
                 self.excused.contains(&number),

@@ -88,7 +88,7 @@ impl fmt::Debug for Thing {
 /// What an initializer does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Init {
-    fails: bool,
+    pub(crate) fails: bool,
     ready: Ready,
 }
 
@@ -115,21 +115,20 @@ impl Init {
     where
         O: 'static,
     {
-        self.closure(move || Initializer::new(self, output, Sort::Future))
+        self.blocking(move |init| Initializer::new(init, output, Sort::Future))
     }
 
-    /// Returns a closure that returns `output`: [`Init::value`] or [`Init::result`].
-    pub(crate) fn blocking<O: 'static>(self, output: fn(Self) -> O) -> impl FnOnce() -> O + Send + 'static {
-        self.closure(move || output(self))
-    }
-
-    fn closure<R>(self, f: impl FnOnce() -> R + Send + 'static) -> impl FnOnce() -> R + Send + 'static {
+    /// Returns a closure that returns what `f` does: [`Init::value`] or [`Init::result`].
+    pub(crate) fn blocking<R>(
+        self,
+        f: impl FnOnce(Self) -> R + Send + 'static,
+    ) -> impl FnOnce() -> R + Send + 'static {
         let captured = Thing::new(Sort::Closure);
         move || {
             require_claim();
             point(Kind::Call("initializer"));
             drop(captured);
-            f()
+            f(self)
         }
     }
 
