@@ -112,7 +112,7 @@ fn that_spawn<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> Vec<Operati
 }
 
 fn wait<B: Backend>(cell: CellRef<B>) -> Work {
-    with(|run| run.tasks[run.current].waits_for_value = true);
+    with(|run| run.tasks[run.context.task].waits_for_value = true);
     job(cell.wait(), Value::see)
 }
 
@@ -174,7 +174,6 @@ pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
     run_with(runner, &that_block::<B>(), &WITHOUT_INITIALIZER);
     let insert: Operation<B> = ("insert", ONE, |cell, _| insert(cell));
     run_with(runner, &[insert], &ENDS.map(Others::Crowd));
-    run_ends::<B>(runner);
     run_exclusive::<B>(runner);
 }
 
@@ -189,17 +188,9 @@ fn run_with<B: Backend + 'static>(runner: &mut Runner, operations: &[Operation<B
         for &init in inits {
             for &others in all_others {
                 let name = format!("{name} of {init:?}, others: {others:?}");
-                runner.scenario(&name, || scenario(|cell| start(cell, init), others, drop_cell));
+                runner.scenario(&name, || scenario(|cell| start(cell, init), others));
             }
         }
-    }
-}
-
-/// Runs one operation, and then those that need the cell itself.
-fn run_ends<B: Backend + 'static>(runner: &mut Runner) {
-    for others in [Others::HaveSetIt, Others::Initialize(End::Error)] {
-        let name = format!("insert, others: {others:?}, and exclusive operations");
-        runner.scenario(&name, || scenario::<B>(insert, others, use_and_drop_cell));
     }
 }
 
@@ -211,7 +202,7 @@ fn new_cell<B: Backend>(has_value: bool) -> Cell<B> {
     }
 }
 
-fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Others, end: fn(Cell<B>)) {
+fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Others) {
     let lent = Lent::new(Arc::new(new_cell(matches!(others, Others::HaveSetIt))));
     let cell: CellRef<B> = lent.get();
     let watched = Arc::downgrade(cell);
@@ -230,7 +221,7 @@ fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Ot
     );
     require(cell.initialized(), "the cell is usable after a fault");
     match Arc::into_inner(lent.take()) {
-        Some(cell) => end(cell),
+        Some(cell) => take_apart(cell),
         None => require(false, "nothing holds the cell in the end"),
     }
 }
@@ -299,16 +290,10 @@ impl End {
     }
 }
 
-fn drop_cell<B: Backend>(cell: Cell<B>) {
-    as_owner(|| drop(cell));
-}
-
-fn use_and_drop_cell<B: Backend>(mut cell: Cell<B>) {
-    as_owner(|| format!("{cell:?}"));
+/// Does what needs the cell itself.
+fn take_apart<B: Backend>(mut cell: Cell<B>) {
     if let Some(clone) = as_owner(|| cell.clone()) {
-        as_owner(|| cell == clone);
-        let value = as_owner(|| clone.into_inner());
-        as_owner(|| drop(value));
+        as_owner(|| drop(clone));
     }
     require(cell.initialized(), "`clone` does not change the cell");
     let taken = as_owner(|| cell.take());
@@ -316,7 +301,8 @@ fn use_and_drop_cell<B: Backend>(mut cell: Cell<B>) {
     as_owner(|| drop(taken));
     let again = without_points(|| cell.set(Value::value()));
     require(again.is_ok(), "the cell is usable after `take`");
-    drop_cell(cell);
+    let value = as_owner(|| cell.into_inner());
+    as_owner(|| drop(value));
 }
 
 /// Runs the operations that need `&mut`.
@@ -357,5 +343,5 @@ fn exclusive<B: Backend + 'static>(has_value: bool, init: Init) {
         run_to_end(|| true, || {});
     });
     require(cell.get().initialized(), "the cell is usable after a fault");
-    drop_cell(cell.take());
+    take_apart(cell.take());
 }

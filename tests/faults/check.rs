@@ -81,9 +81,9 @@ fn receivers(run: &Run, number: usize, point: &Point) -> Vec<Option<TaskId>> {
         // discarded".
         return vec![None];
     }
-    let task = Some(point.task);
-    let spawner = run.tasks[point.task].spawned_by;
-    let Some(spawner) = spawner.filter(|_| !point.is_dropping) else {
+    let task = Some(point.context.task);
+    let spawner = run.tasks[point.context.task].spawned_by;
+    let Some(spawner) = spawner.filter(|_| !point.context.is_dropping) else {
         return vec![task];
     };
     // The task of an initializer itself sends the result to the task that has spawned it.

@@ -1,6 +1,6 @@
 //! Scenarios of `Lazy`, `BoxLazy` and statics of `lazy!`.
 
-use std::{fmt, pin::Pin};
+use std::pin::Pin;
 
 use oncelot::{__private::FutureStorage, Backend, BoxLazy, Lazy, StaticLazy};
 
@@ -49,7 +49,6 @@ pub(crate) fn run_lazies<B: Backend + 'static>(runner: &mut Runner) {
             ("drop", drop_lazy),
             ("into_inner", |lazy| drop_output(|| lazy.into_inner())),
             ("into_parts", |lazy| drop_output(|| lazy.into_parts())),
-            ("Debug", |lazy| debug_and_drop(lazy)),
         ],
     };
     run_type(runner, &lazy, &[true, false]);
@@ -66,7 +65,6 @@ pub(crate) fn run_boxes<B: Backend + Send + Sync + 'static>(runner: &mut Runner)
             ("drop", drop_lazy),
             ("into_inner", |lazy| drop_output(|| lazy.into_inner())),
             ("into_parts", |lazy| drop_output(|| lazy.into_parts())),
-            ("Debug", |lazy| debug_and_drop(lazy)),
         ],
     };
     run_type(runner, &lazy, &[true, false]);
@@ -191,9 +189,4 @@ fn drop_lazy<L>(lazy: L) {
 fn drop_output<R>(f: impl FnOnce() -> R) {
     let output = as_owner(f);
     as_owner(|| drop(output));
-}
-
-fn debug_and_drop(lazy: impl fmt::Debug) {
-    drop_output(|| format!("{lazy:?}"));
-    drop_lazy(lazy);
 }

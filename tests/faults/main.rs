@@ -1,7 +1,7 @@
 //! Fault injection: a panic in each call into the user's code, and a cancellation before and after each poll.
 //!
 //! A scenario is a function that uses a cell, generic over the backend. Each call into user code is a *point*: an initializer
-//! is called, polled or dropped, a waker is cloned, woken or dropped, a value is dropped or compared, a task is spawned. So is
+//! is called, polled or dropped, a waker is cloned, woken or dropped, a value is dropped or cloned, a task is spawned. So is
 //! each step of the executor at which a task can be cancelled. A scenario runs once for each point, at which it panics or is
 //! cancelled, and with pairs of these faults. After each run, [`check::check`] checks what must hold.
 //!
@@ -26,7 +26,6 @@ mod user;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
-    panic::{AssertUnwindSafe, catch_unwind},
     process,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -40,7 +39,6 @@ use oncelot::{
 
 use crate::{
     backends::{ATOMIC_WAKER, EVENT_LISTENER, INTRUSIVE, LOCAL, Tested},
-    check::Wrong,
     run::{Kind, Plan, Run},
 };
 
@@ -132,12 +130,7 @@ impl Runner {
     }
 
     fn run(&mut self, name: &str, scenario: impl Fn(), plan: Plan) -> Run {
-        run::begin(plan, self.backend.waker_panics);
-        let ended = catch_unwind(AssertUnwindSafe(scenario));
-        let mut run = run::end();
-        if let Err(payload) = ended {
-            run.wrong.push(Wrong::Broken(util::message(&*payload)));
-        }
+        let run = run::run_scenario(scenario, plan, self.backend.waker_panics);
         let (wrong, excused_by) = check::check(&run, self.backend.exceptions);
         let faults: Vec<_> = run.faults().collect();
         assert!(
@@ -171,7 +164,7 @@ fn panics_after(run: &Run, first: usize) -> Vec<usize> {
     let mut of_kinds = BTreeMap::<_, Vec<usize>>::new();
     for (number, point) in run.points.iter().enumerate().skip(first + 1) {
         if !point.aborts && point.kind != Kind::Step {
-            let kind = (point.kind, point.is_dropping);
+            let kind = (point.kind, point.context.is_dropping);
             of_kinds.entry(kind).or_default().push(number);
         }
     }

@@ -54,17 +54,23 @@ pub(crate) enum Kind {
     Step,
 }
 
+/// What runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Context {
+    pub(crate) task: TaskId,
+    /// Whether the task is being dropped.
+    pub(crate) is_dropping: bool,
+    /// The future that is being polled.
+    pub(crate) polled: Option<Sort>,
+}
+
 /// A place in a run where a fault can be injected: a call into user code, which can panic, or a step of the executor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) kind: Kind,
-    pub(crate) task: TaskId,
-    /// Whether the task is being dropped.
-    pub(crate) is_dropping: bool,
+    pub(crate) context: Context,
     /// Whose waker it is.
     pub(crate) waker_of: Option<TaskId>,
-    /// The future that is being polled.
-    pub(crate) polled: Option<Sort>,
     pub(crate) is_unwinding: bool,
     /// Whether a panic here would abort the program, as documented. Such a point does not panic.
     pub(crate) aborts: bool,
@@ -118,10 +124,7 @@ pub(crate) struct Run {
     pub(crate) may_leak_future: bool,
     /// Returns whether the cell is claimed.
     pub(crate) is_claimed: Option<Rc<dyn Fn() -> bool>>,
-    /// The running task, whether it is being dropped, and the future that is being polled.
-    pub(crate) current: TaskId,
-    is_dropping: bool,
-    polled: Option<Sort>,
+    pub(crate) context: Context,
     is_without_points: bool,
     waker_panics: WakerPanics,
 }
@@ -136,7 +139,8 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Run) -> R) -> R {
     RUN.with_borrow_mut(f)
 }
 
-pub(crate) fn begin(plan: Plan, waker_panics: WakerPanics) {
+/// Runs a scenario.
+pub(crate) fn run_scenario(scenario: impl Fn(), plan: Plan, waker_panics: WakerPanics) -> Run {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let hook = panic::take_hook();
@@ -153,12 +157,13 @@ pub(crate) fn begin(plan: Plan, waker_panics: WakerPanics) {
         tasks: vec![TaskRecord::default()],
         ..Run::default()
     });
-}
-
-/// Ends the run, after its cell was dropped.
-pub(crate) fn end() -> Run {
+    let ended = catch_unwind(AssertUnwindSafe(scenario));
     IS_QUIET.set(false);
-    RUN.take()
+    let mut run = RUN.take();
+    if let Err(payload) = ended {
+        run.wrong.push(Wrong::Broken(util::message(&*payload)));
+    }
+    run
 }
 
 /// Records `property` as wrong, unless it holds.
@@ -196,10 +201,8 @@ impl Run {
         }
         let mut point = Point {
             kind,
-            task: self.current,
-            is_dropping: self.is_dropping,
+            context: self.context,
             waker_of,
-            polled: self.polled,
             is_unwinding: thread::panicking(),
             aborts: false,
         };
@@ -210,8 +213,13 @@ impl Run {
             return None;
         }
         // In a poll of the future, or in its destructor when it has ended.
-        let is_end = kind == Kind::Drop(Sort::LazyFuture) && point.task != OWNER && !point.is_dropping;
-        self.is_poisoned |= point.polled == Some(Sort::LazyFuture) || is_end;
+        let Context {
+            task,
+            is_dropping,
+            polled,
+        } = point.context;
+        let is_end = kind == Kind::Drop(Sort::LazyFuture) && task != OWNER && !is_dropping;
+        self.is_poisoned |= polled == Some(Sort::LazyFuture) || is_end;
         Some(number)
     }
 
@@ -229,7 +237,7 @@ impl Run {
     /// Returns whether a waker has panicked when the backend woke it, and not when an initializer did.
     pub(crate) fn has_broken_event(&self) -> bool {
         self.faults()
-            .any(|point| point.kind == Kind::Waker(Op::Wake) && point.polled.is_none())
+            .any(|point| point.kind == Kind::Waker(Op::Wake) && point.context.polled.is_none())
     }
 
     /// Returns the points at which a fault was injected.
@@ -243,7 +251,7 @@ impl Run {
 impl Point {
     /// Returns whether a backend clones the waker, and not an initializer.
     pub(crate) fn is_clone_for_backend(&self) -> bool {
-        self.kind == Kind::Waker(Op::Clone) && self.polled.is_none()
+        self.kind == Kind::Waker(Op::Clone) && self.context.polled.is_none()
     }
 }
 
@@ -273,23 +281,21 @@ pub(crate) fn require_claim() {
 
 /// Polls an initializer.
 pub(crate) fn in_poll<R>(polled: Sort, f: impl FnOnce() -> R) -> R {
-    let outer = with(|run| run.polled.replace(polled));
-    let _restore = OnDrop(|| with(|run| run.polled = outer));
+    let outer = with(|run| run.context.polled.replace(polled));
+    let _restore = OnDrop(|| with(|run| run.context.polled = outer));
     f()
 }
 
 /// Runs `f` as a task. A panic is recorded as one that reached this task.
 fn run_as<R>(task: TaskId, is_dropping: bool, f: impl FnOnce() -> R) -> Option<R> {
-    let set = |to| {
-        with(|run| {
-            let from = (run.current, run.is_dropping, run.polled);
-            (run.current, run.is_dropping, run.polled) = to;
-            from
-        })
+    let context = Context {
+        task,
+        is_dropping,
+        polled: None,
     };
-    let outer = set((task, is_dropping, None));
+    let outer = with(|run| mem::replace(&mut run.context, context));
     let result = catch_unwind(AssertUnwindSafe(f));
-    set(outer);
+    with(|run| run.context = outer);
     let payload = match result {
         Ok(result) => return Some(result),
         Err(payload) => payload,

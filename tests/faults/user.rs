@@ -1,7 +1,7 @@
 //! The user's code: values, errors, initializers and a runtime. Each of their functions is a point.
 
 use std::{
-    fmt, mem,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -52,7 +52,7 @@ impl Thing {
 impl Drop for Thing {
     fn drop(&mut self) {
         // A spawned task starts with the claim, and releases it last. Other tasks have the closure while they wait.
-        let is_spawned = with(|run| run.tasks[run.current].spawned_by.is_some());
+        let is_spawned = with(|run| run.tasks[run.context.task].spawned_by.is_some());
         if self.needs_claim || self.sort == Sort::Closure && is_spawned {
             require_claim();
         }
@@ -67,21 +67,6 @@ impl Clone for Thing {
     fn clone(&self) -> Self {
         point(Kind::Call("clone"));
         Self::new(self.sort)
-    }
-}
-
-impl PartialEq for Thing {
-    /// All values are equal.
-    fn eq(&self, other: &Self) -> bool {
-        point(Kind::Call("eq"));
-        self.sort == other.sort
-    }
-}
-
-impl fmt::Debug for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        point(Kind::Call("fmt"));
-        self.sort.fmt(f)
     }
 }
 
@@ -207,7 +192,7 @@ pub(crate) struct Spawner;
 impl Runtime for Spawner {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         point(Kind::Call("spawn"));
-        let spawner = with(|run| run.current);
+        let spawner = with(|run| run.context.task);
         add_spawned(Some(spawner), || Box::pin(task));
     }
 
