@@ -22,8 +22,11 @@ struct Type<L: 'static> {
     get: fn(&'static L) -> Work,
     get_blocking: fn(&'static L) -> &'static Value,
     try_get: fn(&L) -> Option<&Value>,
-    ends: Vec<(&'static str, fn(L))>,
+    ends: Vec<End<L>>,
 }
+
+/// What is done to a lazy in the end, after its name.
+type End<L> = (&'static str, fn(L));
 
 /// Who calls the lazy.
 #[derive(Debug, Clone, Copy)]
