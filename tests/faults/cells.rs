@@ -7,8 +7,8 @@ use oncelot::{Backend, OnceCell, backend::State, runtime::OnceCellExt};
 use crate::{
     Runner,
     run::{
-        Lent, TaskId, Work, act, add, add_opener, as_owner, cancel, in_destructor, job, move_task, require,
-        run_to_end, with, without_points,
+        Lent, TaskId, Work, act, add, add_act, add_opener, as_owner, cancel, in_destructor, job, move_task,
+        require, run_to_end, with, without_points,
     },
     user::{ERROR, Init, Ready, Spawner, VALUE, Value},
 };
@@ -216,7 +216,7 @@ fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Ot
         || cell.initialized(),
         || {
             add(|| wait(cell));
-            add(|| get_or_init(cell, VALUE));
+            add(|| get_or_init(cell, VALUE))
         },
     );
     require(cell.initialized(), "the cell is usable after a fault");
@@ -226,25 +226,24 @@ fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Ot
     }
 }
 
-fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, others: Others) {
+/// Adds the tasks of a scenario. Returns the last one.
+fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, others: Others) -> TaskId {
     let add_operation = || add(|| start(cell));
     let add_waiter = || add(|| wait(cell));
     let add_claimant = |init| add(|| get_or_try_init(cell, init));
     match others {
-        Others::Nothing | Others::HaveSetIt => {
-            add_operation();
-        }
+        Others::Nothing | Others::HaveSetIt => add_operation(),
         Others::Wait => {
             add_waiter();
             add_waiter();
-            add_operation();
+            add_operation()
         }
         Others::Follow => {
             add_operation();
             add_claimant(LATER);
             add_waiter();
             add(|| insert(cell));
-            add_opener();
+            add_opener()
         }
         Others::Initialize(end) => {
             let initializer = add_claimant(end.init());
@@ -252,9 +251,9 @@ fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, o
             add_waiter();
             add_claimant(VALUE);
             for task in moving {
-                add(|| act(move || move_task(task)));
+                add_act(move || move_task(task));
             }
-            end.add(initializer);
+            end.add(initializer)
         }
         Others::Crowd(end) => {
             let initializer = add_claimant(end.init());
@@ -266,7 +265,7 @@ fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, o
             for _ in 0..9 {
                 add_claimant(ERROR);
             }
-            end.add(initializer);
+            end.add(initializer)
         }
     }
 }
@@ -280,11 +279,9 @@ impl End {
     }
 
     /// Adds the task that ends the initializer.
-    fn add(self, initializer: TaskId) {
+    fn add(self, initializer: TaskId) -> TaskId {
         match self {
-            Self::Cancelled => {
-                add(|| act(move || cancel(initializer)));
-            }
+            Self::Cancelled => add_act(move || cancel(initializer)),
             Self::Value | Self::Error => add_opener(),
         }
     }

@@ -40,12 +40,10 @@ pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usi
     }
     // Each injected panic has reached the task that the documentation names, once.
     for &number in &run.plan.faults {
-        let Some(point) = run.points.get(number) else {
+        let point = run.points.get(number);
+        let Some(point) = point.filter(|point| !point.aborts && point.kind != Kind::Step) else {
             continue;
         };
-        if point.aborts || point.kind == Kind::Step {
-            continue;
-        }
         let caught = run.caught.iter();
         let reached = caught.filter(|(_, panic)| *panic == Panic::Injected(number));
         let reached: Vec<TaskId> = reached.map(|(task, _)| *task).collect();
@@ -125,14 +123,14 @@ pub(crate) fn has_found_poison(task: TaskId) -> bool {
 
 /// Checks, when all tasks sleep, that none of them should run, and that those that have ended have no wakers left.
 pub(crate) fn check_asleep(has_value: bool) {
-    let asleep: Vec<TaskId> = with(|run| {
+    with(|run| {
         let tasks = run.tasks.iter().enumerate();
         let must_run = tasks.filter(|(_, task)| task.job.is_some() && (has_value || !task.waits_for_value));
-        must_run.map(|(id, _)| id).collect()
+        let asleep: Vec<TaskId> = must_run.map(|(id, _)| id).collect();
+        if !asleep.is_empty() {
+            run.wrong.push(Wrong::Asleep(asleep));
+        }
     });
-    if !asleep.is_empty() {
-        with(|run| run.wrong.push(Wrong::Asleep(asleep)));
-    }
     check_wakers();
 }
 
@@ -141,14 +139,9 @@ pub(crate) fn check_wakers() {
     let waker = with(|run| run.gate.take_waker());
     without_points(|| drop(waker));
     with(|run| {
-        for (id, task) in run
-            .tasks
-            .iter()
-            .enumerate()
-            .filter(|(_, task)| task.job.is_none())
-        {
+        for (id, task) in run.tasks.iter().enumerate() {
             let wakers: usize = task.wakers.iter().map(|task| task.wakers()).sum();
-            if wakers != 0 {
+            if task.job.is_none() && wakers != 0 {
                 let property = format!("{wakers} wakers of task {id} are left after its end");
                 run.wrong.push(Wrong::Broken(property));
             }

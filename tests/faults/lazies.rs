@@ -8,8 +8,8 @@ use crate::{
     Runner,
     check::has_found_poison,
     run::{
-        Kind, Lent, Sort, Work, act, add, add_opener, as_owner, cancel, cancel_all, in_poll, job, move_task,
-        point, require, run, run_to_end, with,
+        Kind, Lent, Sort, Work, add, add_act, add_opener, as_owner, cancel, cancel_all, in_poll, job,
+        move_task, point, require, run, run_to_end, with,
     },
     user::{Initializer, Ready, Value},
     util::leak_box,
@@ -145,30 +145,21 @@ fn run_calls<L>(lazy_type: &Type<L>, ready: Ready, callers: Callers, to_end: boo
         }
         Callers::Blocking => {
             let get_blocking = lazy_type.get_blocking;
-            add(|| act(move || get_blocking(lazy).see()));
+            add_act(move || get_blocking(lazy).see());
         }
-        Callers::Three | Callers::ThreeWithoutFirst => {
-            let [first, _, last] = [(); 3].map(|()| add_caller());
-            let is_cancelled = matches!(callers, Callers::ThreeWithoutFirst);
-            add(|| {
-                act(move || {
-                    if is_cancelled {
-                        cancel(first)
-                    } else {
-                        move_task(last)
-                    }
-                })
-            });
+        Callers::Three => {
+            let [_, _, last] = [(); 3].map(|()| add_caller());
+            add_act(move || move_task(last));
+            add_opener();
+        }
+        Callers::ThreeWithoutFirst => {
+            let [first, _, _] = [(); 3].map(|()| add_caller());
+            add_act(move || cancel(first));
             add_opener();
         }
     }
     if to_end {
-        run_to_end(
-            || true,
-            move || {
-                add(|| get(lazy));
-            },
-        );
+        run_to_end(|| true, add_caller);
         let (last, is_poisoned) = with(|run| (run.tasks.len() - 1, run.is_poisoned));
         require(
             has_found_poison(last) == is_poisoned,

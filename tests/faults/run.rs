@@ -54,7 +54,7 @@ pub(crate) enum Kind {
     Step,
 }
 
-/// What runs.
+/// The code that runs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Context {
     pub(crate) task: TaskId,
@@ -358,9 +358,14 @@ pub(crate) fn add_spawned(spawned_by: Option<TaskId>, make: impl FnOnce() -> Wor
     id
 }
 
+/// Adds a task that does not wait.
+pub(crate) fn add_act(f: impl FnOnce() + 'static) -> TaskId {
+    add(|| act(f))
+}
+
 /// Adds a task that opens the gate, even if there is a panic before.
-pub(crate) fn add_opener() {
-    add(|| act(|| in_destructor(open_gate)));
+pub(crate) fn add_opener() -> TaskId {
+    add_act(|| in_destructor(open_gate))
 }
 
 fn open_gate() {
@@ -458,7 +463,7 @@ pub(crate) fn present() -> Vec<TaskId> {
 
 /// Runs the tasks until they sleep. Then opens the gate, in case that no task has opened it, and continues. Then checks that
 /// no task sleeps that should run, and that the new tasks of `add` end, and with them all others.
-pub(crate) fn run_to_end(has_value: impl Fn() -> bool, add: impl FnOnce()) {
+pub(crate) fn run_to_end<R>(has_value: impl Fn() -> bool, add: impl FnOnce() -> R) {
     run();
     without_points(open_gate);
     run();

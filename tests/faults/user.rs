@@ -42,7 +42,7 @@ impl Thing {
         *self.id
     }
 
-    /// It was found in the cell.
+    /// Records that a task has found this value in the cell.
     pub(crate) fn see(&self) {
         let first = with(|run| *run.seen.get_or_insert(self.id()));
         require(first == self.id(), "all tasks see the same value");
