@@ -8,7 +8,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{Arc, Once},
-    task::{Poll, ready},
     thread,
 };
 
@@ -325,10 +324,8 @@ pub(crate) fn job<F: Future + 'static>(future: F, then: impl FnOnce(F::Output) +
     let mut future = Box::pin(future);
     let mut then = Some(then);
     Box::pin(poll_fn(move |cx| {
-        let output = ready!(future.as_mut().poll(cx));
-        let then = then.take().expect("it is ready once");
-        then(output);
-        Poll::Ready(())
+        let polled = future.as_mut().poll(cx);
+        polled.map(|output| then.take().expect("it is ready once")(output))
     }))
 }
 
@@ -395,34 +392,35 @@ pub(crate) fn move_task(id: TaskId) {
 
 /// Drops a task, unless it has ended.
 pub(crate) fn cancel(id: TaskId) {
-    if let Some(job) = with(|run| run.tasks[id].job.take()) {
-        with(|run| run.tasks[id].is_cancelled = true);
-        run_as(id, true, || drop(job));
-    }
+    with(|run| run.tasks[id].is_cancelled |= run.tasks[id].job.is_some());
+    end(id);
 }
 
-fn poll(id: TaskId) {
-    let Some(mut job) = with(|run| run.tasks[id].job.take()) else {
-        return;
+fn end(id: TaskId) {
+    let job = with(|run| run.tasks[id].job.take());
+    run_as(id, true, || drop(job));
+}
+
+/// Polls a task, if it was woken. Returns whether it was.
+fn poll(id: TaskId) -> bool {
+    let Some(mut job) = with(|run| run.tasks[id].job.take_if(|job| job.is_queued())) else {
+        return false;
     };
     let must_cancel = || with(|run| run.point(Kind::Step, None).is_some());
-    let must_drop = run_as(id, false, || {
+    let must_cancel_it = run_as(id, false, || {
         must_cancel() || {
             job.poll();
             !job.is_done() && must_cancel()
         }
     });
-    match must_drop {
-        Some(must_drop) if !job.is_done() => {
-            with(|run| run.tasks[id].job = Some(job));
-            if must_drop {
-                cancel(id);
-            }
-        }
-        _ => {
-            run_as(id, true, || drop(job));
-        }
+    let has_ended = job.is_done() || must_cancel_it.is_none();
+    with(|run| run.tasks[id].job = Some(job));
+    if has_ended {
+        end(id);
+    } else if must_cancel_it == Some(true) {
+        cancel(id);
     }
+    true
 }
 
 /// Polls the tasks that were woken, in rounds, until all tasks sleep, or are woken forever.
@@ -430,26 +428,19 @@ pub(crate) fn run() {
     const PATIENCE: usize = 6;
 
     let mut rounds_in_vain = 0;
-    while rounds_in_vain < PATIENCE {
-        let mut polled = Vec::new();
+    loop {
         let before = present();
-        for id in 0..with(|run| run.tasks.len()) {
-            if with(|run| run.tasks[id].job.as_ref().is_some_and(Job::is_queued)) {
-                poll(id);
-                polled.push(id);
-            }
-        }
+        let tasks = 0..with(|run| run.tasks.len());
+        let polled: Vec<TaskId> = tasks.filter(|id| poll(*id)).collect();
         if polled.is_empty() {
             return;
         }
-        rounds_in_vain = if present() == before {
-            rounds_in_vain + 1
-        } else {
-            0
-        };
-        if rounds_in_vain == PATIENCE {
-            with(|run| run.wrong.push(Wrong::Spinning(polled)));
+        if present() != before {
+            rounds_in_vain = 0;
+        } else if rounds_in_vain == PATIENCE {
+            return with(|run| run.wrong.push(Wrong::Spinning(polled)));
         }
+        rounds_in_vain += 1;
     }
 }
 
