@@ -3,7 +3,7 @@
 ordinary faults
 long nightly-faults
 
-# A panic in each call into user code, and a cancellation after each poll, for each operation on each backend.
+# A panic in each call into user code, and a cancellation before and after each poll, for each operation on each backend.
 stage_faults() {
     local cargo=(cargo)
     faults

@@ -1,40 +1,33 @@
 //! The backends under test, with the exceptions to the contract that their documentation names.
 
-use crate::{
-    check::Wrong,
-    run::{Kind, Run},
-};
+use crate::{check::Wrong, run::Run};
 
 pub(crate) struct Tested {
     pub(crate) name: &'static str,
-    pub(crate) panics: Panics,
+    pub(crate) waker_panics: WakerPanics,
     pub(crate) exceptions: &'static [Exception],
     source: &'static str,
 }
 
-/// What a backend does with panics.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Panics {
-    /// Whether the panic of a waker that is woken during another panic is discarded. Otherwise it aborts the program.
-    pub(crate) of_wakers_are_discarded: bool,
-    /// Whether the destructor of a waiter panics after its waker has panicked when it was cloned. If that panic drops the
-    /// waiter, this aborts the program. So may another panic, after one of a waker.
-    pub(crate) clone_breaks_destructor: bool,
+/// What the panic of a waker does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum WakerPanics {
+    /// If it is woken while the thread unwinds, the panic is discarded.
+    #[default]
+    Discarded,
+    /// If it is woken while the thread unwinds, the panic aborts the program.
+    Propagate,
+    /// As `Propagate`. After a panic when it is cloned, the destructor of its waiter panics, and after one when it is woken, other
+    /// calls do. While the thread unwinds, that aborts the program.
+    BreakEvent,
 }
 
-/// Something that a backend may do wrong.
-pub(crate) struct Exception {
-    /// The sentence of the documentation that names the exception.
-    pub(crate) reason: &'static str,
-    pub(crate) excuses: fn(&Run, &Wrong) -> bool,
-}
+/// The sentence of the documentation that names something that the backend may do wrong, and what it excuses.
+pub(crate) type Exception = (&'static str, fn(&Run, &Wrong) -> bool);
 
 pub(crate) const INTRUSIVE: Tested = Tested {
     name: "Intrusive",
-    panics: Panics {
-        of_wakers_are_discarded: true,
-        clone_breaks_destructor: false,
-    },
+    waker_panics: WakerPanics::Discarded,
     exceptions: &[],
     source: include_str!("../../src/backend/intrusive.rs"),
 };
@@ -47,52 +40,40 @@ pub(crate) const LOCAL: Tested = Tested {
 
 pub(crate) const EVENT_LISTENER: Tested = Tested {
     name: "EventListener",
-    panics: Panics {
-        of_wakers_are_discarded: false,
-        clone_breaks_destructor: true,
-    },
+    waker_panics: WakerPanics::BreakEvent,
     exceptions: &[
-        Exception {
-            reason: "A waker that panics when it is cloned or woken may leave other waiters asleep forever",
-            excuses: |run, wrong| matches!(wrong, Wrong::Asleep(_)) && has_broken_event(run),
-        },
-        Exception {
-            reason: "or make later calls panic",
+        (
+            "A waker that panics when it is cloned or woken may leave other waiters asleep forever",
+            |run, wrong| matches!(wrong, Wrong::Asleep(_)) && run.has_broken_event(),
+        ),
+        (
+            "or make later calls panic",
             // In debug builds: of the count of notified listeners.
-            excuses: |run, wrong| {
+            |run, wrong| {
                 matches!(wrong, Wrong::Panicked(_, message) if message == "attempt to subtract with overflow")
-                    && has_broken_event(run)
+                    && run.has_broken_event()
             },
-        },
+        ),
     ],
     source: include_str!("../../src/backend/event_listener.rs"),
 };
 
-/// Returns whether a waker has panicked when the event cloned or woke it, and not when an initializer did.
-fn has_broken_event(run: &Run) -> bool {
-    run.panicked()
-        .any(|point| matches!(point.kind, Kind::CloneWaker | Kind::Wake) && point.polled.is_none())
-}
-
 pub(crate) const ATOMIC_WAKER: Tested = Tested {
     name: "AtomicWaker",
-    panics: Panics {
-        of_wakers_are_discarded: false,
-        clone_breaks_destructor: false,
-    },
+    waker_panics: WakerPanics::Propagate,
     exceptions: &[
-        Exception {
-            reason: "while two tasks wait, **they keep waking each other**",
-            excuses: |_, wrong| matches!(wrong, Wrong::Spinning(tasks) if tasks.len() > 1),
-        },
-        Exception {
-            reason: "If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot \
+        (
+            "while two tasks wait, **they keep waking each other**",
+            |_, wrong| matches!(wrong, Wrong::Spinning(tasks) if tasks.len() > 1),
+        ),
+        (
+            "If a waker panics when it is cloned, or when it is woken while a task takes the slot, the slot \
                      becomes unusable. From then on, waiting tasks wake themselves until there is a value",
-            excuses: |run, wrong| {
+            |run, wrong| {
                 matches!(wrong, Wrong::Spinning(tasks) if tasks.len() == 1)
-                    && run.panicked().any(|point| point.is_clone_for_backend())
+                    && run.faults().any(|point| point.is_clone_for_backend())
             },
-        },
+        ),
     ],
     source: include_str!("../../src/backend/atomic_waker.rs"),
 };
@@ -105,7 +86,7 @@ fn each_exception_is_documented() {
             .map(|line| line.trim().trim_start_matches("///").trim())
             .collect();
         let text = lines.join(" ");
-        for Exception { reason, .. } in backend.exceptions {
+        for (reason, _) in backend.exceptions {
             assert!(text.contains(reason), "{}: {reason:?}", backend.name);
         }
     }

@@ -1,132 +1,143 @@
-//! Operations on a shared cell, by themselves and with other tasks; and operations that need `&mut`.
+//! Scenarios of a shared cell: each operation, by itself and with other tasks; and of a cell that is borrowed exclusively.
 
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use oncelot::{Backend, OnceCell, SetError};
+use oncelot::{Backend, OnceCell, backend::State, runtime::OnceCellExt};
 
 use crate::{
     Runner,
-    check::check_tasks,
-    run::{self, Order, TaskId, as_owner, in_destructor, record, require, without_points},
-    tasks::{Job, Tasks, act, job, open_gate, order},
-    user::{ERROR, Error, Init, Ready, VALUE, Value},
+    run::{
+        Lent, TaskId, Work, act, add, add_act, add_opener, as_owner, cancel, in_destructor, job, move_task,
+        require, run_to_end, with, without_points,
+    },
+    user::{ERROR, Init, Ready, Spawner, VALUE, Value},
 };
 
-pub(crate) type Cell<B> = OnceCell<Value, B>;
+type Cell<B> = OnceCell<Value, B>;
 
-/// What one task does to the cell.
-pub(crate) struct Operation<B: Backend> {
-    name: String,
-    role: Role,
-    start: Start<B>,
-}
+/// The cell of a scenario, which the scenario takes back after the end of its tasks.
+type CellRef<B> = &'static Arc<Cell<B>>;
 
-type Start<B> = Box<dyn for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a>>;
+/// An operation: its name, the initializers that it is run with, and what its task does.
+type Operation<B> = (&'static str, &'static [Init], fn(CellRef<B>, Init) -> Work);
 
-/// Which scenarios an operation is in besides those that all operations are in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Other tasks wait for its initializer.
-    Leader,
-    /// It is in a crowd.
-    InCrowd,
-    Other,
-}
+/// For an operation without an initializer, or one that is always ready with a value.
+const ONE: &[Init] = &[VALUE];
+const RESULTS: &[Init] = &[VALUE, ERROR];
+const FUTURES: &[Init] = &[VALUE, LATER, VALUE_AT_GATE];
+const FUTURE_RESULTS: &[Init] = &[VALUE, LATER, VALUE_AT_GATE, ERROR, ERROR_AT_GATE];
 
-impl<B: Backend> Operation<B> {
-    pub(crate) fn new(
-        name: impl Into<String>,
-        role: Role,
-        start: impl for<'a> Fn(&'a Arc<Cell<B>>) -> Job<'a> + 'static,
-    ) -> Self {
-        let (name, start) = (name.into(), Box::new(start));
-        Self { name, role, start }
-    }
+const LATER: Init = Init::new(false, Ready::Later);
+const ERROR_LATER: Init = Init::new(true, Ready::Later);
+const VALUE_AT_GATE: Init = Init::new(false, Ready::AtGate);
+const ERROR_AT_GATE: Init = Init::new(true, Ready::AtGate);
 
-    /// Returns an operation that is run with an initializer.
-    pub(crate) fn with(
-        init: Init,
-        name: &str,
-        start: impl for<'a> Fn(&'a Arc<Cell<B>>, Init) -> Job<'a> + 'static,
-    ) -> Self {
-        let role = match init.ready() {
-            Ready::AtOnce => Role::Other,
-            Ready::Later | Ready::AtGate => Role::Leader,
-        };
-        Self::new(format!("{name} of {init:?}"), role, move |cell| start(cell, init))
-    }
-}
-
-/// The initializers that operations are run with.
-pub(crate) const INITS: [Init; 5] = [
-    VALUE,
-    Init::Value(Ready::Later),
-    Init::Value(Ready::AtGate),
-    ERROR,
-    Init::Error(Ready::AtGate),
-];
-
-fn wait<B: Backend>() -> Operation<B> {
-    Operation::new("wait", Role::Other, |cell| {
-        record(|task| task.waits_for_value = true);
-        job(cell.wait(), Value::see)
-    })
-}
-
-fn insert<B: Backend>() -> Operation<B> {
-    Operation::new("insert", Role::InCrowd, |cell| {
-        let value = Value::value();
-        let id = value.id();
-        job(cell.insert(value), move |inserted| check_inserted(inserted, id))
-    })
-}
-
-fn get_or_init<B: Backend>(init: Init) -> Operation<B> {
-    Operation::with(init, "get_or_init", |cell, init| {
-        job(cell.get_or_init(init.infallible()), Value::see)
-    })
-}
-
-fn get_or_try_init<B: Backend>(init: Init) -> Operation<B> {
-    Operation::with(init, "get_or_try_init", |cell, init| {
-        job(cell.get_or_try_init(init.fallible()), check_result)
-    })
-}
-
-fn wait_timeout<B: Backend>() -> Operation<B> {
-    Operation::new("wait_timeout", Role::Other, |cell| {
-        let wait = || cell.wait_timeout(Duration::from_nanos(1));
-        act(move || wait().into_iter().for_each(Value::see))
-    })
-}
-
-pub(crate) fn operations<B: Backend + 'static>() -> Vec<Operation<B>> {
-    let mut operations = vec![
-        wait(),
-        insert(),
-        wait_timeout(),
-        Operation::new("set", Role::Other, |cell| {
+/// Returns the operations that every backend has, and that do not block.
+fn that_do_not_block<B: Backend + 'static>() -> Vec<Operation<B>> {
+    vec![
+        ("wait", ONE, |cell, _| wait(cell)),
+        ("wait_attempt", ONE, |cell, _| job(cell.wait_attempt(), see)),
+        ("wait_timeout", ONE, |cell, _| {
+            act(|| see(cell.wait_timeout(Duration::from_nanos(1))))
+        }),
+        ("insert", ONE, |cell, _| insert(cell)),
+        ("get_or_init", FUTURES, get_or_init),
+        ("get_or_try_init", FUTURE_RESULTS, get_or_try_init),
+        ("get_or_try_init_shared", FUTURE_RESULTS, |cell, init| {
+            let value = cell.get_or_try_init_shared(init.future(Init::result));
+            job(value, see_ok)
+        }),
+        ("set in a destructor", ONE, |cell, _| {
             let value = Value::value();
-            act(move || set(cell, value))
+            act(|| in_destructor(|| drop(cell.set(value))))
         }),
-        Operation::new("set in a destructor", Role::Other, |cell| {
+        ("try_insert", ONE, |cell, _| {
             let value = Value::value();
-            act(move || in_destructor(move || set(cell, value)))
+            act(|| see(cell.try_insert(value).ok()))
         }),
-        Operation::new("try_insert", Role::Other, |cell| {
+        ("try_get_or_init", ONE, |cell, init| {
+            let init = init.blocking(Init::value);
+            act(|| see(cell.try_get_or_init(init).ok()))
+        }),
+        ("try_claim and set", ONE, |cell, _| {
             let value = Value::value();
-            let id = value.id();
-            act(move || check_set(cell.try_insert(value).map(Value::see), id))
+            act(|| see(cell.try_claim().ok().map(|guard| guard.set(value))))
         }),
-        Operation::new("try_get_or_init", Role::Other, |cell| {
-            let init = Init::blocking_value();
-            act(move || cell.try_get_or_init(init).into_iter().for_each(Value::see))
+        ("try_claim and drop in a destructor", ONE, |cell, _| {
+            act(|| in_destructor(|| drop(cell.try_claim())))
         }),
-    ];
-    operations.extend(INITS.map(get_or_try_init));
-    let infallible = INITS.into_iter().filter(|init| !init.fails());
-    operations.extend(infallible.map(get_or_init));
-    operations
+        ("get_or_claim and set", ONE, |cell, _| {
+            let value = Value::value();
+            job(cell.get_or_claim(), |claimed| {
+                claimed.unwrap_or_else(|guard| guard.set(value)).see();
+            })
+        }),
+    ]
+}
+
+/// Returns the operations that block their thread, unless they find a value or initialize the cell at once.
+fn that_block<B: Backend + 'static>() -> Vec<Operation<B>> {
+    vec![
+        ("insert_blocking", ONE, |cell, _| {
+            let value = Value::value();
+            act(move || see_present(cell.insert_blocking(value)))
+        }),
+        ("get_or_try_init_blocking", RESULTS, |cell, init| {
+            let init = init.blocking(Init::result);
+            act(|| see_ok(cell.get_or_try_init_blocking(init)))
+        }),
+    ]
+}
+
+/// Returns the operations whose initializer runs in a task of its own.
+fn that_spawn<B: Backend<Waiter: Send> + Send + Sync + 'static>() -> Vec<Operation<B>> {
+    vec![
+        ("get_or_init_spawned", FUTURES, |cell, init| {
+            let init = init.future(Init::value);
+            job(cell.get_or_init_spawned(Spawner, init), Value::see)
+        }),
+        ("get_or_try_init_spawned", FUTURE_RESULTS, |cell, init| {
+            let init = init.future(Init::result);
+            job(cell.get_or_try_init_spawned(Spawner, init), see_ok)
+        }),
+        ("get_or_try_init_shared_spawned", FUTURE_RESULTS, |cell, init| {
+            let init = init.future(Init::result);
+            job(cell.get_or_try_init_shared_spawned(Spawner, init), see_ok)
+        }),
+        ("get_or_try_init_spawned_blocking", RESULTS, |cell, init| {
+            let value = cell.get_or_try_init_spawned_blocking(Spawner, init.blocking(Init::result));
+            job(value, see_ok)
+        }),
+    ]
+}
+
+fn wait<B: Backend>(cell: CellRef<B>) -> Work {
+    with(|run| run.tasks[run.context.task].waits_for_value = true);
+    job(cell.wait(), Value::see)
+}
+
+fn insert<B: Backend>(cell: CellRef<B>) -> Work {
+    job(cell.insert(Value::value()), see_present)
+}
+
+fn get_or_init<B: Backend>(cell: CellRef<B>, init: Init) -> Work {
+    job(cell.get_or_init(init.future(Init::value)), Value::see)
+}
+
+fn get_or_try_init<B: Backend>(cell: CellRef<B>, init: Init) -> Work {
+    job(cell.get_or_try_init(init.future(Init::result)), see_ok)
+}
+
+fn see(value: Option<&Value>) {
+    value.into_iter().for_each(Value::see);
+}
+
+fn see_ok<E>(result: Result<&Value, E>) {
+    see(result.ok());
+}
+
+fn see_present(inserted: Result<&Value, (&Value, Value)>) {
+    inserted.unwrap_or_else(|(present, _)| present).see();
 }
 
 /// What other tasks do to the cell.
@@ -153,223 +164,181 @@ enum End {
     Cancelled,
 }
 
-const OTHERS: [Others; 10] = [
-    Others::Nothing,
-    Others::HaveSetIt,
-    Others::Wait,
-    Others::Follow,
-    Others::Initialize(End::Value),
-    Others::Initialize(End::Error),
-    Others::Initialize(End::Cancelled),
-    Others::Crowd(End::Value),
-    Others::Crowd(End::Error),
-    Others::Crowd(End::Cancelled),
-];
-
-/// What is done to the cell in the end.
-#[derive(Debug, Clone, Copy)]
-enum Last {
-    Drop,
-    Take,
-    IntoInner,
-    Clone,
-    Eq,
-    Debug,
-}
+const WITHOUT_INITIALIZER: [Others; 4] = [Others::Nothing, Others::HaveSetIt, Others::Wait, Others::Follow];
+const ENDS: [End; 3] = [End::Value, End::Error, End::Cancelled];
 
 /// Runs each operation with each kind of other tasks.
-pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner, operations: Vec<Operation<B>>) {
-    for operation in operations {
-        let fits = |others: &Others| match others {
-            Others::Follow => operation.role == Role::Leader,
-            Others::Crowd(_) => operation.role == Role::InCrowd,
-            _ => true,
-        };
-        for others in OTHERS.into_iter().filter(fits) {
-            run_one(runner, &operation, others, Last::Drop);
+pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
+    run_with(runner, &that_do_not_block::<B>(), &WITHOUT_INITIALIZER);
+    run_with(runner, &that_do_not_block::<B>(), &ENDS.map(Others::Initialize));
+    run_with(runner, &that_block::<B>(), &WITHOUT_INITIALIZER);
+    let insert: Operation<B> = ("insert", ONE, |cell, _| insert(cell));
+    run_with(runner, &[insert], &ENDS.map(Others::Crowd));
+    run_exclusive::<B>(runner);
+}
+
+/// Runs each operation that spawns with each kind of other tasks, except a crowd.
+pub(crate) fn run_spawned<B: Backend<Waiter: Send> + Send + Sync + 'static>(runner: &mut Runner) {
+    run_with(runner, &that_spawn::<B>(), &WITHOUT_INITIALIZER);
+    run_with(runner, &that_spawn::<B>(), &ENDS.map(Others::Initialize));
+}
+
+fn run_with<B: Backend + 'static>(runner: &mut Runner, operations: &[Operation<B>], all_others: &[Others]) {
+    for &(name, inits, start) in operations {
+        for &init in inits {
+            for &others in all_others {
+                let name = format!("{name} of {init:?}, others: {others:?}");
+                runner.scenario(&name, || scenario(|cell| start(cell, init), others));
+            }
         }
     }
 }
 
-/// Runs some operations with each end of a cell.
-pub(crate) fn run_ends<B: Backend + 'static>(runner: &mut Runner) {
-    for last in [Last::Take, Last::IntoInner, Last::Clone, Last::Eq, Last::Debug] {
-        run_one::<B>(runner, &wait(), Others::HaveSetIt, last);
-        run_one::<B>(runner, &wait_timeout(), Others::Nothing, last);
-        run_one::<B>(runner, &get_or_init(VALUE), Others::Nothing, last);
-        run_one::<B>(runner, &insert(), Others::Initialize(End::Error), last);
+fn new_cell<B: Backend>(has_value: bool) -> Cell<B> {
+    if has_value {
+        Cell::with_backend_and_value(Value::value())
+    } else {
+        Cell::with_backend()
     }
 }
 
-fn run_one<B: Backend + 'static>(runner: &mut Runner, operation: &Operation<B>, others: Others, last: Last) {
-    let name = format!("{}, others: {others:?}, last: {last:?}", operation.name);
-    runner.scenario(&name, || scenario(operation, others, last));
-}
-
-/// Runs one task that waits.
-#[cfg(unix)]
-pub(crate) fn wait_alone<B: Backend + 'static>() {
-    scenario::<B>(&wait(), Others::Nothing, Last::Drop);
-}
-
-fn scenario<B: Backend + 'static>(operation: &Operation<B>, others: Others, last: Last) {
-    let cell = Arc::new(match others {
-        Others::HaveSetIt => Cell::<B>::with_backend_and_value(Value::value()),
-        _ => Cell::<B>::with_backend(),
-    });
-    watch_claim(&cell);
-    let mut tasks = Tasks::new();
-    others.add(&mut tasks, &cell, operation);
-    tasks.run();
-    check_tasks(tasks, cell.initialized(), |tasks| {
-        tasks.add(|| (wait().start)(&cell));
-        tasks.add(|| (get_or_init(VALUE).start)(&cell));
-    });
+fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Others) {
+    let lent = Lent::new(Arc::new(new_cell(matches!(others, Others::HaveSetIt))));
+    let cell: CellRef<B> = lent.get();
+    let watched = Arc::downgrade(cell);
+    let is_claimed = move || {
+        let cell = watched.upgrade();
+        cell.is_none_or(|cell| cell.state() == State::Initializing)
+    };
+    with(|run| run.is_claimed = Some(Rc::new(is_claimed)));
+    add_tasks(cell, start, others);
+    run_to_end(
+        || cell.initialized(),
+        || {
+            add(|| wait(cell));
+            add(|| get_or_init(cell, VALUE))
+        },
+    );
     require(cell.initialized(), "the cell is usable after a fault");
-    match Arc::into_inner(cell) {
-        Some(cell) => last.apply(cell),
+    match Arc::into_inner(lent.take()) {
+        Some(cell) => take_apart(cell),
         None => require(false, "nothing holds the cell in the end"),
     }
 }
 
-impl Others {
-    fn add<'a, B: Backend + 'static>(
-        self,
-        tasks: &mut Tasks<'a>,
-        cell: &'a Arc<Cell<B>>,
-        operation: &Operation<B>,
-    ) {
-        let mut add = |operations: &[&Operation<B>]| -> Vec<TaskId> {
-            let add = |operation: &&Operation<B>| tasks.add(|| (operation.start)(cell));
-            operations.iter().map(add).collect()
-        };
-        let (wait, insert, claim, fail) = (&wait(), &insert(), &get_or_init(VALUE), &get_or_try_init(ERROR));
-        let claim_later = &get_or_init(Init::Value(Ready::Later));
-        let open_gate = &Operation::new("", Role::Other, |_| open_gate());
-        let initializer = match self {
-            Self::Initialize(End::Error) | Self::Crowd(End::Error) => Some(Init::Error(Ready::AtGate)),
-            Self::Initialize(_) | Self::Crowd(_) => Some(Init::Value(Ready::AtGate)),
-            _ => None,
-        };
-        let initializer = initializer.map(|init| add(&[&get_or_try_init(init)])[0]);
-        match self {
-            Self::Nothing | Self::HaveSetIt => drop(add(&[operation])),
-            Self::Wait => drop(add(&[wait, wait, operation])),
-            Self::Follow => drop(add(&[operation, claim_later, wait, insert, open_gate])),
-            Self::Initialize(_) => {
-                for &task in &add(&[fail, wait, operation, wait, claim])[..3] {
-                    add(&[&Operation::new("", Role::Other, move |_| {
-                        order(Order::Move(task))
-                    })]);
-                }
-            }
-            Self::Crowd(_) => {
-                add(&[[wait, claim]; 9].concat());
-                add(&[operation]);
-                add(&[fail; 9]);
-            }
+/// Adds the tasks of a scenario. Returns the last one.
+fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, others: Others) -> TaskId {
+    let add_operation = || add(|| start(cell));
+    let add_waiter = || add(|| wait(cell));
+    let add_claimant = |init| add(|| get_or_try_init(cell, init));
+    match others {
+        Others::Nothing | Others::HaveSetIt => add_operation(),
+        Others::Wait => {
+            add_waiter();
+            add_waiter();
+            add_operation()
         }
-        if let Some(initializer) = initializer {
-            let cancel = Operation::new("", Role::Other, move |_| order(Order::Cancel(initializer)));
-            let end: &Operation<B> = match self {
-                Self::Initialize(End::Cancelled) | Self::Crowd(End::Cancelled) => &cancel,
-                _ => open_gate,
-            };
-            add(&[end]);
+        Others::Follow => {
+            add_operation();
+            add_claimant(LATER);
+            add_waiter();
+            add(|| insert(cell));
+            add_opener()
+        }
+        Others::Initialize(end) => {
+            let initializer = add_claimant(end.init());
+            let moving = [add_claimant(ERROR), add_waiter(), add_operation()];
+            add_waiter();
+            add_claimant(VALUE);
+            for task in moving {
+                add_act(move || move_task(task));
+            }
+            end.add(initializer)
+        }
+        Others::Crowd(end) => {
+            let initializer = add_claimant(end.init());
+            for _ in 0..9 {
+                add_waiter();
+                add_claimant(VALUE);
+            }
+            add_operation();
+            for _ in 0..9 {
+                add_claimant(ERROR);
+            }
+            end.add(initializer)
         }
     }
 }
 
-impl Last {
-    fn apply<B: Backend>(self, mut cell: Cell<B>) {
-        let is_ready = cell.initialized();
+impl End {
+    fn init(self) -> Init {
         match self {
-            Self::Drop => {}
-            Self::Take => {
-                let taken = as_owner(|| cell.take()).flatten();
-                require(
-                    taken.is_some() == is_ready && !cell.initialized(),
-                    "`take` returns the value",
-                );
-                as_owner(|| drop(taken));
-                let again = without_points(|| cell.set(Value::value()));
-                require(again.is_ok(), "the cell is usable after `take`");
-            }
-            Self::IntoInner => {
-                let value = as_owner(|| cell.into_inner()).flatten();
-                require(value.is_some() == is_ready, "`into_inner` returns the value");
-                as_owner(|| drop(value));
-                return;
-            }
-            Self::Clone => {
-                if let Some(clone) = as_owner(|| cell.clone()) {
-                    require(
-                        clone.initialized() == is_ready,
-                        "a clone has a value if the cell has",
-                    );
-                    as_owner(|| drop(clone));
-                }
-                require(cell.initialized() == is_ready, "`clone` does not change the cell");
-            }
-            Self::Eq => {
-                let same = without_points(|| cell.clone());
-                let is_equal = as_owner(|| cell == same);
-                require(is_equal != Some(false), "cells of equal values are equal");
-                as_owner(|| drop(same));
-            }
-            Self::Debug => {
-                let text = as_owner(|| format!("{cell:?}"));
-                require(
-                    text.is_none_or(|text| text == "OnceCell(Value)"),
-                    "`Debug` shows the value",
-                );
-            }
+            Self::Error => ERROR_AT_GATE,
+            Self::Value | Self::Cancelled => VALUE_AT_GATE,
         }
-        as_owner(|| drop(cell));
+    }
+
+    /// Adds the task that ends the initializer.
+    fn add(self, initializer: TaskId) -> TaskId {
+        match self {
+            Self::Cancelled => add_act(move || cancel(initializer)),
+            Self::Value | Self::Error => add_opener(),
+        }
     }
 }
 
-/// Makes this thread check the claim of the cell whenever a part of an initializer runs.
-pub(crate) fn watch_claim<B: Backend + 'static>(cell: &Arc<Cell<B>>) {
-    let cell = Arc::downgrade(cell);
-    run::watch_claim(move || {
-        // If the cell is not claimed, this may set a value, but the run has failed anyway.
-        let is_claimed = |cell: Arc<Cell<B>>| {
-            let set = cell.set(Value::value());
-            set.is_err_and(|error| error.is_initializing_err())
-        };
-        cell.upgrade().is_none_or(is_claimed)
+/// Does what needs the cell itself.
+fn take_apart<B: Backend>(mut cell: Cell<B>) {
+    if let Some(clone) = as_owner(|| cell.clone()) {
+        as_owner(|| drop(clone));
+    }
+    require(cell.initialized(), "`clone` does not change the cell");
+    let taken = as_owner(|| cell.take());
+    require(!cell.initialized(), "`take` empties the cell");
+    as_owner(|| drop(taken));
+    let again = without_points(|| cell.set(Value::value()));
+    require(again.is_ok(), "the cell is usable after `take`");
+    let value = as_owner(|| cell.into_inner());
+    as_owner(|| drop(value));
+}
+
+/// Runs the operations that need `&mut`.
+fn run_exclusive<B: Backend + 'static>(runner: &mut Runner) {
+    for has_value in [false, true] {
+        for init in [VALUE, LATER, ERROR, ERROR_LATER] {
+            let name = format!("exclusive {init:?}, has a value: {has_value}");
+            runner.scenario(&name, || exclusive::<B>(has_value, init));
+        }
+    }
+}
+
+fn exclusive<B: Backend + 'static>(has_value: bool, init: Init) {
+    let mut cell = Lent::new(new_cell::<B>(has_value));
+    let borrowed = cell.get_mut();
+    add(|| {
+        if init.fails {
+            let value = borrowed.get_mut_or_try_init(init.future(Init::result));
+            job(value, |value| see(value.ok().as_deref()))
+        } else {
+            job(borrowed.get_mut_or_init(init.future(Init::value)), |value| {
+                value.see()
+            })
+        }
     });
-}
-
-/// Checks that the result is a value of any initializer, or the caller's own error.
-pub(crate) fn check_result(result: Result<&Value, Error>) {
-    match result {
-        Ok(value) => value.see(),
-        Err(error) => require(error.is_own(), "an error is returned to its own caller"),
-    }
-}
-
-pub(crate) fn check_inserted(inserted: Result<&Value, (&Value, Value)>, id: usize) {
-    match inserted {
-        Ok(value) => {
-            value.see();
-            require(value.id() == id, "the value is the inserted one");
-        }
-        Err((present, value)) => {
-            present.see();
-            require(value.id() == id, "a refused value is returned");
-        }
-    }
-}
-
-fn set<B: Backend>(cell: &Cell<B>, value: Value) {
-    let id = value.id();
-    check_set(cell.set(value), id);
-}
-
-fn check_set(set: Result<(), SetError<Value>>, id: usize) {
-    if let Err(error) = set {
-        require(error.into_inner().id() == id, "a refused value is returned");
-    }
+    run_to_end(|| true, || {});
+    require(
+        cell.get().initialized() == (has_value || with(|run| run.seen.is_some())),
+        "a call that returns no value leaves the cell empty",
+    );
+    let borrowed = cell.get_mut();
+    without_points(|| {
+        add(|| {
+            job(borrowed.get_mut_or_init(VALUE.future(Init::value)), |value| {
+                value.see()
+            })
+        });
+        run_to_end(|| true, || {});
+    });
+    require(cell.get().initialized(), "the cell is usable after a fault");
+    take_apart(cell.take());
 }

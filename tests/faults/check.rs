@@ -1,9 +1,12 @@
-//! The check after a run.
+//! What must hold in each run, whatever has panicked or was cancelled.
+//!
+//! During the run, [`require`](crate::run::require) states the rest: all tasks see the same value, and each initializer holds the
+//! claim until it is dropped.
 
 use crate::{
     backends::Exception,
-    run::{self, Kind, Panic, Point, Run, Sort, TaskId, with, without_points},
-    tasks::Tasks,
+    run::{Kind, Panic, Point, Run, Sort, TaskId, with, without_points},
+    util::Op,
 };
 
 /// What was wrong in a run.
@@ -19,13 +22,8 @@ pub(crate) enum Wrong {
     Broken(String),
 }
 
-/// States what must hold after each run, whatever has panicked or was cancelled.
-///
-/// Returns what does not hold and is not excused, and the exceptions that were needed.
+/// Checks a run that has ended. Returns what was wrong and is not excused, and the exceptions that were needed.
 pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usize>) {
-    // During the run, `run.wrong` was filled by `check_tasks`, which finds tasks that sleep forever and cells that are
-    // not usable; by the executor, which finds tasks that are polled forever; and by `require`: all tasks have seen the same
-    // value, each initializer has held the claim until it was dropped, and each operation has returned what it should.
     let mut wrong = run.wrong.clone();
     let mut require = |holds: bool, property: String| {
         if !holds {
@@ -40,20 +38,14 @@ pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usi
             format!("a {sort:?} was dropped {drops} times"),
         );
     }
-    // Each waker was dropped once, or used up by a wake.
-    for wakers in &run.wakers {
-        let leaked = format!("{} wakers of task {} were leaked", wakers.live, wakers.task);
-        require(wakers.live == 0, leaked);
-    }
     // Each injected panic has reached the task that the documentation names, once.
-    for &number in &run.plan.panics {
-        let Some(point) = run.points.get(number).filter(|point| !point.aborts) else {
+    for &number in &run.plan.faults {
+        let point = run.points.get(number);
+        let Some(point) = point.filter(|point| !point.aborts && point.kind != Kind::Step) else {
             continue;
         };
-        let reached = run
-            .caught
-            .iter()
-            .filter(|(_, panic)| *panic == Panic::Injected(number));
+        let caught = run.caught.iter();
+        let reached = caught.filter(|(_, panic)| *panic == Panic::Injected(number));
         let reached: Vec<TaskId> = reached.map(|(task, _)| *task).collect();
         let allowed = receivers(run, number, point);
         require(
@@ -72,9 +64,8 @@ pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usi
     }
     let mut excused_by = Vec::new();
     wrong.retain(|wrong| {
-        let exception = exceptions
-            .iter()
-            .position(|exception| (exception.excuses)(run, wrong));
+        let mut exceptions = exceptions.iter();
+        let exception = exceptions.position(|exception| (exception.1)(run, wrong));
         excused_by.extend(exception);
         exception.is_none()
     });
@@ -88,24 +79,22 @@ fn receivers(run: &Run, number: usize, point: &Point) -> Vec<Option<TaskId>> {
         // discarded".
         return vec![None];
     }
-    let spawner = run.tasks.get(point.task).and_then(|task| task.spawned_by);
-    let Some(spawner) = spawner.filter(|_| !point.is_dropping) else {
-        return vec![Some(point.task)];
+    let task = Some(point.context.task);
+    let spawner = run.tasks[point.context.task].spawned_by;
+    let Some(spawner) = spawner.filter(|_| !point.context.is_dropping) else {
+        return vec![task];
     };
-    // In the task of an initializer, which itself sends the result to the task that has spawned it.
-    if point.kind == Kind::Wake && point.waker_of == Some(spawner) {
-        return vec![Some(point.task)];
-    }
+    // The task of an initializer itself sends the result to the task that has spawned it.
+    let is_report = point.kind == Kind::Waker(Op::Wake) && point.waker_of == Some(spawner);
     let mut caught = run.caught.iter();
-    let has_ended = run.tasks[spawner].is_cancelled
+    let caller_has_ended = run.tasks[spawner].is_cancelled
         || caught.any(|(task, panic)| *task == spawner && *panic != Panic::Injected(number));
-    if !has_ended {
-        // "A panic in the initializer is resumed in the caller that started it."
-        return vec![Some(spawner)];
-    }
     match point.kind {
+        _ if is_report => vec![task],
+        // "A panic in the initializer is resumed in the caller that started it."
+        _ if !caller_has_ended => vec![Some(spawner)],
         // The result, with an error that no caller has taken.
-        Kind::Drop(Sort::Error) => vec![Some(point.task), None],
+        Kind::Drop(Sort::Error) => vec![task, None],
         // If the caller was cancelled, only the panic hook sees the panic.
         _ => vec![None],
     }
@@ -127,42 +116,35 @@ fn is_poison(message: &str) -> bool {
 pub(crate) fn has_found_poison(task: TaskId) -> bool {
     with(|run| {
         let is_poison = |panic: &Panic| matches!(panic, Panic::Own(message) if is_poison(message));
-        run.caught
-            .iter()
-            .any(|(caller, panic)| *caller == task && is_poison(panic))
+        let mut caught = run.caught.iter();
+        caught.any(|(caller, panic)| *caller == task && is_poison(panic))
     })
 }
 
-/// Checks that no task sleeps that should run, and that no task that has ended has a waker left. Then checks that the new
-/// tasks of `add` end, and with them all others.
-pub(crate) fn check_tasks<'a>(mut tasks: Tasks<'a>, has_value: bool, add: impl FnOnce(&mut Tasks<'a>)) {
-    let present = tasks.present();
-    let must_run = |task: &TaskId| has_value || with(|run| !run.tasks[*task].waits_for_value);
-    let asleep: Vec<TaskId> = present.iter().copied().filter(must_run).collect();
-    if !asleep.is_empty() {
-        run::wrong(Wrong::Asleep(asleep));
-    }
-    let left = with(|run| {
-        let left = run.wakers.iter().filter(|wakers| wakers.live != 0);
-        left.map(|wakers| wakers.task)
-            .find(|task| !present.contains(task))
-    });
-    run::require(left.is_none(), "a task that has ended has no wakers left");
-    without_points(|| {
-        add(&mut tasks);
-        tasks.run();
-        let present = tasks.present();
-        if !present.is_empty() {
-            run::wrong(Wrong::Asleep(present));
+/// Checks, when all tasks sleep, that none of them should run, and that those that have ended have no wakers left.
+pub(crate) fn check_asleep(has_value: bool) {
+    with(|run| {
+        let tasks = run.tasks.iter().enumerate();
+        let must_run = tasks.filter(|(_, task)| task.job.is_some() && (has_value || !task.waits_for_value));
+        let asleep: Vec<TaskId> = must_run.map(|(id, _)| id).collect();
+        if !asleep.is_empty() {
+            run.wrong.push(Wrong::Asleep(asleep));
         }
-        tasks.cancel_all();
     });
     check_wakers();
 }
 
-/// Checks that no wakers are left when all tasks have ended, except that of the gate.
+/// Checks that the tasks that have ended have no wakers left, except that of the gate.
 pub(crate) fn check_wakers() {
-    crate::user::gate::drop_waker();
-    let live: i32 = with(|run| run.wakers.iter().map(|wakers| wakers.live).sum());
-    run::require(live == 0, "no wakers are left when no task waits");
+    let waker = with(|run| run.gate.take_waker());
+    without_points(|| drop(waker));
+    with(|run| {
+        for (id, task) in run.tasks.iter().enumerate() {
+            let wakers: usize = task.wakers.iter().map(|task| task.wakers()).sum();
+            if task.job.is_none() && wakers != 0 {
+                let property = format!("{wakers} wakers of task {id} are left after its end");
+                run.wrong.push(Wrong::Broken(property));
+            }
+        }
+    });
 }

@@ -1,22 +1,31 @@
-//! One run of a scenario: its points, at which user code runs, and what it records for the check.
+//! One run of a scenario: its tasks, which one thread polls; the points at which user code runs; and what the check must know.
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     mem,
     panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
     rc::Rc,
-    sync::{Arc, Mutex, Once, PoisonError},
-    task::Waker,
+    sync::{Arc, Once},
     thread,
 };
 
-use crate::{backends::Panics, check::Wrong, user::Thing, util};
+use crate::{
+    backends::WakerPanics,
+    check::{Wrong, check_asleep, check_wakers},
+    user::Thing,
+    util::{self, Event, Job, OnDrop, Op, Task},
+};
 
 /// A task, by its number.
 pub(crate) type TaskId = usize;
 
-/// In place of a task: the scenario itself, which owns the cell.
-pub(crate) const OWNER: TaskId = usize::MAX;
+/// In place of a task: the scenario itself, which owns the cell and runs the tasks.
+pub(crate) const OWNER: TaskId = 0;
+
+/// What a task does.
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What is created and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,37 +42,34 @@ pub(crate) enum Sort {
     Payload,
 }
 
-/// Why user code runs.
+/// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// A closure is called that returns a future, or a value.
-    Call(Sort),
-    Poll,
+    /// A function of the user's is called.
+    Call(&'static str),
     Drop(Sort),
-    Clone,
-    Eq,
-    Debug,
-    /// A destructor of the user's is about to call the crate.
-    Destructor,
-    CloneWaker,
-    Wake,
-    WakeByRef,
-    DropWaker,
-    Spawn,
-    PollCoop,
+    Waker(Op),
+    /// The executor is about to poll a task, or has polled one that is pending. The fault here is to drop the task.
+    Step,
 }
 
-/// A call into user code. It can be made to panic.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Point {
-    pub(crate) kind: Kind,
+/// The code that runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Context {
     pub(crate) task: TaskId,
     /// Whether the task is being dropped.
     pub(crate) is_dropping: bool,
-    /// Whose waker it is.
-    pub(crate) waker_of: Option<TaskId>,
     /// The future that is being polled.
     pub(crate) polled: Option<Sort>,
+}
+
+/// A place in a run where a fault can be injected: a call into user code, which can panic, or a step of the executor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Point {
+    pub(crate) kind: Kind,
+    pub(crate) context: Context,
+    /// Whose waker it is.
+    pub(crate) waker_of: Option<TaskId>,
     pub(crate) is_unwinding: bool,
     /// Whether a panic here would abort the program, as documented. Such a point does not panic.
     pub(crate) aborts: bool,
@@ -74,17 +80,8 @@ pub(crate) struct Point {
 pub(crate) struct Plan {
     /// Whether futures are polled inside an async block, which drops them while it unwinds.
     pub(crate) in_async: bool,
-    pub(crate) cancel: Option<Cancel>,
-    /// The points that panic.
-    pub(crate) panics: Vec<usize>,
-}
-
-/// A task is dropped after so many polls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cancel {
-    AtOnce(TaskId, usize),
-    /// When it would be polled again.
-    WhenWoken(TaskId, usize),
+    /// The points, by their numbers.
+    pub(crate) faults: Vec<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,42 +92,21 @@ pub(crate) enum Panic {
     Own(String),
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct TaskRecord {
-    pub(crate) polls: usize,
+    /// `None` while it is polled, and after its end.
+    pub(crate) job: Option<Job<Work>>,
+    /// What the job is polled with, after what it was polled with before it moved.
+    pub(crate) wakers: Vec<Arc<Task>>,
     pub(crate) spawned_by: Option<TaskId>,
     pub(crate) is_cancelled: bool,
     /// Whether only a value wakes it. The end of an initializer wakes the other tasks, too.
     pub(crate) waits_for_value: bool,
-    /// A thread cannot be cancelled.
-    pub(crate) is_thread: bool,
-    /// Whether its future is an `async` block of the crate, which drops what it owns while it unwinds.
-    pub(crate) is_async: bool,
-    /// Whether it only checks the outcome.
-    pub(crate) is_check: bool,
 }
 
-/// The wakers that a task has had in one place.
-#[derive(Debug)]
-pub(crate) struct Wakers {
-    pub(crate) task: TaskId,
-    pub(crate) live: i32,
-    /// Whether the task was moved since, so that these have no effect.
-    pub(crate) is_old: bool,
-}
-
-/// What the executor does to another task on behalf of a task.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Order {
-    Cancel(TaskId),
-    /// The future moves to another task, with another waker.
-    Move(TaskId),
-}
-
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Run {
     pub(crate) plan: Plan,
-    pub(crate) limits: Panics,
     pub(crate) points: Vec<Point>,
     /// Each panic, and the task that it reached.
     pub(crate) caught: Vec<(TaskId, Panic)>,
@@ -138,52 +114,32 @@ pub(crate) struct Run {
     pub(crate) tasks: Vec<TaskRecord>,
     /// Each thing, and how often it was dropped.
     pub(crate) things: Vec<(Sort, u32)>,
-    pub(crate) wakers: Vec<Wakers>,
-    pub(crate) woken: Vec<TaskId>,
-    pub(crate) orders: Vec<Order>,
-    /// The points at which a waker panicked and its task was then polled without a wake.
-    pub(crate) rescued: Vec<usize>,
-    /// The number of points when the task of the plan was cancelled.
-    pub(crate) points_before_cancel: usize,
-    /// The number of events other than wakes. While it grows, tasks are not polled in vain.
-    pub(crate) progress: usize,
+    /// What initializers wait for.
+    pub(crate) gate: Arc<Event>,
+    /// The value that was seen in the cell.
+    pub(crate) seen: Option<usize>,
     /// Whether the future of a `Lazy` has panicked, and whether it may then be leaked.
     pub(crate) is_poisoned: bool,
     pub(crate) may_leak_future: bool,
-    pub(crate) gate_is_open: bool,
-    pub(crate) gate_waker: Option<Waker>,
-    /// The value that was seen in the cell.
-    pub(crate) seen: Option<usize>,
-    /// The running task, whether it is being dropped, and the future that is being polled.
-    current: Option<TaskId>,
-    is_dropping: bool,
-    polled: Option<Sort>,
+    /// Returns whether the cell is claimed.
+    pub(crate) is_claimed: Option<Rc<dyn Fn() -> bool>>,
+    pub(crate) context: Context,
     is_without_points: bool,
+    waker_panics: WakerPanics,
 }
 
 thread_local! {
-    /// Shared with the threads of the run.
-    static RUN: RefCell<Arc<Mutex<Run>>> = RefCell::default();
+    static RUN: RefCell<Run> = RefCell::default();
     /// While set, the panic hook prints nothing: each panic is caught and checked.
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-    static IS_CLAIMED: RefCell<Option<Rc<dyn Fn() -> bool>>> = const { RefCell::new(None) };
 }
 
 pub(crate) fn with<R>(f: impl FnOnce(&mut Run) -> R) -> R {
-    RUN.with_borrow(|run| f(&mut run.lock().unwrap_or_else(PoisonError::into_inner)))
+    RUN.with_borrow_mut(f)
 }
 
-/// Makes this thread a part of the run that `get` returns.
-pub(crate) fn join(run: Arc<Mutex<Run>>) {
-    RUN.set(run);
-    IS_QUIET.set(true);
-}
-
-pub(crate) fn get() -> Arc<Mutex<Run>> {
-    RUN.with_borrow(Arc::clone)
-}
-
-pub(crate) fn begin(plan: Plan, limits: Panics) {
+/// Runs a scenario.
+pub(crate) fn run_scenario(scenario: impl Fn(), plan: Plan, waker_panics: WakerPanics) -> Run {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let hook = panic::take_hook();
@@ -193,26 +149,26 @@ pub(crate) fn begin(plan: Plan, limits: Panics) {
             }
         }));
     });
-    join(Arc::default());
-    with(|run| (run.plan, run.limits) = (plan, limits));
-}
-
-/// Ends the run, after its cell was dropped.
-pub(crate) fn end() -> Run {
-    crate::user::gate::drop_waker();
-    IS_CLAIMED.take();
+    IS_QUIET.set(true);
+    RUN.set(Run {
+        plan,
+        waker_panics,
+        tasks: vec![TaskRecord::default()],
+        ..Run::default()
+    });
+    let ended = catch_unwind(AssertUnwindSafe(scenario));
     IS_QUIET.set(false);
-    with(mem::take)
-}
-
-pub(crate) fn wrong(wrong: Wrong) {
-    with(|run| run.wrong.push(wrong));
+    let mut run = RUN.take();
+    if let Err(payload) = ended {
+        run.wrong.push(Wrong::Broken(util::message(&*payload)));
+    }
+    run
 }
 
 /// Records `property` as wrong, unless it holds.
 pub(crate) fn require(holds: bool, property: &str) {
     if !holds {
-        wrong(Wrong::Broken(property.to_owned()));
+        with(|run| run.wrong.push(Wrong::Broken(property.to_owned())));
     }
 }
 
@@ -229,8 +185,7 @@ pub(crate) fn point(kind: Kind) {
     point_of(kind, None);
 }
 
-/// Records that user code runs, in a waker of the task `waker_of`. Panics if the plan contains this point.
-pub(crate) fn point_of(kind: Kind, waker_of: Option<TaskId>) {
+fn point_of(kind: Kind, waker_of: Option<TaskId>) {
     if let Some(number) = with(|run| run.point(kind, waker_of)) {
         // Calls no panic hook.
         resume_unwind(Box::new((number, Thing::new(Sort::Payload))));
@@ -238,57 +193,56 @@ pub(crate) fn point_of(kind: Kind, waker_of: Option<TaskId>) {
 }
 
 impl Run {
-    /// Records a point. Returns its number if it must panic.
+    /// Records a point. Returns its number if the plan contains it.
     fn point(&mut self, kind: Kind, waker_of: Option<TaskId>) -> Option<usize> {
-        use Kind::{Call, CloneWaker, Drop, DropWaker, PollCoop, Wake, WakeByRef};
-
         if self.is_without_points {
             return None;
         }
         let mut point = Point {
             kind,
-            task: self.current.unwrap_or(OWNER),
-            is_dropping: self.is_dropping,
+            context: self.context,
             waker_of,
-            polled: self.polled,
             is_unwinding: thread::panicking(),
             aborts: false,
         };
         point.aborts = self.aborts(&point);
         let number = self.points.len();
         self.points.push(point);
-        let is_waking = matches!(kind, CloneWaker | Wake | WakeByRef | DropWaker | PollCoop);
-        self.progress += usize::from(!is_waking);
-        if point.aborts || !self.plan.panics.contains(&number) {
+        if point.aborts || !self.plan.faults.contains(&number) {
             return None;
         }
         // In a poll of the future, or in its destructor when it has ended.
-        let is_lazy = matches!(kind, Call(Sort::LazyFuture) | Drop(Sort::LazyFuture));
-        self.is_poisoned |=
-            point.polled == Some(Sort::LazyFuture) || is_lazy && point.task != OWNER && !point.is_dropping;
+        let Context {
+            task,
+            is_dropping,
+            polled,
+        } = point.context;
+        let is_end = kind == Kind::Drop(Sort::LazyFuture) && task != OWNER && !is_dropping;
+        self.is_poisoned |= polled == Some(Sort::LazyFuture) || is_end;
         Some(number)
     }
 
     fn aborts(&self, point: &Point) -> bool {
         // A destructor that panics while the thread unwinds aborts the program. That holds for any Rust program,
         // except where the crate documents that it catches the panic: when it wakes, and when it poisons a `Lazy`.
-        let is_caught = point.kind == Kind::Wake && self.limits.of_wakers_are_discarded
-            || point.kind == Kind::Drop(Sort::LazyFuture);
-        let is_async = self.plan.in_async || self.tasks.get(point.task).is_some_and(|task| task.is_async);
-        let is_broken = || {
-            let breaks = |point: Point| point.kind == Kind::Wake || point.is_clone_for_backend();
-            point.is_clone_for_backend() && is_async || self.panicked().any(breaks)
+        let is_caught = match point.kind {
+            Kind::Waker(Op::Wake) => self.waker_panics == WakerPanics::Discarded,
+            kind => kind == Kind::Drop(Sort::LazyFuture),
         };
-        point.is_unwinding && !is_caught || self.limits.clone_breaks_destructor && is_broken()
+        let is_broken = point.is_clone_for_backend() || self.has_broken_event();
+        point.is_unwinding && !is_caught || self.waker_panics == WakerPanics::BreakEvent && is_broken
     }
 
-    /// The points that have panicked.
-    pub(crate) fn panicked(&self) -> impl Iterator<Item = Point> {
-        let points = self
-            .plan
-            .panics
-            .iter()
-            .filter_map(|point| self.points.get(*point));
+    /// Returns whether a waker has panicked when the backend woke it, and not when an initializer did.
+    pub(crate) fn has_broken_event(&self) -> bool {
+        self.faults()
+            .any(|point| point.kind == Kind::Waker(Op::Wake) && point.context.polled.is_none())
+    }
+
+    /// Returns the points at which a fault was injected.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = Point> {
+        let numbers = self.plan.faults.iter();
+        let points = numbers.filter_map(|number| self.points.get(*number));
         points.filter(|point| !point.aborts).copied()
     }
 }
@@ -296,7 +250,7 @@ impl Run {
 impl Point {
     /// Returns whether a backend clones the waker, and not an initializer.
     pub(crate) fn is_clone_for_backend(&self) -> bool {
-        self.kind == Kind::CloneWaker && self.polled.is_none()
+        self.kind == Kind::Waker(Op::Clone) && self.context.polled.is_none()
     }
 }
 
@@ -304,7 +258,7 @@ impl Point {
 /// caught, as it must be in a destructor.
 pub(crate) fn in_destructor(f: impl FnOnce()) {
     let mut f = Some(f);
-    let _guard = util::OnDrop(move || {
+    let _guard = OnDrop(move || {
         let f = f.take().expect("it is dropped once");
         if thread::panicking() {
             let _caught = catch_unwind(AssertUnwindSafe(f));
@@ -312,39 +266,35 @@ pub(crate) fn in_destructor(f: impl FnOnce()) {
             f();
         }
     });
-    point(Kind::Destructor);
-}
-
-/// Makes this thread check with `is_claimed` that the cell is claimed whenever a part of an initializer runs.
-pub(crate) fn watch_claim(is_claimed: impl Fn() -> bool + 'static) {
-    IS_CLAIMED.set(Some(Rc::new(is_claimed)));
+    point(Kind::Call("drop"));
 }
 
 /// Records that a part of an initializer runs or is dropped, which must not happen without the claim.
 pub(crate) fn require_claim() {
-    let is_claimed = IS_CLAIMED.with_borrow(|is_claimed| is_claimed.as_deref().is_none_or(without_points));
-    require(is_claimed, "an initializer holds the claim until it is dropped");
+    let is_claimed = with(|run| run.is_claimed.clone());
+    require(
+        is_claimed.is_none_or(|is_claimed| is_claimed()),
+        "an initializer holds the claim until it is dropped",
+    );
 }
 
 /// Polls an initializer.
 pub(crate) fn in_poll<R>(polled: Sort, f: impl FnOnce() -> R) -> R {
-    let outer = with(|run| run.polled.replace(polled));
-    let _restore = util::OnDrop(|| with(|run| run.polled = outer));
+    let outer = with(|run| run.context.polled.replace(polled));
+    let _restore = OnDrop(|| with(|run| run.context.polled = outer));
     f()
 }
 
 /// Runs `f` as a task. A panic is recorded as one that reached this task.
-pub(crate) fn run_as<R>(task: TaskId, is_dropping: bool, f: impl FnOnce() -> R) -> Option<R> {
-    let set = |to| {
-        with(|run| {
-            let from = (run.current, run.is_dropping, run.polled);
-            (run.current, run.is_dropping, run.polled) = to;
-            from
-        })
+fn run_as<R>(task: TaskId, is_dropping: bool, f: impl FnOnce() -> R) -> Option<R> {
+    let context = Context {
+        task,
+        is_dropping,
+        polled: None,
     };
-    let outer = set((Some(task), is_dropping, None));
+    let outer = with(|run| mem::replace(&mut run.context, context));
     let result = catch_unwind(AssertUnwindSafe(f));
-    set(outer);
+    with(|run| run.context = outer);
     let payload = match result {
         Ok(result) => return Some(result),
         Err(payload) => payload,
@@ -363,37 +313,188 @@ pub(crate) fn as_owner<R>(f: impl FnOnce() -> R) -> Option<R> {
     run_as(OWNER, false, f)
 }
 
-pub(crate) fn current() -> TaskId {
-    with(|run| run.current.unwrap_or(OWNER))
+/// Returns work that awaits `future` and passes its output to `then`.
+///
+/// If the plan says so, the work is an async block, which drops the future while it unwinds. Otherwise the future is
+/// dropped after the panic was caught.
+pub(crate) fn job<F: Future + 'static>(future: F, then: impl FnOnce(F::Output) + 'static) -> Work {
+    if with(|run| run.plan.in_async) {
+        return Box::pin(async { then(future.await) });
+    }
+    let mut future = Box::pin(future);
+    let mut then = Some(then);
+    Box::pin(poll_fn(move |cx| {
+        let polled = future.as_mut().poll(cx);
+        polled.map(|output| then.take().expect("it is ready once")(output))
+    }))
 }
 
-/// Changes the record of the running task.
-pub(crate) fn record(f: impl FnOnce(&mut TaskRecord)) {
-    let current = current();
-    with(|run| f(&mut run.tasks[current]));
+/// Returns work that does not wait.
+pub(crate) fn act(f: impl FnOnce() + 'static) -> Work {
+    Box::pin(async { f() })
 }
 
-/// Records a new task.
-pub(crate) fn new_task(spawned_by: Option<TaskId>) -> TaskId {
-    with(|run| {
+/// Adds a task. `make` already runs as this task.
+pub(crate) fn add(make: impl FnOnce() -> Work) -> TaskId {
+    add_spawned(None, make)
+}
+
+/// Adds a task that another one spawns.
+pub(crate) fn add_spawned(spawned_by: Option<TaskId>, make: impl FnOnce() -> Work) -> TaskId {
+    let id = with(|run| {
         run.tasks.push(TaskRecord {
             spawned_by,
-            is_check: run.is_without_points,
             ..TaskRecord::default()
         });
         run.tasks.len() - 1
+    });
+    if let Some(work) = run_as(id, false, make) {
+        let job = Job::with_task(work, new_waker(id));
+        with(|run| run.tasks[id].job = Some(job));
+    }
+    id
+}
+
+/// Adds a task that does not wait.
+pub(crate) fn add_act(f: impl FnOnce() + 'static) -> TaskId {
+    add(|| act(f))
+}
+
+/// Adds a task that opens the gate, even if there is a panic before.
+pub(crate) fn add_opener() -> TaskId {
+    add_act(|| in_destructor(open_gate))
+}
+
+fn open_gate() {
+    let gate = with(|run| Arc::clone(&run.gate));
+    gate.set();
+    if let Some(waker) = gate.take_waker() {
+        waker.wake();
+    }
+}
+
+/// Returns what the executor polls the task `id` with from now on.
+fn new_waker(id: TaskId) -> Arc<Task> {
+    let waker = Task::on_each(move |op| point_of(Kind::Waker(op), Some(id)));
+    with(|run| run.tasks[id].wakers.push(Arc::clone(&waker)));
+    waker
+}
+
+/// Moves a task that sleeps to another waker. Its older wakers have no effect any more.
+pub(crate) fn move_task(id: TaskId) {
+    let waker = new_waker(id);
+    with(|run| {
+        if let Some(job) = &mut run.tasks[id].job {
+            job.move_to(waker);
+        }
+    });
+}
+
+/// Drops a task, unless it has ended.
+pub(crate) fn cancel(id: TaskId) {
+    with(|run| run.tasks[id].is_cancelled |= run.tasks[id].job.is_some());
+    end(id);
+}
+
+fn end(id: TaskId) {
+    let job = with(|run| run.tasks[id].job.take());
+    run_as(id, true, || drop(job));
+}
+
+/// Polls a task, if it was woken. Returns whether it was.
+fn poll(id: TaskId) -> bool {
+    let Some(mut job) = with(|run| run.tasks[id].job.take_if(|job| job.is_queued())) else {
+        return false;
+    };
+    let must_cancel = || with(|run| run.point(Kind::Step, None).is_some());
+    let must_cancel_it = run_as(id, false, || {
+        must_cancel() || {
+            job.poll();
+            !job.is_done() && must_cancel()
+        }
+    });
+    let has_ended = job.is_done() || must_cancel_it.is_none();
+    with(|run| run.tasks[id].job = Some(job));
+    if has_ended {
+        end(id);
+    } else if must_cancel_it == Some(true) {
+        cancel(id);
+    }
+    true
+}
+
+/// Polls the tasks that were woken, in rounds, until all tasks sleep, or are woken forever.
+pub(crate) fn run() {
+    const PATIENCE: usize = 6;
+
+    let mut rounds_in_vain = 0;
+    loop {
+        let before = present();
+        let tasks = 0..with(|run| run.tasks.len());
+        let polled: Vec<TaskId> = tasks.filter(|id| poll(*id)).collect();
+        if polled.is_empty() {
+            return;
+        }
+        if present() != before {
+            rounds_in_vain = 0;
+        } else if rounds_in_vain == PATIENCE {
+            return with(|run| run.wrong.push(Wrong::Spinning(polled)));
+        }
+        rounds_in_vain += 1;
+    }
+}
+
+/// Returns the tasks that have not ended.
+pub(crate) fn present() -> Vec<TaskId> {
+    with(|run| {
+        let tasks = 0..run.tasks.len();
+        tasks.filter(|id| run.tasks[*id].job.is_some()).collect()
     })
 }
 
-/// Returns the task that has spawned `task`.
-pub(crate) fn spawner(task: TaskId) -> Option<TaskId> {
-    with(|run| run.tasks.get(task).and_then(|task| task.spawned_by))
+/// Runs the tasks until they sleep. Then opens the gate, in case that no task has opened it, and continues. Then checks that
+/// no task sleeps that should run, and that the new tasks of `add` end, and with them all others.
+pub(crate) fn run_to_end<R>(has_value: impl Fn() -> bool, add: impl FnOnce() -> R) {
+    run();
+    without_points(open_gate);
+    run();
+    check_asleep(has_value());
+    without_points(|| {
+        add();
+        run();
+        check_asleep(true);
+        cancel_all();
+    });
 }
 
-pub(crate) fn wake(task: TaskId) {
-    with(|run| {
-        if !run.woken.contains(&task) {
-            run.woken.push(task);
-        }
-    });
+/// Drops the tasks that have not ended.
+pub(crate) fn cancel_all() {
+    present().into_iter().for_each(cancel);
+    check_wakers();
+}
+
+/// A value that tasks borrow. The scenario takes it back after the end of all tasks.
+pub(crate) struct Lent<T: 'static>(*mut T);
+
+impl<T> Lent<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Box::into_raw(Box::new(value)))
+    }
+
+    pub(crate) fn get(&self) -> &'static T {
+        // SAFETY: it is freed by `take`, when no task borrows it.
+        unsafe { &*self.0 }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &'static mut T {
+        assert!(present().is_empty(), "a task still borrows the value");
+        // SAFETY: as in `get`. No task borrows it.
+        unsafe { &mut *self.0 }
+    }
+
+    pub(crate) fn take(self) -> T {
+        assert!(present().is_empty(), "a task still borrows the value");
+        // SAFETY: `new` has made the pointer, and no task borrows the value.
+        *unsafe { Box::from_raw(self.0) }
+    }
 }

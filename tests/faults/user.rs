@@ -1,34 +1,35 @@
-//! The user's code: values, errors, initializers and wakers. Each of their functions is a point.
+//! The user's code: values, errors, initializers and a runtime. Each of their functions is a point.
 
 use std::{
-    fmt,
-    mem::ManuallyDrop,
+    mem,
     pin::Pin,
-    ptr,
-    task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
+    sync::Arc,
+    task::{Context, Poll},
 };
 
-use crate::run::{self, Kind, Sort, TaskId, Wakers, point, point_of, require, require_claim, with};
+use oncelot::runtime::Runtime;
+
+use crate::run::{Kind, Sort, add_spawned, in_poll, point, require, require_claim, with};
 
 /// A value, or another thing of the user's. Counts its drops, and owns memory, so that a second drop is also a double free.
 pub(crate) struct Thing {
     sort: Sort,
     id: Box<usize>,
-    created_by: TaskId,
     /// Whether the cell must be claimed when it is dropped.
     needs_claim: bool,
 }
 
 pub(crate) type Value = Thing;
-pub(crate) type Error = Thing;
 
 impl Thing {
     pub(crate) fn new(sort: Sort) -> Self {
-        with(|run| run.things.push((sort, 0)));
+        let id = with(|run| {
+            run.things.push((sort, 0));
+            run.things.len() - 1
+        });
         Self {
             sort,
-            id: Box::new(with(|run| run.things.len() - 1)),
-            created_by: run::current(),
+            id: Box::new(id),
             needs_claim: sort == Sort::Future,
         }
     }
@@ -41,31 +42,21 @@ impl Thing {
         *self.id
     }
 
-    /// It was found in the cell.
+    /// Records that a task has found this value in the cell.
     pub(crate) fn see(&self) {
         let first = with(|run| *run.seen.get_or_insert(self.id()));
         require(first == self.id(), "all tasks see the same value");
-    }
-
-    /// Returns whether the initializer of the current task has created it.
-    pub(crate) fn is_own(&self) -> bool {
-        let current = run::current();
-        self.created_by == current || run::spawner(self.created_by) == Some(current)
     }
 }
 
 impl Drop for Thing {
     fn drop(&mut self) {
         // A spawned task starts with the claim, and releases it last. Other tasks have the closure while they wait.
-        let is_spawned = || run::spawner(run::current()).is_some();
-        if self.needs_claim || self.sort == Sort::Closure && is_spawned() {
+        let is_spawned = with(|run| run.tasks[run.context.task].spawned_by.is_some());
+        if self.needs_claim || self.sort == Sort::Closure && is_spawned {
             require_claim();
         }
-        let is_of_run = with(|run| {
-            let thing = run.things.get_mut(*self.id);
-            thing.map(|(_, drops)| *drops += 1).is_some()
-        });
-        require(is_of_run, "nothing outlives its run");
+        with(|run| run.things[*self.id].1 += 1);
         if self.sort != Sort::Payload {
             point(Kind::Drop(self.sort));
         }
@@ -74,31 +65,16 @@ impl Drop for Thing {
 
 impl Clone for Thing {
     fn clone(&self) -> Self {
-        point(Kind::Clone);
+        point(Kind::Call("clone"));
         Self::new(self.sort)
     }
 }
 
-impl PartialEq for Thing {
-    /// All values are equal.
-    fn eq(&self, other: &Self) -> bool {
-        point(Kind::Eq);
-        self.sort == other.sort
-    }
-}
-
-impl fmt::Debug for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        point(Kind::Debug);
-        self.sort.fmt(f)
-    }
-}
-
 /// What an initializer does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Init {
-    Value(Ready),
-    Error(Ready),
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Init {
+    pub(crate) fails: bool,
+    ready: Ready,
 }
 
 /// When an initializer is ready.
@@ -111,55 +87,42 @@ pub(crate) enum Ready {
     AtGate,
 }
 
-pub(crate) const VALUE: Init = Init::Value(Ready::AtOnce);
-pub(crate) const ERROR: Init = Init::Error(Ready::AtOnce);
+pub(crate) const VALUE: Init = Init::new(false, Ready::AtOnce);
+pub(crate) const ERROR: Init = Init::new(true, Ready::AtOnce);
 
 impl Init {
-    pub(crate) fn ready(self) -> Ready {
-        match self {
-            Self::Value(ready) | Self::Error(ready) => ready,
-        }
+    pub(crate) const fn new(fails: bool, ready: Ready) -> Self {
+        Self { fails, ready }
     }
 
-    pub(crate) fn fails(self) -> bool {
-        matches!(self, Self::Error(_))
+    /// Returns a closure that returns a future of `output`: [`Init::value`] or [`Init::result`].
+    pub(crate) fn future<O>(self, output: fn(Self) -> O) -> impl FnOnce() -> Initializer<O> + Send + 'static
+    where
+        O: 'static,
+    {
+        self.blocking(move |init| Initializer::new(init, output, Sort::Future))
     }
 
-    /// Returns a closure that returns a future.
-    pub(crate) fn fallible(self) -> impl FnOnce() -> Initializer<Result<Value, Error>> + Send + 'static {
-        self.closure(move || Initializer::new(self, Self::result, Sort::Future))
-    }
-
-    pub(crate) fn infallible(self) -> impl FnOnce() -> Initializer<Value> + Send + 'static {
-        self.closure(move || Initializer::new(self, Self::value, Sort::Future))
-    }
-
-    /// Returns a closure that returns the result.
-    pub(crate) fn blocking(self) -> impl FnOnce() -> Result<Value, Error> + Send + 'static {
-        self.closure(move || self.result())
-    }
-
-    /// Returns a closure that returns a value.
-    pub(crate) fn blocking_value() -> impl FnOnce() -> Value + Send + 'static {
-        VALUE.closure(|| VALUE.value())
-    }
-
-    fn closure<R>(self, f: impl FnOnce() -> R + Send + 'static) -> impl FnOnce() -> R + Send + 'static {
+    /// Returns a closure that returns what `f` does: [`Init::value`] or [`Init::result`].
+    pub(crate) fn blocking<R>(
+        self,
+        f: impl FnOnce(Self) -> R + Send + 'static,
+    ) -> impl FnOnce() -> R + Send + 'static {
         let captured = Thing::new(Sort::Closure);
         move || {
             require_claim();
-            point(Kind::Call(Sort::Future));
+            point(Kind::Call("initializer"));
             drop(captured);
-            f()
+            f(self)
         }
     }
 
-    fn value(self) -> Value {
+    pub(crate) fn value(self) -> Value {
         Thing::value()
     }
 
-    fn result(self) -> Result<Value, Error> {
-        if self.fails() {
+    pub(crate) fn result(self) -> Result<Value, Thing> {
+        if self.fails {
             Err(Thing::new(Sort::Error))
         } else {
             Ok(Thing::value())
@@ -185,15 +148,17 @@ impl<O> Initializer<O> {
         }
     }
 
-    fn is_ready(&mut self, waker: &Waker) -> bool {
-        match self.init.ready() {
-            Ready::Later if !self.has_yielded => {
-                self.has_yielded = true;
-                waker.wake_by_ref();
-                false
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.init.ready {
+            Ready::Later if !mem::replace(&mut self.has_yielded, true) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            Ready::AtOnce | Ready::Later => true,
-            Ready::AtGate => gate::is_open(waker),
+            Ready::AtOnce | Ready::Later => Poll::Ready(()),
+            Ready::AtGate => {
+                let gate = with(|run| Arc::clone(&run.gate));
+                gate.poll(cx)
+            }
         }
     }
 }
@@ -201,7 +166,7 @@ impl<O> Initializer<O> {
 impl Initializer<Value> {
     /// The future of a `Lazy`.
     pub(crate) fn of_lazy(ready: Ready) -> Self {
-        Self::new(Init::Value(ready), Init::value, Sort::LazyFuture)
+        Self::new(Init::new(false, ready), Init::value, Sort::LazyFuture)
     }
 }
 
@@ -211,98 +176,32 @@ impl<O> Future for Initializer<O> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O> {
         require_claim();
         // If this poll panics, the claim is released first, and the future is dropped when its owner is.
-        let needs_claim = std::mem::take(&mut self.thing.needs_claim);
-        let polled = run::in_poll(self.thing.sort, || {
-            point(Kind::Poll);
-            if self.is_ready(cx.waker()) {
-                Poll::Ready((self.output)(self.init))
-            } else {
-                Poll::Pending
-            }
+        let needs_claim = mem::take(&mut self.thing.needs_claim);
+        let polled = in_poll(self.thing.sort, || {
+            point(Kind::Call("poll"));
+            self.poll_ready(cx).map(|()| (self.output)(self.init))
         });
         self.thing.needs_claim = needs_claim;
         polled
     }
 }
 
-/// What initializers wait for. Like a timer, it keeps the newest waker.
-pub(crate) mod gate {
-    use std::task::Waker;
+/// A runtime that spawns tasks of the run.
+pub(crate) struct Spawner;
 
-    use crate::run::{with, without_points};
-
-    /// Returns whether it is open. If it is not, `waker` is woken when it opens.
-    pub(super) fn is_open(waker: &Waker) -> bool {
-        if with(|run| run.gate_is_open) {
-            return true;
-        }
-        let is_kept = with(|run| run.gate_waker.as_ref().is_some_and(|kept| kept.will_wake(waker)));
-        if !is_kept {
-            let newer = waker.clone();
-            let older = with(|run| run.gate_waker.replace(newer));
-            drop(older);
-        }
-        false
+impl Runtime for Spawner {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        point(Kind::Call("spawn"));
+        let spawner = with(|run| run.context.task);
+        add_spawned(Some(spawner), || Box::pin(task));
     }
 
-    pub(crate) fn drop_waker() {
-        let waker = with(|run| run.gate_waker.take());
-        without_points(|| drop(waker));
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) {
+        self.spawn(async { work() });
     }
 
-    pub(crate) fn open() {
-        with(|run| run.gate_is_open = true);
-        if let Some(waker) = with(|run| run.gate_waker.take()) {
-            waker.wake();
-        }
-    }
-}
-
-/// Gives a task new wakers. Its older wakers have no effect any more.
-pub(crate) fn renew_wakers(task: TaskId) {
-    with(|run| {
-        let older = run.wakers.iter_mut().filter(|wakers| wakers.task == task);
-        older.for_each(|wakers| wakers.is_old = true);
-        let (live, is_old) = (0, false);
-        run.wakers.push(Wakers { task, live, is_old });
-    });
-}
-
-/// Returns a waker of a task, which is not counted itself, but whose clones are.
-pub(crate) fn waker(task: TaskId) -> ManuallyDrop<Waker> {
-    let number = with(|run| run.wakers.iter().rposition(|wakers| wakers.task == task));
-    let number = number.expect("each task has wakers");
-    // SAFETY: the functions of the table take any number.
-    ManuallyDrop::new(unsafe { Waker::new(ptr::without_provenance(number), &WAKERS) })
-}
-
-/// A `static`, as a constant may have several addresses, and wakers are compared by address.
-static WAKERS: RawWakerVTable = RawWakerVTable::new(
-    |data| {
-        // A clone that panics makes no waker.
-        waker_point(Kind::CloneWaker, data, 0);
-        with(|run| run.wakers[data.addr()].live += 1);
-        RawWaker::new(data, &WAKERS)
-    },
-    |data| wake(Kind::Wake, data, -1),
-    |data| wake(Kind::WakeByRef, data, 0),
-    |data| waker_point(Kind::DropWaker, data, -1),
-);
-
-fn waker_point(kind: Kind, data: *const (), change: i32) {
-    let (task, live) = with(|run| {
-        let wakers = &mut run.wakers[data.addr()];
-        wakers.live += change;
-        (wakers.task, wakers.live)
-    });
-    require(live >= 0, "a waker is used up once");
-    point_of(kind, Some(task));
-}
-
-fn wake(kind: Kind, data: *const (), change: i32) {
-    waker_point(kind, data, change);
-    let (task, is_old) = with(|run| (run.wakers[data.addr()].task, run.wakers[data.addr()].is_old));
-    if !is_old {
-        run::wake(task);
+    fn poll_coop<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        point(Kind::Call("poll_coop"));
+        poll(cx)
     }
 }

@@ -42,6 +42,7 @@ impl<T> Future for Gate<T> {
 }
 
 /// An event that one future waits for. Counts the polls of the future, and keeps the waker of the last one.
+#[derive(Default)]
 pub(crate) struct Event {
     inner: Mutex<(bool, Option<Waker>)>,
     polls: AtomicUsize,
@@ -57,9 +58,13 @@ impl Event {
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.polls.fetch_add(1, SeqCst);
+        // The waker is cloned and the older one dropped without the lock: either may panic.
+        let newer = cx.waker().clone();
         let mut inner = self.inner.lock().unwrap();
-        inner.1 = Some(cx.waker().clone());
-        if inner.0 { Poll::Ready(()) } else { Poll::Pending }
+        let _older = inner.1.replace(newer);
+        let is_set = inner.0;
+        drop(inner);
+        if is_set { Poll::Ready(()) } else { Poll::Pending }
     }
 
     pub(crate) async fn wait(&self) {
@@ -73,6 +78,11 @@ impl Event {
     /// Returns the future's waker.
     pub(crate) fn waker(&self) -> Waker {
         self.inner.lock().unwrap().1.clone().unwrap()
+    }
+
+    /// Returns the future's waker, if there is one, and no longer keeps it.
+    pub(crate) fn take_waker(&self) -> Option<Waker> {
+        self.inner.lock().unwrap().1.take()
     }
 
     /// Lets the future finish when it is polled next.

@@ -19,9 +19,13 @@ pub(crate) struct Job<F: Future> {
 
 impl<F: Future> Job<F> {
     pub(crate) fn new(future: F) -> Self {
+        Self::with_task(future, Task::new())
+    }
+
+    pub(crate) fn with_task(future: F, task: Arc<Task>) -> Self {
         Self {
             future: Some(Box::pin(future)),
-            task: Task::new(),
+            task,
             wakes_before: None,
             output: None,
         }
@@ -48,14 +52,19 @@ impl<F: Future> Job<F> {
 
     /// Lets another task poll the future from now on.
     pub(crate) fn move_to_another_task(&mut self) {
-        self.task = Task::new();
+        self.move_to(Task::new());
+    }
+
+    /// Lets `task` poll the future from now on.
+    pub(crate) fn move_to(&mut self, task: Arc<Task>) {
+        self.task = task;
         self.wakes_before = None;
     }
 
     /// Polls the future, unless it has completed.
     pub(crate) fn poll(&mut self) {
         let Some(future) = &mut self.future else { return };
-        let waker = self.task.waker();
+        let waker = self.task.executor_waker();
         self.wakes_before = Some(self.task.wakes());
         if let Poll::Ready(output) = poll_with(future, &waker) {
             self.future = None;

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// An operation on a waker. Waking by reference counts as waking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {
     Clone,
     Wake,
@@ -26,16 +26,19 @@ pub(crate) enum Op {
 /// Identifies a hook among those of all threads.
 type HookId = usize;
 
+type Hook = Rc<dyn Fn(Op)>;
+
 std::thread_local! {
     /// The hooks that this thread has made. Wakers can be sent to other threads; a hook that uses a cell that is not
     /// `Sync` must not be.
-    static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn()>>> = RefCell::default();
+    static HOOKS: RefCell<HashMap<HookId, Hook>> = RefCell::default();
 }
 
-/// A task whose wakers count their operations, and can run a hook in one of them.
+/// A task whose wakers count their operations, and can run a hook in one of them, or in each.
 #[derive(Debug)]
 pub(crate) struct Task {
-    hook: Option<(Op, HookId)>,
+    /// The operation that runs the hook, or `None` if each does.
+    hook: Option<(Option<Op>, HookId)>,
     /// Whether the hook runs.
     is_armed: AtomicBool,
     /// The number of times that the hook has run.
@@ -57,7 +60,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 impl Task {
     /// Creates a task without a hook.
     pub(crate) fn new() -> Arc<Self> {
-        Self::hooked(None)
+        Self::with(None)
     }
 
     /// Runs `hook` each time that `op` is done to a waker on this thread, until it is disarmed.
@@ -69,11 +72,16 @@ impl Task {
 
     /// Runs `hook` each time that `op` is done to a waker on this thread, while it is armed.
     pub(crate) fn disarmed_on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
-        static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
+        Self::hooked(Some(op), move |_| hook())
+    }
 
-        let id = NEXT_ID.fetch_add(1, SeqCst);
-        HOOKS.with_borrow_mut(|hooks| hooks.insert(id, Rc::new(hook)));
-        Self::hooked(Some((op, id)))
+    /// Runs `hook` each time that any operation is done to a waker on this thread.
+    ///
+    /// If the hook panics, a clone has made no waker, a wake has woken the task, and the waker of a drop is gone.
+    pub(crate) fn on_each(hook: impl Fn(Op) + 'static) -> Arc<Self> {
+        let task = Self::hooked(None, hook);
+        task.arm();
+        task
     }
 
     /// Panics each time that `op` is done to a waker on this thread, until it is disarmed.
@@ -81,7 +89,15 @@ impl Task {
         Self::on(op, move || panic!("{message}"))
     }
 
-    fn hooked(hook: Option<(Op, HookId)>) -> Arc<Self> {
+    fn hooked(op: Option<Op>, hook: impl Fn(Op) + 'static) -> Arc<Self> {
+        static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
+
+        let id = NEXT_ID.fetch_add(1, SeqCst);
+        HOOKS.with_borrow_mut(|hooks| hooks.insert(id, Rc::new(hook)));
+        Self::with(Some((op, id)))
+    }
+
+    fn with(hook: Option<(Option<Op>, HookId)>) -> Arc<Self> {
         Arc::new(Self {
             hook,
             is_armed: AtomicBool::new(false),
@@ -97,6 +113,12 @@ impl Task {
         // SAFETY: the functions below take `data` for an `Arc<Self>` that the waker owns, and `Self` is
         // `Send` and `Sync`.
         unsafe { Waker::new(data, &VTABLE) }
+    }
+
+    /// Returns the waker that an executor polls the task with. It is not counted, but its clones are.
+    pub(crate) fn executor_waker(self: &Arc<Self>) -> ManuallyDrop<Waker> {
+        // SAFETY: a waker that is never dropped needs no share of the task, which outlives the poll.
+        ManuallyDrop::new(unsafe { Waker::new(Arc::as_ptr(self).cast(), &VTABLE) })
     }
 
     /// Lets the hook run during `call`.
@@ -137,13 +159,13 @@ impl Task {
     fn run(&self, done: Op) {
         let Some((_, id)) = self
             .hook
-            .filter(|(op, _)| *op == done && self.is_armed.load(SeqCst))
+            .filter(|(op, _)| op.is_none_or(|op| op == done) && self.is_armed.load(SeqCst))
         else {
             return;
         };
         if let Some(hook) = HOOKS.with_borrow(|hooks| hooks.get(&id).cloned()) {
             self.runs.fetch_add(1, SeqCst);
-            hook();
+            hook(done);
         }
     }
 
