@@ -2,8 +2,11 @@
 
 ordinary fmt clippy doc
 
-# The format of the code; and the workflows run the jobs and the stages that are declared here.
+# The format of the code; the workflows run the jobs and the stages that are declared here; and the commands in
+# `docs/verification.md` exist.
 stage_fmt() {
+    debian_packages python3
+    .ci/verification --check
     in_workflow ci job "${ordinary_jobs[@]}"
     in_workflow nightly stage "${long_stages[@]}"
     each_package cargo fmt --check
