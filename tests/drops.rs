@@ -1,4 +1,4 @@
-//! The value, the closure, its future, the error and the wakers are dropped once, and when. `contract/destructors.rs` counts
+//! The value, the closure, its future, the error and the wakers are dropped once, and when. `contract/endings.rs` counts
 //! the drops of an initializer that panics, is cancelled, or panics when it is dropped; `tests/faults` those on every path.
 
 mod util;
