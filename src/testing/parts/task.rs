@@ -29,13 +29,14 @@ type HookId = usize;
 std::thread_local! {
     /// The hooks that this thread has made. Wakers can be sent to other threads; a hook that uses a cell that is not
     /// `Sync` must not be.
-    static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn()>>> = RefCell::default();
+    static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn(Op)>>> = RefCell::default();
 }
 
-/// A task whose wakers count their operations, and can run a hook in one of them.
+/// A task whose wakers count their operations, and can run a hook in one of them or in all.
 #[derive(Debug)]
 pub(crate) struct Task {
-    hook: Option<(Op, HookId)>,
+    /// The operation that runs the hook, or `None` if each does.
+    hook: Option<(Option<Op>, HookId)>,
     /// Whether the hook runs.
     is_armed: AtomicBool,
     /// The number of times that the hook has run.
@@ -57,7 +58,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 impl Task {
     /// Creates a task without a hook.
     pub(crate) fn new() -> Arc<Self> {
-        Self::hooked(None)
+        Self::with_hook(None)
     }
 
     /// Runs `hook` each time that `op` is done to a waker on this thread, until it is disarmed.
@@ -69,11 +70,22 @@ impl Task {
 
     /// Runs `hook` each time that `op` is done to a waker on this thread, while it is armed.
     pub(crate) fn disarmed_on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
+        Self::hooked(Some(op), move |_| hook())
+    }
+
+    /// Runs `hook` each time that any operation is done to a waker on this thread.
+    pub(crate) fn on_each(hook: impl Fn(Op) + 'static) -> Arc<Self> {
+        let task = Self::hooked(None, hook);
+        task.arm();
+        task
+    }
+
+    fn hooked(op: Option<Op>, hook: impl Fn(Op) + 'static) -> Arc<Self> {
         static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
         let id = NEXT_ID.fetch_add(1, SeqCst);
         HOOKS.with_borrow_mut(|hooks| hooks.insert(id, Rc::new(hook)));
-        Self::hooked(Some((op, id)))
+        Self::with_hook(Some((op, id)))
     }
 
     /// Panics each time that `op` is done to a waker on this thread, until it is disarmed.
@@ -81,7 +93,7 @@ impl Task {
         Self::on(op, move || panic!("{message}"))
     }
 
-    fn hooked(hook: Option<(Op, HookId)>) -> Arc<Self> {
+    fn with_hook(hook: Option<(Option<Op>, HookId)>) -> Arc<Self> {
         Arc::new(Self {
             hook,
             is_armed: AtomicBool::new(false),
@@ -137,13 +149,13 @@ impl Task {
     fn run(&self, done: Op) {
         let Some((_, id)) = self
             .hook
-            .filter(|(op, _)| *op == done && self.is_armed.load(SeqCst))
+            .filter(|(op, _)| op.is_none_or(|op| op == done) && self.is_armed.load(SeqCst))
         else {
             return;
         };
         if let Some(hook) = HOOKS.with_borrow(|hooks| hooks.get(&id).cloned()) {
             self.runs.fetch_add(1, SeqCst);
-            hook();
+            hook(done);
         }
     }
 
