@@ -26,6 +26,12 @@ pub(crate) type Actor = usize;
 /// The waker of a lazy, which has the claim while the future of the lazy is asleep.
 pub(crate) const THE_WAKER: Actor = 0;
 
+// Parts of the messages of panics.
+const PLANNED: &str = "planned panic ";
+const DEADLOCK: &str = "deadlock: an initializer awaits its own cell";
+const COMPLETED: &str = "polled after completion";
+const POISONED: &str = "is poisoned";
+
 /// The state, as the subject shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -64,7 +70,7 @@ pub(crate) struct Frame {
     /// The error that its initializer has returned.
     pub(crate) error: Option<Id>,
     /// The panic of user code that must propagate.
-    pub(crate) panic: Option<usize>,
+    pub(crate) panic: Option<String>,
     /// A part of its initializer is on the stack.
     pub(crate) is_initializing: bool,
     /// Another operation was nested in it.
@@ -88,19 +94,8 @@ impl Frame {
     }
 }
 
-/// The cause of a panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Panic {
-    /// User code panicked. These panics are counted from zero.
-    Planned(usize),
-    Deadlock,
-    PolledAfterCompletion,
-    Poisoned,
-    Unexpected,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     Uncalled,
     Running,
     Returned,
@@ -162,10 +157,8 @@ pub(crate) struct Model {
     attempts: usize,
     panics: usize,
     actors: usize,
-    /// The number of wakers that each task has without waiters.
+    /// The number of wakers that each task has without waiters, at most.
     wakers: [usize; TASKS],
-    /// The number of wakers of each task that were leaked with their futures, at most.
-    leaked_wakers: [usize; TASKS],
     /// The first check that failed.
     pub(crate) failure: Option<&'static str>,
 }
@@ -187,7 +180,6 @@ impl Model {
             panics: 0,
             actors: THE_WAKER,
             wakers: array::from_fn(|task| with_task(task, |task, _| task.wakers())),
-            leaked_wakers: [0; TASKS],
             failure: None,
         }
     }
@@ -196,8 +188,8 @@ impl Model {
         if !condition && self.failure.is_none() {
             // Reported at once, because the program may not survive what follows.
             eprintln!(
-                "{message}: {} is {:?}, in {:#?}",
-                self.subject.name, self.state, self.frames
+                "{message}: {:?} is {:?}, in {:#?}",
+                self.subject, self.state, self.frames
             );
             self.failure = Some(message);
         }
@@ -276,28 +268,29 @@ impl Model {
     }
 
     /// Ends an operation, and checks that it panicked if and only if user code did.
-    pub(crate) fn leave<R>(&mut self, result: &Result<R, Panic>) -> Frame {
-        let propagated = match result {
-            Err(Panic::Planned(panic)) => Some(*panic),
-            _ => None,
-        };
-        let frame = self.frame();
-        let is_right = propagated == frame.panic || frame.was_unwinding;
+    pub(crate) fn leave<R>(&mut self, result: &Result<R, String>) -> Frame {
+        let frame = self.frames.pop().expect("an operation is in progress");
+        let planned = result
+            .as_ref()
+            .err()
+            .filter(|message| message.starts_with(PLANNED));
+        let is_right = planned == frame.panic.as_ref() || frame.was_unwinding;
         self.check(is_right, "not the first panic propagated");
-        self.frames.pop().expect("an operation is in progress")
+        frame
     }
 
     pub(crate) fn frame(&mut self) -> &mut Frame {
         self.frames.last_mut().expect("an operation is in progress")
     }
 
-    /// Counts a panic of user code.
-    pub(crate) fn plans_panic(&mut self) -> usize {
+    /// User code panics with the message that is returned.
+    pub(crate) fn plans_panic(&mut self) -> String {
         self.panics += 1;
+        let message = format!("{PLANNED}{}", self.panics);
         if !thread::panicking() {
-            self.frame().panic = Some(self.panics);
+            self.frame().panic = Some(message.clone());
         }
-        self.panics
+        message
     }
 
     /// Checks that a future, a guard or a call does not have the claim at its end.
@@ -316,7 +309,7 @@ impl Model {
     }
 
     /// Checks the result of a method of a cell that does not wait.
-    pub(crate) fn end_call(&mut self, frame: &Frame, result: &Result<Outcome, Panic>, is_get: bool) {
+    pub(crate) fn end_call(&mut self, frame: &Frame, result: &Result<Outcome, String>, is_get: bool) {
         let is_right = match (frame.state, result) {
             (State::Uninit, Ok(Outcome::Value(id))) => frame.value == Some(*id),
             (State::Uninit, Ok(Outcome::Claimed(_))) => true,
@@ -329,12 +322,11 @@ impl Model {
     }
 
     /// Checks the value that an operation with exclusive access has returned.
-    pub(crate) fn end_exclusive(&mut self, result: Result<Option<Id>, Panic>) {
+    pub(crate) fn end_exclusive(&mut self, result: Result<Option<Id>, String>) {
         let is_right = match (result, self.state) {
             (Ok(Some(found)), State::Ready(id)) => found == id,
             (Ok(found), state) => found.is_none() && !matches!(state, State::Ready(_)),
-            (Err(Panic::Planned(_)), _) => true,
-            (Err(panic), _) => panic == Panic::Poisoned && self.is_poisoned,
+            (Err(panic), _) => panic.starts_with(PLANNED) || self.is_poisoned && panic.contains(POISONED),
         };
         self.check(is_right, "exclusive access returned a wrong result");
     }
@@ -345,7 +337,7 @@ impl Model {
         self.is_poisoned = false;
         for future in self.futures.drain(..).filter(|future| future.is_registered) {
             for task in future.tasks {
-                self.leaked_wakers[task] += 1;
+                self.wakers[task] += 1;
             }
         }
     }
@@ -380,7 +372,7 @@ impl Model {
         future.tasks.retain(|&older| older != task);
         future.tasks.push(task);
         // A future that waits for one attempt never begins another one.
-        let can_claim = future.kind.can_claim() && future.attempt.is_none();
+        let can_claim = !matches!(future.kind, Kind::Wait | Kind::WaitAttempt) && future.attempt.is_none();
         let (task, value) = (Some(task), future.value);
         Frame {
             can_claim,
@@ -391,7 +383,7 @@ impl Model {
     }
 
     /// Ends a poll, and checks its result.
-    pub(crate) fn end_poll(&mut self, frame: &Frame, result: &Result<Poll<Outcome>, Panic>) {
+    pub(crate) fn end_poll(&mut self, frame: &Frame, result: &Result<Poll<Outcome>, String>) {
         let is_self_waking = self.subject.is_self_waking();
         let is_holder = self.state == State::Initializing(frame.actor);
         if is_holder && is_self_waking {
@@ -404,12 +396,14 @@ impl Model {
         let mut future = self.futures.remove(place);
         let mut waits = false;
         let is_right = match result {
-            _ if future.is_completed == Some(true) => matches!(result, Err(Panic::PolledAfterCompletion)),
+            _ if future.is_completed == Some(true) => {
+                matches!(result, Err(panic) if panic.contains(COMPLETED))
+            }
             Ok(Poll::Pending) if is_holder && !is_self_waking => true,
             Ok(Poll::Pending) => {
                 waits = true;
                 let attempt = future.attempt.unwrap_or(frame.attempts);
-                if future.kind.waits_for_one_attempt() {
+                if matches!(future.kind, Kind::GetOrTryInitShared | Kind::WaitAttempt) {
                     future.attempt.get_or_insert(self.attempts);
                 }
                 // Two backends count up to 64. A drain in progress may still have to wake it.
@@ -438,13 +432,10 @@ impl Model {
             Err(panic) => {
                 waits = true;
                 let is_completed = future.is_completed.take();
-                match panic {
-                    Panic::Planned(_) => true,
-                    Panic::Deadlock => is_deadlock,
-                    Panic::PolledAfterCompletion => is_completed.is_none(),
-                    Panic::Poisoned => self.is_poisoned,
-                    Panic::Unexpected => false,
-                }
+                panic.starts_with(PLANNED)
+                    || panic.contains(DEADLOCK) && is_deadlock
+                    || panic.contains(COMPLETED) && is_completed.is_none()
+                    || panic.contains(POISONED) && self.is_poisoned
             }
         };
         self.check(is_right, "a future returned a wrong result");
@@ -528,7 +519,7 @@ impl Model {
     /// A task is woken.
     pub(crate) fn wakes(&mut self, task: usize) {
         let wakes_itself = self.frame().task == Some(task);
-        if self.is_exclusive || self.subject.has_one_slot || (wakes_itself && self.is_disturbed) {
+        if self.is_exclusive || self.subject.has_one_slot() || (wakes_itself && self.is_disturbed) {
             return;
         }
         match self.due.iter().position(|due| due.task == task) {
@@ -544,7 +535,7 @@ impl Model {
 
     /// Checks the waiters after an operation that is not nested in another one. `kept` is the task whose waker is kept.
     pub(crate) fn check_waiters(&mut self, kept: Option<usize>) {
-        let has_one_slot = self.subject.has_one_slot;
+        let has_one_slot = self.subject.has_one_slot();
         let is_exact = !mem::take(&mut self.is_disturbed) && !has_one_slot;
         let has_missed = mem::take(&mut self.due).iter().any(|due| due.is_certain);
         self.check(!(is_exact && has_missed), "a waiter was not woken");
@@ -561,14 +552,15 @@ impl Model {
         self.check(!is_lost, "a wakeup was lost");
         let mut in_slot = 0;
         for number in 0..TASKS {
-            let others = self.wakers[number] + usize::from(kept == Some(number));
+            let kept = usize::from(kept == Some(number));
             let has_waker = |future: &&Future| future.is_registered && future.tasks.contains(&number);
             let registered = self.futures.iter().filter(has_waker).count();
             let wakers = with_task(number, |task, _| task.wakers());
-            self.check(wakers >= others, "a waker was dropped twice");
-            let is_leaked = wakers > others + registered + self.leaked_wakers[number];
+            self.check(wakers > kept, "a waker was dropped twice");
+            let others = self.wakers[number] + kept;
+            let is_leaked = wakers > others + registered;
             self.check(!is_leaked || has_one_slot, "a waker was leaked");
-            in_slot += wakers - others;
+            in_slot += wakers.saturating_sub(others);
         }
         self.check(!has_one_slot || in_slot <= 1, "a waker was leaked");
     }
@@ -589,37 +581,16 @@ impl Model {
         self.initializers[id].script
     }
 
-    pub(crate) fn begin_initializing(&mut self) {
-        self.frame().is_initializing = true;
-        self.check_claim();
+    /// A part of an initializer begins or ends.
+    pub(crate) fn initializes(&mut self, is_initializing: bool) {
+        let frame = self.frame();
+        frame.is_initializing = is_initializing;
+        let actor = frame.actor;
+        let has_claim = self.state == State::Initializing(actor) || self.is_exclusive;
+        self.check(has_claim, "an initializer runs without the claim");
     }
 
-    pub(crate) fn end_initializing(&mut self) {
-        self.frame().is_initializing = false;
-        self.check_claim();
-    }
-
-    fn check_claim(&mut self) {
-        let has_claim = self.state == State::Initializing(self.frames[self.frames.len() - 1].actor);
-        self.check(
-            has_claim || self.is_exclusive,
-            "an initializer runs without the claim",
-        );
-    }
-
-    pub(crate) fn calls_closure(&mut self, id: Id) {
-        self.changes_stage(id, Stage::Uncalled, Stage::Running);
-    }
-
-    pub(crate) fn drops_closure(&mut self, id: Id) {
-        self.changes_stage(id, Stage::Uncalled, Stage::Dropped);
-    }
-
-    pub(crate) fn polls_initializer(&mut self, id: Id) {
-        self.changes_stage(id, Stage::Running, Stage::Running);
-    }
-
-    fn changes_stage(&mut self, id: Id, from: Stage, to: Stage) {
+    pub(crate) fn changes_stage(&mut self, id: Id, from: Stage, to: Stage) {
         let before = mem::replace(&mut self.initializers[id].stage, to);
         self.check(
             before == from,

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    model::{Actor, Frame, Id, Model, Panic, THE_WAKER},
+    model::{Actor, Frame, Id, Model, THE_WAKER},
     parts::{self, Op, poll_with},
     program::{Action, Crowd, Exclusive, GuardEnd, Kind, Method, Operation, Program, Script, WakerUse},
     subject::{Family, Guard, Outcome, Subject, SubjectFuture, Type},
@@ -88,11 +88,10 @@ pub(crate) fn run(program: &Program, subject_type: Type) {
     run.subject.set(Some(Box::leak((subject_type.new)(None)).into()));
     while run.run_next() {}
     while !run.futures.borrow().is_empty() {
-        run.run_operation(Operation::Drop { pick: 0 });
+        run.run_operation(Operation::Drop(0));
     }
     while !run.guards.borrow().is_empty() {
-        let end = GuardEnd::Drop;
-        run.run_operation(Operation::EndGuard { pick: 0, end });
+        run.run_operation(Operation::EndGuard(0, GuardEnd::Drop));
     }
     run.run_operation(Operation::UseKept(WakerUse::Drop));
     run.replace_subject(None);
@@ -167,7 +166,7 @@ impl Run {
             Call::Closure(id) => self.model().script(id).on_call,
             Call::Drop(id) => self.model().script(id).on_drop,
             Call::Poll => self.script.get().on_poll,
-            Call::Waker(..) if is_exclusive || subject_type.uses_lock => Action::default(),
+            Call::Waker(..) if is_exclusive || subject_type.uses_lock() => Action::default(),
             Call::Waker(task, op) => self.arm(task, op, Action::default()),
         };
         if !is_exclusive {
@@ -177,13 +176,13 @@ impl Run {
             self.observe();
         }
         let is_discarded = match call {
-            Call::Waker(_, Op::Wake) => subject_type.discards_panics,
+            Call::Waker(_, Op::Wake) => subject_type.discards_panics(),
             Call::Drop(_) => matches!(subject_type.family, Family::Lazy | Family::BoxLazy) && !is_exclusive,
             _ => false,
         };
         if action.panics && (is_discarded || !thread::panicking()) {
             let panic = self.model().plans_panic();
-            resume_unwind(Box::new(Panic::Planned(panic)));
+            resume_unwind(Box::new(panic));
         }
     }
 }
@@ -217,32 +216,33 @@ impl Run {
     fn run_operation(&self, operation: Operation) {
         match operation {
             Operation::Start(kind, Crowd(count), task, script) => {
-                for number in 0..count {
+                for number in 0..count.max(1) {
                     self.create(kind, script);
-                    self.poll(u8::MAX, task.wrapping_add(number), script);
+                    if count > 0 {
+                        self.poll(u8::MAX, task.wrapping_add(number), script);
+                    }
                 }
             }
-            Operation::Create(kind, script) => self.create(kind, script),
-            Operation::Poll { pick, task, script } => self.poll(pick, task, script),
-            Operation::Drop { pick } => {
+            Operation::Poll(pick, task, script) => self.poll(pick, task, script),
+            Operation::Drop(pick) => {
                 if let Some((actor, future)) = take(&self.futures, pick) {
                     let (_, _result) = self.enter(Frame::new(actor), || drop(future));
                     self.model().end(actor);
                 }
             }
-            Operation::Leak { pick } if !self.subject_type.uses_lock => {
+            Operation::Leak(pick) if !self.subject_type.uses_lock() => {
                 if let Some((actor, future)) = take(&self.futures, pick) {
                     self.model().leak(actor);
                     self.leaked.borrow_mut().push(future);
                 }
             }
-            Operation::Leak { .. } => {}
-            Operation::Arm { task, on, action } => {
+            Operation::Leak(_) => {}
+            Operation::Arm(task, on, action) => {
                 let op = [Op::Clone, Op::Wake, Op::Drop][on as usize];
                 self.arm(usize::from(task) % TASKS, op, action);
             }
             Operation::Call(method, script) => self.call(method, script),
-            Operation::EndGuard { pick, end } => {
+            Operation::EndGuard(pick, end) => {
                 if let Some((actor, guard)) = take(&self.guards, pick) {
                     self.end_guard(actor, guard, end);
                 }
@@ -275,7 +275,7 @@ impl Run {
     }
 
     fn is_cell(&self) -> bool {
-        self.subject_type.family == Family::Cell
+        self.subject_type.family == Family::OnceCell
     }
 
     fn create(&self, kind: Kind, script: Script) {
@@ -402,7 +402,7 @@ impl Run {
     }
 
     /// Calls the subject with exclusive access: wakers do nothing, and initializers run no operations.
-    fn exclusively<R>(&self, call: impl FnOnce() -> R) -> Result<R, Panic> {
+    fn exclusively<R>(&self, call: impl FnOnce() -> R) -> Result<R, String> {
         self.model().is_exclusive = true;
         let actor = self.model().new_actor();
         let frame = Frame {
@@ -421,26 +421,13 @@ impl Run {
     }
 
     /// Calls the subject in a frame. Returns the frame as it was at the end.
-    fn enter<R>(&self, frame: Frame, call: impl FnOnce() -> R) -> (Frame, Result<R, Panic>) {
+    fn enter<R>(&self, frame: Frame, call: impl FnOnce() -> R) -> (Frame, Result<R, String>) {
         self.model().enter(frame);
         CATCHING.set(CATCHING.get() + 1);
         let result = catch_unwind(AssertUnwindSafe(call));
         CATCHING.set(CATCHING.get() - 1);
         self.observe();
-        let result = result.map_err(|payload| {
-            let message = parts::message(&*payload);
-            match payload.downcast_ref::<Panic>() {
-                Some(panic) => *panic,
-                None if message.contains("deadlock: an initializer awaits its own cell") => Panic::Deadlock,
-                None if message.contains("polled after completion") => Panic::PolledAfterCompletion,
-                None if message.contains("is poisoned") => Panic::Poisoned,
-                None => {
-                    self.model().check(false, "an unexpected panic");
-                    eprintln!("{message}");
-                    Panic::Unexpected
-                }
-            }
-        });
+        let result = result.map_err(|payload| parts::message(&*payload));
         let frame = self.model().leave(&result);
         (frame, result)
     }
@@ -448,7 +435,7 @@ impl Run {
     fn stop_if_failed(&self) {
         let failure = self.model().failure;
         if let Some(failure) = failure {
-            panic!("{failure}: {}\n{:#?}", self.subject_type.name, self.program);
+            panic!("{failure}: {:?}\n{:#?}", self.subject_type, self.program);
         }
     }
 }

@@ -21,85 +21,82 @@ use crate::{
     user::{LazyFuture, Value, call_closure, closure, value_closure},
 };
 
-/// A type of subjects, and the parts of the contract that it does not keep.
-#[derive(Clone, Copy)]
+/// A type of subjects.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Type {
-    pub(crate) name: &'static str,
+    pub(crate) family: Family,
+    backend: BackendName,
     /// Creates an empty subject, or one that has a value.
     pub(crate) new: fn(Option<Value>) -> Box<dyn Subject>,
-    pub(crate) family: Family,
-    /// `AtomicWaker` has a slot for one waiter: waiters wake each other, in any order.
-    pub(crate) has_one_slot: bool,
-    /// `EventListener` uses wakers under a lock: it promises nothing for wakers that use the cell or panic. Its queue would
-    /// never be freed if a future was leaked.
-    pub(crate) uses_lock: bool,
-    /// All waiters are woken, even if wakers panic while the thread unwinds.
-    pub(crate) discards_panics: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
-    Cell,
+    OnceCell,
     Lazy,
     BoxLazy,
     StaticLazy,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BackendName {
+    Intrusive,
+    Local,
+    AtomicWaker,
+    EventListener,
+}
+
 impl Type {
-    const fn new(name: &'static str, family: Family, new: fn(Option<Value>) -> Box<dyn Subject>) -> Self {
-        Self {
-            name,
-            new,
-            family,
-            has_one_slot: false,
-            uses_lock: false,
-            discards_panics: true,
-        }
-    }
-
-    const fn of_atomic_waker(self) -> Self {
-        Self {
-            has_one_slot: true,
-            discards_panics: false,
-            ..self
-        }
-    }
-
-    const fn of_event_listener(self) -> Self {
-        Self {
-            uses_lock: true,
-            discards_panics: false,
-            ..self
-        }
+    const fn new(family: Family, backend: BackendName, new: fn(Option<Value>) -> Box<dyn Subject>) -> Self {
+        Self { family, backend, new }
     }
 
     /// Returns whether its future has a waker of its own.
-    pub(crate) fn is_self_waking(&self) -> bool {
+    pub(crate) fn is_self_waking(self) -> bool {
         matches!(self.family, Family::BoxLazy | Family::StaticLazy)
+    }
+
+    /// `AtomicWaker` has a slot for one waiter: waiters wake each other, in any order.
+    pub(crate) fn has_one_slot(self) -> bool {
+        self.backend == BackendName::AtomicWaker
+    }
+
+    /// `EventListener` uses wakers under a lock: it promises nothing for wakers that use the cell or panic. Its queue would
+    /// never be freed if a future was leaked.
+    pub(crate) fn uses_lock(self) -> bool {
+        self.backend == BackendName::EventListener
+    }
+
+    /// Returns whether panics of wakers are discarded while the thread unwinds.
+    pub(crate) fn discards_panics(self) -> bool {
+        matches!(self.backend, BackendName::Intrusive | BackendName::Local)
     }
 }
 
 pub(crate) const CELLS: [Type; 4] = [
-    Type::new("OnceCell on Intrusive", Family::Cell, cell::<Intrusive>),
-    Type::new("OnceCell on Local", Family::Cell, cell::<Local>),
-    Type::new("OnceCell on AtomicWaker", Family::Cell, cell::<AtomicWaker>).of_atomic_waker(),
-    Type::new("OnceCell on EventListener", Family::Cell, cell::<EventListener>).of_event_listener(),
+    Type::new(Family::OnceCell, BackendName::Intrusive, cell::<Intrusive>),
+    Type::new(Family::OnceCell, BackendName::Local, cell::<Local>),
+    Type::new(Family::OnceCell, BackendName::AtomicWaker, cell::<AtomicWaker>),
+    Type::new(
+        Family::OnceCell,
+        BackendName::EventListener,
+        cell::<EventListener>,
+    ),
 ];
 
 pub(crate) const LAZIES: [Type; 8] = [
-    Type::new("Lazy on Intrusive", Family::Lazy, lazy::<Intrusive>),
-    Type::new("Lazy on Local", Family::Lazy, lazy::<Local>),
-    Type::new("Lazy on AtomicWaker", Family::Lazy, lazy::<AtomicWaker>).of_atomic_waker(),
-    Type::new("Lazy on EventListener", Family::Lazy, lazy::<EventListener>).of_event_listener(),
-    Type::new("BoxLazy on Intrusive", Family::BoxLazy, box_lazy::<Intrusive>),
-    Type::new("BoxLazy on AtomicWaker", Family::BoxLazy, box_lazy::<AtomicWaker>).of_atomic_waker(),
+    Type::new(Family::Lazy, BackendName::Intrusive, lazy::<Intrusive>),
+    Type::new(Family::Lazy, BackendName::Local, lazy::<Local>),
+    Type::new(Family::Lazy, BackendName::AtomicWaker, lazy::<AtomicWaker>),
+    Type::new(Family::Lazy, BackendName::EventListener, lazy::<EventListener>),
+    Type::new(Family::BoxLazy, BackendName::Intrusive, box_lazy::<Intrusive>),
+    Type::new(Family::BoxLazy, BackendName::AtomicWaker, box_lazy::<AtomicWaker>),
     Type::new(
-        "BoxLazy on EventListener",
         Family::BoxLazy,
+        BackendName::EventListener,
         box_lazy::<EventListener>,
-    )
-    .of_event_listener(),
-    Type::new("StaticLazy", Family::StaticLazy, static_lazy),
+    ),
+    Type::new(Family::StaticLazy, BackendName::Intrusive, static_lazy),
 ];
 
 /// The result of a future or a method.

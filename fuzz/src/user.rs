@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    model::Id,
+    model::{Id, Stage},
     parts::{OnDrop, Task},
     program::{ScriptEnd, ScriptWaker},
     run::{Call, Run},
@@ -83,7 +83,7 @@ impl<O: Output> Future for Initializer<O> {
         let run = Run::current();
         let script = run.script.get();
         initialize(self.id, || {
-            run.model().polls_initializer(self.id);
+            run.model().changes_stage(self.id, Stage::Running, Stage::Running);
             run.act(Call::Poll);
             match script.waker {
                 ScriptWaker::Unused => {}
@@ -121,7 +121,7 @@ impl<O> Drop for Initializer<O> {
 pub(crate) fn closure<O>(id: Id) -> impl FnOnce() -> Initializer<O> {
     let uncalled = OnDrop(move || {
         let run = Run::current();
-        run.model().drops_closure(id);
+        run.model().changes_stage(id, Stage::Uncalled, Stage::Dropped);
         run.act(Call::Drop(id));
     });
     move || {
@@ -132,7 +132,8 @@ pub(crate) fn closure<O>(id: Id) -> impl FnOnce() -> Initializer<O> {
 
 pub(crate) fn call_closure<O>(id: Id) -> Initializer<O> {
     initialize(id, || Run::current().act(Call::Closure(id)));
-    Run::current().model().calls_closure(id);
+    let run = Run::current();
+    run.model().changes_stage(id, Stage::Uncalled, Stage::Running);
     Initializer::new(id)
 }
 
@@ -152,12 +153,12 @@ pub(crate) fn value_closure(id: Id) -> impl FnOnce() -> Value {
 fn initialize(id: Id, part: impl FnOnce()) {
     let run = Run::current();
     run.observe();
-    run.model().begin_initializing();
+    run.model().initializes(true);
     let panicked = OnDrop(|| Run::current().model().panics(id));
     part();
     mem::forget(panicked);
     run.observe();
-    run.model().end_initializing();
+    run.model().initializes(false);
 }
 
 /// The number of tasks.
