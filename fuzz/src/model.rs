@@ -32,24 +32,19 @@ const DEADLOCK: &str = "deadlock: an initializer awaits its own cell";
 const COMPLETED: &str = "polled after completion";
 const POISONED: &str = "is poisoned";
 
-/// The state, as the subject shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    Uninit,
-    Initializing,
-    Ready(Id),
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum State<A = Actor> {
     #[default]
     Uninit,
-    Initializing(Actor),
+    Initializing(A),
     Ready(Id),
 }
 
+/// The state as the subject shows it.
+pub(crate) type Found = State<()>;
+
 impl State {
-    pub(crate) fn public(self) -> oncelot::State {
+    fn public(self) -> oncelot::State {
         match self {
             Self::Uninit => oncelot::State::Uninit,
             Self::Initializing(_) => oncelot::State::Initializing,
@@ -73,8 +68,6 @@ pub(crate) struct Frame {
     pub(crate) panic: Option<String>,
     /// A part of its initializer is on the stack.
     pub(crate) is_initializing: bool,
-    /// Another operation was nested in it.
-    pub(crate) is_disturbed: bool,
     /// The thread was unwinding when it began. Then the subject may discard panics.
     pub(crate) was_unwinding: bool,
     /// The state when it began.
@@ -123,8 +116,6 @@ struct Future {
     tasks: Vec<usize>,
     /// Whether the backend may refer to its waiter.
     is_registered: bool,
-    /// Whether the backend refers to its waiter, in this place of the order.
-    is_certain: bool,
     /// When the last poll returned `Pending` without the claim: the wakes of the task before that poll, and the number of attempts
     /// that had ended afterwards. `None` if the future need not be woken, as it was leaked, or its poll panicked.
     pending: Option<(usize, usize)>,
@@ -134,7 +125,6 @@ struct Future {
 struct Due {
     actor: Actor,
     task: usize,
-    is_certain: bool,
 }
 
 pub(crate) struct Model {
@@ -144,8 +134,8 @@ pub(crate) struct Model {
     /// The subject is borrowed exclusively.
     pub(crate) is_exclusive: bool,
     pub(crate) frames: Vec<Frame>,
-    /// An operation was nested in the present one.
-    is_disturbed: bool,
+    /// Which waiters are registered is known, and in which order. That ends when operations are nested, or when a poll panics.
+    is_exact: bool,
     initializers: Vec<Initializer>,
     /// Whether each value exists.
     values: Vec<bool>,
@@ -171,7 +161,7 @@ impl Model {
             is_poisoned: false,
             is_exclusive: false,
             frames: Vec::new(),
-            is_disturbed: false,
+            is_exact: true,
             initializers: Vec::new(),
             values: Vec::new(),
             futures: Vec::new(),
@@ -210,9 +200,9 @@ impl Model {
             State::Ready(_) => false,
         };
         match (self.state, found) {
-            (State::Uninit, Found::Uninit) | (State::Initializing(_), Found::Initializing) => {}
+            (State::Uninit, Found::Uninit) | (State::Initializing(_), Found::Initializing(())) => {}
             (State::Ready(id), Found::Ready(found)) if id == found => {}
-            (_, Found::Initializing) => {
+            (_, Found::Initializing(())) => {
                 self.check(is_holder, "the cell was claimed");
                 self.state = State::Initializing(frame.actor);
             }
@@ -237,17 +227,10 @@ impl Model {
             };
             for future in self.futures.iter_mut().filter(is_woken) {
                 future.is_registered = false;
-                self.due.extend(future.tasks.iter().map(|&task| Due {
-                    actor: future.actor,
-                    task,
-                    is_certain: future.is_certain && future.tasks.len() == 1,
-                }));
+                let actor = future.actor;
+                self.due
+                    .extend(future.tasks.iter().map(|&task| Due { actor, task }));
             }
-        }
-        // If one wake of a task is uncertain, any of the task's wakes may be that one.
-        for at in 0..self.due.len() {
-            let task = self.due[at].task;
-            self.due[at].is_certain &= self.due.iter().all(|due| due.task != task || due.is_certain);
         }
     }
 
@@ -260,10 +243,7 @@ impl Model {
         if let Some(task) = frame.task {
             frame.wakes = with_task(task, |task, _| task.wakes());
         }
-        for outer in &mut self.frames {
-            outer.is_disturbed = true;
-            self.is_disturbed = true;
-        }
+        self.is_exact &= self.frames.is_empty();
         self.frames.push(frame);
     }
 
@@ -295,7 +275,6 @@ impl Model {
 
     /// Checks that a future, a guard or a call does not have the claim at its end.
     pub(crate) fn end(&mut self, actor: Actor) {
-        self.stops_waiting(actor);
         self.futures.retain(|future| future.actor != actor);
         let is_holder = self.state == State::Initializing(actor);
         self.check(!is_holder, "the claim was not released");
@@ -306,19 +285,6 @@ impl Model {
         let guard = self.new_actor();
         self.state = State::Initializing(guard);
         guard
-    }
-
-    /// Checks the result of a method of a cell that does not wait.
-    pub(crate) fn end_call(&mut self, frame: &Frame, result: &Result<Outcome, String>, is_get: bool) {
-        let is_right = match (frame.state, result) {
-            (State::Uninit, Ok(Outcome::Value(id))) => frame.value == Some(*id),
-            (State::Uninit, Ok(Outcome::Claimed(_))) => true,
-            (State::Ready(present), Ok(Outcome::Value(id))) => present == *id && is_get,
-            (State::Uninit, Ok(_)) => false,
-            (before, Ok(Outcome::Refused(state))) => before.public() == *state,
-            (_, result) => result.is_err(),
-        };
-        self.check(is_right, "a method returned a wrong result");
     }
 
     /// Checks the value that an operation with exclusive access has returned.
@@ -353,7 +319,6 @@ impl Model {
             attempt: None,
             tasks: Vec::new(),
             is_registered: false,
-            is_certain: false,
             pending: None,
         });
     }
@@ -373,7 +338,9 @@ impl Model {
         future.tasks.push(task);
         // A future that waits for one attempt never begins another one.
         let can_claim = !matches!(future.kind, Kind::Wait | Kind::WaitAttempt) && future.attempt.is_none();
-        let (task, value) = (Some(task), future.value);
+        // `try_get_or_init` belongs to no task: it would block its thread.
+        let task = (future.kind != Kind::TryGetOrInit).then_some(task);
+        let value = future.value;
         Frame {
             can_claim,
             task,
@@ -413,7 +380,9 @@ impl Model {
             Ok(Poll::Ready(outcome)) => {
                 future.is_completed = Some(true);
                 match outcome {
-                    Outcome::Value(id) => self.state == State::Ready(*id),
+                    Outcome::Value(id) => {
+                        self.state == State::Ready(*id) && future.value.is_none_or(|own| own == *id)
+                    }
                     Outcome::Error(error) => frame.error == Some(error.id()),
                     Outcome::Nothing => match future.attempt {
                         Some(attempt) => self.attempts > attempt,
@@ -426,7 +395,7 @@ impl Model {
                         self.state == State::Ready(*present) && future.value == Some(own.id())
                     }
                     Outcome::Claimed(_) => is_holder,
-                    Outcome::Refused(_) => false,
+                    Outcome::Refused(state) => frame.state.public() == *state && frame.state != State::Uninit,
                 }
             }
             Err(panic) => {
@@ -445,10 +414,9 @@ impl Model {
             _ => is_self_waking && !self.is_poisoned,
         };
         self.check(!is_holder || keeps_claim, "the claim was not released");
-        if waits {
+        if waits && !future.kind.is_method() {
             self.waits(future, place, frame, result.is_ok());
         } else {
-            self.stops_waiting(frame.actor);
             future.is_registered = false;
             future.tasks.clear();
             self.futures.push(future);
@@ -457,36 +425,22 @@ impl Model {
 
     /// Puts a future back whose waiter may be registered. If its poll panicked, it is not pending.
     fn waits(&mut self, mut future: Future, place: usize, frame: &Frame, is_pending: bool) {
-        let task = frame.task.expect("it was polled");
-        let was_due = self.is_due(frame.actor);
-        if was_due {
+        let actor = frame.actor;
+        let task = frame.task.expect("a task polled it");
+        if self.is_due(actor) {
             // The drain in progress may wake the older task or the newer one.
-            let (actor, is_certain) = (frame.actor, false);
-            self.due.push(Due {
-                actor,
-                task,
-                is_certain,
-            });
+            self.due.push(Due { actor, task });
         }
         if is_pending {
             future.tasks = vec![task];
             future.pending = Some((frame.wakes, self.attempts));
         }
-        let is_undisturbed = is_pending && !frame.is_disturbed;
+        self.is_exact &= is_pending;
         if future.is_registered {
-            future.is_certain &= is_undisturbed;
             self.futures.insert(place, future);
         } else {
             future.is_registered = !future.kind.waiter().is_settled_by(self.state.public());
-            future.is_certain = is_undisturbed && !was_due;
             self.futures.push(future);
-        }
-    }
-
-    /// A future has completed, has the claim, or was dropped. A wake that is due may still come.
-    fn stops_waiting(&mut self, actor: Actor) {
-        for due in self.due.iter_mut().filter(|due| due.actor == actor) {
-            due.is_certain = false;
         }
     }
 
@@ -498,7 +452,7 @@ impl Model {
         let place = self.place(actor);
         let future = &mut self.futures[place];
         future.pending = None;
-        if let (Some(value), Some(false) | None) = (future.value, future.is_completed) {
+        if let Some(value) = future.value.filter(|value| self.state != State::Ready(*value)) {
             self.values[value] = false;
         }
         for initializer in self
@@ -519,16 +473,17 @@ impl Model {
     /// A task is woken.
     pub(crate) fn wakes(&mut self, task: usize) {
         let wakes_itself = self.frame().task == Some(task);
-        if self.is_exclusive || self.subject.has_one_slot() || (wakes_itself && self.is_disturbed) {
+        if self.is_exclusive || self.subject.has_one_slot() || (wakes_itself && !self.is_exact) {
             return;
         }
         match self.due.iter().position(|due| due.task == task) {
             None => self.check(wakes_itself, "a task was woken without a reason"),
             Some(at) => {
-                let due = self.due.remove(at);
-                let is_overtaking = due.is_certain && self.due[..at].iter().any(|older| older.is_certain);
-                let is_right = !is_overtaking || self.is_disturbed;
-                self.check(is_right, "a waiter was woken before an older one");
+                self.due.remove(at);
+                self.check(
+                    at == 0 || !self.is_exact,
+                    "a waiter was woken before an older one",
+                );
             }
         }
     }
@@ -536,9 +491,10 @@ impl Model {
     /// Checks the waiters after an operation that is not nested in another one. `kept` is the task whose waker is kept.
     pub(crate) fn check_waiters(&mut self, kept: Option<usize>) {
         let has_one_slot = self.subject.has_one_slot();
-        let is_exact = !mem::take(&mut self.is_disturbed) && !has_one_slot;
-        let has_missed = mem::take(&mut self.due).iter().any(|due| due.is_certain);
-        self.check(!(is_exact && has_missed), "a waiter was not woken");
+        let has_missed = !mem::take(&mut self.due).is_empty();
+        let is_right = !has_missed || !self.is_exact || has_one_slot;
+        self.check(is_right, "a waiter was not woken");
+        self.is_exact |= self.futures.iter().all(|future| !future.is_registered);
         let is_asleep = |future: &Future| {
             let Some((wakes, attempts)) = future.pending else {
                 return false;

@@ -31,8 +31,6 @@ pub(crate) enum Operation {
     Leak(Pick),
     /// Sets the action of a task's wakers for the next time that one of them is used in this way.
     Arm(TaskNumber, WakerUse, Action),
-    /// Calls a method of a cell that does not wait.
-    Call(Method, Script),
     EndGuard(Pick, GuardEnd),
     /// Uses the waker that an initializer kept.
     UseKept(WakerUse),
@@ -40,7 +38,7 @@ pub(crate) enum Operation {
     Exclusive(Exclusive),
 }
 
-/// The future of a cell. A lazy has one kind of future only.
+/// A future of a cell, or one that calls a method which does not wait. A lazy has one kind of future only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Kind {
     GetOrInit,
@@ -50,13 +48,34 @@ pub(crate) enum Kind {
     Insert,
     Wait,
     WaitAttempt,
+    Set,
+    TryInsert,
+    TryGetOrInit,
+    TryClaim,
 }
 
 impl Kind {
+    pub(crate) fn has_closure(self) -> bool {
+        use Kind::{GetOrInit, GetOrTryInit, GetOrTryInitShared, TryGetOrInit};
+        matches!(self, GetOrInit | GetOrTryInit | GetOrTryInitShared | TryGetOrInit)
+    }
+
+    pub(crate) fn has_value(self) -> bool {
+        matches!(self, Self::Insert | Self::Set | Self::TryInsert)
+    }
+
+    pub(crate) fn is_method(self) -> bool {
+        matches!(
+            self,
+            Self::Set | Self::TryInsert | Self::TryGetOrInit | Self::TryClaim
+        )
+    }
+
     pub(crate) fn waiter(self) -> WaiterKind {
-        match self {
-            Self::Wait => WaiterKind::Passive,
-            _ => WaiterKind::Claimant,
+        if self == Self::Wait {
+            WaiterKind::Passive
+        } else {
+            WaiterKind::Claimant
         }
     }
 }
@@ -125,14 +144,6 @@ pub(crate) enum WakerUse {
     Clone,
     Wake,
     Drop,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Method {
-    Set,
-    TryInsert,
-    TryGetOrInit,
-    TryClaim,
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]

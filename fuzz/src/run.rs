@@ -14,27 +14,15 @@ use std::{
 };
 
 use crate::{
-    model::{Actor, Frame, Id, Model, THE_WAKER},
+    model::{Actor, Frame, Id, Model, State, THE_WAKER},
     parts::{self, Op, poll_with},
-    program::{Action, Crowd, Exclusive, GuardEnd, Kind, Method, Operation, Program, Script, WakerUse},
+    program::{Action, Crowd, Exclusive, GuardEnd, Kind, Operation, Program, Script, WakerUse},
     subject::{Family, Guard, Outcome, Subject, SubjectFuture, Type},
     user::{TASKS, Value, with_task},
 };
 
 /// The number of futures that can exist at one time.
 const MAX_FUTURES: usize = 40;
-
-/// A call of user code whose action is in the program.
-#[derive(Clone, Copy)]
-pub(crate) enum Call {
-    /// The closure that creates an initializer is called.
-    Closure(Id),
-    /// An initializer is polled.
-    Poll,
-    /// An initializer is dropped, or its closure.
-    Drop(Id),
-    Waker(usize, Op),
-}
 
 /// A run of a program. User code finds it by [`Run::current`].
 pub(crate) struct Run {
@@ -150,7 +138,20 @@ impl Run {
         if op == Op::Wake {
             self.model().wakes(task);
         }
-        self.act(Call::Waker(task, op));
+        let is_quiet = self.model().is_exclusive || self.subject_type.uses_lock();
+        let action = match is_quiet {
+            true => Action::default(),
+            false => self.arm(task, op, Action::default()),
+        };
+        self.act(action, op == Op::Wake && self.subject_type.discards_panics());
+    }
+
+    /// An initializer is dropped, or its closure.
+    pub(crate) fn drops(&self, initializer: Id) {
+        let action = self.model().script(initializer).on_drop;
+        let is_lazy = matches!(self.subject_type.family, Family::Lazy | Family::BoxLazy);
+        let is_discarded = is_lazy && !self.model().is_exclusive;
+        self.act(action, is_discarded);
     }
 
     /// Acts as the program says for a call of user code.
@@ -159,27 +160,13 @@ impl Run {
     ///
     /// Panics if the program says so. While the thread unwinds, user code panics only where the crate promises to discard
     /// the panic, as any other panic would abort.
-    pub(crate) fn act(&self, call: Call) {
-        let subject_type = &self.subject_type;
-        let is_exclusive = self.model().is_exclusive;
-        let action = match call {
-            Call::Closure(id) => self.model().script(id).on_call,
-            Call::Drop(id) => self.model().script(id).on_drop,
-            Call::Poll => self.script.get().on_poll,
-            Call::Waker(..) if is_exclusive || subject_type.uses_lock() => Action::default(),
-            Call::Waker(task, op) => self.arm(task, op, Action::default()),
-        };
-        if !is_exclusive {
+    pub(crate) fn act(&self, action: Action, is_discarded: bool) {
+        if !self.model().is_exclusive {
             for _ in 0..action.operations {
                 self.run_next();
             }
             self.observe();
         }
-        let is_discarded = match call {
-            Call::Waker(_, Op::Wake) => subject_type.discards_panics(),
-            Call::Drop(_) => matches!(subject_type.family, Family::Lazy | Family::BoxLazy) && !is_exclusive,
-            _ => false,
-        };
         if action.panics && (is_discarded || !thread::panicking()) {
             let panic = self.model().plans_panic();
             resume_unwind(Box::new(panic));
@@ -241,7 +228,6 @@ impl Run {
                 let op = [Op::Clone, Op::Wake, Op::Drop][on as usize];
                 self.arm(usize::from(task) % TASKS, op, action);
             }
-            Operation::Call(method, script) => self.call(method, script),
             Operation::EndGuard(pick, end) => {
                 if let Some((actor, guard)) = take(&self.guards, pick) {
                     self.end_guard(actor, guard, end);
@@ -274,27 +260,20 @@ impl Run {
         }
     }
 
-    fn is_cell(&self) -> bool {
-        self.subject_type.family == Family::OnceCell
-    }
-
     fn create(&self, kind: Kind, script: Script) {
         if self.futures.borrow().len() >= MAX_FUTURES {
             return;
         }
-        let kind = if self.is_cell() { kind } else { Kind::GetOrInit };
-        let has_closure = matches!(
-            kind,
-            Kind::GetOrInit | Kind::GetOrTryInit | Kind::GetOrTryInitShared
-        );
+        let is_cell = self.subject_type.family == Family::OnceCell;
+        let kind = if is_cell { kind } else { Kind::GetOrInit };
         let actor = self.model().new_actor();
-        let initializer = match self.is_cell() && has_closure {
+        let initializer = match is_cell && kind.has_closure() {
             true => self.model().new_initializer(actor, false, script),
             false => Id::MAX,
         };
-        let value = (kind == Kind::Insert).then(Value::new);
-        self.model()
-            .new_future(actor, kind, value.as_ref().map(Value::id));
+        let value = kind.has_value().then(Value::new);
+        let id = value.as_ref().map(Value::id);
+        self.model().new_future(actor, kind, id);
         let future = self.subject().future(kind, initializer, value);
         self.futures.borrow_mut().push((actor, future));
     }
@@ -315,31 +294,6 @@ impl Run {
         if let Ok(Poll::Ready(Outcome::Claimed(guard))) = result {
             let actor = self.model().hand_over();
             self.guards.borrow_mut().push((actor, guard));
-        }
-    }
-
-    fn call(&self, method: Method, script: Script) {
-        if !self.is_cell() {
-            return;
-        }
-        let actor = self.model().new_actor();
-        let is_get = method == Method::TryGetOrInit;
-        let initializer = match is_get {
-            true => self.model().new_initializer(actor, false, script),
-            false => Id::MAX,
-        };
-        let value = Value::new();
-        let frame = Frame {
-            can_claim: true,
-            value: Some(value.id()),
-            ..Frame::new(actor)
-        };
-        let (frame, result) = self.enter(frame, || self.subject().call(method, initializer, value));
-        self.model().end_call(&frame, &result, is_get);
-        if let Ok(Outcome::Claimed(guard)) = result {
-            self.guards.borrow_mut().push((actor, guard));
-        } else {
-            self.model().end(actor);
         }
     }
 
@@ -382,7 +336,7 @@ impl Run {
             self.script.set(script);
             let result = self.exclusively(|| with_task(0, |_, waker| poll_with(&mut future, waker)));
             if let Ok(Poll::Ready(Outcome::Value(id))) = result {
-                if self.model().state.public() == oncelot::State::Ready {
+                if matches!(self.model().state, State::Ready(_)) {
                     self.model().end_exclusive(Ok(Some(id)));
                 }
                 self.model().reset(Some(id));

@@ -2,7 +2,8 @@
 
 use std::{
     cell::Cell,
-    fmt::{self, Write},
+    fmt::Debug,
+    future::poll_fn,
     mem,
     pin::Pin,
     task::{Context, Poll},
@@ -16,7 +17,7 @@ use oncelot::{
 
 use crate::{
     model::{Found, Id},
-    program::{Exclusive, GuardEnd, Kind, Method},
+    program::{Exclusive, GuardEnd, Kind},
     run::Run,
     user::{LazyFuture, Value, call_closure, closure, value_closure},
 };
@@ -27,8 +28,10 @@ pub(crate) struct Type {
     pub(crate) family: Family,
     backend: BackendName,
     /// Creates an empty subject, or one that has a value.
-    pub(crate) new: fn(Option<Value>) -> Box<dyn Subject>,
+    pub(crate) new: New,
 }
+
+type New = fn(Option<Value>) -> Box<dyn Subject>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -47,7 +50,7 @@ enum BackendName {
 }
 
 impl Type {
-    const fn new(family: Family, backend: BackendName, new: fn(Option<Value>) -> Box<dyn Subject>) -> Self {
+    const fn new(family: Family, backend: BackendName, new: New) -> Self {
         Self { family, backend, new }
     }
 
@@ -126,10 +129,6 @@ pub(crate) trait Subject {
     /// Returns a future of a cell, or the future of a lazy, which needs neither an initializer nor a value.
     fn future(&'static self, kind: Kind, initializer: Id, value: Option<Value>) -> SubjectFuture;
 
-    fn call(&'static self, _method: Method, _initializer: Id, _value: Value) -> Outcome {
-        unreachable!("only a cell has these methods")
-    }
-
     /// Calls `get_mut_or_try_init`.
     fn initialize(&'static mut self, _initializer: Id) -> SubjectFuture {
         unreachable!("only a cell has this method")
@@ -161,11 +160,27 @@ fn claimed<B: Backend>(guard: InitGuard<'static, Value, B>) -> Outcome {
     }))
 }
 
+fn refused(error: SetError<Value>) -> Outcome {
+    Outcome::Refused(match error {
+        SetError::InitializingError(_) => State::Initializing,
+        SetError::AlreadyInitializedError(_) => State::Ready,
+    })
+}
+
+/// Returns a future that calls a method in its first poll.
+fn method(call: impl FnOnce() -> Outcome + 'static) -> SubjectFuture {
+    let mut call = Some(call);
+    Box::pin(poll_fn(move |_| {
+        let call = call.take().expect("polled after completion");
+        Poll::Ready(call())
+    }))
+}
+
 impl<B: Backend + 'static> Subject for OnceCell<Value, B> {
     fn observe(&self) -> Found {
         match self.state() {
             State::Uninit => Found::Uninit,
-            State::Initializing => Found::Initializing,
+            State::Initializing => Found::Initializing(()),
             State::Ready => Found::Ready(self.get().expect("it is ready").id()),
         }
     }
@@ -193,27 +208,21 @@ impl<B: Backend + 'static> Subject for OnceCell<Value, B> {
                 boxed(future, move |result| result.map_or_else(rejected, found))
             }
             Kind::Wait => boxed(self.wait(), found),
-            Kind::WaitAttempt => boxed(self.wait_attempt(), |value| value.map_or(Outcome::Nothing, found)),
-        }
-    }
-
-    fn call(&'static self, method: Method, initializer: Id, value: Value) -> Outcome {
-        let refused = |error| match error {
-            SetError::InitializingError(_) => Outcome::Refused(State::Initializing),
-            SetError::AlreadyInitializedError(_) => Outcome::Refused(State::Ready),
-        };
-        match method {
-            Method::Set => {
-                let result = self.set(value);
+            Kind::Set => method(move || {
+                let result = self.set(value.expect("a value to set"));
                 result.map_or_else(refused, |()| self.get().map_or(Outcome::Nothing, found))
-            }
-            Method::TryInsert => self.try_insert(value).map_or_else(refused, found),
-            Method::TryGetOrInit => {
-                let refused = |_| Outcome::Refused(State::Initializing);
-                let result = self.try_get_or_init(value_closure(initializer));
+            }),
+            Kind::TryInsert => method(move || {
+                let result = self.try_insert(value.expect("a value to insert"));
                 result.map_or_else(refused, found)
-            }
-            Method::TryClaim => self.try_claim().map_or_else(Outcome::Refused, claimed),
+            }),
+            Kind::TryGetOrInit => method({
+                let closure = value_closure(initializer);
+                let refused = |_| Outcome::Refused(State::Initializing);
+                move || self.try_get_or_init(closure).map_or_else(refused, found)
+            }),
+            Kind::TryClaim => method(|| self.try_claim().map_or_else(Outcome::Refused, claimed)),
+            Kind::WaitAttempt => boxed(self.wait_attempt(), |value| value.map_or(Outcome::Nothing, found)),
         }
     }
 
@@ -307,25 +316,11 @@ fn static_lazy(_value: Option<Value>) -> Box<dyn Subject> {
 }
 
 /// Reads the state of a lazy, which only its `Debug` shows.
-fn observe_lazy(value: Option<&Value>, lazy: &impl fmt::Debug) -> Found {
-    struct FindUninit(bool);
-
-    impl Write for FindUninit {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 |= text == "<uninit>";
-            Ok(())
-        }
-    }
-
-    let mut is_uninit = FindUninit(false);
+fn observe_lazy(value: Option<&Value>, lazy: &impl Debug) -> Found {
     match value {
-        Some(value) => return Found::Ready(value.id()),
-        None => write!(is_uninit, "{lazy:?}").expect("it is a state"),
-    }
-    if is_uninit.0 {
-        Found::Uninit
-    } else {
-        Found::Initializing
+        Some(value) => Found::Ready(value.id()),
+        None if format!("{lazy:?}").contains("<uninit>") => Found::Uninit,
+        None => Found::Initializing(()),
     }
 }
 

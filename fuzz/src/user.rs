@@ -15,7 +15,7 @@ use crate::{
     model::{Id, Stage},
     parts::{OnDrop, Task},
     program::{ScriptEnd, ScriptWaker},
-    run::{Call, Run},
+    run::Run,
 };
 
 /// A value, or an error.
@@ -47,25 +47,20 @@ pub(crate) struct Initializer<O> {
 /// The future of a lazy.
 pub(crate) type LazyFuture = Initializer<Value>;
 
-pub(crate) trait Output {
-    const CAN_FAIL: bool;
-
-    fn new(result: Result<Value, Value>) -> Self;
+pub(crate) trait Output: Sized {
+    /// Returns the output, and whether it is an error.
+    fn new(value: Value, is_error: bool) -> (Self, bool);
 }
 
 impl Output for Value {
-    const CAN_FAIL: bool = false;
-
-    fn new(result: Result<Self, Self>) -> Self {
-        result.expect("it cannot fail")
+    fn new(value: Self, _is_error: bool) -> (Self, bool) {
+        (value, false)
     }
 }
 
 impl Output for Result<Value, Value> {
-    const CAN_FAIL: bool = true;
-
-    fn new(result: Self) -> Self {
-        result
+    fn new(value: Value, is_error: bool) -> (Self, bool) {
+        (if is_error { Err(value) } else { Ok(value) }, is_error)
     }
 }
 
@@ -84,21 +79,23 @@ impl<O: Output> Future for Initializer<O> {
         let script = run.script.get();
         initialize(self.id, || {
             run.model().changes_stage(self.id, Stage::Running, Stage::Running);
-            run.act(Call::Poll);
+            run.act(script.on_poll, false);
             match script.waker {
                 ScriptWaker::Unused => {}
                 ScriptWaker::Keep => run.keep(cx.waker()),
                 ScriptWaker::Wake => cx.waker().wake_by_ref(),
             }
         });
-        let fails = match script.end {
+        let is_error = match script.end {
             ScriptEnd::Pending => return Poll::Pending,
             ScriptEnd::Value => false,
-            ScriptEnd::Error => O::CAN_FAIL,
+            ScriptEnd::Error => true,
         };
         let value = Value::new();
-        run.model().returns(self.id, value.id(), fails);
-        Poll::Ready(O::new(if fails { Err(value) } else { Ok(value) }))
+        let id = value.id();
+        let (output, is_error) = O::new(value, is_error);
+        run.model().returns(self.id, id, is_error);
+        Poll::Ready(output)
     }
 }
 
@@ -107,7 +104,7 @@ impl<O> Drop for Initializer<O> {
         let run = Run::current();
         run.observe();
         let has_returned = run.model().drops_initializer(self.id);
-        let act = || run.act(Call::Drop(self.id));
+        let act = || run.drops(self.id);
         if has_returned {
             // The claim is released, or the value published, afterwards.
             initialize(self.id, act);
@@ -122,7 +119,7 @@ pub(crate) fn closure<O>(id: Id) -> impl FnOnce() -> Initializer<O> {
     let uncalled = OnDrop(move || {
         let run = Run::current();
         run.model().changes_stage(id, Stage::Uncalled, Stage::Dropped);
-        run.act(Call::Drop(id));
+        run.drops(id);
     });
     move || {
         mem::forget(uncalled);
@@ -131,8 +128,9 @@ pub(crate) fn closure<O>(id: Id) -> impl FnOnce() -> Initializer<O> {
 }
 
 pub(crate) fn call_closure<O>(id: Id) -> Initializer<O> {
-    initialize(id, || Run::current().act(Call::Closure(id)));
     let run = Run::current();
+    let action = run.model().script(id).on_call;
+    initialize(id, || run.act(action, false));
     run.model().changes_stage(id, Stage::Uncalled, Stage::Running);
     Initializer::new(id)
 }

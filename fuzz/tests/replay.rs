@@ -2,8 +2,8 @@
 
 fn random(seed: u64, target: fn(&[u8])) {
     let mut state = seed;
-    for n in 0..6000u32 {
-        let len = 16 + (n as usize / 8);
+    for n in 0..2500u32 {
+        let len = 16 + (n as usize / 3);
         let data: Vec<u8> = (0..len)
             .map(|_| {
                 state ^= state << 13;
