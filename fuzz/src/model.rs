@@ -228,8 +228,8 @@ impl Model {
             for future in self.futures.iter_mut().filter(is_woken) {
                 future.is_registered = false;
                 let actor = future.actor;
-                self.due
-                    .extend(future.tasks.iter().map(|&task| Due { actor, task }));
+                let wakes = future.tasks.iter().map(|&task| Due { actor, task });
+                self.due.extend(wakes);
             }
         }
     }
@@ -250,11 +250,9 @@ impl Model {
     /// Ends an operation, and checks that it panicked if and only if user code did.
     pub(crate) fn leave<R>(&mut self, result: &Result<R, String>) -> Frame {
         let frame = self.frames.pop().expect("an operation is in progress");
-        let planned = result
-            .as_ref()
-            .err()
-            .filter(|message| message.starts_with(PLANNED));
-        let is_right = planned == frame.panic.as_ref() || frame.was_unwinding;
+        let panic = result.as_ref().err();
+        let is_right = panic.filter(|panic| panic.starts_with(PLANNED)) == frame.panic.as_ref();
+        let is_right = is_right || frame.was_unwinding;
         self.check(is_right, "not the first panic propagated");
         frame
     }
@@ -324,10 +322,8 @@ impl Model {
     }
 
     fn place(&self, actor: Actor) -> usize {
-        let mut futures = self.futures.iter();
-        futures
-            .position(|future| future.actor == actor)
-            .expect("it exists")
+        let place = self.futures.iter().position(|future| future.actor == actor);
+        place.expect("the future exists")
     }
 
     pub(crate) fn begin_poll(&mut self, actor: Actor, task: usize) -> Frame {
@@ -455,12 +451,10 @@ impl Model {
         if let Some(value) = future.value.filter(|value| self.state != State::Ready(*value)) {
             self.values[value] = false;
         }
-        for initializer in self
-            .initializers
-            .iter_mut()
-            .filter(|initializer| initializer.owner == actor)
-        {
-            initializer.stage = Stage::Dropped;
+        for initializer in &mut self.initializers {
+            if initializer.owner == actor {
+                initializer.stage = Stage::Dropped;
+            }
         }
     }
 

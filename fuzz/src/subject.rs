@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Type {
     pub(crate) family: Family,
-    backend: BackendName,
+    backend: &'static str,
     /// Creates an empty subject, or one that has a value.
     pub(crate) new: New,
 }
@@ -41,16 +41,8 @@ pub(crate) enum Family {
     StaticLazy,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BackendName {
-    Intrusive,
-    Local,
-    AtomicWaker,
-    EventListener,
-}
-
 impl Type {
-    const fn new(family: Family, backend: BackendName, new: New) -> Self {
+    const fn new(family: Family, backend: &'static str, new: New) -> Self {
         Self { family, backend, new }
     }
 
@@ -61,45 +53,37 @@ impl Type {
 
     /// `AtomicWaker` has a slot for one waiter: waiters wake each other, in any order.
     pub(crate) fn has_one_slot(self) -> bool {
-        self.backend == BackendName::AtomicWaker
+        self.backend == "AtomicWaker"
     }
 
     /// `EventListener` uses wakers under a lock: it promises nothing for wakers that use the cell or panic. Its queue would
     /// never be freed if a future was leaked.
     pub(crate) fn uses_lock(self) -> bool {
-        self.backend == BackendName::EventListener
+        self.backend == "EventListener"
     }
 
     /// Returns whether panics of wakers are discarded while the thread unwinds.
     pub(crate) fn discards_panics(self) -> bool {
-        matches!(self.backend, BackendName::Intrusive | BackendName::Local)
+        matches!(self.backend, "Intrusive" | "Local")
     }
 }
 
 pub(crate) const CELLS: [Type; 4] = [
-    Type::new(Family::OnceCell, BackendName::Intrusive, cell::<Intrusive>),
-    Type::new(Family::OnceCell, BackendName::Local, cell::<Local>),
-    Type::new(Family::OnceCell, BackendName::AtomicWaker, cell::<AtomicWaker>),
-    Type::new(
-        Family::OnceCell,
-        BackendName::EventListener,
-        cell::<EventListener>,
-    ),
+    Type::new(Family::OnceCell, "Intrusive", cell::<Intrusive>),
+    Type::new(Family::OnceCell, "Local", cell::<Local>),
+    Type::new(Family::OnceCell, "AtomicWaker", cell::<AtomicWaker>),
+    Type::new(Family::OnceCell, "EventListener", cell::<EventListener>),
 ];
 
 pub(crate) const LAZIES: [Type; 8] = [
-    Type::new(Family::Lazy, BackendName::Intrusive, lazy::<Intrusive>),
-    Type::new(Family::Lazy, BackendName::Local, lazy::<Local>),
-    Type::new(Family::Lazy, BackendName::AtomicWaker, lazy::<AtomicWaker>),
-    Type::new(Family::Lazy, BackendName::EventListener, lazy::<EventListener>),
-    Type::new(Family::BoxLazy, BackendName::Intrusive, box_lazy::<Intrusive>),
-    Type::new(Family::BoxLazy, BackendName::AtomicWaker, box_lazy::<AtomicWaker>),
-    Type::new(
-        Family::BoxLazy,
-        BackendName::EventListener,
-        box_lazy::<EventListener>,
-    ),
-    Type::new(Family::StaticLazy, BackendName::Intrusive, static_lazy),
+    Type::new(Family::Lazy, "Intrusive", lazy::<Intrusive>),
+    Type::new(Family::Lazy, "Local", lazy::<Local>),
+    Type::new(Family::Lazy, "AtomicWaker", lazy::<AtomicWaker>),
+    Type::new(Family::Lazy, "EventListener", lazy::<EventListener>),
+    Type::new(Family::BoxLazy, "Intrusive", box_lazy::<Intrusive>),
+    Type::new(Family::BoxLazy, "AtomicWaker", box_lazy::<AtomicWaker>),
+    Type::new(Family::BoxLazy, "EventListener", box_lazy::<EventListener>),
+    Type::new(Family::StaticLazy, "Intrusive", static_lazy),
 ];
 
 /// The result of a future or a method.
@@ -178,10 +162,10 @@ fn method(call: impl FnOnce() -> Outcome + 'static) -> SubjectFuture {
 
 impl<B: Backend + 'static> Subject for OnceCell<Value, B> {
     fn observe(&self) -> Found {
-        match self.state() {
-            State::Uninit => Found::Uninit,
-            State::Initializing => Found::Initializing(()),
-            State::Ready => Found::Ready(self.get().expect("it is ready").id()),
+        match (self.state(), self.get()) {
+            (State::Uninit, None) => Found::Uninit,
+            (State::Initializing, None) => Found::Initializing(()),
+            (_, value) => Found::Ready(value.expect("it is ready").id()),
         }
     }
 
