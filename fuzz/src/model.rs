@@ -103,7 +103,7 @@ struct Initializer {
     script: Script,
 }
 
-struct Future {
+pub(crate) struct Future {
     actor: Actor,
     kind: Kind,
     /// The value of an `Insert`.
@@ -140,7 +140,7 @@ pub(crate) struct Model {
     /// Whether each value exists.
     values: Vec<bool>,
     /// Those that are registered are in the order of registration.
-    futures: Vec<Future>,
+    pub(crate) futures: Vec<Future>,
     /// In the order of the wakes. Emptied at the end of an operation that is not nested.
     due: Vec<Due>,
     /// The number of attempts that have ended.
@@ -192,11 +192,13 @@ impl Model {
 
     /// Follows the state of the subject.
     pub(crate) fn observe(&mut self, found: Found) {
-        let frame = self.frames.last().cloned().unwrap_or_default();
-        let is_the_waker = self.subject.is_self_waking() && frame.actor == THE_WAKER;
+        let default = Frame::default();
+        let frame = self.frames.last().unwrap_or(&default);
+        let (actor, value) = (frame.actor, frame.value);
+        let is_the_waker = self.subject.is_self_waking() && actor == THE_WAKER;
         let is_holder = match self.state {
             State::Uninit => frame.can_claim,
-            State::Initializing(holder) => holder == frame.actor || is_the_waker,
+            State::Initializing(holder) => holder == actor || is_the_waker,
             State::Ready(_) => false,
         };
         match (self.state, found) {
@@ -204,14 +206,14 @@ impl Model {
             (State::Ready(id), Found::Ready(found)) if id == found => {}
             (_, Found::Initializing(())) => {
                 self.check(is_holder, "the cell was claimed");
-                self.state = State::Initializing(frame.actor);
+                self.state = State::Initializing(actor);
             }
             (_, Found::Uninit) => {
                 self.check(is_holder, "the claim was released");
                 self.settle(State::Uninit);
             }
             (_, Found::Ready(id)) => {
-                self.check(is_holder && frame.value == Some(id), "a value was published");
+                self.check(is_holder && value == Some(id), "a value was published");
                 self.settle(State::Ready(id));
             }
         }
@@ -336,13 +338,9 @@ impl Model {
         let can_claim = !matches!(future.kind, Kind::Wait | Kind::WaitAttempt) && future.attempt.is_none();
         // `try_get_or_init` belongs to no task: it would block its thread.
         let task = (future.kind != Kind::TryGetOrInit).then_some(task);
-        let value = future.value;
-        Frame {
-            can_claim,
-            task,
-            value,
-            ..Frame::new(actor)
-        }
+        let mut frame = Frame::new(actor);
+        (frame.can_claim, frame.task, frame.value) = (can_claim, task, future.value);
+        frame
     }
 
     /// Ends a poll, and checks its result.
@@ -458,10 +456,6 @@ impl Model {
         }
     }
 
-    pub(crate) fn has_futures(&self) -> bool {
-        !self.futures.is_empty()
-    }
-
     // Tasks.
 
     /// A task is woken.
@@ -474,10 +468,8 @@ impl Model {
             None => self.check(wakes_itself, "a task was woken without a reason"),
             Some(at) => {
                 self.due.remove(at);
-                self.check(
-                    at == 0 || !self.is_exact,
-                    "a waiter was woken before an older one",
-                );
+                let is_in_order = at == 0 || !self.is_exact;
+                self.check(is_in_order, "a waiter was woken before an older one");
             }
         }
     }
@@ -517,12 +509,7 @@ impl Model {
 
     // Initializers and values.
 
-    pub(crate) fn new_initializer(&mut self, owner: Actor, is_called: bool, script: Script) -> Id {
-        let stage = if is_called {
-            Stage::Running
-        } else {
-            Stage::Uncalled
-        };
+    pub(crate) fn new_initializer(&mut self, owner: Actor, stage: Stage, script: Script) -> Id {
         self.initializers.push(Initializer { owner, stage, script });
         self.initializers.len() - 1
     }
@@ -542,21 +529,16 @@ impl Model {
 
     pub(crate) fn changes_stage(&mut self, id: Id, from: Stage, to: Stage) {
         let before = mem::replace(&mut self.initializers[id].stage, to);
-        self.check(
-            before == from,
-            "an initializer was called or dropped in a wrong stage",
-        );
+        self.check(before == from, "an initializer was in a wrong stage");
     }
 
     pub(crate) fn returns(&mut self, id: Id, value: Id, is_error: bool) {
         self.changes_stage(id, Stage::Running, Stage::Returned);
         let frame = self.frame();
-        let output = if is_error {
-            &mut frame.error
-        } else {
-            &mut frame.value
-        };
-        *output = Some(value);
+        match is_error {
+            true => frame.error = Some(value),
+            false => frame.value = Some(value),
+        }
     }
 
     /// A part of an initializer panics.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    model::{Actor, Frame, Id, Model, State, THE_WAKER},
+    model::{Actor, Frame, Id, Model, Stage, State, THE_WAKER},
     parts::{self, Op, poll_with},
     program::{Action, Crowd, Exclusive, GuardEnd, Kind, Operation, Program, Script, WakerUse},
     subject::{Family, Guard, Outcome, Subject, SubjectFuture, Type},
@@ -108,9 +108,9 @@ impl Run {
         self.model.borrow_mut()
     }
 
-    pub(crate) fn new_lazy_future(&self, is_called: bool) -> Id {
-        self.model()
-            .new_initializer(THE_WAKER, is_called, self.program.lazy)
+    pub(crate) fn new_lazy_future(&self, stage: Stage) -> Id {
+        let script = self.program.lazy;
+        self.model().new_initializer(THE_WAKER, stage, script)
     }
 
     /// Shows the state of the subject to the model.
@@ -268,7 +268,7 @@ impl Run {
         let kind = if is_cell { kind } else { Kind::GetOrInit };
         let actor = self.model().new_actor();
         let initializer = match is_cell && kind.has_closure() {
-            true => self.model().new_initializer(actor, false, script),
+            true => self.model().new_initializer(actor, Stage::Uncalled, script),
             false => Id::MAX,
         };
         let value = kind.has_value().then(Value::new);
@@ -330,7 +330,9 @@ impl Run {
 
     /// Calls `get_mut_or_try_init`, and polls its future with each of the scripts.
     fn initialize(&self, scripts: [Script; 2]) {
-        let initializer = self.model().new_initializer(THE_WAKER, false, scripts[0]);
+        let initializer = self
+            .model()
+            .new_initializer(THE_WAKER, Stage::Uncalled, scripts[0]);
         let mut future = self.subject_mut().initialize(initializer);
         for script in scripts {
             self.script.set(script);
@@ -365,7 +367,7 @@ impl Run {
         };
         let (_, result) = self.enter(frame, || {
             // It may be a waker of the static itself, or wake the futures that were leaked.
-            if self.subject_type.family == Family::StaticLazy || self.model().has_futures() {
+            if self.subject_type.family == Family::StaticLazy || !self.model().futures.is_empty() {
                 drop(self.kept.take());
             }
             call()

@@ -16,7 +16,7 @@ use oncelot::{
 };
 
 use crate::{
-    model::{Found, Id},
+    model::{Found, Id, Stage},
     program::{Exclusive, GuardEnd, Kind},
     run::Run,
     user::{LazyFuture, Value, call_closure, closure, value_closure},
@@ -271,7 +271,7 @@ impl_for_lazy!(
 );
 
 fn lazy_future() -> LazyFuture {
-    LazyFuture::new(Run::current().new_lazy_future(true))
+    LazyFuture::new(Run::current().new_lazy_future(Stage::Running))
 }
 
 impl Subject for StaticLazy<Value> {
@@ -293,7 +293,7 @@ thread_local! {
 }
 
 fn static_lazy(_value: Option<Value>) -> Box<dyn Subject> {
-    STATIC_FUTURE.set(Run::current().new_lazy_future(false));
+    STATIC_FUTURE.set(Run::current().new_lazy_future(Stage::Uncalled));
     let start = || call_closure(STATIC_FUTURE.get());
     // SAFETY: only the static that was created last uses the storage.
     Box::new(unsafe { StaticLazy::__new(STORAGE.with(|storage| *storage), start) })
