@@ -177,9 +177,10 @@ impl Model {
     pub(crate) fn check(&mut self, condition: bool, message: &'static str) {
         if !condition && self.failure.is_none() {
             // Reported at once, because the program may not survive what follows.
+            let Type { family, backend, .. } = self.subject;
             eprintln!(
-                "{message}: {:?} is {:?}, in {:#?}",
-                self.subject, self.state, self.frames
+                "{message}: {family:?} on {backend}, {:?}, {:#?}",
+                self.state, self.frames
             );
             self.failure = Some(message);
         }

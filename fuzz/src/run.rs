@@ -391,7 +391,7 @@ impl Run {
     fn stop_if_failed(&self) {
         let failure = self.model().failure;
         if let Some(failure) = failure {
-            panic!("{failure}: {:?}\n{:#?}", self.subject_type, self.program);
+            panic!("{failure}, by {:#?}", self.program);
         }
     }
 }

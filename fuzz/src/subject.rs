@@ -23,10 +23,10 @@ use crate::{
 };
 
 /// A type of subjects.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Type {
     pub(crate) family: Family,
-    backend: &'static str,
+    pub(crate) backend: &'static str,
     /// Creates an empty subject, or one that has a value.
     pub(crate) new: New,
 }

@@ -1,27 +1,25 @@
-//! Runs random programs.
+//! Replays the programs of `corpus`.
 
-fn random(seed: u64, target: fn(&[u8])) {
-    let mut state = seed;
-    for n in 0..2500u32 {
-        let len = 16 + (n as usize / 3);
-        let data: Vec<u8> = (0..len)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 32) as u8
-            })
-            .collect();
-        target(&data);
+use std::{fs, path::Path};
+
+fn replay(target: fn(&[u8]), name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "nothing to replay");
+    for path in paths {
+        println!("{}", path.display());
+        target(&fs::read(path).unwrap());
     }
 }
 
 #[test]
 fn cell() {
-    random(88172645463325252, oncelot_fuzz::cell);
+    replay(oncelot_fuzz::cell, "cell");
 }
 
 #[test]
 fn lazy() {
-    random(88172645463325253, oncelot_fuzz::lazy);
+    replay(oncelot_fuzz::lazy, "lazy");
 }
