@@ -20,7 +20,7 @@ use crate::{
 /// The number of a value or of an initializer. Both are counted from zero.
 pub(crate) type Id = usize;
 
-/// The number of a future, a guard or a call, any of which can have the claim.
+/// The number of a future, which can have the claim.
 pub(crate) type Actor = usize;
 
 /// The waker of a lazy, which has the claim while the future of the lazy is asleep.
@@ -274,18 +274,19 @@ impl Model {
         message
     }
 
-    /// Checks that a future, a guard or a call does not have the claim at its end.
+    /// A future was dropped.
     pub(crate) fn end(&mut self, actor: Actor) {
         self.futures.retain(|future| future.actor != actor);
         let is_holder = self.state == State::Initializing(actor);
         self.check(!is_holder, "the claim was not released");
     }
 
-    /// Hands the claim over to a new guard.
-    pub(crate) fn hand_over(&mut self) -> Actor {
-        let guard = self.new_actor();
-        self.state = State::Initializing(guard);
-        guard
+    /// Hands the claim over to the future that owns the guard.
+    pub(crate) fn hand_over(&mut self, value: Id) -> Actor {
+        let actor = self.new_actor();
+        self.state = State::Initializing(actor);
+        self.new_future(actor, Kind::Set, Some(value));
+        actor
     }
 
     /// Checks the value that an operation with exclusive access has returned.
@@ -389,7 +390,7 @@ impl Model {
                     Outcome::Rejected(present, own) => {
                         self.state == State::Ready(*present) && future.value == Some(own.id())
                     }
-                    Outcome::Claimed(_) => is_holder,
+                    Outcome::Claimed(..) => is_holder,
                     Outcome::Refused(state) => frame.state.public() == *state && frame.state != State::Uninit,
                 }
             }
@@ -404,7 +405,7 @@ impl Model {
         };
         self.check(is_right, "a future returned a wrong result");
         let keeps_claim = match result {
-            Ok(Poll::Pending | Poll::Ready(Outcome::Claimed(_))) => true,
+            Ok(Poll::Pending | Poll::Ready(Outcome::Claimed(..))) => true,
             // Registering may have panicked, after the future fell asleep.
             _ => is_self_waking && !self.is_poisoned,
         };

@@ -16,7 +16,7 @@ fn operations(bytes: &mut Unstructured<'_>) -> Result<Vec<Operation>> {
     std::iter::from_fn(|| (!bytes.is_empty()).then(|| Operation::arbitrary(bytes))).collect()
 }
 
-/// The number of a future or of a guard, modulo the number of those that exist.
+/// The number of a future, modulo the number of those that exist.
 type Pick = u8;
 
 /// The number of a task, modulo the number of tasks.
@@ -31,14 +31,15 @@ pub(crate) enum Operation {
     Leak(Pick),
     /// Sets the action of a task's wakers for the next time that one of them is used in this way.
     Arm(TaskNumber, WakerUse, Action),
-    EndGuard(Pick, GuardEnd),
     /// Uses the waker that an initializer kept.
     UseKept(WakerUse),
-    /// An operation that needs exclusive access to the subject. It is skipped while there are futures or guards.
+    /// An operation that needs exclusive access to the subject. It is skipped while there are futures.
     Exclusive(Exclusive),
 }
 
 /// A future of a cell, or one that calls a method which does not wait. A lazy has one kind of future only.
+///
+/// `GetOrClaim` and `TryClaim` leave another future behind, which owns the guard: its poll sets the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Kind {
     GetOrInit,
@@ -144,13 +145,6 @@ pub(crate) enum WakerUse {
     Clone,
     Wake,
     Drop,
-}
-
-#[derive(Debug, Clone, Copy, Arbitrary)]
-pub(crate) enum GuardEnd {
-    Set,
-    Drop,
-    Forget,
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]

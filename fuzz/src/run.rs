@@ -16,8 +16,8 @@ use std::{
 use crate::{
     model::{Actor, Frame, Id, Model, Stage, State, THE_WAKER},
     parts::{self, Op, poll_with},
-    program::{Action, Crowd, Exclusive, GuardEnd, Kind, Operation, Program, Script, WakerUse},
-    subject::{Family, Guard, Outcome, Subject, SubjectFuture, Type},
+    program::{Action, Crowd, Exclusive, Kind, Operation, Program, Script, WakerUse},
+    subject::{Family, Outcome, Subject, SubjectFuture, Type},
     user::{TASKS, Value, with_task},
 };
 
@@ -35,7 +35,6 @@ pub(crate) struct Run {
     model: RefCell<Model>,
     /// The futures that no operation in progress uses.
     futures: RefCell<Vec<(Actor, SubjectFuture)>>,
-    guards: RefCell<Vec<(Actor, Guard)>>,
     leaked: RefCell<Vec<SubjectFuture>>,
     armed: RefCell<[[Action; 3]; TASKS]>,
     /// The script of the poll in progress.
@@ -64,7 +63,6 @@ pub(crate) fn run(program: &Program, subject_type: Type) {
         subject: Cell::new(None),
         model: RefCell::new(Model::new(subject_type)),
         futures: RefCell::default(),
-        guards: RefCell::default(),
         leaked: RefCell::default(),
         armed: RefCell::default(),
         script: Cell::default(),
@@ -77,9 +75,6 @@ pub(crate) fn run(program: &Program, subject_type: Type) {
     while run.run_next() {}
     while !run.futures.borrow().is_empty() {
         run.run_operation(Operation::Drop(0));
-    }
-    while !run.guards.borrow().is_empty() {
-        run.run_operation(Operation::EndGuard(0, GuardEnd::Drop));
     }
     run.run_operation(Operation::UseKept(WakerUse::Drop));
     run.replace_subject(None);
@@ -123,11 +118,8 @@ impl Run {
 
     /// Keeps a waker, in place of the one that was kept before.
     pub(crate) fn keep(&self, waker: &Waker) {
-        let task = self
-            .model()
-            .frame()
-            .task
-            .filter(|_| !self.subject_type.is_self_waking());
+        let is_own = self.subject_type.is_self_waking();
+        let task = if is_own { None } else { self.model().frame().task };
         let older = self.kept.replace(Some((task, waker.clone())));
         drop(older);
     }
@@ -196,7 +188,7 @@ impl Run {
         let operation = self.program.operations.get(next);
         self.next.set(next + usize::from(operation.is_some()));
         operation
-            .map(|operation| self.run_operation(*operation))
+            .inspect(|operation| self.run_operation(**operation))
             .is_some()
     }
 
@@ -228,11 +220,6 @@ impl Run {
                 let op = [Op::Clone, Op::Wake, Op::Drop][on as usize];
                 self.arm(usize::from(task) % TASKS, op, action);
             }
-            Operation::EndGuard(pick, end) => {
-                if let Some((actor, guard)) = take(&self.guards, pick) {
-                    self.end_guard(actor, guard, end);
-                }
-            }
             Operation::UseKept(how) => {
                 if let Some((task, waker)) = self.kept.take() {
                     let frame = Frame {
@@ -247,8 +234,7 @@ impl Run {
                 }
             }
             Operation::Exclusive(operation) => {
-                let is_free = self.futures.borrow().is_empty() && self.guards.borrow().is_empty();
-                if is_free && self.model().frames.is_empty() {
+                if self.futures.borrow().is_empty() && self.model().frames.is_empty() {
                     self.exclusive(operation);
                 }
             }
@@ -291,24 +277,9 @@ impl Run {
         self.script.set(outer);
         self.model().end_poll(&frame, &result);
         self.futures.borrow_mut().push((actor, future));
-        if let Ok(Poll::Ready(Outcome::Claimed(guard))) = result {
-            let actor = self.model().hand_over();
-            self.guards.borrow_mut().push((actor, guard));
-        }
-    }
-
-    fn end_guard(&self, actor: Actor, guard: Guard, end: GuardEnd) {
-        let value = matches!(end, GuardEnd::Set).then(Value::new);
-        let id = value.as_ref().map(Value::id);
-        let frame = Frame {
-            value: id,
-            ..Frame::new(actor)
-        };
-        let (_, result) = self.enter(frame, || guard(end, value));
-        let is_right = result.map_or(true, |found| found == id);
-        self.model().check(is_right, "a guard returned a wrong value");
-        if !matches!(end, GuardEnd::Forget) {
-            self.model().end(actor);
+        if let Ok(Poll::Ready(Outcome::Claimed(value, guard))) = result {
+            let actor = self.model().hand_over(value);
+            self.futures.borrow_mut().push((actor, guard));
         }
     }
 
@@ -330,9 +301,8 @@ impl Run {
 
     /// Calls `get_mut_or_try_init`, and polls its future with each of the scripts.
     fn initialize(&self, scripts: [Script; 2]) {
-        let initializer = self
-            .model()
-            .new_initializer(THE_WAKER, Stage::Uncalled, scripts[0]);
+        let (stage, script) = (Stage::Uncalled, scripts[0]);
+        let initializer = self.model().new_initializer(THE_WAKER, stage, script);
         let mut future = self.subject_mut().initialize(initializer);
         for script in scripts {
             self.script.set(script);

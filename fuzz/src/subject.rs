@@ -17,7 +17,7 @@ use oncelot::{
 
 use crate::{
     model::{Found, Id, Stage},
-    program::{Exclusive, GuardEnd, Kind},
+    program::{Exclusive, Kind},
     run::Run,
     user::{LazyFuture, Value, call_closure, closure, value_closure},
 };
@@ -98,11 +98,9 @@ pub(crate) enum Outcome {
     Rejected(Id, Value),
     /// The method cannot wait, or there is a value.
     Refused(State),
-    Claimed(Guard),
+    /// The future that owns the guard, and the value that it would set.
+    Claimed(Id, SubjectFuture),
 }
-
-/// An `InitGuard` of any backend, as the function that ends it.
-pub(crate) type Guard = Box<dyn FnOnce(GuardEnd, Option<Value>) -> Option<Id>>;
 
 pub(crate) type SubjectFuture = Pin<Box<dyn Future<Output = Outcome>>>;
 
@@ -134,14 +132,8 @@ fn found(value: &Value) -> Outcome {
 }
 
 fn claimed<B: Backend>(guard: InitGuard<'static, Value, B>) -> Outcome {
-    Outcome::Claimed(Box::new(|end, value| {
-        match end {
-            GuardEnd::Set => return value.map(|value| guard.set(value).id()),
-            GuardEnd::Drop => drop(guard),
-            GuardEnd::Forget => mem::forget(guard),
-        }
-        None
-    }))
+    let value = Value::new();
+    Outcome::Claimed(value.id(), method(move || found(guard.set(value))))
 }
 
 fn refused(error: SetError<Value>) -> Outcome {
