@@ -79,11 +79,10 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(actor: Actor) -> Self {
-        Self {
-            actor,
-            ..Self::default()
-        }
+    pub(crate) fn new(actor: Actor, task: Option<usize>) -> Self {
+        let mut frame = Self::default();
+        (frame.actor, frame.task) = (actor, task);
+        frame
     }
 }
 
@@ -186,11 +185,6 @@ impl Model {
         }
     }
 
-    pub(crate) fn new_actor(&mut self) -> Actor {
-        self.actors += 1;
-        self.actors
-    }
-
     /// Follows the state of the subject.
     pub(crate) fn observe(&mut self, found: Found) {
         let default = Frame::default();
@@ -283,9 +277,9 @@ impl Model {
 
     /// Hands the claim over to the future that owns the guard.
     pub(crate) fn hand_over(&mut self, value: Id) -> Actor {
-        let actor = self.new_actor();
+        let actor = self.new_future(Kind::Set);
+        self.owns_value(actor, value);
         self.state = State::Initializing(actor);
-        self.new_future(actor, Kind::Set, Some(value));
         actor
     }
 
@@ -312,17 +306,25 @@ impl Model {
 
     // Futures.
 
-    pub(crate) fn new_future(&mut self, actor: Actor, kind: Kind, value: Option<Id>) {
+    pub(crate) fn new_future(&mut self, kind: Kind) -> Actor {
+        self.actors += 1;
+        let actor = self.actors;
         self.futures.push(Future {
             actor,
             kind,
-            value,
+            value: None,
             is_completed: Some(false),
             attempt: None,
             tasks: Vec::new(),
             is_registered: false,
             pending: None,
         });
+        actor
+    }
+
+    pub(crate) fn owns_value(&mut self, actor: Actor, value: Id) {
+        let place = self.place(actor);
+        self.futures[place].value = Some(value);
     }
 
     fn place(&self, actor: Actor) -> usize {
@@ -340,8 +342,8 @@ impl Model {
         let can_claim = !matches!(future.kind, Kind::Wait | Kind::WaitAttempt) && future.attempt.is_none();
         // `try_get_or_init` belongs to no task: it would block its thread.
         let task = (future.kind != Kind::TryGetOrInit).then_some(task);
-        let mut frame = Frame::new(actor);
-        (frame.can_claim, frame.task, frame.value) = (can_claim, task, future.value);
+        let mut frame = Frame::new(actor, task);
+        (frame.can_claim, frame.value) = (can_claim, future.value);
         frame
     }
 

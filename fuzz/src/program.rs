@@ -56,15 +56,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn has_closure(self) -> bool {
-        use Kind::{GetOrInit, GetOrTryInit, GetOrTryInitShared, TryGetOrInit};
-        matches!(self, GetOrInit | GetOrTryInit | GetOrTryInitShared | TryGetOrInit)
-    }
-
-    pub(crate) fn has_value(self) -> bool {
-        matches!(self, Self::Insert | Self::Set | Self::TryInsert)
-    }
-
     pub(crate) fn is_method(self) -> bool {
         matches!(
             self,

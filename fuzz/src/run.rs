@@ -205,7 +205,7 @@ impl Run {
             Operation::Poll(pick, task, script) => self.poll(pick, task, script),
             Operation::Drop(pick) => {
                 if let Some((actor, future)) = take(&self.futures, pick) {
-                    let (_, _result) = self.enter(Frame::new(actor), || drop(future));
+                    let (_, _result) = self.enter(Frame::new(actor, None), || drop(future));
                     self.model().end(actor);
                 }
             }
@@ -222,10 +222,7 @@ impl Run {
             }
             Operation::UseKept(how) => {
                 if let Some((task, waker)) = self.kept.take() {
-                    let frame = Frame {
-                        task,
-                        ..Frame::new(THE_WAKER)
-                    };
+                    let frame = Frame::new(THE_WAKER, task);
                     let (_, _result) = self.enter(frame, || match how {
                         WakerUse::Clone => waker.wake_by_ref(),
                         WakerUse::Wake => waker.wake(),
@@ -252,15 +249,8 @@ impl Run {
         }
         let is_cell = self.subject_type.family == Family::OnceCell;
         let kind = if is_cell { kind } else { Kind::GetOrInit };
-        let actor = self.model().new_actor();
-        let initializer = match is_cell && kind.has_closure() {
-            true => self.model().new_initializer(actor, Stage::Uncalled, script),
-            false => Id::MAX,
-        };
-        let value = kind.has_value().then(Value::new);
-        let id = value.as_ref().map(Value::id);
-        self.model().new_future(actor, kind, id);
-        let future = self.subject().future(kind, initializer, value);
+        let actor = self.model().new_future(kind);
+        let future = self.subject().future(kind, actor, script);
         self.futures.borrow_mut().push((actor, future));
     }
 
@@ -301,9 +291,7 @@ impl Run {
 
     /// Calls `get_mut_or_try_init`, and polls its future with each of the scripts.
     fn initialize(&self, scripts: [Script; 2]) {
-        let (stage, script) = (Stage::Uncalled, scripts[0]);
-        let initializer = self.model().new_initializer(THE_WAKER, stage, script);
-        let mut future = self.subject_mut().initialize(initializer);
+        let mut future = self.subject_mut().initialize(scripts[0]);
         for script in scripts {
             self.script.set(script);
             let result = self.exclusively(|| with_task(0, |_, waker| poll_with(&mut future, waker)));
@@ -330,11 +318,7 @@ impl Run {
     /// Calls the subject with exclusive access: wakers do nothing, and initializers run no operations.
     fn exclusively<R>(&self, call: impl FnOnce() -> R) -> Result<R, String> {
         self.model().is_exclusive = true;
-        let actor = self.model().new_actor();
-        let frame = Frame {
-            task: Some(0),
-            ..Frame::new(actor)
-        };
+        let frame = Frame::new(THE_WAKER, Some(0));
         let (_, result) = self.enter(frame, || {
             // It may be a waker of the static itself, or wake the futures that were leaked.
             if self.subject_type.family == Family::StaticLazy || !self.model().futures.is_empty() {

@@ -16,8 +16,8 @@ use oncelot::{
 };
 
 use crate::{
-    model::{Found, Id, Stage},
-    program::{Exclusive, Kind},
+    model::{Actor, Found, Id, Stage, THE_WAKER},
+    program::{Exclusive, Kind, Script},
     run::Run,
     user::{LazyFuture, Value, call_closure, closure, value_closure},
 };
@@ -108,11 +108,11 @@ pub(crate) type SubjectFuture = Pin<Box<dyn Future<Output = Outcome>>>;
 pub(crate) trait Subject {
     fn observe(&self) -> Found;
 
-    /// Returns a future of a cell, or the future of a lazy, which needs neither an initializer nor a value.
-    fn future(&'static self, kind: Kind, initializer: Id, value: Option<Value>) -> SubjectFuture;
+    /// Returns a future of a cell, or the one kind of future that a lazy has.
+    fn future(&'static self, kind: Kind, actor: Actor, script: Script) -> SubjectFuture;
 
     /// Calls `get_mut_or_try_init`.
-    fn initialize(&'static mut self, _initializer: Id) -> SubjectFuture {
+    fn initialize(&'static mut self, _script: Script) -> SubjectFuture {
         unreachable!("only a cell has this method")
     }
 
@@ -161,16 +161,16 @@ impl<B: Backend + 'static> Subject for OnceCell<Value, B> {
         }
     }
 
-    fn future(&'static self, kind: Kind, initializer: Id, value: Option<Value>) -> SubjectFuture {
+    fn future(&'static self, kind: Kind, actor: Actor, script: Script) -> SubjectFuture {
         let fallible = closure::<Result<Value, Value>>;
         match kind {
-            Kind::GetOrInit => boxed(self.get_or_init(closure::<Value>(initializer)), found),
+            Kind::GetOrInit => boxed(self.get_or_init(closure::<Value>(actor, script)), found),
             Kind::GetOrTryInit => {
-                let future = self.get_or_try_init(fallible(initializer));
+                let future = self.get_or_try_init(fallible(actor, script));
                 boxed(future, |result| result.map_or_else(Outcome::Error, found))
             }
             Kind::GetOrTryInitShared => {
-                let future = self.get_or_try_init_shared(fallible(initializer));
+                let future = self.get_or_try_init_shared(fallible(actor, script));
                 boxed(future, |result| match result {
                     Ok(value) => found(value),
                     Err(SharedInitError::Failed(error)) => Outcome::Error(error),
@@ -180,20 +180,21 @@ impl<B: Backend + 'static> Subject for OnceCell<Value, B> {
             Kind::GetOrClaim => boxed(self.get_or_claim(), |result| result.map_or_else(claimed, found)),
             Kind::Insert => {
                 let rejected = |(present, own): (&Value, _)| Outcome::Rejected(present.id(), own);
-                let future = self.insert(value.expect("a value to insert"));
+                let future = self.insert(Value::of(actor));
                 boxed(future, move |result| result.map_or_else(rejected, found))
             }
             Kind::Wait => boxed(self.wait(), found),
-            Kind::Set => method(move || {
-                let result = self.set(value.expect("a value to set"));
-                result.map_or_else(refused, |()| self.get().map_or(Outcome::Nothing, found))
-            }),
-            Kind::TryInsert => method(move || {
-                let result = self.try_insert(value.expect("a value to insert"));
-                result.map_or_else(refused, found)
-            }),
+            Kind::Set => {
+                let value = Value::of(actor);
+                let get = || self.get().map_or(Outcome::Nothing, found);
+                method(move || self.set(value).map_or_else(refused, |()| get()))
+            }
+            Kind::TryInsert => {
+                let value = Value::of(actor);
+                method(move || self.try_insert(value).map_or_else(refused, found))
+            }
             Kind::TryGetOrInit => method({
-                let closure = value_closure(initializer);
+                let closure = value_closure(actor, script);
                 let refused = |_| Outcome::Refused(State::Initializing);
                 move || self.try_get_or_init(closure).map_or_else(refused, found)
             }),
@@ -202,8 +203,8 @@ impl<B: Backend + 'static> Subject for OnceCell<Value, B> {
         }
     }
 
-    fn initialize(&'static mut self, initializer: Id) -> SubjectFuture {
-        let future = self.get_mut_or_try_init(closure::<Result<Value, Value>>(initializer));
+    fn initialize(&'static mut self, script: Script) -> SubjectFuture {
+        let future = self.get_mut_or_try_init(closure::<Result<Value, Value>>(THE_WAKER, script));
         boxed(future, |result| {
             result.map_or_else(Outcome::Error, |value| found(value))
         })
@@ -232,7 +233,7 @@ macro_rules! impl_for_lazy {
                 observe_lazy(self.try_get(), self)
             }
 
-            fn future(&'static self, _kind: Kind, _initializer: Id, _value: Option<Value>) -> SubjectFuture {
+            fn future(&'static self, _kind: Kind, _actor: Actor, _script: Script) -> SubjectFuture {
                 boxed(self.get_unpin(), found)
             }
 
@@ -271,7 +272,7 @@ impl Subject for StaticLazy<Value> {
         observe_lazy(self.try_get(), self)
     }
 
-    fn future(&'static self, _kind: Kind, _initializer: Id, _value: Option<Value>) -> SubjectFuture {
+    fn future(&'static self, _kind: Kind, _actor: Actor, _script: Script) -> SubjectFuture {
         boxed(self.get(), found)
     }
 }

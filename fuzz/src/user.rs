@@ -12,9 +12,9 @@ use std::{
 };
 
 use crate::{
-    model::{Id, Stage},
+    model::{Actor, Id, Stage},
     parts::{OnDrop, Task},
-    program::{ScriptEnd, ScriptWaker},
+    program::{Script, ScriptEnd, ScriptWaker},
     run::Run,
 };
 
@@ -25,6 +25,13 @@ pub(crate) struct Value(Id);
 impl Value {
     pub(crate) fn new() -> Self {
         Self(Run::current().model().new_value())
+    }
+
+    /// Creates the value that a future would publish.
+    pub(crate) fn of(actor: Actor) -> Self {
+        let value = Self::new();
+        Run::current().model().owns_value(actor, value.0);
+        value
     }
 
     pub(crate) fn id(&self) -> Id {
@@ -114,8 +121,11 @@ impl<O> Drop for Initializer<O> {
     }
 }
 
-/// Returns the closure that creates the initializer `id`.
-pub(crate) fn closure<O>(id: Id) -> impl FnOnce() -> Initializer<O> {
+/// Returns the closure of a new initializer.
+pub(crate) fn closure<O>(owner: Actor, script: Script) -> impl FnOnce() -> Initializer<O> {
+    let id = Run::current()
+        .model()
+        .new_initializer(owner, Stage::Uncalled, script);
     let uncalled = OnDrop(move || {
         let run = Run::current();
         run.model().changes_stage(id, Stage::Uncalled, Stage::Dropped);
@@ -136,12 +146,12 @@ pub(crate) fn call_closure<O>(id: Id) -> Initializer<O> {
 }
 
 /// Returns the closure of `try_get_or_init`, which drops its initializer as soon as that has returned.
-pub(crate) fn value_closure(id: Id) -> impl FnOnce() -> Value {
-    let closure = closure::<Value>(id);
+pub(crate) fn value_closure(owner: Actor, script: Script) -> impl FnOnce() -> Value {
+    let closure = closure::<Value>(owner, script);
     move || {
         let initializer = closure();
         let value = Value::new();
-        Run::current().model().returns(id, value.id(), false);
+        Run::current().model().returns(initializer.id, value.id(), false);
         drop(initializer);
         value
     }
