@@ -372,7 +372,7 @@ impl Model {
                     future.attempt.get_or_insert(self.attempts);
                 }
                 // Two backends count up to 64. A drain in progress may still have to wake it.
-                let is_same_attempt = (frame.attempts - attempt) % 64 == 0 || was_due;
+                let is_same_attempt = (frame.attempts - attempt).is_multiple_of(64) || was_due;
                 is_same_attempt && !(is_deadlock && cfg!(debug_assertions))
             }
             Ok(Poll::Ready(outcome)) => {

@@ -26,10 +26,12 @@ pub(crate) enum Op {
 /// Identifies a hook among those of all threads.
 type HookId = usize;
 
+type Hook = Rc<dyn Fn(Op)>;
+
 std::thread_local! {
     /// The hooks that this thread has made. Wakers can be sent to other threads; a hook that uses a cell that is not
     /// `Sync` must not be.
-    static HOOKS: RefCell<HashMap<HookId, Rc<dyn Fn(Op)>>> = RefCell::default();
+    static HOOKS: RefCell<HashMap<HookId, Hook>> = RefCell::default();
 }
 
 /// A task whose wakers count their operations, and can run a hook in one of them or in all.
