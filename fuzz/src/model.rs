@@ -12,7 +12,7 @@ use std::{array, mem, task::Poll, thread};
 use oncelot::backend::WaiterKind;
 
 use crate::{
-    program::{Kind, Script},
+    program::{Exclusive, Kind, Script},
     subject::{Family, Outcome, Type},
     user::{TASKS, with_task},
 };
@@ -284,13 +284,19 @@ impl Model {
     }
 
     /// Checks the value that an operation with exclusive access has returned.
-    pub(crate) fn end_exclusive(&mut self, result: Result<Option<Id>, String>) {
+    pub(crate) fn end_exclusive(&mut self, result: &Result<Option<Id>, String>, operation: Exclusive) {
         let is_right = match (result, self.state) {
-            (Ok(Some(found)), State::Ready(id)) => found == id,
-            (Ok(found), state) => found.is_none() && !matches!(state, State::Ready(_)),
+            (Ok(Some(found)), State::Ready(id)) => *found == id,
+            (Ok(None), state) => !matches!(state, State::Ready(_)),
+            (Ok(Some(id)), _) => self.values[*id] && matches!(operation, Exclusive::Initialize(_)),
             (Err(panic), _) => panic.starts_with(PLANNED) || self.is_poisoned && panic.contains(POISONED),
         };
         self.check(is_right, "exclusive access returned a wrong result");
+        match (operation, result) {
+            (Exclusive::Take | Exclusive::IntoInner, _) => self.reset(None),
+            (Exclusive::Initialize(_), Ok(Some(id))) => self.reset(Some(*id)),
+            _ => {}
+        }
     }
 
     /// Sets the state of a new subject, or of one that was changed by exclusive access.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    model::{Actor, Frame, Id, Model, Stage, State, THE_WAKER},
+    model::{Actor, Frame, Id, Model, Stage, THE_WAKER},
     parts::{self, Op, poll_with},
     program::{Action, Crowd, Exclusive, Kind, Operation, Program, Script, WakerUse},
     subject::{Family, Outcome, Subject, SubjectFuture, Type},
@@ -278,31 +278,11 @@ impl Run {
             (Exclusive::Replace, _) => self.replace_subject(Some(None)),
             (_, Family::StaticLazy) | (Exclusive::Initialize(_), Family::Lazy | Family::BoxLazy) => {}
             (Exclusive::ReplaceByReady, _) => self.replace_subject(Some(Some(Value::new()))),
-            (Exclusive::Initialize(scripts), _) => self.initialize(scripts),
             _ => {
                 let result = self.exclusively(|| self.subject_mut().exclusive(operation));
-                self.model().end_exclusive(result);
-                if !matches!(operation, Exclusive::GetMut) {
-                    self.model().reset(None);
-                }
+                self.model().end_exclusive(&result, operation);
             }
         }
-    }
-
-    /// Calls `get_mut_or_try_init`, and polls its future with each of the scripts.
-    fn initialize(&self, scripts: [Script; 2]) {
-        let mut future = self.subject_mut().initialize(scripts[0]);
-        for script in scripts {
-            self.script.set(script);
-            let result = self.exclusively(|| with_task(0, |_, waker| poll_with(&mut future, waker)));
-            if let Ok(Poll::Ready(Outcome::Value(id))) = result {
-                if matches!(self.model().state, State::Ready(_)) {
-                    self.model().end_exclusive(Ok(Some(id)));
-                }
-                self.model().reset(Some(id));
-            }
-        }
-        let _result = self.exclusively(|| drop(future));
     }
 
     /// Replaces the subject by an empty one or by one that has a value, or drops it.

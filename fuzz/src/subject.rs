@@ -17,9 +17,10 @@ use oncelot::{
 
 use crate::{
     model::{Actor, Found, Id, Stage, THE_WAKER},
+    parts::poll_with,
     program::{Exclusive, Kind, Script},
     run::Run,
-    user::{LazyFuture, Value, call_closure, closure, value_closure},
+    user::{LazyFuture, Value, call_closure, closure, value_closure, with_task},
 };
 
 /// A type of subjects.
@@ -111,12 +112,7 @@ pub(crate) trait Subject {
     /// Returns a future of a cell, or the one kind of future that a lazy has.
     fn future(&'static self, kind: Kind, actor: Actor, script: Script) -> SubjectFuture;
 
-    /// Calls `get_mut_or_try_init`.
-    fn initialize(&'static mut self, _script: Script) -> SubjectFuture {
-        unreachable!("only a cell has this method")
-    }
-
-    /// Runs another operation that does not replace the subject, and returns its value.
+    /// Runs an operation that does not replace the subject, and returns its value.
     fn exclusive(&mut self, _operation: Exclusive) -> Option<Id> {
         unreachable!("a static has no such operations")
     }
@@ -203,17 +199,23 @@ impl<B: Backend + 'static> Subject for OnceCell<Value, B> {
         }
     }
 
-    fn initialize(&'static mut self, script: Script) -> SubjectFuture {
-        let future = self.get_mut_or_try_init(closure::<Result<Value, Value>>(THE_WAKER, script));
-        boxed(future, |result| {
-            result.map_or_else(Outcome::Error, |value| found(value))
-        })
-    }
-
     fn exclusive(&mut self, operation: Exclusive) -> Option<Id> {
         let taken = match operation {
             Exclusive::Take => self.take(),
             Exclusive::IntoInner => mem::replace(self, Self::with_backend()).into_inner(),
+            Exclusive::Initialize(scripts) => {
+                let closure = closure::<Result<Value, Value>>(THE_WAKER, scripts[0]);
+                let mut future = Box::pin(self.get_mut_or_try_init(closure));
+                let mut results = scripts.into_iter().map(|script| {
+                    Run::current().script.set(script);
+                    with_task(0, |_, waker| poll_with(&mut future, waker))
+                });
+                let result = results.find_map(|poll| match poll {
+                    Poll::Ready(result) => Some(result),
+                    Poll::Pending => None,
+                });
+                return result?.ok().map(|value| value.id());
+            }
             _ => return self.get_mut().map(|value| value.id()),
         };
         taken.as_ref().map(Value::id)
