@@ -102,7 +102,7 @@ struct Initializer {
     script: Script,
 }
 
-pub(crate) struct Future {
+struct Future {
     actor: Actor,
     kind: Kind,
     /// The value of an `Insert`.
@@ -130,6 +130,8 @@ pub(crate) struct Model {
     subject: Type,
     pub(crate) state: State,
     is_poisoned: bool,
+    /// The future of the lazy was woken since its last poll began.
+    is_woken: bool,
     /// The subject is borrowed exclusively.
     pub(crate) is_exclusive: bool,
     pub(crate) frames: Vec<Frame>,
@@ -139,7 +141,7 @@ pub(crate) struct Model {
     /// Whether each value exists.
     values: Vec<bool>,
     /// Those that are registered are in the order of registration.
-    pub(crate) futures: Vec<Future>,
+    futures: Vec<Future>,
     /// In the order of the wakes. Emptied at the end of an operation that is not nested.
     due: Vec<Due>,
     /// The number of attempts that have ended.
@@ -158,6 +160,7 @@ impl Model {
             subject,
             state: State::Uninit,
             is_poisoned: false,
+            is_woken: false,
             is_exclusive: false,
             frames: Vec::new(),
             is_exact: true,
@@ -302,7 +305,7 @@ impl Model {
     /// Sets the state of a new subject, or of one that was changed by exclusive access.
     pub(crate) fn reset(&mut self, value: Option<Id>) {
         self.state = value.map_or(State::Uninit, State::Ready);
-        self.is_poisoned = false;
+        (self.is_poisoned, self.is_woken) = (false, false);
         for future in self.futures.drain(..).filter(|future| future.is_registered) {
             for task in future.tasks {
                 self.wakers[task] += 1;
@@ -484,6 +487,11 @@ impl Model {
         }
     }
 
+    /// The waker that an initializer got is woken.
+    pub(crate) fn wakes_initializer(&mut self) {
+        self.is_woken = self.subject.is_self_waking();
+    }
+
     /// Checks the waiters after an operation that is not nested in another one. `kept` is the task whose waker is kept.
     pub(crate) fn check_waiters(&mut self, kept: Option<usize>) {
         let has_one_slot = self.subject.has_one_slot();
@@ -491,7 +499,7 @@ impl Model {
         let is_right = !has_missed || !self.is_exact || has_one_slot;
         self.check(is_right, "a waiter was not woken");
         self.is_exact |= self.futures.iter().all(|future| !future.is_registered);
-        let is_asleep = |future: &Future| {
+        let is_forgotten = |future: &Future| {
             let Some((wakes, attempts)) = future.pending else {
                 return false;
             };
@@ -500,8 +508,10 @@ impl Model {
             let is_settled = has_ended || kind.is_settled_by(self.state.public());
             is_settled && with_task(future.tasks[0], |task, _| task.wakes() == wakes)
         };
-        let is_lost = self.futures.iter().any(is_asleep);
+        let is_lost = self.futures.iter().any(is_forgotten);
         self.check(!is_lost, "a wakeup was lost");
+        let is_asleep = self.state == State::Initializing(THE_WAKER);
+        self.check(!(is_asleep && self.is_woken), "a lazy sleeps after it was woken");
         let mut in_slot = 0;
         for number in 0..TASKS {
             let kept = usize::from(kept == Some(number));
@@ -530,6 +540,7 @@ impl Model {
 
     /// A part of an initializer begins or ends.
     pub(crate) fn initializes(&mut self, is_initializing: bool) {
+        self.is_woken &= !is_initializing;
         let frame = self.frame();
         frame.is_initializing = is_initializing;
         let actor = frame.actor;

@@ -76,8 +76,11 @@ pub(crate) fn run(program: &Program, subject_type: Type) {
     while !run.futures.borrow().is_empty() {
         run.run_operation(Operation::Drop(0));
     }
-    run.run_operation(Operation::UseKept(WakerUse::Drop));
+    // The waker of a `BoxLazy` can outlive it.
+    let is_box_lazy = subject_type.family == Family::BoxLazy;
+    let kept = if is_box_lazy { run.kept.take() } else { None };
     run.replace_subject(None);
+    let _result = run.exclusively(|| kept.map(|(_, waker)| waker.wake()));
     run.model().check_end();
     run.stop_if_failed();
     drop(ManuallyDrop::into_inner(leak));
@@ -223,6 +226,9 @@ impl Run {
             Operation::UseKept(how) => {
                 if let Some((task, waker)) = self.kept.take() {
                     let frame = Frame::new(THE_WAKER, task);
+                    if !matches!(how, WakerUse::Drop) {
+                        self.model().wakes_initializer();
+                    }
                     let (_, _result) = self.enter(frame, || match how {
                         WakerUse::Clone => waker.wake_by_ref(),
                         WakerUse::Wake => waker.wake(),
@@ -300,10 +306,8 @@ impl Run {
         self.model().is_exclusive = true;
         let frame = Frame::new(THE_WAKER, Some(0));
         let (_, result) = self.enter(frame, || {
-            // It may be a waker of the static itself, or wake the futures that were leaked.
-            if self.subject_type.family == Family::StaticLazy || !self.model().futures.is_empty() {
-                drop(self.kept.take());
-            }
+            // It may be the waker of a static.
+            drop(self.kept.take());
             call()
         });
         self.model().is_exclusive = false;

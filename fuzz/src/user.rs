@@ -90,7 +90,10 @@ impl<O: Output> Future for Initializer<O> {
             match script.waker {
                 ScriptWaker::Unused => {}
                 ScriptWaker::Keep => run.keep(cx.waker()),
-                ScriptWaker::Wake => cx.waker().wake_by_ref(),
+                ScriptWaker::Wake => {
+                    run.model().wakes_initializer();
+                    cx.waker().wake_by_ref();
+                }
             }
         });
         let is_error = match script.end {
