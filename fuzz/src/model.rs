@@ -96,7 +96,7 @@ pub(crate) enum Stage {
 }
 
 struct Initializer {
-    /// `THE_WAKER` if it belongs to a lazy.
+    /// `THE_WAKER` if it belongs to a lazy, or to a call with exclusive access.
     owner: Actor,
     stage: Stage,
     script: Script,
@@ -105,7 +105,7 @@ struct Initializer {
 struct Future {
     actor: Actor,
     kind: Kind,
-    /// The value of an `Insert`.
+    /// The value that it would publish, unless an initializer makes it.
     value: Option<Id>,
     /// `None` after a panic, which may have completed it.
     is_completed: Option<bool>,
