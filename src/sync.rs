@@ -14,10 +14,7 @@ pub(crate) use self::parker::{has_elapsed, parker};
 
 pub(crate) use self::compare_exchange::compare_exchange_u8;
 
-// With explicit paths, because `fuzz` compiles this file as a module at another path.
-
 #[cfg(not(oncelot_loom))]
-#[path = "sync/plain.rs"]
 mod plain;
 
 #[cfg(oncelot_loom)]
@@ -25,12 +22,9 @@ mod plain;
 mod modelled;
 
 #[cfg(not(oncelot_loom))]
-#[path = "sync/unsafe_cell.rs"]
 mod unsafe_cell;
 
 #[cfg(all(feature = "blocking", oncelot_loom))]
-#[path = "sync/parker.rs"]
 mod parker;
 
-#[path = "sync/compare_exchange.rs"]
 mod compare_exchange;

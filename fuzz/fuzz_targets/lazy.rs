@@ -1,4 +1,4 @@
-//! `Lazy`, on each backend, and `StaticLazy`.
+//! See `oncelot_fuzz::lazy`.
 
 #![cfg_attr(fuzzing, no_main)]
 
@@ -6,6 +6,4 @@
 libfuzzer_sys::fuzz_target!(|data: &[u8]| oncelot_fuzz::lazy(data));
 
 #[cfg(not(fuzzing))]
-fn main() {
-    oncelot_fuzz::replay_arguments(oncelot_fuzz::lazy);
-}
+fn main() {}

@@ -1,574 +1,619 @@
-//! A simple form of the crate's cells and lazies, for one thread, with the same interface.
+//! The contract of cells and lazies, as checks of what happens.
 //!
-//! The fields of futures, and the variables of functions, are in the order in which the crate drops their contents.
+//! The model does not predict a run. At each call of user code and at the end of each operation, it is shown the state of the
+//! subject, and checks that the operation in progress may change the state in that way. The states and the polls determine
+//! which initializer may run, which tasks must be woken, and in which order.
+//!
+//! While operations are nested, the order of wakes depends on the batches in which a backend takes waiters. Then the model checks
+//! only that no wake is lost, and that each wake has a reason.
 
-use std::{
-    cell::{Cell, RefCell},
-    convert,
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-    task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
-};
+use std::{array, mem, task::Poll, thread};
 
-use oncelot::SetError;
+use oncelot::backend::WaiterKind;
 
-use self::waiters::Waiters;
 use crate::{
-    backend::{State, WaiterKind},
-    user::{LazyFuture, Output, Value},
+    program::{Exclusive, Kind, Script},
+    subject::{Family, Outcome, Type},
+    user::{TASKS, with_task},
 };
 
-pub(crate) mod waiters;
+/// The number of a value or of an initializer. Both are counted from zero.
+pub(crate) type Id = usize;
 
-pub(crate) struct OnceCell<W: Waiters> {
-    state: Cell<State>,
-    /// Contains a value if and only if the state is READY.
-    value: std::cell::OnceCell<Value>,
-    waiters: W,
-    /// The data of the wakers of the initializers in progress, outermost first.
-    initializing: RefCell<Vec<*const ()>>,
+/// The number of a future, which can have the claim.
+pub(crate) type Actor = usize;
+
+/// The waker of a lazy, which has the claim while the future of the lazy is asleep.
+pub(crate) const THE_WAKER: Actor = 0;
+
+// Parts of the messages of panics.
+const PLANNED: &str = "planned panic ";
+const DEADLOCK: &str = "deadlock: an initializer awaits its own cell";
+const COMPLETED: &str = "polled after completion";
+const POISONED: &str = "is poisoned";
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum State<A = Actor> {
+    #[default]
+    Uninit,
+    Initializing(A),
+    Ready(Id),
 }
 
-impl<W: Waiters> OnceCell<W> {
-    pub(crate) fn with_backend() -> Self {
+/// The state as the subject shows it.
+pub(crate) type Found = State<()>;
+
+impl State {
+    fn public(self) -> oncelot::State {
+        match self {
+            Self::Uninit => oncelot::State::Uninit,
+            Self::Initializing(_) => oncelot::State::Initializing,
+            Self::Ready(_) => oncelot::State::Ready,
+        }
+    }
+}
+
+/// An operation in progress. Operations that user code runs are nested in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frame {
+    pub(crate) actor: Actor,
+    pub(crate) can_claim: bool,
+    /// The task that polls, or whose kept waker is used.
+    pub(crate) task: Option<usize>,
+    /// The value that the operation would publish.
+    pub(crate) value: Option<Id>,
+    /// The error that its initializer has returned.
+    pub(crate) error: Option<Id>,
+    /// The panic of user code that must propagate.
+    pub(crate) panic: Option<String>,
+    /// A part of its initializer is on the stack.
+    pub(crate) is_initializing: bool,
+    /// The thread was unwinding when it began. Then the subject may discard panics.
+    pub(crate) was_unwinding: bool,
+    /// The state when it began.
+    pub(crate) state: State,
+    /// The number of attempts that had ended when it began.
+    pub(crate) attempts: usize,
+    /// The wakes of the task when it began.
+    pub(crate) wakes: usize,
+}
+
+impl Frame {
+    pub(crate) fn new(actor: Actor, task: Option<usize>) -> Self {
+        let mut frame = Self::default();
+        (frame.actor, frame.task) = (actor, task);
+        frame
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Uncalled,
+    Running,
+    Returned,
+    Panicked,
+    Dropped,
+}
+
+struct Initializer {
+    /// `THE_WAKER` if it belongs to a lazy, or to a call with exclusive access.
+    owner: Actor,
+    stage: Stage,
+    script: Script,
+}
+
+struct Future {
+    actor: Actor,
+    kind: Kind,
+    /// The value that it would publish, unless an initializer makes it.
+    value: Option<Id>,
+    /// `None` after a panic, which may have completed it.
+    is_completed: Option<bool>,
+    /// The attempt that it waits for, if it waits for one attempt only.
+    attempt: Option<usize>,
+    /// The task that polled last. During a poll, and after one that panicked, also the tasks of earlier polls.
+    tasks: Vec<usize>,
+    /// Whether the backend may refer to its waiter.
+    is_registered: bool,
+    /// When the last poll returned `Pending` without the claim: the wakes of the task before that poll, and the number of attempts
+    /// that had ended afterwards. `None` if the future need not be woken, as it was leaked, or its poll panicked.
+    pending: Option<(usize, usize)>,
+}
+
+/// A wake that follows from the end of an attempt.
+struct Due {
+    actor: Actor,
+    task: usize,
+}
+
+pub(crate) struct Model {
+    subject: Type,
+    pub(crate) state: State,
+    is_poisoned: bool,
+    /// The future of the lazy was woken since its last poll began.
+    is_woken: bool,
+    /// The subject is borrowed exclusively.
+    pub(crate) is_exclusive: bool,
+    pub(crate) frames: Vec<Frame>,
+    /// Which waiters are registered is known, and in which order. That ends when operations are nested, or when a poll panics.
+    is_exact: bool,
+    initializers: Vec<Initializer>,
+    /// Whether each value exists.
+    values: Vec<bool>,
+    /// Those that are registered are in the order of registration.
+    futures: Vec<Future>,
+    /// In the order of the wakes. Emptied at the end of an operation that is not nested.
+    due: Vec<Due>,
+    /// The number of attempts that have ended.
+    attempts: usize,
+    panics: usize,
+    actors: usize,
+    /// The number of wakers that each task has without waiters, at most.
+    wakers: [usize; TASKS],
+    /// The first check that failed.
+    pub(crate) failure: Option<&'static str>,
+}
+
+impl Model {
+    pub(crate) fn new(subject: Type) -> Self {
         Self {
-            state: Cell::new(State::Uninit),
-            value: std::cell::OnceCell::new(),
-            waiters: W::default(),
-            initializing: RefCell::default(),
+            subject,
+            state: State::Uninit,
+            is_poisoned: false,
+            is_woken: false,
+            is_exclusive: false,
+            frames: Vec::new(),
+            is_exact: true,
+            initializers: Vec::new(),
+            values: Vec::new(),
+            futures: Vec::new(),
+            due: Vec::new(),
+            attempts: 0,
+            panics: 0,
+            actors: THE_WAKER,
+            wakers: array::from_fn(|task| with_task(task, |task, _| task.wakers())),
+            failure: None,
         }
     }
 
-    pub(crate) fn with_backend_and_value(value: Value) -> Self {
-        let mut cell = Self::with_backend();
-        cell.state = Cell::new(State::Ready);
-        cell.value = value.into();
-        cell
-    }
-
-    pub(crate) fn get(&self) -> Option<&Value> {
-        self.value.get()
-    }
-
-    pub(crate) fn get_mut(&mut self) -> Option<&mut Value> {
-        self.value.get_mut()
-    }
-
-    pub(crate) fn set(&self, value: Value) -> Result<(), SetError<Value>> {
-        self.try_insert(value).map(|_| ())
-    }
-
-    pub(crate) fn try_insert(&self, value: Value) -> Result<&Value, SetError<Value>> {
-        match self.try_acquire() {
-            None => Err(SetError::InitializingError(value)),
-            Some(Acquired::Ready(_)) => Err(SetError::AlreadyInitializedError(value)),
-            Some(Acquired::Claimed(claim)) => Ok(claim.publish(value)),
+    pub(crate) fn check(&mut self, condition: bool, message: &'static str) {
+        if !condition && self.failure.is_none() {
+            // Reported at once, because the program may not survive what follows.
+            let Type { family, backend, .. } = self.subject;
+            eprintln!(
+                "{message}: {family:?} on {backend}, {:?}, {:#?}",
+                self.state, self.frames
+            );
+            self.failure = Some(message);
         }
     }
 
-    pub(crate) fn take(&mut self) -> Option<Value> {
-        self.state.set(State::Uninit);
-        self.waiters.reset();
-        self.value.take()
-    }
-
-    pub(crate) fn into_inner(mut self) -> Option<Value> {
-        self.take()
-    }
-
-    pub(crate) fn get_or_init<F: FnOnce() -> I, I>(&self, closure: F) -> GetOrInit<'_, W, F, I, &Value> {
-        let no_error = |result: Result<_, Value>| result.expect("the initializer cannot fail");
-        GetOrInit::new(self, closure, false, no_error)
-    }
-
-    pub(crate) fn get_or_try_init<'a, F: FnOnce() -> I, I>(
-        &'a self,
-        closure: F,
-    ) -> GetOrTryInit<'a, W, F, I> {
-        GetOrInit::new(self, closure, false, convert::identity)
-    }
-
-    pub(crate) fn get_mut_or_try_init<'a, F: FnOnce() -> I, I>(
-        &'a mut self,
-        closure: F,
-    ) -> GetOrTryInit<'a, W, F, I> {
-        GetOrInit::new(self, closure, true, convert::identity)
-    }
-
-    pub(crate) fn insert(&self, value: Value) -> impl Future<Output = Result<&Value, (&Value, Value)>> {
-        let (mut waiter, mut value) = (Waiter::new(self, WaiterKind::Claimant), Some(value));
-        // The closure drops the waiter first, which it uses first.
-        poll_fn(move |cx| {
-            let acquired = ready!(waiter.poll(cx, || self.try_acquire()));
-            let value = value.take().expect("kept until completion");
-            Poll::Ready(match acquired {
-                Acquired::Ready(present) => Err((present, value)),
-                Acquired::Claimed(claim) => Ok(claim.publish(value)),
-            })
-        })
-    }
-
-    pub(crate) fn wait(&self) -> impl Future<Output = &Value> {
-        let mut waiter = Waiter::new(self, WaiterKind::Passive);
-        poll_fn(move |cx| waiter.poll(cx, || self.get()))
-    }
-
-    /// Claims the cell if it is empty. Returns `None` while an initializer is running.
-    fn try_acquire(&self) -> Option<Acquired<'_, W>> {
-        match self.state.get() {
-            State::Initializing => None,
-            State::Ready => self.get().map(Acquired::Ready),
-            State::Uninit => {
-                self.state.set(State::Initializing);
-                Some(Acquired::Claimed(Claim::new(self, false)))
-            }
-        }
-    }
-
-    /// Claims the cell if it has no value, even if a leaked future has the claim.
-    fn acquire_exclusively(&self) -> Acquired<'_, W> {
-        let claimed = || Acquired::Claimed(Claim::new(self, true));
-        self.get().map_or_else(claimed, Acquired::Ready)
-    }
-
-    /// Runs user code of the initializer that is polled with `waker`.
-    fn initialize<R>(&self, waker: &Waker, run: impl FnOnce() -> R) -> R {
-        struct Pop<'a>(&'a RefCell<Vec<*const ()>>);
-
-        impl Drop for Pop<'_> {
-            fn drop(&mut self) {
-                self.0.borrow_mut().pop();
-            }
-        }
-
-        self.initializing.borrow_mut().push(waker.data());
-        let _pop = Pop(&self.initializing);
-        run()
-    }
-}
-
-impl<W: Waiters> Drop for OnceCell<W> {
-    fn drop(&mut self) {
-        drop(self.value.take());
-        self.waiters.reset();
-    }
-}
-
-enum Acquired<'a, W: Waiters> {
-    Ready(&'a Value),
-    Claimed(Claim<'a, W>),
-}
-
-/// The right to initialize the cell. Dropping it releases the cell.
-struct Claim<'a, W: Waiters> {
-    cell: &'a OnceCell<W>,
-    /// No waiter is woken, and only a value changes the state.
-    is_exclusive: bool,
-}
-
-impl<'a, W: Waiters> Claim<'a, W> {
-    fn new(cell: &'a OnceCell<W>, is_exclusive: bool) -> Self {
-        Self { cell, is_exclusive }
-    }
-
-    fn publish(self, value: Value) -> &'a Value {
-        self.cell.value.get_or_init(|| value)
-    }
-}
-
-impl<W: Waiters> Drop for Claim<'_, W> {
-    fn drop(&mut self) {
-        let Self { cell, is_exclusive } = *self;
-        let outcome = match cell.get() {
-            Some(_) => State::Ready,
-            None => State::Uninit,
+    /// Follows the state of the subject.
+    pub(crate) fn observe(&mut self, found: Found) {
+        let default = Frame::default();
+        let frame = self.frames.last().unwrap_or(&default);
+        let (actor, value) = (frame.actor, frame.value);
+        let is_the_waker = self.subject.is_self_waking() && actor == THE_WAKER;
+        let is_holder = match self.state {
+            State::Uninit => frame.can_claim,
+            State::Initializing(holder) => holder == actor || is_the_waker,
+            State::Ready(_) => false,
         };
-        match (is_exclusive, outcome) {
-            (false, _) => {
-                cell.state.set(outcome);
-                cell.waiters.wake(outcome);
+        match (self.state, found) {
+            (State::Uninit, Found::Uninit) | (State::Initializing(_), Found::Initializing(())) => {}
+            (State::Ready(id), Found::Ready(found)) if id == found => {}
+            (_, Found::Initializing(())) => {
+                self.check(is_holder, "the cell was claimed");
+                self.state = State::Initializing(actor);
             }
-            (true, State::Ready) => {
-                cell.state.set(outcome);
-                cell.waiters.reset();
+            (_, Found::Uninit) => {
+                self.check(is_holder, "the claim was released");
+                self.settle(State::Uninit);
             }
-            (true, _) => {}
-        }
-    }
-}
-
-/// A wait for a cell.
-struct Waiter<'a, W: Waiters> {
-    cell: &'a OnceCell<W>,
-    kind: WaiterKind,
-    id: usize,
-    is_finished: bool,
-}
-
-impl<'a, W: Waiters> Waiter<'a, W> {
-    fn new(cell: &'a OnceCell<W>, kind: WaiterKind) -> Self {
-        Self {
-            cell,
-            kind,
-            id: waiters::new_id(),
-            is_finished: false,
-        }
-    }
-
-    /// Waits until `look` returns a result, and stays registered.
-    fn poll_registered<R>(&self, cx: &mut Context<'_>, look: impl Fn() -> Option<R>) -> Poll<R> {
-        assert!(!self.is_finished, "polled after completion");
-        if let Some(result) = look() {
-            return Poll::Ready(result);
-        }
-        let is_own = self.cell.initializing.borrow().contains(&cx.waker().data());
-        assert!(
-            !cfg!(debug_assertions) || !is_own,
-            "deadlock: an initializer awaits its own cell"
-        );
-        while !(self.cell.waiters).register(self.id, self.kind, cx.waker(), &self.cell.state) {
-            if let Some(result) = look() {
-                return Poll::Ready(result);
+            (_, Found::Ready(id)) => {
+                self.check(is_holder && value == Some(id), "a value was published");
+                self.settle(State::Ready(id));
             }
         }
-        Poll::Pending
     }
 
-    /// Waits until `look` returns a result.
-    fn poll<R>(&mut self, cx: &mut Context<'_>, look: impl Fn() -> Option<R>) -> Poll<R> {
-        let result = ready!(self.poll_registered(cx, look));
-        self.finish();
-        Poll::Ready(result)
-    }
-
-    fn finish(&mut self) {
-        self.is_finished = true;
-        self.cell.waiters.cancel(self.id);
-    }
-}
-
-impl<W: Waiters> Drop for Waiter<'_, W> {
-    fn drop(&mut self) {
-        self.cell.waiters.cancel(self.id);
-    }
-}
-
-/// The future of all methods that take an initializer.
-pub(crate) struct GetOrInit<'a, W: Waiters, F, I, R> {
-    waiter: Waiter<'a, W>,
-    closure: Option<F>,
-    initializer: Option<I>,
-    claim: Option<Claim<'a, W>>,
-    is_exclusive: bool,
-    convert: fn(Result<&'a Value, Value>) -> R,
-}
-
-type GetOrTryInit<'a, W, F, I> = GetOrInit<'a, W, F, I, Result<&'a Value, Value>>;
-
-impl<W: Waiters, F, I, R> Unpin for GetOrInit<'_, W, F, I, R> {}
-
-impl<'a, W: Waiters, F, I, R> GetOrInit<'a, W, F, I, R> {
-    fn new(
-        cell: &'a OnceCell<W>,
-        closure: F,
-        is_exclusive: bool,
-        convert: fn(Result<&'a Value, Value>) -> R,
-    ) -> Self {
-        Self {
-            waiter: Waiter::new(cell, WaiterKind::Claimant),
-            closure: Some(closure),
-            initializer: None,
-            claim: None,
-            is_exclusive,
-            convert,
-        }
-    }
-}
-
-impl<'a, W: Waiters, F: FnOnce() -> I, I, R> Future for GetOrInit<'a, W, F, I, R>
-where
-    I: Future<Output: Output> + Unpin,
-{
-    type Output = R;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        let this = &mut *self;
-        let cell = this.waiter.cell;
-        let claim = match this.claim.take() {
-            Some(claim) => claim,
-            None => {
-                let acquired = ready!(this.waiter.poll_registered(cx, || match this.is_exclusive {
-                    true => Some(cell.acquire_exclusively()),
-                    false => cell.try_acquire(),
-                }));
-                let closure = this.closure.take().expect("the closure was not called");
-                this.waiter.finish();
-                let claim = match acquired {
-                    Acquired::Ready(value) => {
-                        drop(closure);
-                        return Poll::Ready((this.convert)(Ok(value)));
-                    }
-                    Acquired::Claimed(claim) => claim,
-                };
-                this.initializer = Some(cell.initialize(cx.waker(), closure));
-                claim
-            }
-        };
-        let initializer = this.initializer.as_mut().expect("the closure was called");
-        let polled = cell.initialize(cx.waker(), || Pin::new(initializer).poll(cx));
-        let Poll::Ready(output) = polled else {
-            this.claim = Some(claim);
-            return Poll::Pending;
-        };
-        let initializer = this.initializer.take();
-        cell.initialize(cx.waker(), || drop(initializer));
-        Poll::Ready((this.convert)(match output.into_result() {
-            Ok(value) => Ok(claim.publish(value)),
-            Err(error) => {
-                // If this panics, the error is dropped.
-                drop(claim);
-                Err(error)
-            }
-        }))
-    }
-}
-
-pub(crate) struct Lazy<W: Waiters> {
-    cell: OnceCell<W>,
-    computation: Computation,
-}
-
-/// The future of a lazy, until it has completed or panicked.
-struct Computation {
-    future: RefCell<Option<LazyFuture>>,
-    is_poisoned: Cell<bool>,
-}
-
-impl Computation {
-    fn new(future: Option<LazyFuture>) -> Self {
-        Self {
-            future: RefCell::new(future),
-            is_poisoned: Cell::new(false),
-        }
-    }
-
-    /// Polls the future, which `start` creates if there is none. A panic poisons the lazy.
-    fn poll<W: Waiters>(
-        &self,
-        cell: &OnceCell<W>,
-        cx: &mut Context<'_>,
-        start: impl FnOnce() -> LazyFuture,
-    ) -> Poll<Value> {
-        assert!(!self.is_poisoned.replace(true), "the lazy is poisoned");
-        let polled = cell.initialize(cx.waker(), || {
-            let mut future = self.future.borrow_mut();
-            let value = ready!(Pin::new(future.get_or_insert_with(start)).poll(cx));
-            drop(future.take());
-            Poll::Ready(value)
-        });
-        self.is_poisoned.set(false);
-        polled
-    }
-}
-
-impl<W: Waiters> Lazy<W> {
-    pub(crate) fn with_backend(future: LazyFuture) -> Self {
-        Self {
-            cell: OnceCell::with_backend(),
-            computation: Computation::new(Some(future)),
-        }
-    }
-
-    pub(crate) fn with_backend_and_value(value: Value) -> Self {
-        Self {
-            cell: OnceCell::with_backend_and_value(value),
-            computation: Computation::new(None),
-        }
-    }
-
-    pub(crate) fn get_unpin(&self) -> impl Future<Output = &Value> {
-        /// Drops the future that panicked. Its own panic is discarded.
-        struct DropPoisoned<'a>(&'a Computation);
-
-        impl Drop for DropPoisoned<'_> {
-            fn drop(&mut self) {
-                if self.0.is_poisoned.get() {
-                    let future = self.0.future.take();
-                    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
-                }
-            }
-        }
-
-        let (mut waiter, mut running) = (Waiter::new(&self.cell, WaiterKind::Claimant), None);
-        poll_fn(move |cx| {
-            let claim = match running.take() {
-                Some(claim) => claim,
-                None => {
-                    let acquired = ready!(waiter.poll(cx, || self.cell.try_acquire()));
-                    match acquired {
-                        Acquired::Ready(value) => return Poll::Ready(value),
-                        Acquired::Claimed(claim) => claim,
-                    }
-                }
+    /// Ends an attempt.
+    fn settle(&mut self, outcome: State) {
+        self.state = outcome;
+        self.attempts += 1;
+        for kind in [WaiterKind::Claimant, WaiterKind::Passive] {
+            let is_woken = |future: &&mut Future| {
+                future.is_registered && future.kind.waiter() == kind && kind.is_settled_by(outcome.public())
             };
-            let guard = DropPoisoned(&self.computation);
-            let no_future = || unreachable!("a lazy starts with its future");
-            let polled = self.computation.poll(&self.cell, cx, no_future);
-            drop(guard);
-            match polled {
-                Poll::Ready(value) => Poll::Ready(claim.publish(value)),
-                Poll::Pending => {
-                    running = Some(claim);
-                    Poll::Pending
+            for future in self.futures.iter_mut().filter(is_woken) {
+                future.is_registered = false;
+                let actor = future.actor;
+                let wakes = future.tasks.iter().map(|&task| Due { actor, task });
+                self.due.extend(wakes);
+            }
+        }
+    }
+
+    // Operations.
+
+    pub(crate) fn enter(&mut self, mut frame: Frame) {
+        frame.state = self.state;
+        frame.attempts = self.attempts;
+        frame.was_unwinding = thread::panicking();
+        if let Some(task) = frame.task {
+            frame.wakes = with_task(task, |task, _| task.wakes());
+        }
+        self.is_exact &= self.frames.is_empty();
+        self.frames.push(frame);
+    }
+
+    /// Ends an operation, and checks that it panicked if and only if user code did.
+    pub(crate) fn leave<R>(&mut self, result: &Result<R, String>) -> Frame {
+        let frame = self.frames.pop().expect("an operation is in progress");
+        let panic = result.as_ref().err();
+        let is_right = panic.filter(|panic| panic.starts_with(PLANNED)) == frame.panic.as_ref();
+        let is_right = is_right || frame.was_unwinding;
+        self.check(is_right, "not the first panic propagated");
+        frame
+    }
+
+    pub(crate) fn frame(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("an operation is in progress")
+    }
+
+    /// User code panics with the message that is returned.
+    pub(crate) fn plans_panic(&mut self) -> String {
+        self.panics += 1;
+        let message = format!("{PLANNED}{}", self.panics);
+        if !thread::panicking() {
+            self.frame().panic = Some(message.clone());
+        }
+        message
+    }
+
+    /// A future was dropped.
+    pub(crate) fn end(&mut self, actor: Actor) {
+        self.futures.retain(|future| future.actor != actor);
+        let is_holder = self.state == State::Initializing(actor);
+        self.check(!is_holder, "the claim was not released");
+    }
+
+    /// Hands the claim over to the future that owns the guard.
+    pub(crate) fn hand_over(&mut self, value: Id) -> Actor {
+        let actor = self.new_future(Kind::Set);
+        self.owns_value(actor, value);
+        self.state = State::Initializing(actor);
+        actor
+    }
+
+    /// Checks the value that an operation with exclusive access has returned.
+    pub(crate) fn end_exclusive(&mut self, result: &Result<Option<Id>, String>, operation: Exclusive) {
+        let is_right = match (result, self.state) {
+            (Ok(Some(found)), State::Ready(id)) => *found == id,
+            (Ok(None), state) => !matches!(state, State::Ready(_)),
+            (Ok(Some(id)), _) => self.values[*id] && matches!(operation, Exclusive::Initialize(_)),
+            (Err(panic), _) => panic.starts_with(PLANNED) || self.is_poisoned && panic.contains(POISONED),
+        };
+        self.check(is_right, "exclusive access returned a wrong result");
+        match (operation, result) {
+            (Exclusive::Take | Exclusive::IntoInner, _) => self.reset(None),
+            (Exclusive::Initialize(_), Ok(Some(id))) => self.reset(Some(*id)),
+            _ => {}
+        }
+    }
+
+    /// Sets the state of a new subject, or of one that was changed by exclusive access.
+    pub(crate) fn reset(&mut self, value: Option<Id>) {
+        self.state = value.map_or(State::Uninit, State::Ready);
+        (self.is_poisoned, self.is_woken) = (false, false);
+        for future in self.futures.drain(..).filter(|future| future.is_registered) {
+            for task in future.tasks {
+                self.wakers[task] += 1;
+            }
+        }
+    }
+
+    // Futures.
+
+    pub(crate) fn new_future(&mut self, kind: Kind) -> Actor {
+        self.actors += 1;
+        let actor = self.actors;
+        self.futures.push(Future {
+            actor,
+            kind,
+            value: None,
+            is_completed: Some(false),
+            attempt: None,
+            tasks: Vec::new(),
+            is_registered: false,
+            pending: None,
+        });
+        actor
+    }
+
+    pub(crate) fn owns_value(&mut self, actor: Actor, value: Id) {
+        let place = self.place(actor);
+        self.futures[place].value = Some(value);
+    }
+
+    fn place(&self, actor: Actor) -> usize {
+        let place = self.futures.iter().position(|future| future.actor == actor);
+        place.expect("the future exists")
+    }
+
+    pub(crate) fn begin_poll(&mut self, actor: Actor, task: usize) -> Frame {
+        let place = self.place(actor);
+        let future = &mut self.futures[place];
+        future.pending = None;
+        future.tasks.retain(|&older| older != task);
+        future.tasks.push(task);
+        // A future that waits for one attempt never begins another one.
+        let can_claim = !matches!(future.kind, Kind::Wait | Kind::WaitAttempt) && future.attempt.is_none();
+        // `try_get_or_init` belongs to no task: it would block its thread.
+        let task = (future.kind != Kind::TryGetOrInit).then_some(task);
+        let mut frame = Frame::new(actor, task);
+        (frame.can_claim, frame.value) = (can_claim, future.value);
+        frame
+    }
+
+    /// Ends a poll, and checks its result.
+    pub(crate) fn end_poll(&mut self, frame: &Frame, result: &Result<Poll<Outcome>, String>) {
+        let is_self_waking = self.subject.is_self_waking();
+        let is_holder = self.state == State::Initializing(frame.actor);
+        if is_holder && is_self_waking {
+            self.state = State::Initializing(THE_WAKER);
+        }
+        let is_own = |outer: &Frame| outer.is_initializing && outer.task == frame.task;
+        let is_deadlock = !is_self_waking && self.frames.iter().any(is_own);
+        let was_due = self.is_due(frame.actor);
+        let place = self.place(frame.actor);
+        let mut future = self.futures.remove(place);
+        let mut waits = false;
+        let is_right = match result {
+            _ if future.is_completed == Some(true) => {
+                matches!(result, Err(panic) if panic.contains(COMPLETED))
+            }
+            Ok(Poll::Pending) if is_holder && !is_self_waking => true,
+            Ok(Poll::Pending) => {
+                waits = true;
+                let attempt = future.attempt.unwrap_or(frame.attempts);
+                if matches!(future.kind, Kind::GetOrTryInitShared | Kind::WaitAttempt) {
+                    future.attempt.get_or_insert(self.attempts);
+                }
+                // Two backends count up to 64. A drain in progress may still have to wake it.
+                let is_same_attempt = (frame.attempts - attempt).is_multiple_of(64) || was_due;
+                is_same_attempt && !(is_deadlock && cfg!(debug_assertions))
+            }
+            Ok(Poll::Ready(outcome)) => {
+                future.is_completed = Some(true);
+                match outcome {
+                    Outcome::Value(id) => {
+                        self.state == State::Ready(*id) && future.value.is_none_or(|own| own == *id)
+                    }
+                    Outcome::Error(error) => frame.error == Some(error.id()),
+                    Outcome::Nothing => match future.attempt {
+                        Some(attempt) => self.attempts > attempt,
+                        None => {
+                            let was_uninit = frame.state == State::Uninit || self.attempts > frame.attempts;
+                            future.kind == Kind::WaitAttempt && was_uninit
+                        }
+                    },
+                    Outcome::Rejected(present, own) => {
+                        self.state == State::Ready(*present) && future.value == Some(own.id())
+                    }
+                    Outcome::Claimed(..) => is_holder,
+                    Outcome::Refused(state) => frame.state.public() == *state && frame.state != State::Uninit,
                 }
             }
-        })
-    }
-
-    pub(crate) fn try_get(&self) -> Option<&Value> {
-        self.cell.get()
-    }
-
-    pub(crate) fn try_get_mut(self: Pin<&mut Self>) -> Option<&mut Value> {
-        self.get_mut().cell.get_mut()
-    }
-
-    pub(crate) fn into_inner(mut self) -> Option<Value> {
-        drop(self.computation.future.take());
-        self.cell.take()
-    }
-
-    pub(crate) fn into_parts(mut self) -> Result<Value, LazyFuture> {
-        match self.cell.take() {
-            Some(value) => Ok(value),
-            None => Err(self.computation.future.take().expect("the lazy is poisoned")),
-        }
-    }
-}
-
-impl<W: Waiters> Drop for Lazy<W> {
-    fn drop(&mut self) {
-        self.cell.waiters.reset();
-        drop(self.computation.future.take());
-    }
-}
-
-pub(crate) struct StaticLazy {
-    cell: OnceCell<waiters::List<16>>,
-    start: fn() -> LazyFuture,
-    computation: Computation,
-    phase: Cell<Phase>,
-}
-
-/// Which part of a static has the claim.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Free,
-    Polling,
-    /// As `Polling`, and the future was woken meanwhile.
-    Woken,
-    /// The waker of the future has the claim.
-    Asleep,
-}
-
-impl StaticLazy {
-    pub(crate) fn new(start: fn() -> LazyFuture) -> Self {
-        Self {
-            cell: OnceCell::with_backend(),
-            start,
-            computation: Computation::new(None),
-            phase: Cell::new(Phase::Free),
+            Err(panic) => {
+                waits = true;
+                let is_completed = future.is_completed.take();
+                panic.starts_with(PLANNED)
+                    || panic.contains(DEADLOCK) && is_deadlock
+                    || panic.contains(COMPLETED) && is_completed.is_none()
+                    || panic.contains(POISONED) && self.is_poisoned
+            }
+        };
+        self.check(is_right, "a future returned a wrong result");
+        let keeps_claim = match result {
+            Ok(Poll::Pending | Poll::Ready(Outcome::Claimed(..))) => true,
+            // Registering may have panicked, after the future fell asleep.
+            _ => is_self_waking && !self.is_poisoned,
+        };
+        self.check(!is_holder || keeps_claim, "the claim was not released");
+        if waits && !future.kind.is_method() {
+            self.waits(future, place, frame, result.is_ok());
+        } else {
+            future.is_registered = false;
+            future.tasks.clear();
+            self.futures.push(future);
         }
     }
 
-    pub(crate) fn try_get(&self) -> Option<&Value> {
-        self.cell.get()
-    }
-
-    pub(crate) fn get(&'static self) -> impl Future<Output = &'static Value> {
-        let mut waiter = Waiter::new(&self.cell, WaiterKind::Claimant);
-        poll_fn(move |cx| {
-            loop {
-                let acquired = ready!(waiter.poll(cx, || self.cell.try_acquire()));
-                let driven = match acquired {
-                    Acquired::Ready(value) => return Poll::Ready(value),
-                    Acquired::Claimed(claim) => self.drive(claim),
-                };
-                if let Poll::Ready(Some(value)) = driven {
-                    return Poll::Ready(value);
-                }
-                waiter.is_finished = false;
-                if driven.is_pending() {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-            }
-        })
-    }
-
-    /// Polls the future with a waker of the static. Returns `None` if the future falls asleep, and the waker has the
-    /// claim, and `Pending` if the future was woken while it was polled.
-    fn drive(&'static self, claim: Claim<'static, waiters::List<16>>) -> Poll<Option<&'static Value>> {
-        /// Before the claim is released.
-        struct Free<'a>(&'a Cell<Phase>);
-
-        impl Drop for Free<'_> {
-            fn drop(&mut self) {
-                self.0.set(Phase::Free);
-            }
+    /// Puts a future back whose waiter may be registered. If its poll panicked, it is not pending.
+    fn waits(&mut self, mut future: Future, place: usize, frame: &Frame, is_pending: bool) {
+        let actor = frame.actor;
+        let task = frame.task.expect("a task polled it");
+        if self.is_due(actor) {
+            // The drain in progress may wake the older task or the newer one.
+            self.due.push(Due { actor, task });
         }
+        if is_pending {
+            future.tasks = vec![task];
+            future.pending = Some((frame.wakes, self.attempts));
+        }
+        self.is_exact &= is_pending;
+        if future.is_registered {
+            self.futures.insert(place, future);
+        } else {
+            future.is_registered = !future.kind.waiter().is_settled_by(self.state.public());
+            self.futures.push(future);
+        }
+    }
 
-        self.phase.set(Phase::Polling);
-        let free = Free(&self.phase);
-        // SAFETY: the functions of the table use the static, and each static is on one thread.
-        let waker = unsafe { Waker::from_raw(self.raw_waker()) };
-        let polled = self
-            .computation
-            .poll(&self.cell, &mut Context::from_waker(&waker), self.start);
-        match polled {
-            Poll::Ready(value) => {
-                drop(free);
-                Poll::Ready(Some(claim.publish(value)))
-            }
-            Poll::Pending if self.phase.get() == Phase::Woken => Poll::Pending,
-            Poll::Pending => {
-                std::mem::forget((free, claim));
-                self.phase.set(Phase::Asleep);
-                Poll::Ready(None)
+    fn is_due(&self, actor: Actor) -> bool {
+        self.due.iter().any(|due| due.actor == actor)
+    }
+
+    pub(crate) fn leak(&mut self, actor: Actor) {
+        let place = self.place(actor);
+        let future = &mut self.futures[place];
+        future.pending = None;
+        if let Some(value) = future.value.filter(|value| self.state != State::Ready(*value)) {
+            self.values[value] = false;
+        }
+        for initializer in &mut self.initializers {
+            if initializer.owner == actor {
+                initializer.stage = Stage::Dropped;
             }
         }
     }
 
-    fn wake(&'static self) {
-        match self.phase.get() {
-            Phase::Free => {}
-            Phase::Polling | Phase::Woken => self.phase.set(Phase::Woken),
-            Phase::Asleep => {
-                self.phase.set(Phase::Free);
-                drop(Claim::new(&self.cell, false));
+    // Tasks.
+
+    /// A task is woken.
+    pub(crate) fn wakes(&mut self, task: usize) {
+        let wakes_itself = self.frame().task == Some(task);
+        if self.is_exclusive || self.subject.has_one_slot() || (wakes_itself && !self.is_exact) {
+            return;
+        }
+        match self.due.iter().position(|due| due.task == task) {
+            None => self.check(wakes_itself, "a task was woken without a reason"),
+            Some(at) => {
+                self.due.remove(at);
+                let is_in_order = at == 0 || !self.is_exact;
+                self.check(is_in_order, "a waiter was woken before an older one");
             }
         }
     }
 
-    fn raw_waker(&'static self) -> RawWaker {
-        static TABLE: RawWakerVTable = RawWakerVTable::new(
-            |data| of(data).raw_waker(),
-            |data| of(data).wake(),
-            |data| of(data).wake(),
-            |_| (),
-        );
-        fn of(data: *const ()) -> &'static StaticLazy {
-            // SAFETY: the data is the address of a static, whose wakers are dropped before it is.
-            unsafe { &*data.cast() }
-        }
-        RawWaker::new(std::ptr::from_ref(self).cast(), &TABLE)
+    /// The waker that an initializer got is woken.
+    pub(crate) fn wakes_initializer(&mut self) {
+        self.is_woken = self.subject.is_self_waking();
     }
-}
 
-impl Drop for StaticLazy {
-    fn drop(&mut self) {
-        // A static never drops a future that has not completed.
-        std::mem::forget(self.computation.future.take());
+    /// Checks the waiters after an operation that is not nested in another one. `kept` is the task whose waker is kept.
+    pub(crate) fn check_waiters(&mut self, kept: Option<usize>) {
+        let has_one_slot = self.subject.has_one_slot();
+        let has_missed = !mem::take(&mut self.due).is_empty();
+        let is_right = !has_missed || !self.is_exact || has_one_slot;
+        self.check(is_right, "a waiter was not woken");
+        self.is_exact |= self.futures.iter().all(|future| !future.is_registered);
+        let is_forgotten = |future: &Future| {
+            let Some((wakes, attempts)) = future.pending else {
+                return false;
+            };
+            let kind = future.kind.waiter();
+            let has_ended = kind == WaiterKind::Claimant && self.attempts > attempts;
+            let is_settled = has_ended || kind.is_settled_by(self.state.public());
+            is_settled && with_task(future.tasks[0], |task, _| task.wakes() == wakes)
+        };
+        let is_lost = self.futures.iter().any(is_forgotten);
+        self.check(!is_lost, "a wakeup was lost");
+        let is_asleep = self.state == State::Initializing(THE_WAKER);
+        self.check(!(is_asleep && self.is_woken), "a lazy sleeps after it was woken");
+        let mut in_slot = 0;
+        for number in 0..TASKS {
+            let kept = usize::from(kept == Some(number));
+            let has_waker = |future: &&Future| future.is_registered && future.tasks.contains(&number);
+            let registered = self.futures.iter().filter(has_waker).count();
+            let wakers = with_task(number, |task, _| task.wakers());
+            self.check(wakers > kept, "a waker was dropped twice");
+            let others = self.wakers[number] + kept;
+            let is_leaked = wakers > others + registered;
+            self.check(!is_leaked, "a waker was leaked");
+            in_slot += wakers.saturating_sub(others);
+        }
+        self.check(!has_one_slot || in_slot <= 1, "a waker was leaked");
+    }
+
+    // Initializers and values.
+
+    pub(crate) fn new_initializer(&mut self, owner: Actor, stage: Stage, script: Script) -> Id {
+        self.initializers.push(Initializer { owner, stage, script });
+        self.initializers.len() - 1
+    }
+
+    pub(crate) fn script(&self, id: Id) -> Script {
+        self.initializers[id].script
+    }
+
+    /// A part of an initializer begins or ends.
+    pub(crate) fn initializes(&mut self, is_initializing: bool) {
+        self.is_woken &= !is_initializing;
+        let frame = self.frame();
+        frame.is_initializing = is_initializing;
+        let actor = frame.actor;
+        let has_claim = self.state == State::Initializing(actor) || self.is_exclusive;
+        self.check(has_claim, "an initializer runs without the claim");
+    }
+
+    pub(crate) fn changes_stage(&mut self, id: Id, from: Stage, to: Stage) {
+        let before = mem::replace(&mut self.initializers[id].stage, to);
+        self.check(before == from, "an initializer was in a wrong stage");
+    }
+
+    pub(crate) fn returns(&mut self, id: Id, value: Id, is_error: bool) {
+        self.changes_stage(id, Stage::Running, Stage::Returned);
+        let frame = self.frame();
+        match is_error {
+            true => frame.error = Some(value),
+            false => frame.value = Some(value),
+        }
+    }
+
+    /// A part of an initializer panics.
+    pub(crate) fn panics(&mut self, id: Id) {
+        self.frame().is_initializing = false;
+        let initializer = &mut self.initializers[id];
+        initializer.stage = match initializer.stage {
+            Stage::Running => Stage::Panicked,
+            // Its closure panics, or its destructor.
+            _ => Stage::Dropped,
+        };
+        self.is_poisoned |= initializer.owner == THE_WAKER;
+    }
+
+    /// An initializer is dropped. Returns whether it has returned its output.
+    pub(crate) fn drops_initializer(&mut self, id: Id) -> bool {
+        let Initializer { owner, stage, .. } = self.initializers[id];
+        let is_holder = self.state == State::Initializing(owner);
+        let is_right = match stage {
+            Stage::Uncalled | Stage::Dropped => false,
+            Stage::Returned => true,
+            // The claim is released after the initializer is dropped, or before if it has panicked.
+            Stage::Running => is_holder || owner == THE_WAKER,
+            Stage::Panicked => !is_holder || owner == THE_WAKER,
+        };
+        self.check(is_right, "an initializer was dropped in a wrong stage");
+        self.initializers[id].stage = Stage::Dropped;
+        stage == Stage::Returned
+    }
+
+    pub(crate) fn new_value(&mut self) -> Id {
+        self.values.push(true);
+        self.values.len() - 1
+    }
+
+    pub(crate) fn drops_value(&mut self, id: Id) {
+        let exists = mem::replace(&mut self.values[id], false);
+        self.check(exists, "a value was dropped twice");
+        let is_published = self.state == State::Ready(id) && !self.is_exclusive;
+        self.check(!is_published, "the value was dropped in the subject");
+    }
+
+    /// Checks at the end that nothing is left.
+    pub(crate) fn check_end(&mut self) {
+        let has_values = self.values.contains(&true);
+        self.check(!has_values, "a value was leaked");
+        // A static does not drop a future that has not completed.
+        let is_static = self.subject.family == Family::StaticLazy;
+        let is_left = |initializer: &Initializer| match initializer.stage {
+            Stage::Dropped => false,
+            Stage::Returned => true,
+            _ => !is_static,
+        };
+        let has_initializers = self.initializers.iter().any(is_left);
+        self.check(!has_initializers, "an initializer was leaked");
     }
 }

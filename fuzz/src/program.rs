@@ -1,105 +1,112 @@
-//! Decodes bytes into a program: a subject, and the operations on it.
+//! The operations of a program, which `arbitrary` decodes from bytes.
 
-use arbitrary::Unstructured;
+use arbitrary::{Arbitrary, Result, Unstructured};
+use oncelot::backend::WaiterKind;
 
-/// The number of futures that can exist at one time: more than the largest batch of a drain, which is 16.
-pub(crate) const SLOTS: usize = 20;
-/// The number of tasks. Each task has one waker.
-pub(crate) const TASKS: usize = 5;
-
-/// The number of operations that are decoded at most.
-const LENGTH: usize = 120;
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) struct Program {
-    pub(crate) subject: SubjectKind,
-    pub(crate) backend: Backend,
-    /// The actions of the future of a lazy.
-    pub(crate) plan: Plan,
-    pub(crate) ops: Vec<Op>,
+    /// The script of the future of a lazy.
+    pub(crate) lazy: Script,
+    #[arbitrary(with = operations)]
+    pub(crate) operations: Vec<Operation>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SubjectKind {
-    Cell,
-    Lazy,
-    /// Has only the backend `Intrusive`.
-    StaticLazy,
+/// Decodes all bytes. A `Vec` would end after a few elements.
+fn operations(bytes: &mut Unstructured<'_>) -> Result<Vec<Operation>> {
+    std::iter::from_fn(|| (!bytes.is_empty()).then(|| Operation::arbitrary(bytes))).collect()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Backend {
-    Intrusive,
-    /// Not decoded: each program for `Intrusive` also runs on this backend.
-    Local,
-    AtomicWaker,
-    EventListener,
-}
+/// The number of a future, modulo the number of those that exist.
+type Pick = u8;
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Op {
-    /// Creates a future in the first free slot.
-    Create { kind: Kind, plan: Plan },
-    /// Polls the future in one of the slots that contain one.
-    Poll { pick: usize, task: usize, step: Step },
-    /// Drops such a future.
-    Drop { pick: usize },
-    /// Leaks such a future.
-    Leak { pick: usize },
-    /// Creates futures, and polls each of them once, each with the next task.
-    Crowd { kind: Kind, count: usize },
-    /// Sets the action of a task's waker for the next time that it is used in this way.
-    Arm {
-        task: usize,
-        on: WakerUse,
-        action: Action,
-    },
-    /// `try_insert`, or `set`.
-    Put { insert: bool },
-    /// Uses the waker that a [`Step`] kept.
-    UseKept { how: WakerUse },
+/// The number of a task, modulo the number of tasks.
+type TaskNumber = u8;
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+pub(crate) enum Operation {
+    /// Creates futures, and polls each of them once, each with the next task. An empty crowd is one future that is not polled.
+    Start(Kind, Crowd, TaskNumber, Script),
+    Poll(Pick, TaskNumber, Script),
+    Drop(Pick),
+    Leak(Pick),
+    /// Sets the action of a task's wakers for the next time that one of them is used in this way.
+    Arm(TaskNumber, WakerUse, Action),
+    /// Uses the waker that an initializer kept.
+    UseKept(WakerUse),
     /// An operation that needs exclusive access to the subject. It is skipped while there are futures.
     Exclusive(Exclusive),
 }
 
-/// The future of a cell. A lazy has one kind of future only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A future of a cell, or one that calls a method which does not wait. A lazy has one kind of future only.
+///
+/// `GetOrClaim` and `TryClaim` leave another future behind, which owns the guard: its poll sets the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Kind {
     GetOrInit,
     GetOrTryInit,
+    GetOrTryInitShared,
+    GetOrClaim,
     Insert,
     Wait,
+    WaitAttempt,
+    Set,
+    TryInsert,
+    TryGetOrInit,
+    TryClaim,
 }
 
-/// The actions of an initializer outside its polls.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Plan {
+impl Kind {
+    pub(crate) fn is_method(self) -> bool {
+        matches!(
+            self,
+            Self::Set | Self::TryInsert | Self::TryGetOrInit | Self::TryClaim
+        )
+    }
+
+    pub(crate) fn waiter(self) -> WaiterKind {
+        if self == Self::Wait {
+            WaiterKind::Passive
+        } else {
+            WaiterKind::Claimant
+        }
+    }
+}
+
+/// A number of futures. The largest is more than the largest batch of a drain, which is 16.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crowd(pub(crate) u8);
+
+impl Arbitrary<'_> for Crowd {
+    fn arbitrary(bytes: &mut Unstructured<'_>) -> Result<Self> {
+        bytes.choose(&[1, 1, 0, 2, 4, 17, 19]).copied().map(Self)
+    }
+}
+
+/// The behavior of an initializer.
+#[derive(Debug, Clone, Copy, Default, Arbitrary)]
+pub(crate) struct Script {
     /// When its closure is called.
     pub(crate) on_call: Action,
     /// When it is dropped, or when its closure is dropped without having been called.
     pub(crate) on_drop: Action,
+    /// In one poll, as the next fields.
+    pub(crate) on_poll: Action,
+    pub(crate) waker: ScriptWaker,
+    pub(crate) end: ScriptEnd,
 }
 
-/// What an initializer does in one poll.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Step {
-    pub(crate) action: Action,
-    pub(crate) waker: StepWaker,
-    pub(crate) end: StepEnd,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) enum StepWaker {
+#[derive(Debug, Clone, Copy, Default, Arbitrary)]
+pub(crate) enum ScriptWaker {
     #[default]
     Unused,
-    /// A clone of the waker is kept for [`Op::UseKept`].
+    /// A clone of the waker is kept for [`Operation::UseKept`].
     Keep,
     /// The initializer wakes its own task.
     Wake,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) enum StepEnd {
+#[derive(Debug, Clone, Copy, Default, Arbitrary)]
+pub(crate) enum ScriptEnd {
     #[default]
     Pending,
     Value,
@@ -107,23 +114,31 @@ pub(crate) enum StepEnd {
     Error,
 }
 
-/// What user code does when the subject calls it.
+/// The behavior of user code when the subject calls it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Action {
     /// It runs this number of the next operations.
-    pub(crate) ops: usize,
+    pub(crate) operations: u8,
     /// It panics afterwards.
     pub(crate) panics: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+impl Arbitrary<'_> for Action {
+    fn arbitrary(bytes: &mut Unstructured<'_>) -> Result<Self> {
+        let operations = *bytes.choose(&[0, 0, 0, 0, 0, 1, 1, 2, 3])?;
+        let panics = bytes.ratio(1, 5)?;
+        Ok(Self { operations, panics })
+    }
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
 pub(crate) enum WakerUse {
-    Wake,
     Clone,
+    Wake,
     Drop,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Arbitrary)]
 pub(crate) enum Exclusive {
     /// `take`, or `into_parts` of a lazy.
     Take,
@@ -134,128 +149,5 @@ pub(crate) enum Exclusive {
     /// Replaces the subject by one that has a value.
     ReplaceByReady,
     /// `get_mut_or_try_init`, polled twice.
-    Initialize {
-        plan: Plan,
-        steps: [Step; 2],
-    },
-}
-
-impl Program {
-    /// Decodes a program whose subject is one of `subjects`.
-    pub(crate) fn decode(data: &[u8], subjects: &[(SubjectKind, Backend)]) -> Self {
-        let mut bytes = Bytes(Unstructured::new(data));
-        let (subject, backend) = bytes.choose(subjects);
-        let plan = match subject {
-            SubjectKind::Cell => Plan::default(),
-            _ => bytes.plan(),
-        };
-        let mut ops = Vec::new();
-        while !bytes.0.is_empty() && ops.len() < LENGTH {
-            ops.push(bytes.op());
-        }
-        Self {
-            subject,
-            backend,
-            plan,
-            ops,
-        }
-    }
-}
-
-/// The rest of the input. Bytes that are missing count as zeros.
-pub(crate) struct Bytes<'a>(pub(crate) Unstructured<'a>);
-
-impl Bytes<'_> {
-    pub(crate) fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
-        *self.0.choose(choices).expect("there are choices")
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0.int_in_range(0..=end - 1).expect("the range is not empty")
-    }
-
-    fn op(&mut self) -> Op {
-        match self.below(32) {
-            0..=5 => Op::Create {
-                kind: self.kind(),
-                plan: self.plan(),
-            },
-            6..=14 => Op::Poll {
-                pick: self.below(SLOTS),
-                task: self.below(TASKS),
-                step: self.step(),
-            },
-            15..=18 => Op::Drop {
-                pick: self.below(SLOTS),
-            },
-            19 => Op::Leak {
-                pick: self.below(SLOTS),
-            },
-            20..=21 => Op::Crowd {
-                kind: self.kind(),
-                count: self.choose(&[2, 4, 17, SLOTS - 1]),
-            },
-            22..=25 => Op::Arm {
-                task: self.below(TASKS),
-                on: self.waker_use(),
-                action: self.action(),
-            },
-            26..=27 => Op::Put {
-                insert: self.choose(&[true, false]),
-            },
-            28..=29 => Op::UseKept {
-                how: self.waker_use(),
-            },
-            _ => Op::Exclusive(self.exclusive()),
-        }
-    }
-
-    fn kind(&mut self) -> Kind {
-        self.choose(&[Kind::GetOrTryInit, Kind::Wait, Kind::GetOrInit, Kind::Insert])
-    }
-
-    fn plan(&mut self) -> Plan {
-        if self.choose(&[true, false]) {
-            return Plan::default();
-        }
-        Plan {
-            on_call: self.action(),
-            on_drop: self.action(),
-        }
-    }
-
-    fn step(&mut self) -> Step {
-        use StepEnd::{Error, Pending, Value};
-        use StepWaker::{Keep, Unused, Wake};
-        let end = self.choose(&[Pending, Value, Error, Pending]);
-        let action = self.action();
-        let waker = self.choose(&[Unused, Keep, Wake, Unused]);
-        Step { action, waker, end }
-    }
-
-    fn action(&mut self) -> Action {
-        let code = self.below(10);
-        Action {
-            ops: [0, 0, 0, 0, 1, 1, 2, 0, 1, 3][code],
-            panics: matches!(code, 7 | 8),
-        }
-    }
-
-    fn waker_use(&mut self) -> WakerUse {
-        self.choose(&[WakerUse::Wake, WakerUse::Clone, WakerUse::Drop])
-    }
-
-    fn exclusive(&mut self) -> Exclusive {
-        match self.below(8) {
-            0..=1 => Exclusive::Take,
-            2 => Exclusive::IntoInner,
-            3 => Exclusive::GetMut,
-            4 => Exclusive::Replace,
-            5 => Exclusive::ReplaceByReady,
-            _ => Exclusive::Initialize {
-                plan: self.plan(),
-                steps: [self.step(), self.step()],
-            },
-        }
-    }
+    Initialize([Script; 2]),
 }
