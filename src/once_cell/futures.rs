@@ -10,7 +10,7 @@ use core::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    backend::{Backend, Intrusive, State, WaiterKind},
+    backend::{Backend, Intrusive, State},
     error::SharedInitError,
     raw::RawCell,
     raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing},
@@ -69,7 +69,7 @@ pin_project! {
     /// The stage of a future that borrows the cell mutably, and so never waits.
     #[project = ExclusiveProj]
     #[project_replace = ExclusiveReplaced]
-    enum ExclusiveStage<'a, T, F, Fut, B: Backend> {
+    pub(super) enum ExclusiveStage<'a, T, F, Fut, B: Backend> {
         Unstarted {
             raw: &'a mut RawCell<T, B>,
             init: F,
@@ -137,21 +137,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: InitStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, F, Fut, B: Backend> GetOrInit<'a, T, F, Fut, B>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = T>,
-{
-    #[inline]
-    #[cfg_attr(feature = "deadlock-detection", track_caller)]
-    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: Stage::new(raw, InitCall::new(init)),
-        }
+        pub(super) stage: InitStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -177,21 +163,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: InitStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, E, F, Fut, B: Backend> GetOrTryInit<'a, T, F, Fut, B>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-{
-    #[inline]
-    #[cfg_attr(feature = "deadlock-detection", track_caller)]
-    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: Stage::new(raw, InitCall::new(init)),
-        }
+        pub(super) stage: InitStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -217,15 +189,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetMutOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: ExclusiveStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, F, Fut, B: Backend> GetMutOrInit<'a, T, F, Fut, B> {
-    pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: ExclusiveStage::Unstarted { raw, init },
-        }
+        pub(super) stage: ExclusiveStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -250,15 +214,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetMutOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: ExclusiveStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, F, Fut, B: Backend> GetMutOrTryInit<'a, T, F, Fut, B> {
-    pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: ExclusiveStage::Unstarted { raw, init },
-        }
+        pub(super) stage: ExclusiveStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -285,18 +241,9 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Insert<'a, T, B: Backend = Intrusive> {
         #[pin]
-        stage: AcquireStage<'a, T, B>,
+        pub(super) stage: AcquireStage<'a, T, B>,
         // Taken on completion.
-        value: Option<T>,
-    }
-}
-
-impl<'a, T, B: Backend> Insert<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>, value: T) -> Self {
-        Self {
-            stage: Stage::new(raw, ()),
-            value: Some(value),
-        }
+        pub(super) value: Option<T>,
     }
 }
 
@@ -324,15 +271,7 @@ pin_project! {
     pub struct Wait<'a, T, B: Backend = Intrusive> {
         // `None` once the future has completed.
         #[pin]
-        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
-    }
-}
-
-impl<'a, T, B: Backend> Wait<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
-        Self {
-            waiting: Some(WaitFuture::new(raw, WaiterKind::Passive)),
-        }
+        pub(super) waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
     }
 }
 
@@ -354,23 +293,9 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrTryInitShared<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: InitStage<'a, T, F, Fut, B>,
+        pub(super) stage: InitStage<'a, T, F, Fut, B>,
         // Whether a poll has left the stage `Waiting`, with its waiter registered in an attempt.
-        is_registered: bool,
-    }
-}
-
-impl<'a, T, E, F, Fut, B: Backend> GetOrTryInitShared<'a, T, F, Fut, B>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-{
-    #[cfg_attr(feature = "deadlock-detection", track_caller)]
-    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: Stage::new(raw, InitCall::new(init)),
-            is_registered: false,
-        }
+        pub(super) is_registered: bool,
     }
 }
 
@@ -404,18 +329,9 @@ pin_project! {
     pub struct WaitAttempt<'a, T, B: Backend = Intrusive> {
         // `None` once the future has completed.
         #[pin]
-        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
+        pub(super) waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
         // Whether a poll has left the waiter registered in an attempt.
-        is_registered: bool,
-    }
-}
-
-impl<'a, T, B: Backend> WaitAttempt<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
-        Self {
-            waiting: Some(WaitFuture::new(raw, WaiterKind::Claimant)),
-            is_registered: false,
-        }
+        pub(super) is_registered: bool,
     }
 }
 

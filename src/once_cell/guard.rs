@@ -117,15 +117,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrClaim<'a, T, B: Backend = Intrusive> {
         #[pin]
-        stage: AcquireStage<'a, T, B>,
-    }
-}
-
-impl<'a, T, B: Backend> GetOrClaim<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
-        Self {
-            stage: AcquireStage::new(raw, ()),
-        }
+        pub(super) stage: AcquireStage<'a, T, B>,
     }
 }
 
