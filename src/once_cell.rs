@@ -14,9 +14,10 @@ use crate::{
 
 pub use self::{
     futures::{
-        GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetOrTryInitShared, Insert, Wait, WaitAttempt,
+        GetMutOrInit, GetMutOrTryInit, GetOrClaim, GetOrInit, GetOrTryInit, GetOrTryInitShared, Insert, Wait,
+        WaitAttempt,
     },
-    guard::{GetOrClaim, InitGuard},
+    guard::InitGuard,
 };
 
 #[cfg(feature = "blocking")]

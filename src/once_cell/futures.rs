@@ -12,9 +12,10 @@ use pin_project_lite::pin_project;
 use crate::{
     backend::{Backend, Intrusive, State},
     error::SharedInitError,
+    once_cell::guard::InitGuard,
     raw::RawCell,
     raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing},
-    raw::stage::Stage,
+    raw::stage::{AcquireStage, Stage},
     raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister, polled_after_completion},
 };
 
@@ -41,26 +42,6 @@ where
                 Initializing::poll::<C>(initializing, cx)
             },
             |stage, cx| Initializing::poll::<C>(stage.work(), cx),
-        )
-    }
-}
-
-/// The stage of a future that completes with the value or the claim.
-pub(super) type AcquireStage<'a, T, B> = Stage<'a, RawCell<T, B>, (), ()>;
-
-impl<'a, T, B: Backend> AcquireStage<'a, T, B> {
-    pub(super) fn poll_acquire(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Acquired<'a, RawCell<T, B>>> {
-        self.poll(
-            cx,
-            Acquired::<RawCell<T, B>>::Ready,
-            |stage, claim, _| {
-                stage.start();
-                Poll::Ready(Acquired::Claimed(claim))
-            },
-            |_, _| polled_after_completion(),
         )
     }
 }
@@ -241,7 +222,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Insert<'a, T, B: Backend = Intrusive> {
         #[pin]
-        pub(super) stage: AcquireStage<'a, T, B>,
+        pub(super) stage: AcquireStage<'a, RawCell<T, B>>,
         // Taken on completion.
         pub(super) value: Option<T>,
     }
@@ -257,6 +238,31 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
         Poll::Ready(match acquired {
             Acquired::Ready(present) => Err((present, value)),
             Acquired::Claimed(claim) => Ok(claim.publish(value)),
+        })
+    }
+}
+
+pin_project! {
+    /// The future of [`OnceCell::get_or_claim`](crate::OnceCell::get_or_claim).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetOrClaim<'a, T, B: Backend = Intrusive> {
+        #[pin]
+        pub(super) stage: AcquireStage<'a, RawCell<T, B>>,
+    }
+}
+
+impl<'a, T, B: Backend> Future for GetOrClaim<'a, T, B> {
+    type Output = Result<&'a T, InitGuard<'a, T, B>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let acquired = self.project().stage.poll_acquire(cx);
+        acquired.map(|acquired| match acquired {
+            Acquired::Ready(value) => Ok(value),
+            Acquired::Claimed(claim) => Err(InitGuard::new(claim)),
         })
     }
 }
@@ -377,6 +383,7 @@ opaque_debug! {
     GetMutOrInit<T, F, Fut>
     GetMutOrTryInit<T, F, Fut>
     Insert<T>
+    GetOrClaim<T>
     Wait<T>
     GetOrTryInitShared<T, F, Fut>
     WaitAttempt<T>

@@ -55,6 +55,23 @@ pin_project! {
     }
 }
 
+/// The stage of a future that completes with the value or the claim of `A`.
+pub(crate) type AcquireStage<'a, A> = Stage<'a, A, (), ()>;
+
+impl<'a, A: HasRawCell> AcquireStage<'a, A> {
+    pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, A>> {
+        self.poll(
+            cx,
+            Acquired::Ready,
+            |stage, claim, _| {
+                stage.start();
+                Poll::Ready(Acquired::Claimed(claim))
+            },
+            |_, _| polled_after_completion(),
+        )
+    }
+}
+
 impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     #[inline(always)]
     pub(crate) fn new(awaited: &'a A, input: I) -> Self {

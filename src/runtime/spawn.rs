@@ -12,13 +12,14 @@ use super::{
     oneshot::{self, Receiver, Sender},
 };
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive},
     error::SharedInitError,
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
     raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing, initialize_blocking},
-    raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister},
+    raw::stage::AcquireStage,
+    raw::wait::{Acquired, HasRawCell},
     raw::{Attempt, Claim, RawCell, RawCellRef},
 };
 
@@ -665,13 +666,8 @@ async fn acquire<'a, T, B: Backend>(
     if let Some(value) = raw.get() {
         return Acquired::Ready(value);
     }
-    let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
-    let acquired = poll_fn(|cx| {
-        runtime.poll_coop(cx, |cx| {
-            poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
-        })
-    });
-    acquired.await
+    let mut stage = pin!(AcquireStage::new(raw, ()));
+    poll_fn(|cx| runtime.poll_coop(cx, |cx| stage.as_mut().poll_acquire(cx))).await
 }
 
 /// Waits for the value or the claim. If an attempt is in progress when the call begins to wait, returns the value or `None` when
@@ -683,20 +679,18 @@ async fn acquire_within_attempt<'a, T, B: Backend>(
     if let Some(value) = raw.get() {
         return Some(Acquired::Ready(value));
     }
-    let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
+    let mut stage = pin!(AcquireStage::new(raw, ()));
     // Whether a poll has left the waiter registered in an attempt.
     let mut is_registered = false;
     let acquired = poll_fn(|cx| {
         runtime.poll_coop(cx, |cx| {
-            poll_and_unregister(waiting.as_mut(), |waiting| {
-                if is_registered {
-                    let ended = waiting.poll_attempt(cx);
-                    return ended.map(|value| value.map(Acquired::Ready));
-                }
-                let acquired = waiting.poll_acquire(cx);
-                is_registered = acquired.is_pending();
-                acquired.map(Some)
-            })
+            if is_registered {
+                let ended = stage.as_mut().poll_attempt(cx);
+                return ended.map(|value| value.map(Acquired::Ready));
+            }
+            let acquired = stage.as_mut().poll_acquire(cx);
+            is_registered = acquired.is_pending();
+            acquired.map(Some)
         })
     });
     acquired.await
