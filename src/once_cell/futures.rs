@@ -300,7 +300,7 @@ pin_project! {
     pub struct GetOrTryInitShared<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
         pub(super) stage: InitStage<'a, T, F, Fut, B>,
-        // Whether a poll has left the stage `Waiting`, with its waiter registered in an attempt.
+        // Whether a poll has left the waiter registered in an attempt.
         pub(super) is_registered: bool,
     }
 }
@@ -313,15 +313,16 @@ where
     type Output = Result<&'a T, SharedInitError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        // If the subscriber panics when the event is emitted, the poll has registered the waiter, and does not return.
-        if *this.is_registered || this.stage.is_event_emitted() {
-            let ended = this.stage.poll_attempt(cx);
-            return ended.map(|value| value.ok_or(SharedInitError::OtherFailed));
-        }
-        let polled = this.stage.as_mut().poll_init::<Fallibly>(cx);
-        *this.is_registered = polled.is_pending() && this.stage.is_waiting();
-        polled.map_err(SharedInitError::Failed)
+        let this = self.project();
+        this.stage.poll_within_attempt(
+            cx,
+            this.is_registered,
+            |stage, cx| {
+                let polled = stage.poll_init::<Fallibly>(cx);
+                polled.map_err(SharedInitError::Failed)
+            },
+            |value| value.ok_or(SharedInitError::OtherFailed),
+        )
     }
 }
 
@@ -346,7 +347,7 @@ impl<'a, T, B: Backend> Future for WaitAttempt<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a T>> {
         let this = self.project();
-        // As in `GetOrTryInitShared`.
+        // As in `Stage::poll_within_attempt`.
         let is_event_emitted = Option::as_ref(&this.waiting).is_some_and(WaitFuture::is_event_emitted);
         if *this.is_registered || is_event_emitted {
             return poll_and_unregister(this.waiting, |waiting| waiting.poll_attempt(cx));

@@ -680,17 +680,15 @@ async fn acquire_within_attempt<'a, T, B: Backend>(
         return Some(Acquired::Ready(value));
     }
     let mut stage = pin!(AcquireStage::new(raw, ()));
-    // Whether a poll has left the waiter registered in an attempt.
     let mut is_registered = false;
     let acquired = poll_fn(|cx| {
         runtime.poll_coop(cx, |cx| {
-            if is_registered {
-                let ended = stage.as_mut().poll_attempt(cx);
-                return ended.map(|value| value.map(Acquired::Ready));
-            }
-            let acquired = stage.as_mut().poll_acquire(cx);
-            is_registered = acquired.is_pending();
-            acquired.map(Some)
+            stage.as_mut().poll_within_attempt(
+                cx,
+                &mut is_registered,
+                |stage, cx| stage.poll_acquire(cx).map(Some),
+                |value| value.map(Acquired::Ready),
+            )
         })
     });
     acquired.await
