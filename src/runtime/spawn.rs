@@ -123,14 +123,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<u32> = OnceCell::new();
@@ -159,14 +152,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<u32> = OnceCell::new();
@@ -200,14 +186,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, SharedInitError, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<u32> = OnceCell::new();
@@ -232,14 +211,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<String> = OnceCell::new();
@@ -269,14 +241,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<String> = OnceCell::new();
