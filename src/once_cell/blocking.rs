@@ -18,8 +18,7 @@ use crate::{
     once_cell::futures::unwrap_infallible,
     raw::RawCell,
     raw::initialize::{InitCall, initialize_blocking},
-    raw::stage::AcquireStage,
-    raw::wait::{Acquired, HasRawCell, WaitFuture},
+    raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister},
     static_lazy::StaticLazy,
     sync::{has_elapsed, parker},
 };
@@ -256,8 +255,10 @@ impl<T> StaticLazy<T> {
 /// Returns the value or the claim; waits while an initializer runs.
 fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, RawCell<T, B>> {
     raw.acquire().unwrap_or_else(|| {
-        let mut stage = pin!(AcquireStage::new(raw, ()));
-        block_on(raw, poll_fn(|cx| stage.as_mut().poll_acquire(cx)))
+        let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
+        let acquired =
+            poll_fn(|cx| poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx)));
+        block_on(raw, acquired)
     })
 }
 
