@@ -255,6 +255,7 @@ impl<T> StaticLazy<T> {
 /// Returns the value or the claim; waits while an initializer runs.
 fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, RawCell<T, B>> {
     raw.acquire().unwrap_or_else(|| {
+        // Not an `AcquireStage`: it loads the state once more in each poll, which doubles the executions of the loom models.
         let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
         let acquired =
             poll_fn(|cx| poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx)));
