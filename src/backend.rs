@@ -21,6 +21,8 @@ mod atomic_waker;
 #[cfg(feature = "event-listener-alloc")]
 mod event_listener;
 mod intrusive;
+#[cfg(all(test, not(oncelot_loom)))]
+mod list_tests;
 mod local;
 
 /// The synchronization part of a cell: its state and its waiters, but not its value.

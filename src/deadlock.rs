@@ -138,10 +138,10 @@ mod enabled {
         static FRAMES: Frames = const { [const { Cell::new(None) }; DEPTH] };
     }
 
-    /// Calls `f` with the frames of this thread, or returns `None` if std has destroyed them, which it may do before it
-    /// destroys another thread-local, whose destructor uses a cell.
-    fn with_frames<R>(f: impl FnOnce(&Frames) -> R) -> Option<R> {
-        FRAMES.try_with(f).ok()
+    /// Calls `f` with the frames of this thread, unless std has destroyed them, which it may do before it destroys another
+    /// thread-local, whose destructor uses a cell.
+    fn with_frames(f: impl FnOnce(&Frames)) {
+        let _ = FRAMES.try_with(f);
     }
 
     #[derive(Clone, Copy)]

@@ -3,19 +3,21 @@
 use core::{convert::Infallible, fmt};
 
 use crate::{
-    backend::{Backend, Intrusive, Local, State},
+    backend::{Backend, Intrusive, Local, State, WaiterKind},
     error::{InitializingError, SetError},
-    once_cell::futures::unwrap_infallible,
+    once_cell::futures::{ExclusiveStage, unwrap_infallible},
     raw::RawCell,
     raw::initialize::{InitCall, initialize_blocking},
-    raw::wait::{Acquired, HasRawCell},
+    raw::stage::Stage,
+    raw::wait::{Acquired, HasRawCell, WaitFuture},
 };
 
 pub use self::{
     futures::{
-        GetMutOrInit, GetMutOrTryInit, GetOrInit, GetOrTryInit, GetOrTryInitShared, Insert, Wait, WaitAttempt,
+        GetMutOrInit, GetMutOrTryInit, GetOrClaim, GetOrInit, GetOrTryInit, GetOrTryInitShared, Insert, Wait,
+        WaitAttempt,
     },
-    guard::{GetOrClaim, InitGuard},
+    guard::InitGuard,
 };
 
 #[cfg(feature = "blocking")]
@@ -488,7 +490,10 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     pub fn insert(&self, value: T) -> Insert<'_, T, B> {
-        Insert::new(&self.raw, value)
+        Insert {
+            stage: Stage::new(&self.raw, ()),
+            value: Some(value),
+        }
     }
 }
 
@@ -547,7 +552,9 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        GetOrInit::new(&self.raw, init)
+        GetOrInit {
+            stage: Stage::new(&self.raw, InitCall::new(init)),
+        }
     }
 
     /// Returns the value, initializing the cell with the future of `init`, which can fail, if the cell is empty.
@@ -585,7 +592,9 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetOrTryInit::new(&self.raw, init)
+        GetOrTryInit {
+            stage: Stage::new(&self.raw, InitCall::new(init)),
+        }
     }
 
     /// Returns the value, or makes or waits for one attempt to initialize the cell if there is none.
@@ -651,7 +660,10 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetOrTryInitShared::new(&self.raw, init)
+        GetOrTryInitShared {
+            stage: Stage::new(&self.raw, InitCall::new(init)),
+            is_registered: false,
+        }
     }
 
     /// Returns a mutable reference to the value, initializing the cell with the future of `init` if the cell is empty.
@@ -680,7 +692,10 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        GetMutOrInit::new(&mut self.raw, init)
+        let raw = &mut self.raw;
+        GetMutOrInit {
+            stage: ExclusiveStage::Unstarted { raw, init },
+        }
     }
 
     /// Returns a mutable reference to the value, initializing the cell with the future of `init`, which can fail, if the cell
@@ -713,7 +728,10 @@ impl<T, B: Backend> OnceCell<T, B> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetMutOrTryInit::new(&mut self.raw, init)
+        let raw = &mut self.raw;
+        GetMutOrTryInit {
+            stage: ExclusiveStage::Unstarted { raw, init },
+        }
     }
 }
 
@@ -786,7 +804,9 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// assert!(futures_lite::future::block_on(pool(&cell, &["a", "b"])).is_some());
     /// ```
     pub fn get_or_claim(&self) -> GetOrClaim<'_, T, B> {
-        GetOrClaim::new(&self.raw)
+        GetOrClaim {
+            stage: Stage::new(&self.raw, ()),
+        }
     }
 }
 
@@ -817,7 +837,9 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// ```
     #[inline]
     pub fn wait(&self) -> Wait<'_, T, B> {
-        Wait::new(&self.raw)
+        Wait {
+            waiting: Some(WaitFuture::new(&self.raw, WaiterKind::Passive)),
+        }
     }
 
     /// Waits until the running initializer ends, and returns the value, or `None` if the initializer ended without one. Never
@@ -855,7 +877,10 @@ impl<T, B: Backend> OnceCell<T, B> {
     /// # });
     /// ```
     pub fn wait_attempt(&self) -> WaitAttempt<'_, T, B> {
-        WaitAttempt::new(&self.raw)
+        WaitAttempt {
+            waiting: Some(WaitFuture::new(&self.raw, WaiterKind::Claimant)),
+            is_registered: false,
+        }
     }
 }
 

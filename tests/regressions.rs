@@ -26,11 +26,11 @@
 //! | nothing is reserved for a waiter | here; suite: `the_first_waiter_that_is_polled_is_next` |
 //! | every waiter that an event concerns is woken | suite: `a_value_wakes_every_waiter`, `a_failure_wakes_every_claimant` |
 //! | cancelling unlinks | suite: `cancelling_drops_the_waker` |
-//! | registering takes as many steps behind any number of waiters | `src/backend/intrusive/list.rs`: `registering_and_cancelling_take_as_many_steps_in_any_crowd` |
+//! | registering takes as many steps behind any number of waiters | `src/backend/list_tests.rs`: `registering_and_cancelling_take_as_many_steps_in_any_crowd` |
 //! | what crosses threads is `Send` | `auto_traits.rs`: `an_initializing_future` |
 //! | an initializer that awaits its own cell is reported | `contract/own_cell.rs` |
 //! | the newest waker replaces the older | suite: `the_newest_waker_is_woken`, `a_value_is_shared` |
-//! | passive waiters do not make failures more expensive | `src/backend/intrusive/list.rs`: `a_failure_takes_as_many_steps_beside_any_crowd_of_passive_waiters` |
+//! | passive waiters do not make failures more expensive | `src/backend/list_tests.rs`: `popping_a_claimant_takes_as_many_steps_beside_any_crowd_of_passive_waiters` |
 //! | the futures are provably `Send` in generic code | `auto_traits.rs`: `generic_code_can_prove_that_the_futures_are_send` |
 
 mod util;

@@ -158,7 +158,7 @@ use self::{
 };
 use super::{Backend, State, WaiterKind};
 
-mod list;
+pub(super) mod list;
 mod wake_batch;
 mod word;
 

@@ -63,7 +63,7 @@ use self::list::{List, Node};
 use super::{Backend, State, WaiterKind};
 use crate::panics::complete;
 
-mod list;
+pub(super) mod list;
 
 /// `None` is the payload of a marker.
 type WaiterNode = Node<Option<Waker>>;

@@ -2,6 +2,7 @@
 
 use core::{
     convert::Infallible,
+    future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
@@ -210,10 +211,7 @@ impl<T, F: Future<Output = T>, B: Backend> Lazy<T, F, B> {
     /// ```
     pub fn get_blocking(self: Pin<&Self>) -> &T {
         let lazy = self.get_ref();
-        lazy.try_get().unwrap_or_else(|| {
-            let mut get = pin!(self.get());
-            block_on(lazy.raw(), |cx| get.as_mut().poll(cx))
-        })
+        lazy.try_get().unwrap_or_else(|| block_on(lazy.raw(), self.get()))
     }
 }
 
@@ -224,10 +222,8 @@ where
 {
     /// Blocks until the future has completed.
     pub(crate) fn get_blocking(&self) -> &T {
-        self.get().unwrap_or_else(|| {
-            let mut get = pin!(GetBoxLazy::new(self));
-            block_on(self.raw(), |cx| get.as_mut().poll(cx))
-        })
+        self.get()
+            .unwrap_or_else(|| block_on(self.raw(), GetBoxLazy::new(self)))
     }
 }
 
@@ -252,26 +248,25 @@ impl<T> StaticLazy<T> {
     /// assert_eq!(ANSWER.get_blocking(), &42);
     /// ```
     pub fn get_blocking(&'static self) -> &'static T {
-        self.try_get().unwrap_or_else(|| {
-            let mut get = pin!(self.get());
-            block_on(self.raw(), |cx| get.as_mut().poll(cx))
-        })
+        self.try_get().unwrap_or_else(|| block_on(self.raw(), self.get()))
     }
 }
 
 /// Returns the value or the claim; waits while an initializer runs.
 fn acquire<T, B: Backend>(raw: &RawCell<T, B>) -> Acquired<'_, RawCell<T, B>> {
     raw.acquire().unwrap_or_else(|| {
+        // Not an `AcquireStage`: it loads the state once more in each poll, which doubles the executions of the loom models.
         let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
-        block_on(raw, |cx| {
-            poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx))
-        })
+        let acquired =
+            poll_fn(|cx| poll_and_unregister(waiting.as_mut(), |waiting| waiting.poll_acquire(cx)));
+        block_on(raw, acquired)
     })
 }
 
-/// Polls until there is a result, and parks the thread between polls. `raw` is the raw cell that the thread waits for.
-fn block_on<T, B: Backend, R>(raw: &RawCell<T, B>, poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
-    block_until(raw, None, poll).expect("there is no deadline")
+/// Polls `future` until it completes, and parks the thread between polls. `raw` is the raw cell that `future` waits for.
+fn block_on<T, B: Backend, R>(raw: &RawCell<T, B>, future: impl Future<Output = R>) -> R {
+    let mut future = pin!(future);
+    block_until(raw, None, |cx| future.as_mut().poll(cx)).expect("there is no deadline")
 }
 
 /// Polls until there is a result or the deadline has elapsed, and parks the thread between polls. `raw` is the raw cell that

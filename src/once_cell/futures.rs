@@ -10,11 +10,12 @@ use core::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    backend::{Backend, Intrusive, State, WaiterKind},
+    backend::{Backend, Intrusive, State},
     error::SharedInitError,
+    once_cell::guard::InitGuard,
     raw::RawCell,
     raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing},
-    raw::stage::Stage,
+    raw::stage::{AcquireStage, Stage},
     raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister, polled_after_completion},
 };
 
@@ -45,31 +46,11 @@ where
     }
 }
 
-/// The stage of a future that completes with the value or the claim.
-pub(super) type AcquireStage<'a, T, B> = Stage<'a, RawCell<T, B>, (), ()>;
-
-impl<'a, T, B: Backend> AcquireStage<'a, T, B> {
-    pub(super) fn poll_acquire(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Acquired<'a, RawCell<T, B>>> {
-        self.poll(
-            cx,
-            Acquired::<RawCell<T, B>>::Ready,
-            |stage, claim, _| {
-                stage.start();
-                Poll::Ready(Acquired::Claimed(claim))
-            },
-            |_, _| polled_after_completion(),
-        )
-    }
-}
-
 pin_project! {
     /// The stage of a future that borrows the cell mutably, and so never waits.
     #[project = ExclusiveProj]
     #[project_replace = ExclusiveReplaced]
-    enum ExclusiveStage<'a, T, F, Fut, B: Backend> {
+    pub(super) enum ExclusiveStage<'a, T, F, Fut, B: Backend> {
         Unstarted {
             raw: &'a mut RawCell<T, B>,
             init: F,
@@ -137,21 +118,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: InitStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, F, Fut, B: Backend> GetOrInit<'a, T, F, Fut, B>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = T>,
-{
-    #[inline]
-    #[cfg_attr(feature = "deadlock-detection", track_caller)]
-    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: Stage::new(raw, InitCall::new(init)),
-        }
+        pub(super) stage: InitStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -177,21 +144,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: InitStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, E, F, Fut, B: Backend> GetOrTryInit<'a, T, F, Fut, B>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-{
-    #[inline]
-    #[cfg_attr(feature = "deadlock-detection", track_caller)]
-    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: Stage::new(raw, InitCall::new(init)),
-        }
+        pub(super) stage: InitStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -217,15 +170,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetMutOrInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: ExclusiveStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, F, Fut, B: Backend> GetMutOrInit<'a, T, F, Fut, B> {
-    pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: ExclusiveStage::Unstarted { raw, init },
-        }
+        pub(super) stage: ExclusiveStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -250,15 +195,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetMutOrTryInit<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: ExclusiveStage<'a, T, F, Fut, B>,
-    }
-}
-
-impl<'a, T, F, Fut, B: Backend> GetMutOrTryInit<'a, T, F, Fut, B> {
-    pub(crate) fn new(raw: &'a mut RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: ExclusiveStage::Unstarted { raw, init },
-        }
+        pub(super) stage: ExclusiveStage<'a, T, F, Fut, B>,
     }
 }
 
@@ -285,18 +222,9 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Insert<'a, T, B: Backend = Intrusive> {
         #[pin]
-        stage: AcquireStage<'a, T, B>,
+        pub(super) stage: AcquireStage<'a, RawCell<T, B>>,
         // Taken on completion.
-        value: Option<T>,
-    }
-}
-
-impl<'a, T, B: Backend> Insert<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>, value: T) -> Self {
-        Self {
-            stage: Stage::new(raw, ()),
-            value: Some(value),
-        }
+        pub(super) value: Option<T>,
     }
 }
 
@@ -315,6 +243,31 @@ impl<'a, T, B: Backend> Future for Insert<'a, T, B> {
 }
 
 pin_project! {
+    /// The future of [`OnceCell::get_or_claim`](crate::OnceCell::get_or_claim).
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has completed.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GetOrClaim<'a, T, B: Backend = Intrusive> {
+        #[pin]
+        pub(super) stage: AcquireStage<'a, RawCell<T, B>>,
+    }
+}
+
+impl<'a, T, B: Backend> Future for GetOrClaim<'a, T, B> {
+    type Output = Result<&'a T, InitGuard<'a, T, B>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let acquired = self.project().stage.poll_acquire(cx);
+        acquired.map(|acquired| match acquired {
+            Acquired::Ready(value) => Ok(value),
+            Acquired::Claimed(claim) => Err(InitGuard::new(claim)),
+        })
+    }
+}
+
+pin_project! {
     /// The future of [`OnceCell::wait`](crate::OnceCell::wait).
     ///
     /// # Panics
@@ -324,15 +277,7 @@ pin_project! {
     pub struct Wait<'a, T, B: Backend = Intrusive> {
         // `None` once the future has completed.
         #[pin]
-        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
-    }
-}
-
-impl<'a, T, B: Backend> Wait<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
-        Self {
-            waiting: Some(WaitFuture::new(raw, WaiterKind::Passive)),
-        }
+        pub(super) waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
     }
 }
 
@@ -354,23 +299,9 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct GetOrTryInitShared<'a, T, F, Fut, B: Backend = Intrusive> {
         #[pin]
-        stage: InitStage<'a, T, F, Fut, B>,
-        // Whether a poll has left the stage `Waiting`, with its waiter registered in an attempt.
-        is_registered: bool,
-    }
-}
-
-impl<'a, T, E, F, Fut, B: Backend> GetOrTryInitShared<'a, T, F, Fut, B>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-{
-    #[cfg_attr(feature = "deadlock-detection", track_caller)]
-    pub(crate) fn new(raw: &'a RawCell<T, B>, init: F) -> Self {
-        Self {
-            stage: Stage::new(raw, InitCall::new(init)),
-            is_registered: false,
-        }
+        pub(super) stage: InitStage<'a, T, F, Fut, B>,
+        // Whether a poll has left the waiter registered in an attempt.
+        pub(super) is_registered: bool,
     }
 }
 
@@ -382,15 +313,16 @@ where
     type Output = Result<&'a T, SharedInitError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        // If the subscriber panics when the event is emitted, the poll has registered the waiter, and does not return.
-        if *this.is_registered || this.stage.is_event_emitted() {
-            let ended = this.stage.poll_attempt(cx);
-            return ended.map(|value| value.ok_or(SharedInitError::OtherFailed));
-        }
-        let polled = this.stage.as_mut().poll_init::<Fallibly>(cx);
-        *this.is_registered = polled.is_pending() && this.stage.is_waiting();
-        polled.map_err(SharedInitError::Failed)
+        let this = self.project();
+        this.stage.poll_within_attempt(
+            cx,
+            this.is_registered,
+            |stage, cx| {
+                let polled = stage.poll_init::<Fallibly>(cx);
+                polled.map_err(SharedInitError::Failed)
+            },
+            |value| value.ok_or(SharedInitError::OtherFailed),
+        )
     }
 }
 
@@ -404,18 +336,9 @@ pin_project! {
     pub struct WaitAttempt<'a, T, B: Backend = Intrusive> {
         // `None` once the future has completed.
         #[pin]
-        waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
+        pub(super) waiting: Option<WaitFuture<'a, RawCell<T, B>>>,
         // Whether a poll has left the waiter registered in an attempt.
-        is_registered: bool,
-    }
-}
-
-impl<'a, T, B: Backend> WaitAttempt<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
-        Self {
-            waiting: Some(WaitFuture::new(raw, WaiterKind::Claimant)),
-            is_registered: false,
-        }
+        pub(super) is_registered: bool,
     }
 }
 
@@ -424,7 +347,7 @@ impl<'a, T, B: Backend> Future for WaitAttempt<'a, T, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a T>> {
         let this = self.project();
-        // As in `GetOrTryInitShared`.
+        // As in `Stage::poll_within_attempt`.
         let is_event_emitted = Option::as_ref(&this.waiting).is_some_and(WaitFuture::is_event_emitted);
         if *this.is_registered || is_event_emitted {
             return poll_and_unregister(this.waiting, |waiting| waiting.poll_attempt(cx));
@@ -461,6 +384,7 @@ opaque_debug! {
     GetMutOrInit<T, F, Fut>
     GetMutOrTryInit<T, F, Fut>
     Insert<T>
+    GetOrClaim<T>
     Wait<T>
     GetOrTryInitShared<T, F, Fut>
     WaitAttempt<T>

@@ -1,17 +1,9 @@
 //! [`InitGuard`]: the claim of a cell, for code outside this crate.
 
-use core::{
-    fmt,
-    pin::Pin,
-    task::{Context, Poll},
-};
-
-use pin_project_lite::pin_project;
+use core::fmt;
 
 use crate::{
     backend::{Backend, Intrusive},
-    once_cell::futures::AcquireStage,
-    raw::wait::Acquired,
     raw::{Attempt, Claim, RawCell},
 };
 
@@ -105,44 +97,5 @@ impl<'a, T, B: Backend> InitGuard<'a, T, B> {
 impl<T, B: Backend> fmt::Debug for InitGuard<'_, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InitGuard").finish_non_exhaustive()
-    }
-}
-
-pin_project! {
-    /// The future of [`OnceCell::get_or_claim`](crate::OnceCell::get_or_claim).
-    ///
-    /// # Panics
-    ///
-    /// Panics if it is polled after it has completed.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct GetOrClaim<'a, T, B: Backend = Intrusive> {
-        #[pin]
-        stage: AcquireStage<'a, T, B>,
-    }
-}
-
-impl<'a, T, B: Backend> GetOrClaim<'a, T, B> {
-    pub(crate) fn new(raw: &'a RawCell<T, B>) -> Self {
-        Self {
-            stage: AcquireStage::new(raw, ()),
-        }
-    }
-}
-
-impl<'a, T, B: Backend> Future for GetOrClaim<'a, T, B> {
-    type Output = Result<&'a T, InitGuard<'a, T, B>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let acquired = self.project().stage.poll_acquire(cx);
-        acquired.map(|acquired| match acquired {
-            Acquired::Ready(value) => Ok(value),
-            Acquired::Claimed(claim) => Err(InitGuard::new(claim)),
-        })
-    }
-}
-
-impl<T, B: Backend> fmt::Debug for GetOrClaim<'_, T, B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GetOrClaim").finish_non_exhaustive()
     }
 }

@@ -55,6 +55,23 @@ pin_project! {
     }
 }
 
+/// The stage of a future that completes with the value or the claim of `A`.
+pub(crate) type AcquireStage<'a, A> = Stage<'a, A, (), ()>;
+
+impl<'a, A: HasRawCell> AcquireStage<'a, A> {
+    pub(crate) fn poll_acquire(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Acquired<'a, A>> {
+        self.poll(
+            cx,
+            Acquired::Ready,
+            |stage, claim, _| {
+                stage.start();
+                Poll::Ready(Acquired::Claimed(claim))
+            },
+            |_, _| polled_after_completion(),
+        )
+    }
+}
+
 impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     #[inline(always)]
     pub(crate) fn new(awaited: &'a A, input: I) -> Self {
@@ -153,12 +170,31 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
         })
     }
 
-    /// Polls a future that an earlier poll has left `Waiting`, with its waiter registered. Completes it when the attempt has
-    /// ended in which the waiter was registered, with the value or `None`.
-    pub(crate) fn poll_attempt(
+    /// Polls a future that waits for one attempt at most. `poll` looks for a value or the claim, until it leaves the waiter
+    /// registered in an attempt. Later polls complete the future when that attempt has ended, and `ended` converts the value, or
+    /// `None` if there is none.
+    ///
+    /// `is_registered` is a field of the future, and is `false` before the first poll.
+    #[inline(always)]
+    pub(crate) fn poll_within_attempt<R>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<&'a A::Output>> {
+        is_registered: &mut bool,
+        poll: impl FnOnce(Pin<&mut Self>, &mut Context<'_>) -> Poll<R>,
+        ended: impl FnOnce(Option<&'a A::Output>) -> R,
+    ) -> Poll<R> {
+        // If the subscriber panics when the event is emitted, the poll has registered the waiter, and does not return.
+        if *is_registered || self.is_event_emitted() {
+            return self.poll_attempt(cx).map(ended);
+        }
+        let polled = poll(self.as_mut(), cx);
+        *is_registered = polled.is_pending() && self.is_waiting();
+        polled
+    }
+
+    /// Polls a future whose waiter is registered. Completes it when the attempt has ended in which the waiter was registered,
+    /// with the value or `None`.
+    fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<&'a A::Output>> {
         let StageProj::Waiting { waiting, .. } = self.as_mut().project() else {
             polled_after_completion()
         };
@@ -168,13 +204,13 @@ impl<'a, A: HasRawCell, I, W> Stage<'a, A, I, W> {
     }
 
     #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         matches!(self, Self::Waiting { .. })
     }
 
     /// Returns whether the future waits, and has emitted its event: see [`WaitFuture::is_event_emitted`].
     #[inline(always)]
-    pub(crate) fn is_event_emitted(&self) -> bool {
+    fn is_event_emitted(&self) -> bool {
         matches!(self, Self::Waiting { waiting, .. } if waiting.is_event_emitted())
     }
 

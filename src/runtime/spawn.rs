@@ -1,15 +1,7 @@
 //! Initializers that run in tasks of a runtime, or on its blocking pool.
 
 use alloc::sync::Arc;
-use core::{
-    convert::Infallible,
-    fmt,
-    future::poll_fn,
-    ops::Deref,
-    pin::{Pin, pin},
-    ptr::NonNull,
-    task::{Context, Poll},
-};
+use core::{convert::Infallible, fmt, future::poll_fn, ops::Deref, pin::pin, ptr::NonNull, task::Poll};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     thread,
@@ -17,17 +9,18 @@ use std::{
 
 use super::{
     Runtime,
-    oneshot::{self, Sender},
+    oneshot::{self, Receiver, Sender},
 };
 use crate::{
-    backend::{Backend, Intrusive, WaiterKind},
+    backend::{Backend, Intrusive},
     error::SharedInitError,
     once_cell::OnceCell,
     once_cell::futures::unwrap_infallible,
     panics::swallow_panic,
     raw::initialize::{Conclude, Fallibly, Infallibly, InitCall, Initializing, initialize_blocking},
-    raw::wait::{Acquired, HasRawCell, WaitFuture, poll_and_unregister},
-    raw::{Attempt, RawCell, RawCellRef},
+    raw::stage::AcquireStage,
+    raw::wait::{Acquired, HasRawCell},
+    raw::{Attempt, Claim, RawCell, RawCellRef},
 };
 
 /// An async closure that can be spawned: any `FnOnce() -> Fut + Send + 'static` with `Fut: Send + 'static`.
@@ -130,14 +123,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<u32> = OnceCell::new();
@@ -166,14 +152,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<u32> = OnceCell::new();
@@ -207,14 +186,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, SharedInitError, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<u32> = OnceCell::new();
@@ -239,14 +211,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<String> = OnceCell::new();
@@ -276,14 +241,7 @@ pub trait OnceCellExt<'a>: sealed::Handle<'a> {
     /// `Threads` is a [`Runtime`] that runs each task on a thread of its own:
     ///
     /// ```
-    /// # use std::thread;
-    /// # use futures_lite::future::block_on;
-    /// # use oncelot::runtime::Runtime;
-    /// # struct Threads;
-    /// # impl Runtime for Threads {
-    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { thread::spawn(|| block_on(task)); }
-    /// #     fn spawn_blocking<F: FnOnce() + Send + 'static>(&self, work: F) { thread::spawn(work); }
-    /// # }
+    #[doc = include_str!("threads.txt")]
     /// use oncelot::{OnceCell, runtime::OnceCellExt};
     ///
     /// static CELL: OnceCell<String> = OnceCell::new();
@@ -542,7 +500,7 @@ macro_rules! impl_once_cell_ext {
             ) -> impl Future<Output = &$lifetime T> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
                 let owning_ref = move || OwningRef::new(&self);
-                let value = get_or_spawn::<Infallibly, AnyNumber, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init));
+                let value = get_or_spawn::<Infallibly, _, _>(raw, runtime, owning_ref, InitCall::new(init));
                 async { unwrap_infallible(value.await) }
             }
 
@@ -553,7 +511,7 @@ macro_rules! impl_once_cell_ext {
             ) -> impl Future<Output = Result<&$lifetime T, E>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
                 let owning_ref = move || OwningRef::new(&self);
-                get_or_spawn::<Fallibly, AnyNumber, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init))
+                get_or_spawn::<Fallibly, _, _>(raw, runtime, owning_ref, InitCall::new(init))
             }
 
             fn get_or_try_init_shared_spawned<E: Send + 'static>(
@@ -563,7 +521,7 @@ macro_rules! impl_once_cell_ext {
             ) -> impl Future<Output = Result<&$lifetime T, SharedInitError<E>>> + Send {
                 let raw = sealed::Handle::cell(&self).raw();
                 let owning_ref = move || OwningRef::new(&self);
-                get_or_spawn::<Fallibly, AtMostOne, _, _, _, _, _>(raw, runtime, owning_ref, InitCall::new(init))
+                get_or_spawn_shared(raw, runtime, owning_ref, InitCall::new(init))
             }
 
             fn get_or_init_spawned_blocking(
@@ -593,156 +551,126 @@ impl_once_cell_ext! {
     ArcField<'a, S, T, B>: ['a, S: ?Sized + Send + Sync + 'static,] for 'a;
 }
 
-/// What a poll for the value or the claim returns.
-type PollAcquired<'a, T, B, E> = Poll<Result<Acquired<'a, RawCell<T, B>>, E>>;
-
-/// The number of attempts that a call waits for. `E` is the error of the call's own attempt, after which the call returns.
-trait Attempts<E>: Default {
-    type Error;
-
-    /// Waits for the value or the claim. The error ends the call.
-    fn poll_acquire<'a, T, B: Backend>(
-        &mut self,
-        waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
-        cx: &mut Context<'_>,
-    ) -> PollAcquired<'a, T, B, Self::Error>;
-
-    /// Converts the error of the call's own attempt.
-    fn failed(error: E) -> Self::Error;
-}
-
-/// Waits until there is a value, or the claim is free.
-#[derive(Default)]
-struct AnyNumber;
-
-impl<E> Attempts<E> for AnyNumber {
-    type Error = E;
-
-    fn poll_acquire<'a, T, B: Backend>(
-        &mut self,
-        waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
-        cx: &mut Context<'_>,
-    ) -> PollAcquired<'a, T, B, E> {
-        waiting.poll_acquire(cx).map(Ok)
-    }
-
-    fn failed(error: E) -> E {
-        error
-    }
-}
-
-/// Waits until the attempt has ended that is in progress when the call begins to wait.
-#[derive(Default)]
-struct AtMostOne {
-    /// Whether a poll has left the waiter registered in an attempt.
-    is_registered: bool,
-}
-
-impl<E> Attempts<E> for AtMostOne {
-    type Error = SharedInitError<E>;
-
-    fn poll_acquire<'a, T, B: Backend>(
-        &mut self,
-        waiting: Pin<&mut WaitFuture<'a, RawCell<T, B>>>,
-        cx: &mut Context<'_>,
-    ) -> PollAcquired<'a, T, B, SharedInitError<E>> {
-        if self.is_registered {
-            let ended = waiting.poll_attempt(cx);
-            return ended.map(|value| value.map(Acquired::Ready).ok_or(SharedInitError::OtherFailed));
-        }
-        let acquired = waiting.poll_acquire(cx);
-        self.is_registered = acquired.is_pending();
-        acquired.map(Ok)
-    }
-
-    fn failed(error: E) -> SharedInitError<E> {
-        SharedInitError::Failed(error)
-    }
-}
-
-/// Returns the value. If there is none, spawns `init` as a task, which accesses the raw cell through the return value of
+/// Returns the value. If there is none, spawns `call` as a task, which accesses the raw cell through the return value of
 /// `owning_ref`.
 ///
-/// `C` converts the output of `init`. An `async` block around `init` would leak the value if the destructor of the future
+/// `C` converts the output of the initializer. An `async` block around it would leak the value if the destructor of the future
 /// panicked.
-async fn get_or_spawn<C, A, R: Runtime, T, B, O, I>(
-    raw: &RawCell<T, B>,
-    runtime: R,
-    owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
+async fn get_or_spawn<C, H, I>(
+    raw: &RawCell<H::Value, H::Backend>,
+    runtime: impl Runtime,
+    owning_ref: impl FnOnce() -> H,
     call: InitCall<I>,
-) -> Result<&T, A::Error>
+) -> Result<&H::Value, C::Error>
 where
-    C: Conclude<OwningRef<T, B, O>, I::Output, Error: Send> + 'static,
-    A: Attempts<C::Error>,
-    T: Send + Sync + 'static,
-    B: Backend<Waiter: Send> + Send + Sync + 'static,
-    O: Send + 'static,
+    C: Conclude<H, I::Output, Error: Send> + 'static,
+    H: RawCellRef + Send + 'static,
     I: Initializer,
 {
-    get_or_start::<A, _, _, _, _>(raw, &runtime, owning_ref, |attempt, sender| {
-        let spawned = SpawnedInit {
-            call,
-            attempt,
-            sender,
-        };
-        runtime.spawn(spawned.run::<C>());
-    })
-    .await
+    match acquire(raw, &runtime).await {
+        Acquired::Ready(value) => Ok(value),
+        Acquired::Claimed(claim) => {
+            let (spawned, receiver) = SpawnedInit::new(claim, owning_ref(), call);
+            runtime.spawn(spawned.run::<C>());
+            end_of(receiver, raw, &runtime).await
+        }
+    }
 }
 
-/// Returns the value. If there is none, runs `init` on the runtime's blocking pool, where it accesses the raw cell through the
-/// return value of `owning_ref`.
-async fn get_or_spawn_blocking<R: Runtime, T, B, O, E>(
-    raw: &RawCell<T, B>,
-    runtime: R,
-    owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    call: InitCall<impl FnOnce() -> Result<T, E> + Send + 'static>,
-) -> Result<&T, E>
+/// Returns the value as [`get_or_spawn`] does, but waits for one attempt at most.
+async fn get_or_spawn_shared<H, I, E>(
+    raw: &RawCell<H::Value, H::Backend>,
+    runtime: impl Runtime,
+    owning_ref: impl FnOnce() -> H,
+    call: InitCall<I>,
+) -> Result<&H::Value, SharedInitError<E>>
 where
-    T: Send + Sync + 'static,
-    B: Backend<Waiter: Send> + Send + Sync + 'static,
-    O: Send + 'static,
+    H: RawCellRef + Send + 'static,
+    I: Initializer<Output = Result<H::Value, E>>,
     E: Send + 'static,
 {
-    get_or_start::<AnyNumber, _, _, _, _>(raw, &runtime, owning_ref, |attempt, sender| {
-        let spawned = SpawnedInit {
-            call,
-            attempt,
-            sender,
-        };
-        runtime.spawn_blocking(|| spawned.initialize_blocking());
-    })
-    .await
+    match acquire_within_attempt(raw, &runtime).await {
+        None => Err(SharedInitError::OtherFailed),
+        Some(Acquired::Ready(value)) => Ok(value),
+        Some(Acquired::Claimed(claim)) => {
+            let (spawned, receiver) = SpawnedInit::new(claim, owning_ref(), call);
+            runtime.spawn(spawned.run::<Fallibly>());
+            let ended = end_of(receiver, raw, &runtime).await;
+            ended.map_err(SharedInitError::Failed)
+        }
+    }
 }
 
-/// Waits for the value or the claim. With the claim, calls `start`, and waits until the started initializer ends.
-async fn get_or_start<'a, A: Attempts<E>, T, B: Backend, O, E>(
+/// Returns the value. If there is none, runs `call` on the runtime's blocking pool, where it accesses the raw cell through the
+/// return value of `owning_ref`.
+async fn get_or_spawn_blocking<H, E>(
+    raw: &RawCell<H::Value, H::Backend>,
+    runtime: impl Runtime,
+    owning_ref: impl FnOnce() -> H,
+    call: InitCall<impl FnOnce() -> Result<H::Value, E> + Send + 'static>,
+) -> Result<&H::Value, E>
+where
+    H: RawCellRef + Send + 'static,
+    E: Send + 'static,
+{
+    match acquire(raw, &runtime).await {
+        Acquired::Ready(value) => Ok(value),
+        Acquired::Claimed(claim) => {
+            let (spawned, receiver) = SpawnedInit::new(claim, owning_ref(), call);
+            runtime.spawn_blocking(|| spawned.initialize_blocking());
+            end_of(receiver, raw, &runtime).await
+        }
+    }
+}
+
+/// Waits for the value or the claim.
+async fn acquire<'a, T, B: Backend>(
     raw: &'a RawCell<T, B>,
     runtime: &impl Runtime,
-    owning_ref: impl FnOnce() -> OwningRef<T, B, O>,
-    start: impl FnOnce(Attempt<OwningRef<T, B, O>>, Sender<Ended<E>>),
-) -> Result<&'a T, A::Error> {
+) -> Acquired<'a, RawCell<T, B>> {
     if let Some(value) = raw.get() {
-        return Ok(value);
+        return Acquired::Ready(value);
     }
-    let mut waiting = pin!(Some(WaitFuture::new(raw, WaiterKind::Claimant)));
-    let mut attempts = A::default();
+    let mut stage = pin!(AcquireStage::new(raw, ()));
+    poll_fn(|cx| runtime.poll_coop(cx, |cx| stage.as_mut().poll_acquire(cx))).await
+}
+
+/// Waits for the value or the claim. If an attempt is in progress when the call begins to wait, returns the value or `None` when
+/// that attempt has ended.
+async fn acquire_within_attempt<'a, T, B: Backend>(
+    raw: &'a RawCell<T, B>,
+    runtime: &impl Runtime,
+) -> Option<Acquired<'a, RawCell<T, B>>> {
+    if let Some(value) = raw.get() {
+        return Some(Acquired::Ready(value));
+    }
+    let mut stage = pin!(AcquireStage::new(raw, ()));
+    let mut is_registered = false;
     let acquired = poll_fn(|cx| {
         runtime.poll_coop(cx, |cx| {
-            poll_and_unregister(waiting.as_mut(), |waiting| attempts.poll_acquire(waiting, cx))
+            stage.as_mut().poll_within_attempt(
+                cx,
+                &mut is_registered,
+                |stage, cx| stage.poll_acquire(cx).map(Some),
+                |value| value.map(Acquired::Ready),
+            )
         })
     });
-    let claim = match acquired.await? {
-        Acquired::Ready(value) => return Ok(value),
-        Acquired::Claimed(claim) => claim,
-    };
-    // Started here so that the span is a child of the caller's span.
-    let attempt = claim.begin();
-    let (sender, receiver) = oneshot::channel();
-    start(attempt.hand_over(owning_ref()), sender);
-    match receiver.recv(runtime).await {
-        Some(Ok(Ok(()))) => Ok(raw.get().expect("the initializer has succeeded")),
-        Some(Ok(Err(error))) => Err(A::failed(error)),
+    acquired.await
+}
+
+/// Waits until a spawned initializer ends, and returns the value or the error.
+///
+/// # Panics
+///
+/// Resumes a panic of the initializer. Panics if the runtime dropped the initializer.
+async fn end_of<'a, T, B: Backend, E>(
+    initializer: Receiver<Ended<E>>,
+    raw: &'a RawCell<T, B>,
+    runtime: &impl Runtime,
+) -> Result<&'a T, E> {
+    match initializer.recv(runtime).await {
+        Some(Ok(result)) => result.map(|()| raw.get().expect("the initializer has succeeded")),
         Some(Err(panic)) => resume_unwind(panic),
         None => panic!(
             "the runtime dropped a spawned initializer before it completed; keep the runtime alive while initializers \
@@ -763,6 +691,22 @@ struct SpawnedInit<I, H: RawCellRef, E> {
 }
 
 impl<I, H: RawCellRef, E> SpawnedInit<I, H, E> {
+    /// Begins an attempt, whose span is a child of the caller's, and moves it to `owning_ref`.
+    fn new(
+        claim: Claim<&RawCell<H::Value, H::Backend>>,
+        owning_ref: H,
+        call: InitCall<I>,
+    ) -> (Self, Receiver<Ended<E>>) {
+        let attempt = claim.begin().hand_over(owning_ref);
+        let (sender, receiver) = oneshot::channel();
+        let spawned = Self {
+            call,
+            attempt,
+            sender,
+        };
+        (spawned, receiver)
+    }
+
     /// Runs the initializer as a task, and sends the outcome.
     async fn run<C>(self)
     where
