@@ -24,7 +24,11 @@ fn a_lazy_adds_one_or_two_words_to_the_larger_of_value_and_future() {
 }
 
 #[test]
-#[cfg(all(target_pointer_width = "64", feature = "alloc", not(feature = "tracing")))]
+#[cfg(all(
+    target_pointer_width = "64",
+    feature = "alloc",
+    not(any(feature = "deadlock-detection", feature = "tracing"))
+))]
 fn a_box_lazy_adds_one_or_two_words_to_the_larger_of_value_and_box() {
     use oncelot::BoxLazy;
 
