@@ -44,6 +44,5 @@ with_address_sanitizer() (
     "$@"
 )
 
-# The tests that stages repeat on other targets and with other features. Left out: tests that run rustc, check the sizes on
-# 64-bit targets, need a feature, or read files of the repository.
+# The tests that stages repeat on other targets and with other features. They test what cells and lazies do, and need no feature.
 core_tests=(--lib --test={contract,drains,drops,interface,lazies,threads,regressions})

@@ -485,7 +485,8 @@ struct Payload;
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        panic!("a payload");
+        // The cell leaks the payload of this panic. It has no size, so that no leak checker reports it.
+        panic_any(());
     }
 }
 

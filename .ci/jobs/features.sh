@@ -4,7 +4,7 @@ ordinary features
 long nightly-features
 
 # Each combination of up to two features builds, here and on other targets. The tests pass without `std`, with critical
-# sections and portable atomics, in release mode, and in release mode with `deadlock-detection`. A feature adds to the lock file
+# sections and `portable-atomic`, in release mode, and in release mode with `deadlock-detection`. A feature adds to the lock file
 # of a user the packages that it needs, and no others.
 stage_features() {
     keeps_lock_file default 'oncelot|pin-project-lite'

@@ -3,7 +3,7 @@
 ordinary loom
 long nightly-loom
 
-# The models that each end within a minute. `nightly-loom` runs all models.
+# A part of the models, each of which ends within a minute. `nightly-loom` runs all models.
 stage_loom() {
     .ci/loom \
         box_lazy:: \

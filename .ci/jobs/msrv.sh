@@ -2,8 +2,8 @@
 
 ordinary msrv
 
-# The oldest supported compiler builds the crate, and the programs of the test `compilation`. It is unpacked
-# from Debian's packages, and not installed.
+# The oldest supported compiler builds the crate, and the programs of the test `compilation`. The compiler is unpacked from
+# Debian's packages, and not installed.
 stage_msrv() {
     local root=$PWD/target/msrv
     if [ ! -x "$root/rustc" ]; then
