@@ -41,7 +41,8 @@ fn allocations_of(call: impl FnOnce()) -> usize {
     ALLOCATIONS.get() - before
 }
 
-/// Waits with two tasks, one after the other, until the event has come.
+/// Gets the value with three waiters: one that is dropped after it has polled the future, one that then waits for the event, and
+/// one that finds the value.
 fn wait_twice<F: Future>(get: impl Fn() -> F, event: &Event, cx: &mut Context<'_>) {
     let mut waiter = pin!(get());
     {
@@ -71,7 +72,7 @@ fn a_lazy_and_a_static_allocate_nothing() {
     assert_eq!(
         allocations_of(|| drop(black_box(Box::new(1)))),
         1,
-        "the allocator counts"
+        "the allocator counts allocations"
     );
 
     let allocations = allocations_of(|| {
