@@ -2,7 +2,7 @@
 //! tests would hang.
 //!
 //! When an attempt ends, a *drain* unlinks the waiters and wakes them: `Intrusive` in batches of 16, and `Local` one by one, without
-//! a lock. After a failure, the drain ends at a marker in the list, behind which newer waiters register.
+//! a lock. If a failure wakes more waiters than that, a marker in the list ends the drain: newer waiters register behind the marker.
 
 mod util;
 

@@ -21,7 +21,7 @@ type CellRef<B> = &'static Arc<Cell<B>>;
 /// An operation: its name, the initializers that it is run with, and what its task does.
 type Operation<B> = (&'static str, &'static [Init], fn(CellRef<B>, Init) -> Work);
 
-/// For an operation without an initializer, or one that is always ready with a value.
+/// The initializers of an operation that takes none, or only one that is ready with a value.
 const ONE: &[Init] = &[VALUE];
 const RESULTS: &[Init] = &[VALUE, ERROR];
 const FUTURES: &[Init] = &[VALUE, LATER, VALUE_AT_GATE];
@@ -144,7 +144,7 @@ fn see_present(inserted: Result<&Value, (&Value, Value)>) {
 #[derive(Debug, Clone, Copy)]
 enum Others {
     Nothing,
-    /// The cell has its value already.
+    /// The cell has a value from the beginning.
     HaveSetIt,
     /// Two tasks wait for the value of an empty cell.
     Wait,
@@ -226,24 +226,26 @@ fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Ot
     }
 }
 
-/// Adds the tasks of a scenario. Returns the last one.
-fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, others: Others) -> TaskId {
+/// Adds the tasks of a scenario.
+fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, others: Others) {
     let add_operation = || add(|| start(cell));
     let add_waiter = || add(|| wait(cell));
     let add_claimant = |init| add(|| get_or_try_init(cell, init));
     match others {
-        Others::Nothing | Others::HaveSetIt => add_operation(),
+        Others::Nothing | Others::HaveSetIt => {
+            add_operation();
+        }
         Others::Wait => {
             add_waiter();
             add_waiter();
-            add_operation()
+            add_operation();
         }
         Others::Follow => {
             add_operation();
             add_claimant(LATER);
             add_waiter();
             add(|| insert(cell));
-            add_opener()
+            add_opener();
         }
         Others::Initialize(end) => {
             let initializer = add_claimant(end.init());
@@ -253,7 +255,7 @@ fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, o
             for task in moving {
                 add_act(move || move_task(task));
             }
-            end.add(initializer)
+            end.add(initializer);
         }
         Others::Crowd(end) => {
             let initializer = add_claimant(end.init());
@@ -265,7 +267,7 @@ fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, o
             for _ in 0..9 {
                 add_claimant(ERROR);
             }
-            end.add(initializer)
+            end.add(initializer);
         }
     }
 }
@@ -279,15 +281,15 @@ impl End {
     }
 
     /// Adds the task that ends the initializer.
-    fn add(self, initializer: TaskId) -> TaskId {
+    fn add(self, initializer: TaskId) {
         match self {
             Self::Cancelled => add_act(move || cancel(initializer)),
             Self::Value | Self::Error => add_opener(),
-        }
+        };
     }
 }
 
-/// Does what needs the cell itself.
+/// Calls the methods that borrow the cell exclusively or consume it, and `clone`.
 fn take_apart<B: Backend>(mut cell: Cell<B>) {
     if let Some(clone) = as_owner(|| cell.clone()) {
         as_owner(|| drop(clone));

@@ -58,7 +58,7 @@ fn a_panic_in_a_poll_poisons_and_wakes_the_waiters() {
     }
 }
 
-/// Returns a value that panics when it is dropped if `panics` is true, and the number of its drops.
+/// Returns a counter, and a value that increments it when it is dropped, and then panics if `panics` is true.
 fn explosive(panics: bool) -> (Arc<AtomicUsize>, OnDrop<impl FnMut()>) {
     let drops = Arc::new(AtomicUsize::new(0));
     let explosive = OnDrop({
