@@ -31,7 +31,7 @@ pub(crate) enum Operation {
     Leak(Pick),
     /// Sets the action of a task's wakers for the next time that one of them is used in this way.
     Arm(TaskNumber, WakerUse, Action),
-    /// Uses the waker that an initializer kept.
+    /// Wakes or drops the waker that an initializer kept. `Clone` wakes it by reference.
     UseKept(WakerUse),
     /// An operation that needs exclusive access to the subject. It is skipped while there are futures.
     Exclusive(Exclusive),
