@@ -480,12 +480,13 @@ fn an_older_waker_can_end_the_attempt_when_it_is_dropped<B: Backend + 'static>()
     assert_eq!(poll(&mut waiting), Poll::Ready(&2));
 }
 
-/// Panics when it is dropped.
+/// Panics when it is dropped. The crate leaks the payload of that panic, which is zero-sized here, so that no leak checker reports
+/// it.
 struct Payload;
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        panic!("a payload");
+        panic_any(());
     }
 }
 
