@@ -106,8 +106,8 @@ fn claimants<B: Backend>(cell: Static<B>, count: usize) -> Vec<Waiter> {
         .collect()
 }
 
-/// Ends an attempt.
-type End = Box<dyn FnOnce()>;
+/// A function that ends an attempt.
+type EndAttempt = Box<dyn FnOnce()>;
 
 /// How an attempt ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,8 +127,8 @@ impl Ending {
         matches!(self, Self::Value | Self::GuardIsSet | Self::Set)
     }
 
-    /// Begins an attempt.
-    fn begin<B: Backend>(self, cell: Static<B>) -> End {
+    /// Begins an attempt, which ends in this way when the returned function is called.
+    fn begin<B: Backend>(self, cell: Static<B>) -> EndAttempt {
         let gate = Gate::<Result<_, ()>>::new();
         let mut running: AnyFuture<_> = Box::pin(cell.get_or_try_init({
             let gate = gate.clone();
@@ -159,7 +159,7 @@ impl Ending {
 }
 
 /// Begins an attempt that fails when the returned function is called.
-fn failing<B: Backend>(cell: Static<B>) -> End {
+fn failing<B: Backend>(cell: Static<B>) -> EndAttempt {
     Ending::Error.begin(cell)
 }
 
@@ -380,7 +380,7 @@ fn a_waker_can_empty_the_list_and_fill_it_again<B: Backend + 'static>() {
     struct Crowd<B: Backend + 'static> {
         cell: Static<B>,
         waiting: RefCell<Vec<Waiter>>,
-        next: RefCell<Option<End>>,
+        next: RefCell<Option<EndAttempt>>,
         wakes: Cell<usize>,
     }
 

@@ -200,7 +200,7 @@ async fn ok<T>(future: impl Future<Output = T>) -> Result<T, ()> {
 
 /// Polls a future at most `polls` times, whether it was woken or not, and then drops it. For [`ALL`], polls it to its end, each time
 /// that it is woken. Returns the value, or `None` if there is none. Catches the panics of initializers.
-async fn attempt<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: usize) -> Option<T> {
+async fn poll_at_most<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: usize) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if polls == 0 {
@@ -245,10 +245,10 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
         let init = || initialize(Arc::clone(record), 16);
         let polls = fastrand::usize(..5);
         let value = match fastrand::u8(..16) {
-            0 => attempt(cell.get_or_try_init(init), ALL).await,
-            1 | 2 => attempt(cell.get_or_try_init(init), polls).await,
-            3 => attempt(cell.get_or_try_init_shared(init), polls * 20).await,
-            4 | 5 => attempt(ok(cell.wait()), polls).await,
+            0 => poll_at_most(cell.get_or_try_init(init), ALL).await,
+            1 | 2 => poll_at_most(cell.get_or_try_init(init), polls).await,
+            3 => poll_at_most(cell.get_or_try_init_shared(init), polls * 20).await,
+            4 | 5 => poll_at_most(ok(cell.wait()), polls).await,
             6 => cell.wait_attempt().await,
             #[cfg(feature = "std")]
             7..=9 => self.spawn(number, 20 * polls).await,
@@ -256,7 +256,7 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
                 // This future waits, and may be woken, but is not polled while its task uses the cell in another way.
                 let mut wait = pin!(cell.get_or_claim());
                 drop(poll_once(wait.as_mut()).await);
-                attempt(cell.get_or_try_init(init), ALL).await
+                poll_at_most(cell.get_or_try_init(init), ALL).await
             }
             11 => {
                 let Ok(guard) = cell.try_claim() else { return };
@@ -265,9 +265,8 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
                 drop(running);
                 (polls == 0).then(|| record.inserted(Ok(guard.set(record.token()))))
             }
-            12 => {
-                (attempt(ok(cell.insert(record.token())), polls).await).map(|result| record.inserted(result))
-            }
+            12 => (poll_at_most(ok(cell.insert(record.token())), polls).await)
+                .map(|result| record.inserted(result)),
             13 => {
                 record
                     .stored
@@ -293,10 +292,10 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
         let record = Arc::clone(&self.records[number]);
         if fastrand::bool() {
             let init = move || initialize(record, 16);
-            attempt(field.get_or_try_init_spawned(AnyExecutor, init), polls).await
+            poll_at_most(field.get_or_try_init_spawned(AnyExecutor, init), polls).await
         } else {
             let init = move || block_on(initialize(record, 16));
-            attempt(field.get_or_try_init_spawned_blocking(AnyExecutor, init), polls).await
+            poll_at_most(field.get_or_try_init_spawned_blocking(AnyExecutor, init), polls).await
         }
     }
 
@@ -312,7 +311,7 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
                 record.inspect(Some(cell.wait().await));
             } else {
                 let init = || initialize(Arc::clone(record), 8);
-                while !record.inspect(attempt(cell.get_or_try_init(init), ALL).await) {}
+                while !record.inspect(poll_at_most(cell.get_or_try_init(init), ALL).await) {}
             }
         }
         self.records[CELLS].inspect(Some(self.lazy.get_unpin().await));
@@ -325,7 +324,7 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
         for (cell, record) in self.cells.iter().zip(&self.records) {
             record.inspect(cell.wait_timeout(Duration::from_micros(fastrand::u64(..200))));
             let init = || block_on(initialize(Arc::clone(record), 8));
-            record.inspect(block_on(attempt(
+            record.inspect(block_on(poll_at_most(
                 async { cell.get_or_try_init_blocking(init) },
                 ALL,
             )));

@@ -231,17 +231,17 @@ impl Runtime for Tasks {
 
 /// How an attempt ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum End {
-    /// With the value 1.
+enum Ending {
+    /// The initializer returns 1.
     Success,
     Error,
     Cancellation,
     Panic,
 }
 
-use End::{Cancellation, Error, Panic, Success};
+use Ending::{Cancellation, Error, Panic, Success};
 
-impl End {
+impl Ending {
     /// Returns the line of the event.
     fn line(self, attempt: u32) -> String {
         let (level, message) = match self {
@@ -309,7 +309,7 @@ const PANICS: &[Program] = &[
 ];
 
 /// Returns each attempt with its end and a name.
-fn attempts() -> impl Iterator<Item = (String, End, Program)> {
+fn attempts() -> impl Iterator<Item = (String, Ending, Program)> {
     let ends = [Success, Error, Cancellation, Panic];
     let programs = [SUCCESSES, ERRORS, CANCELLATIONS, PANICS];
     ends.into_iter().zip(programs).flat_map(|(end, programs)| {
@@ -612,7 +612,7 @@ fn a_subscriber_can_use_a_lazy_value_after_its_attempt() {
     }
 
     fn check<G: Future<Output = &'static u32>>(
-        end: End,
+        end: Ending,
         try_get: impl Fn() -> Option<&'static u32> + 'static,
         get: impl Fn() -> G + Copy + 'static,
     ) {

@@ -135,14 +135,15 @@ pub(crate) struct Model {
     /// The subject is borrowed exclusively.
     pub(crate) is_exclusive: bool,
     pub(crate) frames: Vec<Frame>,
-    /// Which waiters are registered is known, and in which order. That ends when operations are nested, or when a poll panics.
+    /// Whether the model knows which waiters are registered, and in which order. It no longer does when operations are nested, or
+    /// when a poll panics, until no waiter is registered.
     is_exact: bool,
     initializers: Vec<Initializer>,
     /// Whether each value exists.
     values: Vec<bool>,
-    /// Those that are registered are in the order of registration.
+    /// The futures that are registered are in the order of registration.
     futures: Vec<Future>,
-    /// In the order of the wakes. Emptied at the end of an operation that is not nested.
+    /// In the order of the wakes. The list is emptied at the end of an operation that is not nested.
     due: Vec<Due>,
     /// The number of attempts that have ended.
     attempts: usize,

@@ -89,7 +89,7 @@ pub(crate) struct Script {
     pub(crate) on_call: Action,
     /// When it is dropped, or when its closure is dropped without having been called.
     pub(crate) on_drop: Action,
-    /// In one poll, as the next fields.
+    /// In one poll. The next fields belong to the same poll.
     pub(crate) on_poll: Action,
     pub(crate) waker: ScriptWaker,
     pub(crate) end: ScriptEnd,

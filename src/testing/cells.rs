@@ -38,10 +38,10 @@ enum Method {
 }
 use Method::*;
 
-/// These return when there is a value, and initialize a cell that is empty again.
+/// The methods that return when there is a value, and initialize a cell that is empty again.
 const RETRYING: &[Method] = &[GetOrInit, GetOrTryInit, Insert, GetOrClaim];
 
-/// These return when the attempt ends.
+/// The methods that return when the attempt ends.
 const OF_ONE_ATTEMPT: &[Method] = &[GetOrTryInitShared, WaitAttempt];
 
 const ALL: &[Method] = &[

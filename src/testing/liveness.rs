@@ -228,7 +228,7 @@ pub fn passive_waiters_outlast_failures<B: Backend>() {
             let claimants = crowd(&backend, attempt, only_claimants);
             claim.release();
             require_woken(&claimants, State::Uninit, "next to passive waiters");
-            // As their tasks would.
+            // The tasks of these waiters would poll them.
             let woken = waiters.iter_mut().filter(|waiter| waiter.is_woken());
             woken.for_each(Waiter::sleep);
         }

@@ -257,7 +257,7 @@ pub fn leaked_waiters_may_outlive_the_backend<B: Backend>() {
         let mut backend = Box::new(B::UNINIT);
         Claim::take(&*backend).forget();
         crowd(&*backend, 3, kind_of).into_iter().for_each(Waiter::leak);
-        // As in `OnceCell::take`.
+        // As `OnceCell::take` does.
         *backend = B::UNINIT;
         require_state(&*backend, State::Uninit, "in the beginning");
         let claim = Claim::take(&*backend);

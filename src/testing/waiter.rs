@@ -308,7 +308,7 @@ pub(super) fn every_attempt<B: Backend, R>(
             );
         }
         if outcome == State::Uninit {
-            // As their tasks would.
+            // The tasks of these waiters would poll them.
             passive
                 .iter_mut()
                 .filter(|waiter| waiter.is_woken())

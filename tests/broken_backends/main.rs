@@ -105,7 +105,7 @@ faults! {
         liveness::a_value_wakes_every_waiter: "rule 5", "Claimant`, was not woken when `publish`";
         cells::a_value_is_shared: "rule 5", "1 of 1 futures stay asleep";
     }
-    /// The waiters of backends that were dropped.
+    /// Waiters that were leaked, and whose backend was dropped, are woken by the next backend that publishes.
     PublishWakesLeaked {
         cells::a_cell_starts_afresh_after_take: "the state machine", "leaked before `take` was woken";
     }
@@ -148,7 +148,7 @@ faults! {
     PollNeverPends {
         liveness::waiting_comes_to_rest: "rule 5", "`poll_wait` never returns `Pending`";
     }
-    /// Asks to be polled again, and is not registered.
+    /// A waiter is not registered, and wakes its task to be polled again.
     PollSpins {
         liveness::no_waiter_waits_for_a_past_event: "rule 5", "that was created before sleeps";
         optional::registering_wakes_no_waiter: "`Backend::poll_wait`", "woken when others registered";
@@ -175,7 +175,7 @@ faults! {
     CancelClosesEmptyList {
         liveness::cancelling_loses_no_wakeup: "rule 5", "after others were cancelled";
     }
-    /// If the cancelled waiter is not registered.
+    /// If the cancelled waiter is not registered, the newest one is removed.
     CancelRemovesNewest {
         liveness::cancelling_is_idempotent: "rule 5", "after another one was cancelled twice";
     }

@@ -14,6 +14,7 @@ use oncelot::{LocalOnceCell, OnceCell};
 
 use crate::util::{BoxFuture, Gate, Task, now, panic_of, poll, poll_with};
 
+/// Whether a wait of an initializer for its own cell is detected.
 const IS_DETECTED: bool = cfg!(all(
     feature = "std",
     any(debug_assertions, feature = "deadlock-detection")

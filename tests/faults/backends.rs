@@ -48,7 +48,7 @@ pub(crate) const EVENT_LISTENER: Tested = Tested {
         ),
         (
             "or make later calls panic",
-            // In debug builds: of the count of notified listeners.
+            // In debug builds, the count of notified listeners underflows.
             |run, wrong| {
                 matches!(wrong, Wrong::Panicked(_, message) if message == "attempt to subtract with overflow")
                     && run.has_broken_event()

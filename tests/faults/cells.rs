@@ -151,36 +151,40 @@ enum Others {
     /// The operation comes first, and the other tasks wait for its initializer.
     Follow,
     /// An initializer runs, with waiters of both kinds before and behind the operation, some of which move to other tasks.
-    Initialize(End),
+    Initialize(Ending),
     /// An initializer runs, with so many waiters that they are woken in several batches.
-    Crowd(End),
+    Crowd(Ending),
 }
 
 /// How the initializer of the other tasks ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+enum Ending {
     Value,
     Error,
     Cancelled,
 }
 
 const WITHOUT_INITIALIZER: [Others; 4] = [Others::Nothing, Others::HaveSetIt, Others::Wait, Others::Follow];
-const ENDS: [End; 3] = [End::Value, End::Error, End::Cancelled];
+const ENDINGS: [Ending; 3] = [Ending::Value, Ending::Error, Ending::Cancelled];
 
 /// Runs each operation with each kind of other tasks.
 pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
     run_with(runner, &that_do_not_block::<B>(), &WITHOUT_INITIALIZER);
-    run_with(runner, &that_do_not_block::<B>(), &ENDS.map(Others::Initialize));
+    run_with(
+        runner,
+        &that_do_not_block::<B>(),
+        &ENDINGS.map(Others::Initialize),
+    );
     run_with(runner, &that_block::<B>(), &WITHOUT_INITIALIZER);
     let insert: Operation<B> = ("insert", ONE, |cell, _| insert(cell));
-    run_with(runner, &[insert], &ENDS.map(Others::Crowd));
+    run_with(runner, &[insert], &ENDINGS.map(Others::Crowd));
     run_exclusive::<B>(runner);
 }
 
 /// Runs each operation that spawns with each kind of other tasks, except a crowd.
 pub(crate) fn run_spawned<B: Backend<Waiter: Send> + Send + Sync + 'static>(runner: &mut Runner) {
     run_with(runner, &that_spawn::<B>(), &WITHOUT_INITIALIZER);
-    run_with(runner, &that_spawn::<B>(), &ENDS.map(Others::Initialize));
+    run_with(runner, &that_spawn::<B>(), &ENDINGS.map(Others::Initialize));
 }
 
 fn run_with<B: Backend + 'static>(runner: &mut Runner, operations: &[Operation<B>], all_others: &[Others]) {
@@ -272,7 +276,7 @@ fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, o
     }
 }
 
-impl End {
+impl Ending {
     fn init(self) -> Init {
         match self {
             Self::Error => ERROR_AT_GATE,

@@ -78,7 +78,7 @@ pub(crate) struct Point {
 /// The faults that are injected into a run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
-    /// Whether futures are polled inside an async block, which drops them while it unwinds.
+    /// Whether futures are polled inside an `async` block, which drops them while it unwinds.
     pub(crate) in_async: bool,
     /// The points, by their numbers.
     pub(crate) faults: Vec<usize>,
@@ -315,7 +315,7 @@ pub(crate) fn as_owner<R>(f: impl FnOnce() -> R) -> Option<R> {
 
 /// Returns work that awaits `future` and passes its output to `then`.
 ///
-/// If the plan says so, the work is an async block, which drops the future while it unwinds. Otherwise the future is
+/// If the plan says so, the work is an `async` block, which drops the future while it unwinds. Otherwise the future is
 /// dropped after the panic was caught.
 pub(crate) fn job<F: Future + 'static>(future: F, then: impl FnOnce(F::Output) + 'static) -> Work {
     if with(|run| run.plan.in_async) {

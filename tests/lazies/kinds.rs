@@ -55,7 +55,7 @@ type UnpinLazy<T, B> = Lazy<T, BoxFuture<'static, T>, B>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Lazy,
-    /// With a backend from outside of the crate.
+    /// A `Lazy` with a backend that the crate does not define.
     LazyLocked,
     #[cfg(feature = "alloc")]
     BoxLazy,

@@ -136,7 +136,7 @@ fn a_call_on_a_thread_of_a_multi_thread_runtime_leaves_the_other_tasks_running()
         let waiting = spawn(async { *cell.wait_blocking() });
         let lazily = spawn(async { *cell.get_or_init_blocking(|| *cell_of_another_task().wait_blocking()) });
         assert_eq!((waiting.await.unwrap(), lazily.await.unwrap()), (1, 1));
-        // In `block_on`.
+        // On the thread of `block_on`.
         assert_eq!(cell_of_another_task().wait_blocking(), &1);
     });
 }

@@ -151,7 +151,7 @@ fn a_panic_while_a_worker_blocks_propagates_unchanged() {
     let payload = panic_while_blocking(|| panic_any(Payload));
     assert!(payload.is::<Payload>(), "{}", message(&*payload));
 
-    // Also if the message is that of tokio's own panic when it refuses to block.
+    // A panic propagates even if its message is that with which tokio refuses to block.
     const REFUSAL: &str = "can call blocking only when running on the multi-threaded runtime";
     let payload = panic_while_blocking(|| panic!("{REFUSAL}"));
     assert_eq!(message(&*payload), REFUSAL);
