@@ -75,8 +75,7 @@ pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usi
 /// Returns the tasks that the panic of a point may reach. This is the running task, except as the documentation says.
 fn receivers(run: &Run, number: usize, point: &Point) -> Vec<Option<TaskId>> {
     if point.is_unwinding {
-        // "The first panic propagates; later panics are discarded"; and "with `std`, a panic in its destructor is
-        // discarded".
+        // The contract: "the first panic propagates". `Lazy`: "With the feature `std`, a panic of its destructor is discarded."
         return vec![None];
     }
     let task = Some(point.context.task);

@@ -14,7 +14,7 @@ use std::{
 use oncelot::{__private::FutureStorage, Backend, Intrusive, Lazy, StaticLazy};
 
 use crate::{
-    outsider::Locked,
+    locked::Locked,
     util::{BoxFuture, Event, leak_box, leaked, poll_with},
 };
 

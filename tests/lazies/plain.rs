@@ -9,7 +9,7 @@ use oncelot::Lazy;
 
 use crate::{
     kinds::driven_kinds,
-    outsider::Locked,
+    locked::Locked,
     util::{Drops, Event, Gate, Panicking, Task, now, panic_of, poll, poll_with},
 };
 
