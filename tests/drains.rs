@@ -1,8 +1,9 @@
 //! Wakers that use the cell, or panic, while they are being woken, cloned or dropped. If a backend ran wakers under a lock, these
 //! tests would hang.
 //!
-//! When an attempt ends, a *drain* unlinks the waiters and wakes them: `Intrusive` in batches of 16, and `Local` one by one, without
-//! a lock. If a failure wakes more waiters than that, a marker in the list ends the drain: newer waiters register behind the marker.
+//! When an attempt ends, a *drain* unlinks the waiters and wakes them: `Intrusive` in batches of 16, and `Local` one by one,
+//! without a lock. If a failure wakes more waiters than that, a marker in the list ends the drain: newer waiters register behind
+//! the marker.
 
 mod util;
 

@@ -198,8 +198,8 @@ async fn ok<T>(future: impl Future<Output = T>) -> Result<T, ()> {
     Ok(future.await)
 }
 
-/// Polls a future at most `polls` times, whether it was woken or not, and then drops it. For [`ALL`], polls it to its end, each time
-/// that it is woken. Returns the value, or `None` if there is none. Catches the panics of initializers.
+/// Polls a future at most `polls` times, whether it was woken or not, and then drops it. For [`ALL`], polls it to its end, each
+/// time that it is woken. Returns the value, or `None` if there is none. Catches the panics of initializers.
 async fn poll_at_most<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: usize) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {

@@ -381,7 +381,8 @@ impl Model {
                 if matches!(future.kind, Kind::GetOrTryInitShared | Kind::WaitAttempt) {
                     future.attempt.get_or_insert(self.attempts);
                 }
-                // `AtomicWaker` and `EventListener` count the attempts modulo 64. A drain in progress may still have to wake the future.
+                // `AtomicWaker` and `EventListener` count the attempts modulo 64. A drain in progress may still have to wake the
+                // future.
                 let is_same_attempt = (frame.attempts - attempt).is_multiple_of(64) || was_due;
                 is_same_attempt && !(is_deadlock && cfg!(debug_assertions))
             }

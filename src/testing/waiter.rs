@@ -272,8 +272,8 @@ pub(super) const CHOICES: [fn(usize, usize) -> bool; 5] = [
 ];
 
 /// For each number and mixture of waiters that sleep during an attempt: lets `disturb` use them, ends the attempt with each of
-/// `outcomes`, and checks that every waiter that the outcome settles is woken, and that its next poll returns `Ready`. After a
-/// failure, a value must wake the passive waiters, and waiters that registered since. Returns what `disturb` returned.
+/// `outcomes`, and checks that every waiter that the outcome settles is woken, and that it returns `Ready` when its task polls it.
+/// After a failure, a value must wake the passive waiters, and waiters that registered since. Returns what `disturb` returned.
 #[track_caller]
 pub(super) fn every_attempt<B: Backend, R>(
     outcomes: &[State],

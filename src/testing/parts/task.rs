@@ -77,7 +77,8 @@ impl Task {
 
     /// Creates a task that runs `hook` each time that any operation is done to one of its wakers on this thread.
     ///
-    /// If the hook panics in a clone, no waker was created. If it panics in a wake or a drop, the task was woken or the waker is gone.
+    /// If the hook panics in a clone, no waker was created. If it panics in a wake, the task was woken. If it panics in a drop, the
+    /// waker is gone.
     pub(crate) fn on_each(hook: impl Fn(Op) + 'static) -> Arc<Self> {
         let task = Self::hooked(None, hook);
         task.arm();
