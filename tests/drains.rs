@@ -2,8 +2,8 @@
 //! tests would hang.
 //!
 //! When an attempt ends, a *drain* unlinks the waiters and wakes them: `Intrusive` in batches of 16, and `Local` one by one,
-//! without a lock. If a failure wakes more waiters than that, a marker in the list ends the drain: newer waiters register behind
-//! the marker.
+//! without a lock. After a failure, the drain ends at a marker in the list: waiters that register during the drain are behind it.
+//! `Intrusive` needs no marker if one batch is enough.
 
 mod util;
 
@@ -241,7 +241,7 @@ fn neighbors_of_a_marker_can_be_cancelled_inside_the_drain<B: Backend + 'static>
                 around[second] = None;
             }
         });
-        // These waiters are more than a batch, so the drain needs a marker.
+        // These waiters are more than a batch, so the drain of `Intrusive` needs a marker.
         let rest = claimants(cell, 40);
         (around.borrow_mut()).extend(claimants(cell, 3).into_iter().map(Some));
         let passive = [Waiter::passive(cell)];
