@@ -245,7 +245,7 @@ mod tests {
         };
     }
 
-    // Without the feature. With it, `tests/backends.rs` runs the suite on every backend.
+    // Without the feature `testing`, the unit tests run the suite. With it, `tests/backends.rs` runs the suite on every backend.
     #[cfg(not(feature = "testing"))]
     mod intrusive {
         crate::conformance_tests!(crate::backend::Intrusive);

@@ -296,7 +296,7 @@ fn a_static() {
     }
 }
 
-/// Not unwind safe, like std's `LazyLock<T, Box<dyn FnOnce() -> T>>`.
+/// A `BoxLazy` is not unwind safe, and neither is std's `LazyLock<T, Box<dyn FnOnce() -> T>>`.
 #[cfg(feature = "alloc")]
 #[test]
 fn a_box_lazy() {

@@ -211,7 +211,7 @@ fn a_timeout_does_not_end_at_a_failure() {
 /// Without detection, these calls would wait forever.
 #[test]
 #[cfg(any(debug_assertions, feature = "deadlock-detection"))]
-fn a_thread_that_waits_in_its_own_initializer_is_found() {
+fn a_thread_that_waits_in_its_own_initializer_is_reported() {
     #[track_caller]
     fn assert_found<R>(call: impl FnOnce() -> R) {
         let message = panic_of(call);

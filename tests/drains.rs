@@ -1,8 +1,9 @@
-//! A waker uses the cell, or panics, while it is being woken, cloned or dropped. No user code runs under a lock: otherwise these tests
-//! would hang.
+//! Wakers that use the cell, or panic, while they are being woken, cloned or dropped. If a backend ran wakers under a lock, these
+//! tests would hang.
 //!
-//! When an initializer ends, a *drain* unlinks the waiters up to a marker in the list, and wakes them: the default backend in
-//! batches of 16, and the backend of one thread one by one, without a lock.
+//! When an attempt ends, a *drain* unlinks the waiters and wakes them: `Intrusive` in batches of 16, and `Local` one by one,
+//! without a lock. After a failure, the drain ends at a marker in the list: waiters that register during the drain are behind it.
+//! `Intrusive` needs no marker if one batch is enough.
 
 mod util;
 
@@ -60,10 +61,10 @@ type AnyFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 type Static<B> = &'static OnceCell<u32, B>;
 
-/// A cell that wakers can refer to.
+/// Creates a cell that wakers can refer to.
 fn static_cell<B: Backend + 'static>() -> Static<B> {
     let cell = leak_box(Box::new(OnceCell::with_backend()));
-    // SAFETY: nothing drops it or borrows it exclusively.
+    // SAFETY: the cell is never dropped or borrowed exclusively.
     unsafe { &*cell }
 }
 
@@ -106,8 +107,8 @@ fn claimants<B: Backend>(cell: Static<B>, count: usize) -> Vec<Waiter> {
         .collect()
 }
 
-/// Ends an attempt.
-type End = Box<dyn FnOnce()>;
+/// A function that ends an attempt.
+type EndAttempt = Box<dyn FnOnce()>;
 
 /// How an attempt ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,8 +128,8 @@ impl Ending {
         matches!(self, Self::Value | Self::GuardIsSet | Self::Set)
     }
 
-    /// Begins an attempt.
-    fn begin<B: Backend>(self, cell: Static<B>) -> End {
+    /// Begins an attempt, which ends in this way when the returned function is called.
+    fn begin<B: Backend>(self, cell: Static<B>) -> EndAttempt {
         let gate = Gate::<Result<_, ()>>::new();
         let mut running: AnyFuture<_> = Box::pin(cell.get_or_try_init({
             let gate = gate.clone();
@@ -159,7 +160,7 @@ impl Ending {
 }
 
 /// Begins an attempt that fails when the returned function is called.
-fn failing<B: Backend>(cell: Static<B>) -> End {
+fn failing<B: Backend>(cell: Static<B>) -> EndAttempt {
     Ending::Error.begin(cell)
 }
 
@@ -169,31 +170,31 @@ fn assert_wakes(waiters: &[Waiter], expected: usize, what: &str) {
     assert!(wakes.iter().all(|wakes| *wakes == expected), "{what}: {wakes:?}");
 }
 
-/// The waker fails an attempt of its own, sets the value, or panics.
+/// The waker begins an attempt that fails, sets the value, or panics.
 fn a_drain_that_a_waker_disturbs_wakes_the_waiters_behind<B: Backend + 'static>() {
-    let deeds = [Ending::Error, Ending::Set, Ending::Panic];
-    for ((before, count), deed) in places().flat_map(|place| deeds.map(|deed| (place, deed))) {
+    let endings = [Ending::Error, Ending::Set, Ending::Panic];
+    for ((before, count), ending) in places().flat_map(|place| endings.map(|ending| (place, ending))) {
         let cell = static_cell::<B>();
         let fail = failing(cell);
         let first = claimants(cell, before);
-        let _hooked = Waiter::hooked(cell, move || match deed {
+        let _hooked = Waiter::hooked(cell, move || match ending {
             Ending::Error => assert_eq!(now(cell.get_or_try_init(async || Err(()))), Err(())),
             Ending::Set => assert_eq!(cell.set(1), Ok(())),
             _ => panic!("a waker panics"),
         });
         let rest = claimants(cell, count);
         let passive = [Waiter::passive(cell)];
-        if deed == Ending::Panic {
+        if ending == Ending::Panic {
             assert_eq!(panic_of(fail), "a waker panics");
         } else {
             fail();
         }
         assert_wakes(&first, 1, "before");
         assert_wakes(&rest, 1, "behind");
-        assert_wakes(&passive, usize::from(deed == Ending::Set), "by failures");
-        assert_eq!(cell.initialized(), deed == Ending::Set);
+        assert_wakes(&passive, usize::from(ending == Ending::Set), "by failures");
+        assert_eq!(cell.initialized(), ending == Ending::Set);
         if !cell.initialized() {
-            // A marker that was left in the list would be in memory that has been used for something else since.
+            // Detects a marker that was left in the list: its memory, on the stack of the drain, has been reused since.
             let publish = Ending::Value.begin(cell);
             let newcomers = claimants(cell, count);
             publish();
@@ -222,7 +223,7 @@ fn a_drain_leaves_newcomers_asleep<B: Backend + 'static>() {
     }
 }
 
-/// Two of the waiters around the marker are dropped by a waker that the drain wakes, in every order.
+/// A waker that the drain wakes drops two of the three waiters before the marker and the three behind it, in every order.
 fn neighbors_of_a_marker_can_be_cancelled_inside_the_drain<B: Backend + 'static>() {
     for (first, second) in (0..6).flat_map(|first| (0..6).map(move |second| (first, second))) {
         let cell = static_cell::<B>();
@@ -233,14 +234,14 @@ fn neighbors_of_a_marker_can_be_cancelled_inside_the_drain<B: Backend + 'static>
             let (around, next) = (Rc::clone(&around), Rc::clone(&next));
             move || {
                 next.replace(Some(Ending::Value.begin(cell)));
-                // Behind the marker, to the three before it.
+                // These three waiters are behind the marker. The other three are before it.
                 let mut around = around.borrow_mut();
                 around.extend(claimants(cell, 3).into_iter().map(Some));
                 around[first] = None;
                 around[second] = None;
             }
         });
-        // So many that the drain needs a marker.
+        // These waiters are more than a batch, so the drain of `Intrusive` needs a marker.
         let rest = claimants(cell, 40);
         (around.borrow_mut()).extend(claimants(cell, 3).into_iter().map(Some));
         let passive = [Waiter::passive(cell)];
@@ -260,7 +261,7 @@ fn neighbors_of_a_marker_can_be_cancelled_inside_the_drain<B: Backend + 'static>
     }
 }
 
-/// Each of 40 wakers claims and fails on the spot: drains inside drains, each with a marker of its own.
+/// Each of 40 wakers begins an attempt that fails immediately: drains inside drains, each with a marker of its own.
 fn drains_can_be_nested_as_deep_as_there_are_waiters<B: Backend + 'static>() {
     let cell = static_cell::<B>();
     let fail = failing(cell);
@@ -372,15 +373,15 @@ fn a_waker_can_cancel_any_other_waiter<B: Backend + 'static>() {
     }
 }
 
-/// The woken tasks drop all waiters, so that the list becomes empty in the middle of a drain, and register again: the
-/// drain must not take the new waiters for its own, or it would never end.
+/// Each waker drops all waiters, so that the list becomes empty in the middle of a drain, and registers new ones: if the drain woke
+/// them too, it would never end.
 fn a_waker_can_empty_the_list_and_fill_it_again<B: Backend + 'static>() {
     const CROWD: usize = 17;
 
     struct Crowd<B: Backend + 'static> {
         cell: Static<B>,
         waiting: RefCell<Vec<Waiter>>,
-        next: RefCell<Option<End>>,
+        next: RefCell<Option<EndAttempt>>,
         wakes: Cell<usize>,
     }
 
@@ -413,7 +414,7 @@ fn a_waker_can_empty_the_list_and_fill_it_again<B: Backend + 'static>() {
     });
     register(&crowd);
     fail();
-    // The waiter behind the first batch was dropped.
+    // At least the waiter behind the first batch was dropped before it could be woken.
     assert!((1..CROWD).contains(&crowd.wakes.get()));
     drop(crowd.waiting.take());
 }
@@ -431,7 +432,7 @@ fn a_waiter_that_a_waker_polls_is_woken_by_its_newer_waker<B: Backend + 'static>
             assert!(poll_with(&mut moved.as_mut().unwrap().future, &newer.waker()).is_pending());
         }
     });
-    // The waker that polls is in the batch before.
+    // With these, the waiter that polls fills the first batch, and the waiter that is polled is in the next one.
     let _rest_of_the_batch = claimants(cell, 15);
     *moved.borrow_mut() = claimants(cell, 1).pop();
     fail();
@@ -480,7 +481,8 @@ fn an_older_waker_can_end_the_attempt_when_it_is_dropped<B: Backend + 'static>()
     assert_eq!(poll(&mut waiting), Poll::Ready(&2));
 }
 
-/// Panics when it is dropped.
+/// Panics when it is dropped. The crate leaks the payload of that panic, which is zero-sized here, so that no leak checker reports
+/// it.
 struct Payload;
 
 impl Drop for Payload {
@@ -514,7 +516,7 @@ fn panicking_wakers_leave_no_waiter_asleep_and_the_first_panic_propagates<B: Bac
                 let task = match panicking.iter().position(|place| *place == index) {
                     None => Task::new(),
                     Some(0) => Task::on(Op::Wake, move || panic!("waker {index}")),
-                    // The payload of a later panic is dropped, and its panic is survived too.
+                    // The payload of a later panic is dropped, and the panic of its destructor is discarded too.
                     Some(_) => Task::on(Op::Wake, || panic_any(Payload)),
                 };
                 if ending.is_value() {
@@ -549,8 +551,8 @@ fn a_panicking_waker_that_is_replaced_leaves_the_newer_one_in_its_place<B: Backe
     assert_wakes(&behind, 1, "behind");
 }
 
-/// The eighteenth of the claimants is still in the list while the first batch is being woken. The wake of the first
-/// one polls it inline, so that it claims, and its own waker panics when it is dropped.
+/// The eighteenth claimant is still in the list while the first batch is being woken. The waker of the first claimant polls the
+/// eighteenth, which claims, and whose own waker panics when it is dropped.
 fn a_panicking_waker_of_a_waiter_that_claims_gives_the_claim_back<B: Backend + 'static>() {
     let cell = static_cell::<B>();
     let fail = failing(cell);
@@ -574,7 +576,7 @@ fn a_panicking_waker_of_a_waiter_that_claims_gives_the_claim_back<B: Backend + '
     assert_eq!(cell.set(5), Ok(()));
 }
 
-/// Waiters of a cell of one thread that are leaked stay in its list.
+/// Leaked waiters stay in the list of their cell, and a `LocalOnceCell` is `Send`.
 #[test]
 fn leaked_waiters_are_woken_by_the_thread_that_a_local_cell_was_moved_to() {
     let cell = LocalOnceCell::with_backend();

@@ -1,17 +1,17 @@
 //! Tests of the public interface, as users write it, beyond the examples in the documentation and the conformance suite.
 
 #[path = "../examples/custom_backend/locked.rs"]
-mod outsider;
+mod locked;
 mod util;
 
 use std::{collections::hash_map::RandomState, error::Error, fmt::Debug, future::ready, task::Poll};
 
 use futures_lite::future::block_on;
+use locked::Locked;
 use oncelot::{
     InitializingError, OnceCell, SetError, SharedInitError, State,
     backend::{Backend, Intrusive, Local, WaiterKind},
 };
-use outsider::Locked;
 use util::{is_same, now, poll, start};
 
 // Constructors and access.

@@ -1,6 +1,6 @@
-//! Tasks of threads, and of the executors whose features are on, race for the same cells, generation after generation. The thread
-//! and address sanitizers run it for longer than `cargo test` does: the variable `STRESS_SECONDS` is how long each backend is
-//! tested.
+//! A stress test: tasks on threads, and on the executors whose features are enabled, race for the same cells, generation after
+//! generation. The variable `STRESS_SECONDS` sets how long each backend is tested. Under the sanitizers, that is longer than the
+//! second of `cargo test`.
 //!
 //! Initializers fail, panic and are cancelled, and tasks migrate from one executor to another while they wait or initialize. In
 //! each generation, every cell must get one value, all tasks must see that value, every task must end, and everything must be
@@ -28,7 +28,8 @@ use oncelot::{
 const CELLS: usize = 3;
 /// How long a generation may take. It usually takes milliseconds: this is for sanitizers on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-const ALL: usize = usize::MAX; // Polls to the end.
+/// A number of polls that no task reaches.
+const ALL: usize = usize::MAX;
 
 #[cfg(feature = "tokio")]
 static TOKIO: std::sync::LazyLock<tokio::runtime::Runtime> =
@@ -64,23 +65,24 @@ impl Runtime for AnyExecutor {
 #[cfg(not(feature = "std"))]
 type BoxLazy<'a, T, B> = oncelot::Lazy<T, Pin<Box<dyn Future<Output = T> + Send + 'a>>, B>;
 
-/// Ends the process when an assertion fails: executors would catch the panic of a task. Initializers panic without the hook.
+/// Aborts the process when an assertion fails, because executors would catch the panic of a task. The panics of initializers do not
+/// call the hook.
 fn abort_if_an_assertion_fails() {
     panic::set_hook(Box::new(|info| {
-        // Not `eprintln`, which the test harness would capture.
+        // Not by `eprintln!`, whose output the test harness would capture.
         let _ = writeln!(io::stderr(), "{info}");
         process::abort();
     }));
 }
 
-/// A value or an error, with its number also in memory that is freed with it, and a reference that counts it.
+/// A value or an error: its number, the number again in memory that is freed with the token, and a reference that counts it.
 struct Token(
     usize,
     Box<usize>,
     #[expect(dead_code, reason = "it is counted")] Arc<Record>,
 );
 
-/// What belongs to a cell in one generation. The atomics are all relaxed: they must not order what the cell has to order.
+/// The record of a cell in one generation. All of its atomics are Relaxed: they must not order what the cell has to order.
 #[derive(Default)]
 struct Record {
     /// The number of steps of all initializers. Only the cell keeps them from racing with each other and with the readers of the value.
@@ -109,7 +111,7 @@ impl Record {
         self.steps.fetch_add(1, Relaxed);
     }
 
-    /// Returns whether there is a value.
+    /// Checks a value that a task has found, and returns whether there is one.
     fn inspect(&self, value: Option<&Token>) -> bool {
         let Some(&Token(number, ref echo, _)) = value else {
             return false;
@@ -126,7 +128,7 @@ impl Record {
         true
     }
 
-    /// Returns the value after an insertion.
+    /// Returns the value in the cell after an insertion, and counts the insertion if it has succeeded.
     fn inserted<'a>(&self, result: Result<&'a Token, (&'a Token, Token)>) -> &'a Token {
         self.stored.fetch_add(result.is_ok().into(), Relaxed);
         result.unwrap_or_else(|(present, _)| present)
@@ -155,7 +157,7 @@ impl Drop for Running {
 /// The payload of the panics of initializers.
 struct PlannedPanic;
 
-/// Succeeds once in `odds` calls. Otherwise, it fails or panics.
+/// Returns a value once in `odds` calls on average. Otherwise, it returns an error or panics.
 async fn initialize(record: Arc<Record>, odds: u32) -> Result<Token, Token> {
     let running = Running::begin(&record);
     for _ in 0..fastrand::u32(..6) {
@@ -171,10 +173,11 @@ async fn initialize(record: Arc<Record>, odds: u32) -> Result<Token, Token> {
     Ok(record.token())
 }
 
-/// The wakers of tasks that pause until the thread of a test wakes them. With many locks, as each one orders what its tasks do.
+/// The wakers of the tasks that pause until the thread of a test wakes them, behind many locks, because each lock orders what its
+/// tasks do.
 static PAUSED: [Mutex<Vec<Waker>>; 64] = [const { Mutex::new(Vec::new()) }; 64];
 
-/// Is woken at once by this thread, or later by another one.
+/// Returns `Pending` once. The task is woken at once, or later by the thread of a test.
 async fn pause() {
     let mut has_begun = false;
     poll_fn(|cx| {
@@ -195,8 +198,9 @@ async fn ok<T>(future: impl Future<Output = T>) -> Result<T, ()> {
     Ok(future.await)
 }
 
-/// Polls at most `polls` times, woken or not, and then drops the future. Catches the panics of initializers.
-async fn attempt<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: usize) -> Option<T> {
+/// Polls a future at most `polls` times, whether it was woken or not, and then drops it. For [`ALL`], polls it to its end, each
+/// time that it is woken. Returns the value, or `None` if there is none. Catches the panics of initializers.
+async fn poll_at_most<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: usize) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if polls == 0 {
@@ -218,7 +222,8 @@ async fn attempt<T, E>(future: impl Future<Output = Result<T, E>>, mut polls: us
 struct Generation<B: Backend> {
     cells: [OnceCell<Token, B>; CELLS],
     lazy: BoxLazy<'static, Token, B>,
-    records: [Arc<Record>; CELLS + 1], // Those of the cells, and then that of the lazy.
+    /// Those of the cells, followed by that of the lazy.
+    records: [Arc<Record>; CELLS + 1],
     ended: AtomicUsize,
 }
 
@@ -234,24 +239,24 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
         }
     }
 
-    /// Does something that may end without a value.
+    /// Uses the cell with this number in a random way, which may end without a value.
     async fn try_operation(self: &Arc<Self>, number: usize) {
         let (cell, record) = (&self.cells[number], &self.records[number]);
         let init = || initialize(Arc::clone(record), 16);
         let polls = fastrand::usize(..5);
         let value = match fastrand::u8(..16) {
-            0 => attempt(cell.get_or_try_init(init), ALL).await,
-            1 | 2 => attempt(cell.get_or_try_init(init), polls).await,
-            3 => attempt(cell.get_or_try_init_shared(init), polls * 20).await,
-            4 | 5 => attempt(ok(cell.wait()), polls).await,
+            0 => poll_at_most(cell.get_or_try_init(init), ALL).await,
+            1 | 2 => poll_at_most(cell.get_or_try_init(init), polls).await,
+            3 => poll_at_most(cell.get_or_try_init_shared(init), polls * 20).await,
+            4 | 5 => poll_at_most(ok(cell.wait()), polls).await,
             6 => cell.wait_attempt().await,
             #[cfg(feature = "std")]
             7..=9 => self.spawn(number, 20 * polls).await,
             10 => {
-                // Waits, and may be woken, without being polled while the same task uses the cell in another way.
+                // This future waits, and may be woken, but is not polled while its task uses the cell in another way.
                 let mut wait = pin!(cell.get_or_claim());
                 drop(poll_once(wait.as_mut()).await);
-                attempt(cell.get_or_try_init(init), ALL).await
+                poll_at_most(cell.get_or_try_init(init), ALL).await
             }
             11 => {
                 let Ok(guard) = cell.try_claim() else { return };
@@ -260,9 +265,8 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
                 drop(running);
                 (polls == 0).then(|| record.inserted(Ok(guard.set(record.token()))))
             }
-            12 => {
-                (attempt(ok(cell.insert(record.token())), polls).await).map(|result| record.inserted(result))
-            }
+            12 => (poll_at_most(ok(cell.insert(record.token())), polls).await)
+                .map(|result| record.inserted(result)),
             13 => {
                 record
                     .stored
@@ -288,14 +292,14 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
         let record = Arc::clone(&self.records[number]);
         if fastrand::bool() {
             let init = move || initialize(record, 16);
-            attempt(field.get_or_try_init_spawned(AnyExecutor, init), polls).await
+            poll_at_most(field.get_or_try_init_spawned(AnyExecutor, init), polls).await
         } else {
             let init = move || block_on(initialize(record, 16));
-            attempt(field.get_or_try_init_spawned_blocking(AnyExecutor, init), polls).await
+            poll_at_most(field.get_or_try_init_spawned_blocking(AnyExecutor, init), polls).await
         }
     }
 
-    /// Visits every cell and the lazy. The first task initializes the cells, so that others can just wait.
+    /// Uses every cell and the lazy, as a task. The first task initializes the cells, so that other tasks need only wait.
     async fn run(self: Arc<Self>, task: usize) {
         for step in 0..CELLS {
             let number = (task + step) % CELLS;
@@ -307,20 +311,20 @@ impl<B: Backend<Waiter: Send> + Send + Sync + 'static> Generation<B> {
                 record.inspect(Some(cell.wait().await));
             } else {
                 let init = || initialize(Arc::clone(record), 8);
-                while !record.inspect(attempt(cell.get_or_try_init(init), ALL).await) {}
+                while !record.inspect(poll_at_most(cell.get_or_try_init(init), ALL).await) {}
             }
         }
         self.records[CELLS].inspect(Some(self.lazy.get_unpin().await));
         self.ended.fetch_add(1, Relaxed);
     }
 
-    /// Visits every cell and the lazy as a thread that blocks.
+    /// Uses every cell and the lazy, as a thread that blocks.
     #[cfg(feature = "blocking")]
     fn run_blocking(&self) {
         for (cell, record) in self.cells.iter().zip(&self.records) {
             record.inspect(cell.wait_timeout(Duration::from_micros(fastrand::u64(..200))));
             let init = || block_on(initialize(Arc::clone(record), 8));
-            record.inspect(block_on(attempt(
+            record.inspect(block_on(poll_at_most(
                 async { cell.get_or_try_init_blocking(init) },
                 ALL,
             )));
@@ -350,7 +354,7 @@ fn spawn(mut task: Pin<Box<dyn Future<Output = ()> + Send>>, mut polls: usize) {
     execute(migrating);
 }
 
-/// Wakes tasks that pause until nothing is left. Panics if this takes too long.
+/// Wakes the tasks that pause, until `left` returns 0. Panics if this takes too long.
 fn wait_for(what: &str, left: impl Fn() -> usize) {
     let deadline = Instant::now() + PATIENCE;
     let mut count = usize::MAX;
@@ -409,7 +413,7 @@ fn event_listener() {
     stress::<oncelot::backend::EventListener>(64);
 }
 
-/// With fewer tasks, as those that wait keep waking each other.
+/// With fewer tasks, because those that wait keep waking each other.
 #[cfg(feature = "atomic-waker")]
 #[test]
 fn atomic_waker() {

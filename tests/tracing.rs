@@ -39,9 +39,9 @@ use util::{
 };
 
 /// Whether a wait that cannot end is detected.
-const IS_WATCHED: bool = cfg!(any(debug_assertions, feature = "deadlock-detection"));
+const IS_DETECTED: bool = cfg!(any(debug_assertions, feature = "deadlock-detection"));
 
-/// What a subscriber is called for. To write the line of an event is a part of the call for the event.
+/// A call of the subscriber. It calls the writer of a line inside the call for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Callback {
     NewSpan,
@@ -57,7 +57,7 @@ use Callback::{Close, Enter, Event, Exit, NewSpan, Write};
 const CALLBACKS: [Callback; 6] = [NewSpan, Enter, Exit, Write, Event, Close];
 
 impl Callback {
-    /// Returns whether the claim is taken then.
+    /// Returns whether the claim is held during this call.
     fn is_during_the_attempt(self) -> bool {
         self < Write
     }
@@ -231,17 +231,17 @@ impl Runtime for Tasks {
 
 /// How an attempt ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum End {
-    /// With the value 1.
+enum Ending {
+    /// The initializer returns 1.
     Success,
     Error,
     Cancellation,
     Panic,
 }
 
-use End::{Cancellation, Error, Panic, Success};
+use Ending::{Cancellation, Error, Panic, Success};
 
-impl End {
+impl Ending {
     /// Returns the line of the event.
     fn line(self, attempt: u32) -> String {
         let (level, message) = match self {
@@ -309,7 +309,7 @@ const PANICS: &[Program] = &[
 ];
 
 /// Returns each attempt with its end and a name.
-fn attempts() -> impl Iterator<Item = (String, End, Program)> {
+fn attempts() -> impl Iterator<Item = (String, Ending, Program)> {
     let ends = [Success, Error, Cancellation, Panic];
     let programs = [SUCCESSES, ERRORS, CANCELLATIONS, PANICS];
     ends.into_iter().zip(programs).flat_map(|(end, programs)| {
@@ -318,7 +318,7 @@ fn attempts() -> impl Iterator<Item = (String, End, Program)> {
     })
 }
 
-/// An attempt is counted also where there is no subscriber. A span that is disabled costs no look at the clock.
+/// The attempts that no subscriber sees are counted too. The event of a span that is disabled has no duration.
 #[test]
 fn each_attempt_has_a_span_and_ends_with_one_event() {
     for (name, end, attempt) in attempts() {
@@ -343,9 +343,9 @@ fn each_attempt_has_a_span_and_ends_with_one_event() {
     }
 }
 
-/// When it panics, not when its future is dropped at last.
+/// The event is emitted when the initializer panics, and not when its future is dropped.
 #[test]
-fn a_panic_is_emitted_at_once() {
+fn the_event_of_a_panic_is_emitted_at_once() {
     let cell = static_cell();
     let mut future = Box::pin(cell.get_or_init(|| Panicking("the future")));
     assert_eq!(lines(|| outcome(|| poll(&mut future))), [Panic.line(1)]);
@@ -498,7 +498,7 @@ fn a_subscriber_can_settle_the_cell_when_a_waiter_begins_to_wait() {
         let running = RefCell::new(cell.try_claim().ok());
         let recorder = Recorder::new(true, move |callback| {
             if callback == Event {
-                // Dropped where no subscriber is called for it.
+                // Dropped on a thread without a recorder.
                 let running = running.take();
                 thread::spawn(|| drop(running)).join().unwrap();
                 settle(cell);
@@ -515,7 +515,7 @@ fn a_subscriber_can_settle_the_cell_when_a_waiter_begins_to_wait() {
     }
 }
 
-/// What a subscriber does with a cell, and whether it waits for the initializer that runs.
+/// Whether a use of a cell by a subscriber waits for the attempt in progress, and the use, which returns its outcome.
 type Act = (bool, fn(&'static OnceCell<u32>) -> String);
 
 const ACTS: [Act; 8] = [
@@ -536,12 +536,12 @@ const ACTS: [Act; 8] = [
 /// Returns a recorder of the outcomes of `act`, which is left out where its wait would never end.
 fn acting(waits_during_the_attempt: bool, act: impl Fn() -> String + 'static) -> Rc<Recorder> {
     Recorder::new(true, move |callback| {
-        let hangs = callback.is_during_the_attempt() && waits_during_the_attempt && !IS_WATCHED;
+        let hangs = callback.is_during_the_attempt() && waits_during_the_attempt && !IS_DETECTED;
         if hangs { "deadlock".into() } else { act() }
     })
 }
 
-/// Checks the outcomes of an act during an attempt, and in the three calls after it.
+/// Checks the outcomes of an act in the calls during an attempt, and in the three calls after it.
 #[track_caller]
 fn assert_outcomes(name: &str, recorder: &Recorder, during: &str, after: [&str; 3]) {
     let callbacks = recorder.callbacks.borrow();
@@ -552,7 +552,8 @@ fn assert_outcomes(name: &str, recorder: &Recorder, during: &str, after: [&str; 
 }
 
 /// However the attempt ends, the subscriber can read, set, wait for and initialize the cell when the event is emitted and when
-/// the span is closed, as tasks can, and is not called for that. Before, it can read it, and a wait is reported.
+/// the span is closed, as tasks can, and is not called from inside itself. During the attempt, it can read the cell, and a wait
+/// is reported.
 #[test]
 fn a_subscriber_can_use_the_cell_after_each_attempt() {
     for (name, end, attempt) in attempts() {
@@ -601,7 +602,7 @@ fn panics_in_destructor() -> BoxFuture<'static, u32> {
     Box::pin(panic_in_destructor(success()))
 }
 
-/// The drivers of the future have one attempt together.
+/// The tasks that poll the future, one after the other, make one attempt together.
 #[test]
 fn a_subscriber_can_use_a_lazy_value_after_its_attempt() {
     oncelot::lazy! {
@@ -611,7 +612,7 @@ fn a_subscriber_can_use_a_lazy_value_after_its_attempt() {
     }
 
     fn check<G: Future<Output = &'static u32>>(
-        end: End,
+        end: Ending,
         try_get: impl Fn() -> Option<&'static u32> + 'static,
         get: impl Fn() -> G + Copy + 'static,
     ) {
@@ -666,7 +667,7 @@ fn a_subscriber_that_panics_at_any_call_of_an_attempt_ends_the_attempt() {
         let mut has_panicked_at_all = false;
         for (name, end, attempt) in attempts() {
             let own = outcome(|| attempt(static_cell()));
-            // A destructor that panics while the panic of the subscriber unwinds aborts, as any does.
+            // A destructor that panics while the panic of the subscriber unwinds aborts the program, as in any Rust program.
             if own == "in the destructor" && panics_at.is_during_the_attempt() {
                 continue;
             }
@@ -728,7 +729,7 @@ fn a_subscriber_that_panics_in_the_span_of_a_lazy_poisons_it() {
     assert_eq!(LAZY.try_get(), Some(&1));
 }
 
-/// Neither the closure's future, nor its value or error.
+/// Neither the future of the closure nor its value or error is leaked.
 #[test]
 fn a_subscriber_that_panics_as_a_span_is_exited_leaks_nothing() {
     let drops = Drops::new();

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use counting::ALLOCATIONS;
 
-/// What some equal parts of work have cost together.
+/// The cost of a number of equal parts of work together.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) parts: f64,

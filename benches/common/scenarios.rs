@@ -16,7 +16,7 @@ pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     black_box(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Makes a future, polls it once, as its value is there, and drops it.
+/// Makes a future whose value is there, polls it once, and drops it, in each call.
 pub(crate) fn poll_ready<F: Future<Output: Got>>(calls: usize, get: impl Fn() -> F) -> Cost {
     Cost::of(calls, || {
         for _ in 0..calls {
@@ -62,7 +62,7 @@ pub(crate) fn lazy_init<L: Lazy>(calls: usize) -> Cost {
     })
 }
 
-/// Asks for a value that is there after one poll.
+/// Gets the value of a lazy whose future is ready at its first poll.
 #[inline(always)]
 pub(crate) fn compute<L: Lazy, M: FnOnce() -> F, F: Future<Output = u64>>(lazy: Pin<&L::Of<M, F>>) {
     let value = poll(pin!(L::get(lazy)));

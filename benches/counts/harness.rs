@@ -13,7 +13,7 @@ use crate::common::report::Named;
 use crate::common::waiting::{Got, VALUE, gate};
 
 pin_project_lite::pin_project! {
-    /// An initializer whose output is replaced. The `map` of `FutureExt` keeps a state beside it, which would be counted.
+    /// An initializer whose output is replaced. The `map` of `FutureExt` keeps a state next to it, which would be counted.
     struct Map<F, M> {
         #[pin]
         init: F,

@@ -69,7 +69,7 @@ fn phase(name: &str, crates: Vec<Contender>) -> Row {
     }
 }
 
-/// Without the harness, which has no cell.
+/// Returns a row of exact figures, without the harness, which has no cell.
 fn exact(name: &str, mut crates: Vec<Contender>) -> Row {
     crates.retain(|contender| contender.name != Harness::NAME);
     Row {
@@ -219,7 +219,7 @@ fn run<'a>(rows: impl Iterator<Item = &'a Row>) {
     }
 }
 
-/// Counts what is in these tables.
+/// Takes the counts of the rows of these tables.
 fn count(tables: &mut [Vec<Row>], filter: &str) {
     let (printed, instructions) = callgrind::run(&[PHASES, filter]);
     let operations: Result<Vec<f64>, _> = printed.lines().map(str::parse).collect();

@@ -58,21 +58,21 @@ pub(crate) fn init_by_closure<C: InitCell>(calls: usize) -> Cost {
     init::<C, _, _>(calls, || || ready(VALUE))
 }
 
-/// The cell's own future.
+/// Polls the future of `get_or_init` of a ready cell.
 pub(crate) fn ready_bare<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
     poll_ready(CALLS, || C::get_or_init(cell, || ready(0)))
 }
 
-/// That future awaited by an `async` block.
+/// Polls an `async` block that awaits the future of [`ready_bare`].
 pub(crate) fn ready_in_block<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
     poll_ready(CALLS, || async { *C::get_or_init(cell, || ready(0)).await })
 }
 
-/// That future awaited by an `async fn` that is generic over the initializer, and this one by an `async` block.
+/// Polls an `async` block that awaits an `async fn`, generic over the initializer, that awaits the future of [`ready_bare`].
 pub(crate) fn ready_in_generic<C: InitCell>() -> Cost {
     async fn load<C: InitCell, F: Future<Output = u64>>(cell: &C::Of, init: impl FnOnce() -> F) -> u64 {
         *C::get_or_init(cell, init).await
@@ -83,8 +83,8 @@ pub(crate) fn ready_in_generic<C: InitCell>() -> Cost {
     poll_ready(CALLS, || async { load::<C, _>(cell, || ready(0)).await })
 }
 
-/// That future awaited by an `async` block in a box that hides its type. The boxes are made before the phase, and
-/// freed after it.
+/// Polls boxes that hide the type of the `async` block of [`ready_in_block`]. The boxes are made before the phase, and freed after
+/// it.
 pub(crate) fn ready_in_box<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
@@ -99,14 +99,14 @@ pub(crate) fn ready_in_box<C: InitCell>() -> Cost {
     })
 }
 
-/// The floor of [`ready_in_block`].
+/// Polls an `async` block that calls `get`: the floor of [`ready_in_block`].
 pub(crate) fn get_in_block<C: InitCell>() -> Cost {
     let cell = C::filled(VALUE);
     let cell = black_box(&cell);
     poll_ready(CALLS, || async { *C::get(cell).expect("the cell has a value") })
 }
 
-/// The future of a lazy's `get`, awaited by an `async` block.
+/// Polls an `async` block that awaits the future of `get` of a computed lazy.
 pub(crate) fn lazy_ready_in_block<L: Lazy>() -> Cost {
     let lazy = pin!(L::new(|| ready(VALUE)));
     compute::<L, _, _>(lazy.as_ref());
@@ -118,7 +118,7 @@ oncelot::lazy! {
     static COMPUTED: u64 = ready(VALUE);
 }
 
-/// The future of `get` of a static that was computed before.
+/// Polls the future of `get` of a computed static.
 pub(crate) fn static_get_ready() -> Cost {
     assert!(poll(pin!(COMPUTED.get())).is_ready());
     let computed = black_box(&COMPUTED);
@@ -129,8 +129,8 @@ pub(crate) fn bytes_beyond_value<C: Cell>() -> f64 {
     (size_of::<C::Of>() - size_of::<u64>()) as f64
 }
 
-/// Returns the size of the future that initializes, without its initializer. Fallible initialization is the kinder
-/// comparison: to some of the crates, the other kind is a wrapper around it.
+/// Returns the size of the future that initializes, without its initializer. The initializer is fallible, because in some of the
+/// crates the future of an infallible one wraps that of a fallible one.
 pub(crate) fn bytes_of_init_future<C: InitCell>() -> f64 {
     let (cell, flag) = (C::new(), AtomicBool::new(false));
     let initializer = fallible_gate(&flag);

@@ -55,7 +55,7 @@ impl Figure {
         }
     }
 
-    /// Adds the cost of what cannot be left out.
+    /// Adds the cost of the operations that no implementation can avoid.
     fn with_floor(mut self, floor: impl Fn() -> Cost + 'static) -> Self {
         self.contenders.push(contender(FLOOR, floor));
         self

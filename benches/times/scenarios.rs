@@ -171,14 +171,14 @@ impl Wake for QueuedTask {
     }
 }
 
-/// Tasks on one thread, all wanting the same cell, all with an initializer that pends and fails.
+/// Runs tasks on one thread that all initialize one cell, with initializers that pend once and then fail.
 pub(crate) fn failing_tasks<C: InitCell>() -> Cost {
     let cell = C::new();
     let cell = black_box(&cell);
     run_failing_tasks(|| C::get_or_try_init(cell, pend_then_fail))
 }
 
-/// [`failing_tasks`] by the method that no peer has.
+/// Runs [`failing_tasks`] by `get_or_try_init_shared`, which no peer has.
 pub(crate) fn failing_shared_tasks<B: Backend>(cell: &OnceCell<u64, B>) -> Cost {
     let cell = black_box(cell);
     run_failing_tasks(|| cell.get_or_try_init_shared(pend_then_fail))

@@ -23,7 +23,7 @@ pub(crate) type Id = usize;
 /// The number of a future, which can have the claim.
 pub(crate) type Actor = usize;
 
-/// The waker of a lazy, which has the claim while the future of the lazy is asleep.
+/// The actor that stands for the waker of a lazy, which has the claim while the future of the lazy is asleep.
 pub(crate) const THE_WAKER: Actor = 0;
 
 // Parts of the messages of panics.
@@ -135,14 +135,15 @@ pub(crate) struct Model {
     /// The subject is borrowed exclusively.
     pub(crate) is_exclusive: bool,
     pub(crate) frames: Vec<Frame>,
-    /// Which waiters are registered is known, and in which order. That ends when operations are nested, or when a poll panics.
+    /// Whether the model knows which waiters are registered, and in which order. It no longer does when operations are nested, or
+    /// when a poll panics, until no waiter is registered.
     is_exact: bool,
     initializers: Vec<Initializer>,
     /// Whether each value exists.
     values: Vec<bool>,
-    /// Those that are registered are in the order of registration.
+    /// The futures that are registered are in the order of registration.
     futures: Vec<Future>,
-    /// In the order of the wakes. Emptied at the end of an operation that is not nested.
+    /// In the order of the wakes. The list is emptied at the end of an operation that is not nested.
     due: Vec<Due>,
     /// The number of attempts that have ended.
     attempts: usize,
@@ -261,7 +262,7 @@ impl Model {
         self.frames.last_mut().expect("an operation is in progress")
     }
 
-    /// User code panics with the message that is returned.
+    /// Records that user code panics, and returns the message of the panic.
     pub(crate) fn plans_panic(&mut self) -> String {
         self.panics += 1;
         let message = format!("{PLANNED}{}", self.panics);
@@ -380,7 +381,8 @@ impl Model {
                 if matches!(future.kind, Kind::GetOrTryInitShared | Kind::WaitAttempt) {
                     future.attempt.get_or_insert(self.attempts);
                 }
-                // Two backends count up to 64. A drain in progress may still have to wake it.
+                // `AtomicWaker` and `EventListener` count the attempts modulo 64. A drain in progress may still have to wake the
+                // future.
                 let is_same_attempt = (frame.attempts - attempt).is_multiple_of(64) || was_due;
                 is_same_attempt && !(is_deadlock && cfg!(debug_assertions))
             }

@@ -31,7 +31,7 @@ pub(crate) enum Operation {
     Leak(Pick),
     /// Sets the action of a task's wakers for the next time that one of them is used in this way.
     Arm(TaskNumber, WakerUse, Action),
-    /// Uses the waker that an initializer kept.
+    /// Wakes or drops the waker that an initializer kept. `Clone` wakes it by reference.
     UseKept(WakerUse),
     /// An operation that needs exclusive access to the subject. It is skipped while there are futures.
     Exclusive(Exclusive),
@@ -89,7 +89,7 @@ pub(crate) struct Script {
     pub(crate) on_call: Action,
     /// When it is dropped, or when its closure is dropped without having been called.
     pub(crate) on_drop: Action,
-    /// In one poll, as the next fields.
+    /// In one poll. The next fields belong to the same poll.
     pub(crate) on_poll: Action,
     pub(crate) waker: ScriptWaker,
     pub(crate) end: ScriptEnd,

@@ -30,7 +30,7 @@ pub(crate) struct Run {
     subject_type: Type,
     /// The next operation.
     next: Cell<usize>,
-    /// From a box. The subject is shared, except in exclusive operations.
+    /// The pointer comes from a box. The subject is shared, except in exclusive operations.
     subject: Cell<Option<NonNull<dyn Subject>>>,
     model: RefCell<Model>,
     /// The futures that no operation in progress uses.

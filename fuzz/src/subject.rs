@@ -47,18 +47,18 @@ impl Type {
         Self { family, backend, new }
     }
 
-    /// Returns whether its future has a waker of its own.
+    /// Returns whether the future of the lazy has a waker of its own.
     pub(crate) fn is_self_waking(self) -> bool {
         matches!(self.family, Family::BoxLazy | Family::StaticLazy)
     }
 
-    /// `AtomicWaker` has a slot for one waiter: waiters wake each other, in any order.
+    /// Returns whether the backend is `AtomicWaker`, which has a slot for one waiter: waiters wake each other, in any order.
     pub(crate) fn has_one_slot(self) -> bool {
         self.backend == "AtomicWaker"
     }
 
-    /// `EventListener` uses wakers under a lock: it promises nothing for wakers that use the cell or panic. Its queue would
-    /// never be freed if a future was leaked.
+    /// Returns whether the backend is `EventListener`, which uses wakers under a lock. It promises nothing for wakers that use the
+    /// cell or panic, and its queue would never be freed if a future was leaked.
     pub(crate) fn uses_lock(self) -> bool {
         self.backend == "EventListener"
     }
@@ -97,7 +97,7 @@ pub(crate) enum Outcome {
     Nothing,
     /// A reference to the value, and the value that was not inserted.
     Rejected(Id, Value),
-    /// The method cannot wait, or there is a value.
+    /// The method did not get the claim: an attempt is in progress, or there is a value.
     Refused(State),
     /// The future that owns the guard, and the value that it would set.
     Claimed(Id, SubjectFuture),

@@ -38,10 +38,10 @@ enum Method {
 }
 use Method::*;
 
-/// These return when there is a value, and initialize a cell that is empty again.
+/// The methods that return when there is a value, and initialize a cell that is empty again.
 const RETRYING: &[Method] = &[GetOrInit, GetOrTryInit, Insert, GetOrClaim];
 
-/// These return when the attempt ends.
+/// The methods that return when the attempt ends.
 const OF_ONE_ATTEMPT: &[Method] = &[GetOrTryInitShared, WaitAttempt];
 
 const ALL: &[Method] = &[
@@ -97,7 +97,7 @@ enum Ending {
     Drop,
 }
 
-/// An attempt by each kind of call that makes one: its initializer runs until `ending` is set. The value is 1.
+/// Returns an attempt by each kind of call that makes one: its initializer runs until `ending` is set. The value is 1.
 fn attempts<'a, B: Backend>(
     cell: &'a OnceCell<u32, B>,
     ending: &'a Cell<Option<Ending>>,
@@ -127,7 +127,7 @@ fn attempts<'a, B: Backend>(
     Vec::from(attempts)
 }
 
-/// Lets an attempt of each kind end, while calls of each of the methods wait for it, and calls of all of them.
+/// Lets an attempt of each kind end, while calls of one of the methods wait for it, and while calls of all of them do.
 fn an_attempt_ends<B: Backend>(ending: Ending, methods: &[Method]) {
     for methods in methods.chunks(1).chain([methods]) {
         for (kind, count) in (0..3).flat_map(|kind| WAITERS.map(|count| (kind, count))) {
@@ -273,7 +273,7 @@ pub fn a_cell_is_set_once<B: Backend>() {
     require!(
         cell.get() == Some(&4) && cell.into_inner() == Some(4),
         Publication,
-        "a cell that was made with a value does not have it"
+        "a cell that was created with a value does not have it"
     );
 }
 
@@ -380,7 +380,7 @@ pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
         );
         Job::started(cell.get_or_try_init(async || Err(()))).abort();
         Job::started(cell.get_or_try_init(pending::<Result<u32, ()>>)).abort();
-        // Woken or not.
+        // Whether they were woken or not.
         waiting.iter_mut().for_each(Job::poll);
         require!(
             !waiting.iter().any(Job::is_done),
@@ -446,7 +446,7 @@ pub fn a_ready_cell_registers_no_waiter<B: Backend>() {
     }
 }
 
-/// After `take` a cell works as a new one, even if futures that waited for it or initialized it were leaked.
+/// After `take`, a cell works as a new one does, even if futures that waited for it or initialized it were leaked.
 pub fn a_cell_starts_afresh_after_take<B: Backend>() {
     for method in [GetOrInit, Wait] {
         let mut cell = OnceCell::<u32, B>::with_backend();

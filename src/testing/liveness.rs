@@ -1,5 +1,5 @@
 //! Rules 5 and 9 of [`Backend`]: no wakeup is lost, and a wait for one attempt ends with it. No backend is excepted from
-//! this.
+//! these.
 //!
 //! "Woken" means woken since the last poll of the waiter. A backend may wake a waiter spuriously; the waiter's task then polls it,
 //! and the waiter waits again.
@@ -46,9 +46,9 @@ pub fn no_waiter_waits_for_a_past_event<B: Backend>() {
         let mut asleep = Waiter::asleep(&backend, kind);
         claim.settle(outcome);
         for (waiter, which) in [
-            (&mut early, "that was made before"),
+            (&mut early, "that was created before"),
             (&mut asleep, "that slept before"),
-            (&mut Waiter::new(&backend, kind), "that came afterwards"),
+            (&mut Waiter::new(&backend, kind), "that was created afterwards"),
         ] {
             require!(
                 waiter.finds_out(),
@@ -81,7 +81,7 @@ pub fn spurious_polls_are_harmless<B: Backend>() {
     });
 }
 
-/// A waiter that is polled by another task is woken by the waker of that one.
+/// A waiter that moves to another task is woken by the waker of that task.
 pub fn the_newest_waker_is_woken<B: Backend>() {
     for is_chosen in CHOICES {
         every_attempt::<B, _>(
@@ -102,8 +102,8 @@ pub fn the_newest_waker_is_woken<B: Backend>() {
     }
 }
 
-/// If any waiters are cancelled (the first, the last, one in the middle, or all, in either order), all others are woken, and
-/// those that come afterwards.
+/// If waiters are cancelled (the first, the last, one in the middle, every other one, or all, in either order), all other waiters
+/// are woken, and so are waiters that register afterwards.
 pub fn cancelling_loses_no_wakeup<B: Backend>() {
     for (is_chosen, newest_first) in CHOICES
         .into_iter()
@@ -120,7 +120,7 @@ pub fn cancelling_loses_no_wakeup<B: Backend>() {
     }
 }
 
-/// If a waiter is woken and then cancelled, no wakeup is lost: no other waiter depends on it.
+/// If waiters are woken and then cancelled, no wakeup is lost: no other waiter depends on them.
 pub fn cancelling_a_woken_waiter_loses_no_wakeup<B: Backend>() {
     for is_chosen in CHOICES {
         let backend = B::UNINIT;
@@ -164,7 +164,7 @@ pub fn a_wake_reserves_nothing<B: Backend>() {
         require!(
             waiters[first].finds_out(),
             NoLostWakeup,
-            "claimant {first} of 5 sleeps on in UNINIT: it waits for one that was woken too and is not polled"
+            "claimant {first} of 5 sleeps on in UNINIT: it waits for another one that was woken too and is not polled"
         );
         Claim::take(&backend).publish();
         for waiter in &mut waiters {
@@ -227,8 +227,8 @@ pub fn passive_waiters_outlast_failures<B: Backend>() {
             let claim = Claim::take(&backend);
             let claimants = crowd(&backend, attempt, only_claimants);
             claim.release();
-            require_woken(&claimants, State::Uninit, "beside passive waiters");
-            // As their tasks would.
+            require_woken(&claimants, State::Uninit, "next to passive waiters");
+            // The tasks of these waiters would poll them.
             let woken = waiters.iter_mut().filter(|waiter| waiter.is_woken());
             woken.for_each(Waiter::sleep);
         }
@@ -367,7 +367,7 @@ pub fn threads_leave_no_claimant_asleep<B: Backend<Waiter: Send> + Sync>() {
 /// Threads claim and release, and wait for each other's attempts: `poll_attempt` returns `Pending` while the attempt is
 /// in progress, and `Ready` after it has ended, even if the next one has begun (rule 9).
 pub fn threads_see_the_end_of_their_attempt<B: Backend<Waiter: Send> + Sync>() {
-    /// A backend, and what is known of its attempts, which have the numbers from 1.
+    /// A backend, and what is known of its attempts, which are numbered from 1.
     struct Watched<B> {
         backend: B,
         begun: AtomicUsize,

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::backend::{Backend, State, WaiterKind};
 
-// Wakes are made oldest first.
+// Waiters of a kind are woken oldest first.
 
 /// Waiters of each kind are woken oldest first. A waiter keeps its place when it is polled again, also by another task, and a
 /// passive waiter keeps its place when an initializer fails.
@@ -34,7 +34,7 @@ pub fn each_kind_is_woken_oldest_first<B: Backend>() {
     }
 }
 
-/// If a waiter is cancelled, the others keep their places: of five waiters in every mixture of kinds, each one.
+/// If a waiter is cancelled, the others keep their places. Of five waiters in every mixture of kinds, each one is cancelled.
 pub fn a_cancelled_waiter_leaves_the_others_in_order<B: Backend>() {
     for outcome in OUTCOMES {
         for mixture in 0..1_u32 << 5 {
@@ -268,7 +268,7 @@ pub fn waking_drops_the_waker<B: Backend>() {
     }
 }
 
-/// After a backend was dropped, no waker of waiters that were cancelled before is left.
+/// After a backend was dropped, no waker is left of the waiters that were cancelled before.
 pub fn dropping_the_backend_drops_all_wakers<B: Backend>() {
     let backend = B::UNINIT;
     Claim::take(&backend).forget();
@@ -402,7 +402,7 @@ pub fn wakers_may_settle_the_state_when_cloned<B: Backend + 'static>() {
             require!(
                 is_asleep || task.wakers() == 0,
                 NothingLeftBehind,
-                "a waiter has nothing to wait for since its waker was cloned, and kept the waker"
+                "a waiter that has nothing to wait for, since its waker was cloned, has kept the waker"
             );
             if task.runs() > 0 {
                 require_woken(&others, outcome, "by the waker of another one");

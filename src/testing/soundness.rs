@@ -157,7 +157,7 @@ pub fn threads_see_what_was_published<B: Backend + Sync>() {
             unsafe { Claim::assume(backend) }.publish();
             return;
         }
-        // Observed in one way only, so that the ordering of another way cannot hide an error.
+        // The state is read in one way only, so that the ordering of another way cannot hide an error.
         let sees_ready = || match (round + thread) % 3 {
             0 => backend.is_ready(),
             1 => backend.state() == State::Ready,
@@ -257,7 +257,7 @@ pub fn leaked_waiters_may_outlive_the_backend<B: Backend>() {
         let mut backend = Box::new(B::UNINIT);
         Claim::take(&*backend).forget();
         crowd(&*backend, 3, kind_of).into_iter().for_each(Waiter::leak);
-        // As in `OnceCell::take`.
+        // As `OnceCell::take` does.
         *backend = B::UNINIT;
         require_state(&*backend, State::Uninit, "in the beginning");
         let claim = Claim::take(&*backend);
@@ -271,7 +271,7 @@ pub fn leaked_waiters_may_outlive_the_backend<B: Backend>() {
     }
 }
 
-/// Backends whose claims are taken and forgotten, and how to settle them.
+/// Returns backends whose claims are taken and forgotten, and the outcomes with which to settle them.
 fn claimed<B: Backend>() -> (Vec<B>, Vec<State>) {
     let backends: Vec<_> = (0..ROUNDS).map(|_| B::UNINIT).collect();
     backends.iter().for_each(|backend| Claim::take(backend).forget());
@@ -299,7 +299,7 @@ fn require_state<B: Backend>(backend: &B, expected: State, when: &str) {
         "`is_ready` is {is_ready} {when}, and the state {expected:?}"
     );
     let claimed = Claim::try_take(backend).map(|claim| {
-        // If the claim is not free and it were dropped, the initialization would be ended twice.
+        // Dropping a claim that was not free would end the attempt twice.
         if expected == State::Uninit {
             claim.release();
         } else {

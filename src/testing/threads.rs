@@ -1,5 +1,5 @@
-//! Threads that race for a bounded number of steps. No thread ever blocks on the progress of another one, so that every error
-//! ends in a failure and not in a hang.
+//! Threads that race for a bounded number of steps. No thread waits for another one without a limit, so that every error ends in
+//! a failure and not in a hang.
 
 use core::{cell::UnsafeCell, hint};
 use std::{
@@ -66,7 +66,7 @@ pub(super) fn dawdle(steps: usize) {
     }
 }
 
-/// Spins for some steps, or yields if `steps` is zero. This is for a thread that holds a claim, or waits for one: if another
+/// Spins for some steps, or yields if `steps` is zero. A thread calls this while it holds a claim, or waits for one: if another
 /// thread on the same processor takes the claim too, the yield lets the test detect it.
 pub(super) fn linger(steps: usize) {
     if steps == 0 {
@@ -99,7 +99,7 @@ impl<T: Copy> Unsynchronized<T> {
     ///
     /// No other thread reads or writes at the same time.
     pub(super) unsafe fn set(&self, value: T) {
-        // SAFETY: the caller's promise.
+        // SAFETY: as the caller guarantees.
         unsafe { *self.0.get() = value };
     }
 }

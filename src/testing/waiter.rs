@@ -55,7 +55,7 @@ pub(super) struct Waiter<'a, B: Backend> {
     pub(super) kind: WaiterKind,
     waiter: Pin<Box<B::Waiter>>,
     task: Arc<Task>,
-    /// The wakes of the task when it polled last.
+    /// The number of wakes of the task before it polled the waiter last.
     wakes_before: usize,
 }
 
@@ -196,7 +196,7 @@ pub(super) fn crowd<B: Backend>(
         .collect()
 }
 
-/// Checks that every waiter was woken that `outcome` settles.
+/// Checks that every waiter whose kind `outcome` settles was woken.
 #[track_caller]
 pub(super) fn require_woken<B: Backend>(waiters: &[Waiter<'_, B>], outcome: State, when: &str) {
     for (index, waiter) in waiters.iter().enumerate() {
@@ -272,8 +272,8 @@ pub(super) const CHOICES: [fn(usize, usize) -> bool; 5] = [
 ];
 
 /// For each number and mixture of waiters that sleep during an attempt: lets `disturb` use them, ends the attempt with each of
-/// `outcomes`, and checks that every waiter is woken that the outcome concerns, and finds out. After a failure, a value must wake
-/// the passive waiters, and newcomers. Returns what `disturb` returned.
+/// `outcomes`, and checks that every waiter that the outcome settles is woken, and that it returns `Ready` when its task polls it.
+/// After a failure, a value must wake the passive waiters, and waiters that registered since. Returns what `disturb` returned.
 #[track_caller]
 pub(super) fn every_attempt<B: Backend, R>(
     outcomes: &[State],
@@ -308,7 +308,7 @@ pub(super) fn every_attempt<B: Backend, R>(
             );
         }
         if outcome == State::Uninit {
-            // As their tasks would.
+            // The tasks of these waiters would poll them.
             passive
                 .iter_mut()
                 .filter(|waiter| waiter.is_woken())

@@ -1,4 +1,4 @@
-//! A good backend, and where each fault changes it.
+//! The backend of `examples/custom_backend`, changed by one fault.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,10 +20,10 @@ use crate::{
     locked::{Entry, Locked, Ticket, wake_all},
 };
 
-/// The backend of `examples/custom_backend`, with the fault of this number.
+/// The backend of `examples/custom_backend` with a fault: the element of [`Fault::ALL`] at the index `FAULT`.
 pub(crate) struct Broken<const FAULT: usize> {
     inner: Locked,
-    // Memory for single faults.
+    // Each of the other fields is used by one fault or a few.
     is_locked: AtomicBool,
     claims: AtomicUsize,
     claimant: Mutex<Option<ThreadId>>,
@@ -92,7 +92,7 @@ impl<const FAULT: usize> Broken<FAULT> {
         Some(inner.waiters.remove(place).waker)
     }
 
-    /// Registers a waiter in whichever state.
+    /// Registers a waiter in any state.
     fn register(&self, ticket: &mut Ticket, waker: Waker) -> Poll<()> {
         let older = self.inner.lock().put(ticket, waker);
         drop(older);
@@ -159,7 +159,7 @@ impl<const FAULT: usize> Broken<FAULT> {
         wake_all(woken);
     }
 
-    /// Drops the waker of a waiter in the wrong way.
+    /// Drops the waker of a waiter under the lock, or discards the panic of its destructor.
     fn drop_waker(&self, ticket: &Ticket) {
         let waker = self.unregister(ticket);
         match Self::FAULT {
@@ -177,7 +177,7 @@ impl<const FAULT: usize> Broken<FAULT> {
     }
 }
 
-// SAFETY: without a fault, it is `Locked`. The faults are there to be detected.
+// SAFETY: without a fault, this is `Locked`. With a fault that breaks rules 1 to 4, it is unsound, which the suite must detect.
 unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
     const UNINIT: Self = Self::starting_as(State::Uninit);
     const READY: Self = Self::starting_as(match Self::FAULT {

@@ -1,4 +1,5 @@
-//! Tests of the conformance suite: it must reject backends that have one fault each, and each property must reject one of them.
+//! Tests of the conformance suite: it must reject backends that have one fault each, and each property must reject at least one
+//! of them.
 
 #[path = "../../examples/custom_backend/locked.rs"]
 mod locked;
@@ -75,7 +76,7 @@ faults! {
     }
     ReadyIsUninit {
         soundness::ready_is_ready: "rule 2", "`state` is Uninit and not Ready";
-        cells::a_cell_is_set_once: "rule 2", "a cell that was made with a value does not have it";
+        cells::a_cell_is_set_once: "rule 2", "a cell that was created with a value does not have it";
         cells::a_ready_cell_registers_no_waiter: "rule 2", "a future of a ready cell";
     }
     PublishIsRelease {
@@ -104,7 +105,7 @@ faults! {
         liveness::a_value_wakes_every_waiter: "rule 5", "Claimant`, was not woken when `publish`";
         cells::a_value_is_shared: "rule 5", "1 of 1 futures stay asleep";
     }
-    /// The waiters of backends that were dropped.
+    /// Waiters that were leaked, and whose backend was dropped, are woken by the next backend that publishes.
     PublishWakesLeaked {
         cells::a_cell_starts_afresh_after_take: "the state machine", "leaked before `take` was woken";
     }
@@ -134,7 +135,7 @@ faults! {
         liveness::passive_waiters_outlast_failures: "rule 5", "after three failures";
     }
     PollIgnoresState {
-        liveness::no_waiter_waits_for_a_past_event: "rule 5", "that was made before sleeps";
+        liveness::no_waiter_waits_for_a_past_event: "rule 5", "that was created before sleeps";
         optional::wakers_may_settle_the_state_when_cloned: "rule 5", "Claimant` fell asleep though";
     }
     /// The state is read, and the waiter is then registered, in two critical sections.
@@ -147,9 +148,9 @@ faults! {
     PollNeverPends {
         liveness::waiting_comes_to_rest: "rule 5", "`poll_wait` never returns `Pending`";
     }
-    /// Asks to be polled again, and is not registered.
+    /// A waiter is not registered, and wakes its task to be polled again.
     PollSpins {
-        liveness::no_waiter_waits_for_a_past_event: "rule 5", "that was made before sleeps";
+        liveness::no_waiter_waits_for_a_past_event: "rule 5", "that was created before sleeps";
         optional::registering_wakes_no_waiter: "`Backend::poll_wait`", "woken when others registered";
     }
     PollFitsSixteen {
@@ -174,7 +175,7 @@ faults! {
     CancelClosesEmptyList {
         liveness::cancelling_loses_no_wakeup: "rule 5", "after others were cancelled";
     }
-    /// If the cancelled waiter is not registered.
+    /// If the cancelled waiter is not registered, the newest one is removed.
     CancelRemovesNewest {
         liveness::cancelling_is_idempotent: "rule 5", "after another one was cancelled twice";
     }

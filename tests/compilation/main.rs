@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-/// A file below `tests`, which cargo builds as a package of its own.
+/// A file in `tests`, which cargo builds as a package of its own.
 struct Program {
     path: &'static str,
     edition: &'static str,
@@ -64,7 +64,7 @@ impl Program {
         fs::write(project.join("Cargo.toml"), manifest).unwrap();
         fs::copy(manifest_dir.join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
-        // The programs are not measured where the tests are.
+        // Where cargo-llvm-cov measures the coverage of the tests, it does not measure that of the programs.
         cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
         if let Some(rustc) = env::var_os("ONCELOT_TEST_RUSTC") {
             cargo.env("RUSTC", rustc);
@@ -91,13 +91,13 @@ impl Program {
 
 /// Code that the compiler must reject.
 struct Offense<'a> {
-    /// The code is there only with this feature.
+    /// The feature that enables the code.
     feature: &'a str,
     /// The error codes of all errors. Some errors have no code.
     codes: Vec<&'a str>,
     /// What the messages contain.
     texts: Vec<&'a str>,
-    /// The line that a message points at, and at no other line with it.
+    /// The line that a message must point at, by a span that begins and ends on it.
     line: usize,
 }
 
@@ -140,7 +140,7 @@ fn assert_each_offense_is_rejected(program: &Program) {
         assert!(!is_accepted, "`{name}` is accepted");
         let codes: Vec<_> = (messages.split("\"code\":{\"code\":\"").skip(1))
             .filter_map(|rest| rest.split('"').next())
-            // Lints have names in the place of codes.
+            // A lint has a name in place of a code.
             .filter(|code| code.starts_with('E'))
             .collect();
         assert_eq!(codes, offense.codes, "{name}: {messages}");
@@ -161,7 +161,7 @@ fn assert_each_offense_is_rejected(program: &Program) {
     }
 }
 
-/// They would be unsound, or would expose a state that a panic has broken.
+/// The programs would be unsound, or would expose a state that a panic has broken.
 #[test]
 fn unsound_programs_are_rejected() {
     assert_each_offense_is_rejected(&Program::new("compilation/unsound.rs", "2024"));
@@ -173,7 +173,7 @@ fn wrong_statics_are_rejected_with_a_message_about_the_cause() {
     assert_each_offense_is_rejected(&Program::new("compilation/statics_2015.rs", "2015"));
 }
 
-/// Builds and runs the tests of `lazy_bodies.rs`.
+/// Builds and runs the tests of `lazy_bodies.rs` in each edition that has `async`.
 #[test]
 fn statics_with_ordinary_expressions_are_accepted_in_each_edition() {
     for edition in ["2018", "2021", "2024"] {

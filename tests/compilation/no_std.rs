@@ -1,4 +1,4 @@
-//! Neither `std` nor a prelude.
+//! Statics of `lazy!` in a crate without `std`, whose code has no prelude.
 
 #![no_std]
 #![no_implicit_prelude]

@@ -1,4 +1,4 @@
-//! An edition without `async`.
+//! Statics of `lazy!` in an edition without `async` and `await`.
 
 #![deny(warnings)]
 
@@ -20,7 +20,7 @@ oncelot::lazy! {
 }
 
 #[test]
-fn have_their_values() {
+fn the_statics_have_their_values() {
     use std::future::Future;
     use std::task::{Context, Poll, Waker};
 

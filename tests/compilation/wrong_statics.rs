@@ -1,4 +1,5 @@
-//! Statics of `lazy!` that cannot work. A message about a whole macro, which takes several lines, is not enough.
+//! Statics of `lazy!` that the compiler rejects. A message must point at the line of the cause, and not only at a macro call of
+//! several lines.
 
 use std::{
     cell::Cell,
@@ -73,7 +74,7 @@ oncelot::lazy! {
     pub static CALL: u32 = NotSend(Rc::new(1)); // here
 }
 
-// The compiler points at the whole macro, and names the type.
+// The compiler points at the whole macro call, which therefore takes one line, and names the type.
 #[cfg(feature = "value_is_not_sync")] // E0277: `Cell<u32>` cannot be shared between threads safely
 oncelot::lazy! { pub static NUMBER: Cell<u32> = async { Cell::new(1) }; } // here
 

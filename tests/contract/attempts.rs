@@ -6,7 +6,7 @@ use oncelot::{OnceCell, SharedInitError};
 
 use crate::util::{Op, Task, panic_of, poll, poll_with};
 
-/// The panic leaves the waiter as it was: not registered, or registered for the attempt.
+/// The panic leaves the waiter as it was: unregistered, or registered for the attempt.
 #[test]
 fn a_call_whose_waker_panics_when_cloned_waits_for_its_attempt() {
     for (polls_before, polls_after) in [(0, 1), (1, 0), (1, 1)] {

@@ -1,5 +1,6 @@
-//! What happens when an initializer ends: first the drop of its future, then the new state, then the wakes. If the destructor of
-//! the future panics, the cell ends READY or UNINIT, and nothing is dropped twice.
+//! What happens when an initializer ends. Its future is dropped, then the state changes, and then the waiters are woken. If the
+//! initializer has panicked, its future is dropped last. If the destructor of the future panics, the cell is UNINIT or READY
+//! afterwards, and nothing is dropped twice.
 
 use std::{future::pending, thread};
 
@@ -19,7 +20,7 @@ enum Ending {
 }
 use Ending::*;
 
-/// The value is published before the waiters are woken. A panic wakes them while the thread unwinds, before the future is dropped.
+/// If the initializer panics, the waiters are woken while the thread unwinds, and its future is dropped afterwards.
 #[test]
 fn the_future_is_dropped_then_the_state_changes_then_the_waiters_are_woken() {
     for ending in [Value, Error, Panic, Cancellation] {
@@ -80,7 +81,7 @@ fn the_destructor_of_a_panicked_initializer_can_use_the_cell() {
 }
 
 #[test]
-fn get_mut_looks_through_a_leaked_claim() {
+fn get_mut_and_get_mut_or_init_ignore_a_leaked_claim() {
     let mut cell = OnceCell::<u32>::new();
     let mut running = Box::pin(cell.get_or_init(pending));
     assert!(poll(&mut running).is_pending());
@@ -90,7 +91,7 @@ fn get_mut_looks_through_a_leaked_claim() {
     assert_eq!(cell.get(), Some(&1));
 }
 
-/// Adds a destructor that counts, and then panics.
+/// Adds a destructor that counts in `drops` and then panics.
 fn with_panicking_destructor<F: Future + Unpin>(
     future: F,
     drops: &Drops,

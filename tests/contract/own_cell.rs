@@ -14,21 +14,22 @@ use oncelot::{LocalOnceCell, OnceCell};
 
 use crate::util::{BoxFuture, Gate, Task, now, panic_of, poll, poll_with};
 
-const IS_WATCHED: bool = cfg!(all(
+/// Whether a wait of an initializer for its own cell is detected.
+const IS_DETECTED: bool = cfg!(all(
     feature = "std",
     any(debug_assertions, feature = "deadlock-detection")
 ));
 
 /// Polls `future`, which awaits its own cell, as a task of its own.
 #[track_caller]
-fn assert_is_found<F: Future + ?Sized>(future: Pin<Box<F>>) {
-    assert_is_found_in(&Task::new(), future);
+fn assert_is_reported<F: Future + ?Sized>(future: Pin<Box<F>>) {
+    assert_is_reported_in(&Task::new(), future);
 }
 
 #[track_caller]
-fn assert_is_found_in<F: Future + ?Sized>(task: &Arc<Task>, mut future: Pin<Box<F>>) {
+fn assert_is_reported_in<F: Future + ?Sized>(task: &Arc<Task>, mut future: Pin<Box<F>>) {
     let mut polled = || poll_with(&mut future, &task.waker()).is_pending();
-    if IS_WATCHED {
+    if IS_DETECTED {
         let message = panic_of(polled);
         assert!(message.contains("awaits its own cell"), "{message}");
     } else {
@@ -37,36 +38,36 @@ fn assert_is_found_in<F: Future + ?Sized>(task: &Arc<Task>, mut future: Pin<Box<
 }
 
 #[test]
-fn in_each_call_is_found() {
+fn a_wait_in_each_call_is_reported() {
     let cell = OnceCell::new();
-    assert_is_found(Box::pin(
+    assert_is_reported(Box::pin(
         cell.get_or_init(async || *cell.get_or_init(async || 1).await),
     ));
-    assert_is_found(Box::pin(cell.get_or_init(async || *cell.wait().await)));
-    assert_is_found(Box::pin(
+    assert_is_reported(Box::pin(cell.get_or_init(async || *cell.wait().await)));
+    assert_is_reported(Box::pin(
         cell.get_or_init(async || cell.insert(1).await.copied().unwrap_or(0)),
     ));
-    assert_is_found(Box::pin(
+    assert_is_reported(Box::pin(
         cell.get_or_init(async || cell.wait_attempt().await.copied().unwrap_or(0)),
     ));
-    assert_is_found(Box::pin(
+    assert_is_reported(Box::pin(
         cell.get_or_init(async || cell.get_or_claim().await.copied().unwrap_or(0)),
     ));
-    assert_is_found(Box::pin(cell.get_or_try_init(async || {
+    assert_is_reported(Box::pin(cell.get_or_try_init(async || {
         cell.get_or_try_init(async || Err::<u32, ()>(())).await.copied()
     })));
-    assert_is_found(Box::pin(cell.get_or_try_init_shared(async || {
+    assert_is_reported(Box::pin(cell.get_or_try_init_shared(async || {
         let shared = cell.get_or_try_init_shared(async || Err::<u32, ()>(()));
         shared.await.copied().map_err(drop)
     })));
     let local = LocalOnceCell::<u32>::with_backend();
-    assert_is_found(Box::pin(local.get_or_init(async || *local.wait().await)));
+    assert_is_reported(Box::pin(local.get_or_init(async || *local.wait().await)));
     // The panics have left the cell usable.
     assert_eq!(now(cell.get_or_init(async || 1)), &1);
 }
 
 #[test]
-fn in_a_later_poll_is_found() {
+fn a_wait_in_a_later_poll_is_reported() {
     let cell = OnceCell::<u32>::new();
     let gate = Gate::new();
     let mut future: BoxFuture<'_, _> = Box::pin(cell.get_or_init({
@@ -78,30 +79,30 @@ fn in_a_later_poll_is_found() {
     }));
     assert!(poll(&mut future).is_pending());
     gate.open(());
-    assert_is_found(future);
+    assert_is_reported(future);
 }
 
 #[test]
-fn through_other_futures_is_found() {
+fn a_wait_through_other_futures_is_reported() {
     static CELL: OnceCell<u32> = OnceCell::new();
 
     fn recursive() -> BoxFuture<'static, u32> {
         Box::pin(async { *CELL.get_or_init(recursive).await })
     }
 
-    assert_is_found(recursive());
+    assert_is_reported(recursive());
     let [a, b] = [OnceCell::<u32>::new(), OnceCell::new()];
-    assert_is_found(Box::pin(
+    assert_is_reported(Box::pin(
         a.get_or_init(async || *b.get_or_init(async || *a.wait().await).await),
     ));
     let cell = OnceCell::<u32>::new();
-    assert_is_found(Box::pin(
+    assert_is_reported(Box::pin(
         cell.get_or_init(async || *zip(async {}, cell.wait()).await.1),
     ));
 }
 
 #[test]
-fn in_the_closure_is_found() {
+fn a_wait_in_the_closure_is_reported() {
     let cell = OnceCell::<u32>::new();
     let task = Task::new();
     let future = cell.get_or_init(|| {
@@ -109,7 +110,7 @@ fn in_the_closure_is_found() {
         assert!(poll_with(&mut wait, &task.waker()).is_pending());
         async { *wait.await }
     });
-    assert_is_found_in(&task, Box::pin(future));
+    assert_is_reported_in(&task, Box::pin(future));
 }
 
 #[test]
@@ -124,9 +125,9 @@ fn the_frames_are_removed_after_a_panic() {
     assert!(poll_with(&mut wait, &waker).is_pending());
 }
 
-/// More of them than a thread has frames, and no frame is left afterwards.
+/// A thread has 16 frames for nested initializers. No frame is left afterwards.
 #[test]
-fn initializers_inside_each_other_need_not_be_few() {
+fn more_nested_initializers_than_frames_complete() {
     fn initialize(cells: &[OnceCell<u32>]) -> BoxFuture<'_, u32> {
         Box::pin(async {
             match cells {
@@ -139,7 +140,7 @@ fn initializers_inside_each_other_need_not_be_few() {
     let cells = [const { OnceCell::new() }; 100];
     assert_eq!(now(initialize(&cells)), 1);
     let cell = OnceCell::<u32>::new();
-    assert_is_found(Box::pin(cell.get_or_init(async || *cell.wait().await)));
+    assert_is_reported(Box::pin(cell.get_or_init(async || *cell.wait().await)));
     assert!(
         cells
             .iter()
@@ -147,10 +148,10 @@ fn initializers_inside_each_other_need_not_be_few() {
     );
 }
 
-/// An executor that the initializer blocks on polls another task inside, whose waker is its own, or the waker that does nothing,
-/// which every task of an executor that polls in a loop may have.
+/// The initializer polls another task, as an executor does that it blocks on. That task has a waker of its own, or the waker
+/// that does nothing, which an executor that polls in a loop may give to every task.
 #[test]
-fn another_task_inside_the_initializer_is_not_taken_for_it() {
+fn another_task_inside_the_initializer_is_not_reported() {
     let task = Task::new();
     for (waker, inner) in [
         (Task::new().waker(), task.waker()),
@@ -170,7 +171,7 @@ fn another_task_inside_the_initializer_is_not_taken_for_it() {
 }
 
 #[test]
-fn tasks_of_an_executor_that_the_initializer_blocks_on_are_not_taken_for_it() {
+fn tasks_of_an_executor_that_the_initializer_blocks_on_are_not_reported() {
     let (cell, other) = (OnceCell::new(), OnceCell::new());
     let executor = LocalExecutor::new();
     let tasks: Vec<_> = (0..3)
@@ -191,7 +192,7 @@ fn tasks_of_an_executor_that_the_initializer_blocks_on_are_not_taken_for_it() {
 }
 
 #[test]
-fn a_select_between_the_initializer_and_a_wait_is_not_taken_for_it() {
+fn a_select_between_the_initializer_and_a_wait_is_not_reported() {
     let cell = OnceCell::new();
     let slow = async || {
         yield_now().await;
@@ -209,9 +210,9 @@ fn a_select_between_the_initializer_and_a_wait_is_not_taken_for_it() {
     assert_eq!(selected, 1);
 }
 
-/// The initializer of each cell awaits the other cell, in two branches of one task. Only one of them needs it.
+/// The initializer of each cell awaits the other cell, in two branches of one task. One of them awaits it with a timeout.
 #[test]
-fn a_cycle_between_two_branches_that_one_of_them_leaves_is_not_taken_for_it() {
+fn a_cycle_that_one_of_its_initializers_leaves_is_not_reported() {
     let [a, b] = [OnceCell::new(), OnceCell::new()];
     let timeout = async {
         yield_now().await;
@@ -225,7 +226,7 @@ fn a_cycle_between_two_branches_that_one_of_them_leaves_is_not_taken_for_it() {
 }
 
 #[test]
-fn recursion_through_other_cells_of_one_thread_is_not_taken_for_it() {
+fn recursion_through_other_cells_of_one_thread_is_not_reported() {
     fn fibonacci(cells: &[LocalOnceCell<u64>], calls: &Cell<usize>, n: usize) -> u64 {
         let compute = async || {
             calls.set(calls.get() + 1);
@@ -245,7 +246,7 @@ fn recursion_through_other_cells_of_one_thread_is_not_taken_for_it() {
 }
 
 #[test]
-fn two_branches_of_one_join_are_not_taken_for_it() {
+fn two_branches_of_one_join_are_not_reported() {
     let cell = OnceCell::new();
     let gate = Gate::new();
     let mut joined = Box::pin(zip(
@@ -263,7 +264,7 @@ fn two_branches_of_one_join_are_not_taken_for_it() {
 }
 
 #[test]
-fn another_cell_inside_the_initializer_is_not_taken_for_it() {
+fn another_cell_inside_the_initializer_is_not_reported() {
     let [a, b] = [OnceCell::new(), OnceCell::<u32>::new()];
     let waker = Task::new().waker();
     // The other cell is being initialized by another task.
@@ -278,7 +279,7 @@ fn another_cell_inside_the_initializer_is_not_taken_for_it() {
 }
 
 #[test]
-fn a_poll_between_two_polls_of_the_initializer_is_not_taken_for_it() {
+fn a_poll_between_two_polls_of_the_initializer_is_not_reported() {
     let cell = OnceCell::new();
     let waker = Task::new().waker();
     let mut future = Box::pin(cell.get_or_init(async || yield_now().await));

@@ -47,18 +47,18 @@ fn the_closure_is_called_by_the_poll_that_claims() {
         is_called.set(true);
         ready(1)
     }));
-    assert!(!is_called.get(), "by making the future");
+    assert!(!is_called.get(), "the call of the method called the closure");
     assert!(poll(&mut waiting).is_pending());
-    assert!(!is_called.get(), "by a poll that waits");
+    assert!(!is_called.get(), "a poll that waits called the closure");
     gate.open(Err("failed"));
     assert!(poll(&mut running).is_ready());
-    assert!(!is_called.get(), "by the wake");
+    assert!(!is_called.get(), "the wake called the closure");
     assert!(poll(&mut waiting).is_ready());
     assert!(is_called.get());
 }
 
 #[test]
-fn the_initializer_is_polled_by_the_waker_of_the_poll() {
+fn the_initializer_is_polled_with_the_waker_of_the_task() {
     let cell = OnceCell::<u32>::new();
     let task = Task::new();
     let mut future = Box::pin(cell.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! `try_get_or_init`, whose initializer is a plain closure and runs immediately or not at all, other closures, and `InitGuard`.
+//! `try_get_or_init`, which calls a closure immediately or not at all; the closures of other methods; and `InitGuard`.
 
 use std::{future::ready, task::Poll};
 
@@ -7,7 +7,7 @@ use oncelot::{InitializingError, OnceCell, SetError, State};
 use crate::util::{Drops, OnDrop, Waiter, is_same, now, panic_of, poll, start};
 
 #[test]
-fn the_value_is_the_one_in_the_cell() {
+fn the_value_that_try_get_or_init_and_a_guard_return_is_in_the_cell() {
     let cells = [const { OnceCell::new() }; 2];
     assert!(is_same(
         cells[0].try_get_or_init(|| 1).unwrap(),
@@ -47,12 +47,12 @@ fn a_closure_that_is_not_needed_is_dropped_uncalled() {
 }
 
 #[test]
-fn the_tasks_that_have_come_to_wait_for_the_closure_are_woken() {
+fn the_tasks_that_wait_for_the_closure_are_woken() {
     for (panics, is_future) in [(false, false), (true, false), (false, true), (true, true)] {
         let cell = OnceCell::new();
         let mut waiters = Vec::new();
         let mut initialize = || {
-            // Other tasks, which run on other threads or in interrupt handlers meanwhile.
+            // In a program, these tasks would run on other threads or in interrupt handlers.
             waiters.extend([Waiter::claimant(&cell, 2), Waiter::passive(&cell)]);
             assert!(!panics, "out of luck");
             1

@@ -9,16 +9,16 @@ pub(crate) struct Tested {
     source: &'static str,
 }
 
-/// What the panic of a waker does.
+/// The effect of a panic of a waker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum WakerPanics {
-    /// If it is woken while the thread unwinds, the panic is discarded.
+    /// The panic of a waker that is woken while the thread unwinds is discarded.
     #[default]
     Discarded,
-    /// If it is woken while the thread unwinds, the panic aborts the program.
+    /// The panic of a waker that is woken while the thread unwinds aborts the program.
     Propagate,
-    /// As `Propagate`. After a panic when it is cloned, the destructor of its waiter panics, and after one when it is woken, other
-    /// calls do. While the thread unwinds, that aborts the program.
+    /// As `Propagate`. In addition, after a waker has panicked when it was cloned, the destructor of its waiter panics, and after a
+    /// waker has panicked when it was woken, other calls panic. While the thread unwinds, that aborts the program.
     BreakEvent,
 }
 
@@ -48,7 +48,7 @@ pub(crate) const EVENT_LISTENER: Tested = Tested {
         ),
         (
             "or make later calls panic",
-            // In debug builds: of the count of notified listeners.
+            // In debug builds, the count of notified listeners underflows.
             |run, wrong| {
                 matches!(wrong, Wrong::Panicked(_, message) if message == "attempt to subtract with overflow")
                     && run.has_broken_event()

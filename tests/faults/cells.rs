@@ -21,7 +21,7 @@ type CellRef<B> = &'static Arc<Cell<B>>;
 /// An operation: its name, the initializers that it is run with, and what its task does.
 type Operation<B> = (&'static str, &'static [Init], fn(CellRef<B>, Init) -> Work);
 
-/// For an operation without an initializer, or one that is always ready with a value.
+/// The initializers of an operation that takes none, or only one that is ready with a value.
 const ONE: &[Init] = &[VALUE];
 const RESULTS: &[Init] = &[VALUE, ERROR];
 const FUTURES: &[Init] = &[VALUE, LATER, VALUE_AT_GATE];
@@ -144,43 +144,47 @@ fn see_present(inserted: Result<&Value, (&Value, Value)>) {
 #[derive(Debug, Clone, Copy)]
 enum Others {
     Nothing,
-    /// The cell has its value already.
+    /// The cell has a value from the beginning.
     HaveSetIt,
     /// Two tasks wait for the value of an empty cell.
     Wait,
     /// The operation comes first, and the other tasks wait for its initializer.
     Follow,
     /// An initializer runs, with waiters of both kinds before and behind the operation, some of which move to other tasks.
-    Initialize(End),
+    Initialize(Ending),
     /// An initializer runs, with so many waiters that they are woken in several batches.
-    Crowd(End),
+    Crowd(Ending),
 }
 
 /// How the initializer of the other tasks ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+enum Ending {
     Value,
     Error,
     Cancelled,
 }
 
 const WITHOUT_INITIALIZER: [Others; 4] = [Others::Nothing, Others::HaveSetIt, Others::Wait, Others::Follow];
-const ENDS: [End; 3] = [End::Value, End::Error, End::Cancelled];
+const ENDINGS: [Ending; 3] = [Ending::Value, Ending::Error, Ending::Cancelled];
 
 /// Runs each operation with each kind of other tasks.
 pub(crate) fn run<B: Backend + 'static>(runner: &mut Runner) {
     run_with(runner, &that_do_not_block::<B>(), &WITHOUT_INITIALIZER);
-    run_with(runner, &that_do_not_block::<B>(), &ENDS.map(Others::Initialize));
+    run_with(
+        runner,
+        &that_do_not_block::<B>(),
+        &ENDINGS.map(Others::Initialize),
+    );
     run_with(runner, &that_block::<B>(), &WITHOUT_INITIALIZER);
     let insert: Operation<B> = ("insert", ONE, |cell, _| insert(cell));
-    run_with(runner, &[insert], &ENDS.map(Others::Crowd));
+    run_with(runner, &[insert], &ENDINGS.map(Others::Crowd));
     run_exclusive::<B>(runner);
 }
 
 /// Runs each operation that spawns with each kind of other tasks, except a crowd.
 pub(crate) fn run_spawned<B: Backend<Waiter: Send> + Send + Sync + 'static>(runner: &mut Runner) {
     run_with(runner, &that_spawn::<B>(), &WITHOUT_INITIALIZER);
-    run_with(runner, &that_spawn::<B>(), &ENDS.map(Others::Initialize));
+    run_with(runner, &that_spawn::<B>(), &ENDINGS.map(Others::Initialize));
 }
 
 fn run_with<B: Backend + 'static>(runner: &mut Runner, operations: &[Operation<B>], all_others: &[Others]) {
@@ -226,24 +230,26 @@ fn scenario<B: Backend + 'static>(start: impl Fn(CellRef<B>) -> Work, others: Ot
     }
 }
 
-/// Adds the tasks of a scenario. Returns the last one.
-fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, others: Others) -> TaskId {
+/// Adds the tasks of a scenario.
+fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, others: Others) {
     let add_operation = || add(|| start(cell));
     let add_waiter = || add(|| wait(cell));
     let add_claimant = |init| add(|| get_or_try_init(cell, init));
     match others {
-        Others::Nothing | Others::HaveSetIt => add_operation(),
+        Others::Nothing | Others::HaveSetIt => {
+            add_operation();
+        }
         Others::Wait => {
             add_waiter();
             add_waiter();
-            add_operation()
+            add_operation();
         }
         Others::Follow => {
             add_operation();
             add_claimant(LATER);
             add_waiter();
             add(|| insert(cell));
-            add_opener()
+            add_opener();
         }
         Others::Initialize(end) => {
             let initializer = add_claimant(end.init());
@@ -253,7 +259,7 @@ fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, o
             for task in moving {
                 add_act(move || move_task(task));
             }
-            end.add(initializer)
+            end.add(initializer);
         }
         Others::Crowd(end) => {
             let initializer = add_claimant(end.init());
@@ -265,12 +271,12 @@ fn add_tasks<B: Backend>(cell: CellRef<B>, start: impl Fn(CellRef<B>) -> Work, o
             for _ in 0..9 {
                 add_claimant(ERROR);
             }
-            end.add(initializer)
+            end.add(initializer);
         }
     }
 }
 
-impl End {
+impl Ending {
     fn init(self) -> Init {
         match self {
             Self::Error => ERROR_AT_GATE,
@@ -279,15 +285,15 @@ impl End {
     }
 
     /// Adds the task that ends the initializer.
-    fn add(self, initializer: TaskId) -> TaskId {
+    fn add(self, initializer: TaskId) {
         match self {
             Self::Cancelled => add_act(move || cancel(initializer)),
             Self::Value | Self::Error => add_opener(),
-        }
+        };
     }
 }
 
-/// Does what needs the cell itself.
+/// Calls the methods that borrow the cell exclusively or consume it, and `clone`.
 fn take_apart<B: Backend>(mut cell: Cell<B>) {
     if let Some(clone) = as_owner(|| cell.clone()) {
         as_owner(|| drop(clone));

@@ -1,4 +1,4 @@
-//! What must hold in each run, whatever has panicked or was cancelled.
+//! What must hold in each run, whichever call has panicked and whichever task was cancelled.
 //!
 //! During the run, [`require`](crate::run::require) states the rest: all tasks see the same value, and each initializer holds the
 //! claim until it is dropped.
@@ -75,8 +75,7 @@ pub(crate) fn check(run: &Run, exceptions: &[Exception]) -> (Vec<Wrong>, Vec<usi
 /// Returns the tasks that the panic of a point may reach. This is the running task, except as the documentation says.
 fn receivers(run: &Run, number: usize, point: &Point) -> Vec<Option<TaskId>> {
     if point.is_unwinding {
-        // "The first panic propagates; later panics are discarded"; and "with `std`, a panic in its destructor is
-        // discarded".
+        // The contract: "the first panic propagates". `Lazy`: "With the feature `std`, a panic of its destructor is discarded."
         return vec![None];
     }
     let task = Some(point.context.task);
@@ -112,7 +111,7 @@ fn is_poison(message: &str) -> bool {
     message.contains("is poisoned: its future panicked")
 }
 
-/// Returns whether a task has had the panic of a poisoned `Lazy`.
+/// Returns whether the panic of a poisoned `Lazy` has reached a task.
 pub(crate) fn has_found_poison(task: TaskId) -> bool {
     with(|run| {
         let is_poison = |panic: &Panic| matches!(panic, Panic::Own(message) if is_poison(message));
@@ -121,7 +120,7 @@ pub(crate) fn has_found_poison(task: TaskId) -> bool {
     })
 }
 
-/// Checks, when all tasks sleep, that none of them should run, and that those that have ended have no wakers left.
+/// Checks, when all tasks sleep, that none of them should run, and that no waker of a task that has ended is left.
 pub(crate) fn check_asleep(has_value: bool) {
     with(|run| {
         let tasks = run.tasks.iter().enumerate();
@@ -134,7 +133,7 @@ pub(crate) fn check_asleep(has_value: bool) {
     check_wakers();
 }
 
-/// Checks that the tasks that have ended have no wakers left, except that of the gate.
+/// Checks that no waker of a task that has ended is left, except the waker in the gate, which this function drops.
 pub(crate) fn check_wakers() {
     let waker = with(|run| run.gate.take_waker());
     without_points(|| drop(waker));

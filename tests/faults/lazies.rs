@@ -28,7 +28,7 @@ struct Type<L: 'static> {
 /// What is done to a lazy in the end, after its name.
 type End<L> = (&'static str, fn(L));
 
-/// Who calls the lazy.
+/// The tasks that call the lazy.
 #[derive(Debug, Clone, Copy)]
 enum Callers {
     None,
@@ -114,7 +114,7 @@ fn run_type<L>(runner: &mut Runner, lazy: &Type<L>, to_ends: &[bool]) {
     for (end_name, end) in &lazy.ends {
         for ready in [Ready::AtOnce, Ready::Later, Ready::AtGate] {
             let mut all_callers = vec![Callers::None, Callers::One];
-            // Other callers leave the lazy in the states in which one leaves it.
+            // With more callers, the lazy ends in the same states as with one.
             if *end_name == "drop" {
                 all_callers.extend([Callers::Three, Callers::ThreeWithoutFirst]);
                 // A thread that waits at the gate would block the only one.
@@ -131,8 +131,8 @@ fn run_type<L>(runner: &mut Runner, lazy: &Type<L>, to_ends: &[bool]) {
     }
 }
 
-/// Runs the callers of a lazy, and if they are run to their end, a last one: it returns the value, or panics if the future has
-/// panicked.
+/// Runs the callers of a lazy. If they are run to their end, another caller follows, which must get the value, or panic if the
+/// future has panicked.
 fn run_calls<L>(lazy_type: &Type<L>, ready: Ready, callers: Callers, to_end: bool) -> L {
     let lent = Lent::new((lazy_type.with_future)(ready));
     let lazy = lent.get();

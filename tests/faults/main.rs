@@ -71,13 +71,14 @@ fn atomic_waker() {
     runner.finish();
 }
 
-/// Runs the scenarios that need a `Sync` cell, and the others.
+/// Runs all scenarios, including those that need a backend that is `Sync`.
 fn run_on_shared_cells<B: Backend<Waiter: Send> + Send + Sync + 'static>(runner: &mut Runner) {
     run_on_one_thread::<B>(runner);
     cells::run_spawned::<B>(runner);
     lazies::run_boxes::<B>(runner);
 }
 
+/// Runs the scenarios that every backend supports.
 fn run_on_one_thread<B: Backend + 'static>(runner: &mut Runner) {
     cells::run::<B>(runner);
     lazies::run_lazies::<B>(runner);
@@ -86,7 +87,7 @@ fn run_on_one_thread<B: Backend + 'static>(runner: &mut Runner) {
 /// A scenario with more points than these has no runs with two faults.
 const LONG_SCENARIO: usize = 80;
 
-/// The program ends with a message if a scenario takes longer.
+/// The program aborts with a message if a scenario takes longer.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
 /// Runs scenarios with faults.
@@ -140,7 +141,7 @@ impl Runner {
             run.caught
         );
         self.excused.extend(excused_by);
-        // Without a point that does not panic, since that would abort the program.
+        // A run is not counted if one of its points does not panic, because that would abort the program.
         self.runs[faults.len()] += usize::from(faults.len() == run.plan.faults.len());
         run
     }
@@ -175,7 +176,7 @@ fn panics_after(run: &Run, first: usize) -> Vec<usize> {
     chosen.collect()
 }
 
-/// Ends the program if the result still exists after some time, for example because a scenario blocks its thread.
+/// Aborts the program if the result still exists after [`TOO_LONG`], for example because a scenario blocks its thread.
 fn watch(scenario: String) -> mpsc::Sender<()> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

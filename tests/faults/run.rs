@@ -1,4 +1,4 @@
-//! One run of a scenario: its tasks, which one thread polls; the points at which user code runs; and what the check must know.
+//! One run of a scenario: its tasks, which one thread polls; the points at which user code runs; and the records for the check.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,13 +21,13 @@ use crate::{
 /// A task, by its number.
 pub(crate) type TaskId = usize;
 
-/// In place of a task: the scenario itself, which owns the cell and runs the tasks.
+/// The number of the scenario itself, which owns the cell and runs the tasks.
 pub(crate) const OWNER: TaskId = 0;
 
 /// What a task does.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What is created and dropped.
+/// The sort of a [`Thing`], which is created and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sort {
     Value,
@@ -78,7 +78,7 @@ pub(crate) struct Point {
 /// The faults that are injected into a run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
-    /// Whether futures are polled inside an async block, which drops them while it unwinds.
+    /// Whether futures are polled inside an `async` block, which drops them while it unwinds.
     pub(crate) in_async: bool,
     /// The points, by their numbers.
     pub(crate) faults: Vec<usize>,
@@ -211,7 +211,7 @@ impl Run {
         if point.aborts || !self.plan.faults.contains(&number) {
             return None;
         }
-        // In a poll of the future, or in its destructor when it has ended.
+        // A panic in a poll of the future of a `Lazy` poisons the `Lazy`, and so does one in its destructor after the last poll.
         let Context {
             task,
             is_dropping,
@@ -278,7 +278,7 @@ pub(crate) fn require_claim() {
     );
 }
 
-/// Polls an initializer.
+/// Runs `f` as a part of a poll of `polled`: the future of an initializer or of a `Lazy`.
 pub(crate) fn in_poll<R>(polled: Sort, f: impl FnOnce() -> R) -> R {
     let outer = with(|run| run.context.polled.replace(polled));
     let _restore = OnDrop(|| with(|run| run.context.polled = outer));
@@ -308,14 +308,14 @@ fn run_as<R>(task: TaskId, is_dropping: bool, f: impl FnOnce() -> R) -> Option<R
     None
 }
 
-/// Does something to a cell that no task uses any more.
+/// Runs `f` as the owner of the cell, which no task uses anymore.
 pub(crate) fn as_owner<R>(f: impl FnOnce() -> R) -> Option<R> {
     run_as(OWNER, false, f)
 }
 
 /// Returns work that awaits `future` and passes its output to `then`.
 ///
-/// If the plan says so, the work is an async block, which drops the future while it unwinds. Otherwise the future is
+/// If the plan says so, the work is an `async` block, which drops the future while it unwinds. Otherwise the future is
 /// dropped after the panic was caught.
 pub(crate) fn job<F: Future + 'static>(future: F, then: impl FnOnce(F::Output) + 'static) -> Work {
     if with(|run| run.plan.in_async) {
@@ -380,7 +380,7 @@ fn new_waker(id: TaskId) -> Arc<Task> {
     waker
 }
 
-/// Moves a task that sleeps to another waker. Its older wakers have no effect any more.
+/// Moves a task that sleeps to another waker. Its older wakers no longer have an effect.
 pub(crate) fn move_task(id: TaskId) {
     let waker = new_waker(id);
     with(|run| {
@@ -401,7 +401,7 @@ fn end(id: TaskId) {
     run_as(id, true, || drop(job));
 }
 
-/// Polls a task, if it was woken. Returns whether it was.
+/// Polls a task that is new or was woken, and otherwise returns `false`.
 fn poll(id: TaskId) -> bool {
     let Some(mut job) = with(|run| run.tasks[id].job.take_if(|job| job.is_queued())) else {
         return false;
@@ -423,7 +423,7 @@ fn poll(id: TaskId) -> bool {
     true
 }
 
-/// Polls the tasks that were woken, in rounds, until all tasks sleep, or are woken forever.
+/// Polls the tasks that were woken, in rounds, until all tasks sleep. Records it as wrong if tasks are woken forever.
 pub(crate) fn run() {
     const PATIENCE: usize = 6;
 
@@ -452,8 +452,8 @@ pub(crate) fn present() -> Vec<TaskId> {
     })
 }
 
-/// Runs the tasks until they sleep. Then opens the gate, in case that no task has opened it, and continues. Then checks that
-/// no task sleeps that should run, and that the new tasks of `add` end, and with them all others.
+/// Runs the tasks until they sleep. Then opens the gate, in case no task has opened it, and runs them again. Then checks that no
+/// task sleeps that should run, and that the tasks that `add` adds end, and with them all others.
 pub(crate) fn run_to_end<R>(has_value: impl Fn() -> bool, add: impl FnOnce() -> R) {
     run();
     without_points(open_gate);

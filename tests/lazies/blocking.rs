@@ -1,4 +1,4 @@
-//! `get_blocking`: a thread that waits next to tasks.
+//! `get_blocking`, with which a thread waits for a lazy next to tasks.
 
 use std::{
     sync::{
@@ -66,7 +66,7 @@ fn a_poisoned_lazy_panics_in_threads_too() {
 
 #[test]
 #[cfg(any(debug_assertions, feature = "deadlock-detection"))]
-fn a_future_that_blocks_its_thread_for_its_own_lazy_is_found() {
+fn a_future_that_blocks_its_thread_for_its_own_lazy_is_reported() {
     for kind in kinds() {
         let lazy = kind.naming_itself(|own| async move { *own.lazy().get_blocking() });
         let message = panic_of(|| lazy.get_blocking());

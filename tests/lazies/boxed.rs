@@ -40,7 +40,7 @@ fn futures_of_several_types_which_may_borrow_are_values_of_one_type() {
     assert_eq!(first.value.into_inner(), Some(1));
 }
 
-/// The value stays on its thread, and the future's waker leaves it.
+/// Neither the future nor the value is `Send`, but the future's waker is.
 #[test]
 fn another_thread_wakes_a_future_that_stays_on_its_thread() {
     let (event, shared) = (Event::new(), Rc::new(Cell::new(0)));
@@ -60,7 +60,8 @@ fn another_thread_wakes_a_future_that_stays_on_its_thread() {
     assert_eq!(format!("{lazy:?}"), "LocalBoxLazy(Cell { value: 7 })");
 }
 
-/// A waiter was leaked, so that the lazy can be dropped before it. Its task is woken, and finds nothing to do.
+/// The waiter is leaked, so that the lazy can be dropped before it. The first wake of the future wakes the waiter's task, which
+/// has nothing to do.
 #[test]
 fn a_waker_that_outlives_the_lazy_finds_only_waiters_that_were_leaked() {
     for kind in [Kind::BoxLazy, Kind::BoxLazyLocked] {

@@ -45,8 +45,9 @@ fn allocations_of(call: impl FnOnce()) -> usize {
     ALLOCATIONS.get() - before
 }
 
-/// Waits with two tasks, one after the other, until the event has come.
-fn wait_twice<F: Future>(get: impl Fn() -> F, event: &Event, cx: &mut Context<'_>) {
+/// Gets the value with three waiters: one that is dropped after it has polled the future, one that then waits for the event, and
+/// one that finds the value.
+fn get_with_three_waiters<F: Future>(get: impl Fn() -> F, event: &Event, cx: &mut Context<'_>) {
     let mut waiter = pin!(get());
     {
         let mut driver = pin!(get());
@@ -75,15 +76,15 @@ fn a_lazy_and_a_static_allocate_nothing() {
     assert_eq!(
         allocations_of(|| drop(black_box(Box::new(1)))),
         1,
-        "the allocator counts"
+        "the allocator counts allocations"
     );
 
     let allocations = allocations_of(|| {
         let unfinished = pin!(Lazy::new(large(&event)));
         assert!(pin!(unfinished.as_ref().get()).poll(cx).is_pending());
         let lazy = pin!(Lazy::new(large(&event)));
-        wait_twice(|| lazy.as_ref().get(), &event, cx);
-        wait_twice(|| STATIC.get(), &EVENT, cx);
+        get_with_three_waiters(|| lazy.as_ref().get(), &event, cx);
+        get_with_three_waiters(|| STATIC.get(), &EVENT, cx);
     });
     assert_eq!(allocations, 0);
 }
@@ -95,7 +96,7 @@ fn a_box_lazy_allocates_twice_and_its_waiters_nothing() {
     let cx = &mut Context::from_waker(&waker);
     let allocations = allocations_of(|| {
         let lazy = oncelot::BoxLazy::boxed(large(&event));
-        wait_twice(|| lazy.get(), &event, cx);
+        get_with_three_waiters(|| lazy.get(), &event, cx);
     });
     assert_eq!(allocations, 2);
 }

@@ -13,7 +13,7 @@ use crate::{
     util::{Drops, Event, Log, OnDrop, Op, Task, With, leak_box, leaked, now, poll},
 };
 
-/// The waiter registers while the future is polled for the last time, so that no wake of the future wakes it.
+/// The waiter registers during the last poll of the future, so that only the value can wake it.
 #[test]
 fn the_future_is_dropped_and_then_the_waiters_are_woken() {
     for kind in kinds() {

@@ -14,11 +14,11 @@ use std::{
 use oncelot::{__private::FutureStorage, Backend, Intrusive, Lazy, StaticLazy};
 
 use crate::{
-    outsider::Locked,
+    locked::Locked,
     util::{BoxFuture, Event, leak_box, leaked, poll_with},
 };
 
-/// What a lazy in these tests has as its value.
+/// The values of the lazies in these tests.
 pub(crate) trait Value: Debug + Send + Sync + 'static {}
 
 impl<T: Debug + Send + Sync + 'static> Value for T {}
@@ -55,7 +55,7 @@ type UnpinLazy<T, B> = Lazy<T, BoxFuture<'static, T>, B>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Lazy,
-    /// With a backend from outside of the crate.
+    /// A `Lazy` with a backend that the crate does not define.
     LazyLocked,
     #[cfg(feature = "alloc")]
     BoxLazy,
@@ -249,10 +249,11 @@ impl<T: Value> AnyLazy<T> for &'static StaticLazy<T> {
     }
 }
 
-/// The futures of statics that were not polled yet, by the address of their storage.
+/// The futures of the statics that were not polled yet, by the addresses of their storages.
 static UNPOLLED: LazyLock<Mutex<HashMap<usize, Box<dyn Any + Send>>>> = LazyLock::new(Mutex::default);
 
-/// What is in the storage of a static. A function without arguments makes it, so that it gets its future at its first poll.
+/// The future in the storage of a static. The function pointer that creates it captures nothing, so it takes the future that it
+/// polls from [`UNPOLLED`] at its first poll.
 struct Stored<T>(Option<BoxFuture<'static, T>>);
 
 impl<T: 'static> Future for Stored<T> {
@@ -271,13 +272,13 @@ impl<T: 'static> Future for Stored<T> {
     }
 }
 
-/// Creates what `lazy!` declares, with a future that may be any value.
+/// Creates a static as `lazy!` declares it, but with a future that is given as a value.
 fn static_lazy<T: Value>(future: BoxFuture<'static, T>) -> &'static StaticLazy<T> {
     type Storage = FutureStorage<{ size_of::<Stored<()>>() }, { align_of::<Stored<()>>() }>;
 
     let storage: &'static Storage = leaked(Storage::new());
     let address = ptr::from_ref(storage).addr();
     UNPOLLED.lock().unwrap().insert(address, Box::new(future));
-    // SAFETY: no other code uses the storage.
+    // SAFETY: the storage was created above, and no other code uses it.
     leaked(unsafe { StaticLazy::__new(storage, || Stored(None)) })
 }

@@ -5,7 +5,7 @@
 #[path = "../util/counting.rs"]
 mod counting;
 #[path = "../../examples/custom_backend/locked.rs"]
-mod outsider;
+mod locked;
 #[path = "../util/mod.rs"]
 mod util;
 

@@ -47,7 +47,7 @@ fn a_panic_in_a_poll_poisons_and_wakes_the_waiters() {
         assert!(poll_with(&mut other, &tasks[0].waker()).is_pending());
         event.set_and_wake();
         assert_eq!(panic_of(|| poll(&mut get).is_ready()), "in the poll of Counted");
-        // A future with a waker of its own has woken the first of the two before it was polled.
+        // The wake of the event has woken the first task if the future has a waker of its own. Otherwise, the panic has.
         assert_eq!(tasks.map(|task| task.wakes()), [1, 1]);
         assert_eq!(drops.count(), 1, "the future is dropped at once");
         assert_says_poisoned(kind, &panic_of(|| poll(&mut other).is_ready()));
@@ -58,7 +58,7 @@ fn a_panic_in_a_poll_poisons_and_wakes_the_waiters() {
     }
 }
 
-/// Something that counts its drops, and may panic when it is dropped.
+/// Returns a counter, and a value that increments it when it is dropped, and then panics if `panics` is true.
 fn explosive(panics: bool) -> (Arc<AtomicUsize>, OnDrop<impl FnMut()>) {
     let drops = Arc::new(AtomicUsize::new(0));
     let explosive = OnDrop({
@@ -76,18 +76,19 @@ fn a_panic_in_the_destructor_of_the_future_poisons() {
     for kind in kinds() {
         let ((drops, explosive), values) = (explosive(true), Drops::new());
         let lazy = kind.lazy(With::new(ready(values.counted()), explosive));
-        let is_dropped_once = || assert_eq!((drops.load(SeqCst), values.count()), (1, 1));
+        let assert_dropped_once = || assert_eq!((drops.load(SeqCst), values.count()), (1, 1));
         assert_eq!(panic_of(|| _ = now(lazy.get())), "in the destructor");
-        is_dropped_once();
+        assert_dropped_once();
         assert_poisoned(kind, &*lazy);
         if kind != Kind::Static {
             assert_says_poisoned(kind, &panic_of(|| lazy.into_parts().is_ok()));
         }
-        is_dropped_once();
+        assert_dropped_once();
     }
 }
 
-/// Unlike an async block, the future does not drop its contents while it panics. Without `std`, a second panic would abort.
+/// Unlike an `async` block, this future does not drop its contents while it panics. Without `std`, the destructor does not panic:
+/// that would abort.
 #[test]
 fn a_panic_in_the_destructor_of_a_future_that_has_panicked_is_swallowed() {
     for kind in owned_kinds() {

@@ -9,7 +9,7 @@ use oncelot::Lazy;
 
 use crate::{
     kinds::driven_kinds,
-    outsider::Locked,
+    locked::Locked,
     util::{Drops, Event, Gate, Panicking, Task, now, panic_of, poll, poll_with},
 };
 
@@ -23,7 +23,7 @@ fn the_first_waiter_to_be_polled_resumes_when_the_driver_is_dropped() {
         for (waiter, task) in waiters.iter_mut().zip(&tasks) {
             assert!(poll_with(waiter, &task.waker()).is_pending());
         }
-        assert_eq!(event.polls(), 1, "one of them drives");
+        assert_eq!(event.polls(), 1, "only the driver polls the future");
         drop(driver);
         assert_eq!(tasks.map(|task| task.wakes()), [1; 3]);
         let [mut first, mut second, _third] = waiters;
@@ -34,7 +34,7 @@ fn the_first_waiter_to_be_polled_resumes_when_the_driver_is_dropped() {
         assert!(poll(&mut first).is_pending());
         event.set();
         assert_eq!(poll(&mut first), Poll::Ready(&1));
-        assert_eq!(event.polls(), 4, "nothing is restarted");
+        assert_eq!(event.polls(), 4, "the future is not restarted");
     }
 }
 
@@ -100,7 +100,7 @@ fn a_pinned_future_is_dropped_once_when_it_panics_or_is_left_unfinished() {
 }
 
 #[test]
-fn it_is_const_and_a_static_is_pinned() {
+fn a_lazy_in_a_static_is_created_in_a_constant_and_pinned() {
     static ANSWER: Lazy<u32, Panicking> = Lazy::with_value(42);
     static UNFINISHED: Lazy<u32, Panicking> = Lazy::new(Panicking("in the poll"));
     static LOCKED: Lazy<u32, Panicking, Locked> = Lazy::with_backend_and_value(43);

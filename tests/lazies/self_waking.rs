@@ -16,7 +16,7 @@ use crate::{
     util::{BoxFuture, Op, Task, leaked, now, panic_of, poll, poll_with},
 };
 
-/// A `Lazy` never completes in this program.
+/// With a `Lazy`, the other waiter would never get the value: the waiter that is held would keep the claim.
 #[test]
 fn a_waiter_that_is_held_without_being_polled_blocks_no_other() {
     let calls: &[fn(&dyn AnyLazy<u32>) -> u32] = &[

@@ -1,4 +1,4 @@
-//! What is special to the statics of `lazy!`: where their futures are stored.
+//! What only the statics of `lazy!` have: a storage for the future, and a function that creates the future.
 
 use std::{
     future::ready,
@@ -19,7 +19,7 @@ fn a_big_and_aligned_future_that_refers_to_itself_is_stored_in_place() {
     #[repr(align(64))]
     struct Aligned([u8; 10_000]);
 
-    /// Returns the sum of its bytes, and where they were at the beginning and at the end.
+    /// Returns the sum of the bytes, and their address before and after the future was suspended.
     async fn big() -> [usize; 3] {
         let mut bytes = Aligned([1; 10_000]);
         let before = ptr::from_ref(&bytes).addr();
@@ -40,9 +40,9 @@ fn a_big_and_aligned_future_that_refers_to_itself_is_stored_in_place() {
         assert_eq!((sum, before), (15_000, after));
         assert_eq!(before % 64, 0);
         #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-        assert!(zeros_at_start().contains(&before));
+        assert!(bss().contains(&before));
     }
-    // Next to the value. With `tracing`, a span and a count as well; with `deadlock-detection`, where it was declared.
+    // The words besides the value. The features `tracing` and `deadlock-detection` add to them.
     let words = match (cfg!(feature = "tracing"), cfg!(feature = "deadlock-detection")) {
         (false, false) => 7,
         (false, true) => 9,
@@ -52,9 +52,9 @@ fn a_big_and_aligned_future_that_refers_to_itself_is_stored_in_place() {
     assert_eq!(size_of_val(&FIRST), (words + 3) * size_of::<usize>());
 }
 
-/// The addresses that have nothing but zeros when the program begins, and add nothing to its file.
+/// Returns the addresses of `.bss`, whose zeros add nothing to the size of the program's file.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-fn zeros_at_start() -> std::ops::Range<usize> {
+fn bss() -> std::ops::Range<usize> {
     unsafe extern "C" {
         #[link_name = "__bss_start"]
         static FIRST: u8;
@@ -64,9 +64,9 @@ fn zeros_at_start() -> std::ops::Range<usize> {
     (&raw const FIRST).addr()..(&raw const END).addr()
 }
 
-/// The expression sees the function of the macro that returns the future.
+/// `__oncelot_lazy_init` is the function of the macro that returns the future. The expressions can name it.
 #[test]
-fn the_future_is_stored_as_it_is() {
+fn the_macro_adds_nothing_to_the_size_of_the_future() {
     lazy! {
         static CALL: usize = ready(size_of_future(__oncelot_lazy_init));
         static BLOCK: usize = async {
@@ -84,26 +84,26 @@ fn the_future_is_stored_as_it_is() {
     assert_eq!(block_on(BLOCK.get()), &size_of_future(by_hand));
 }
 
-/// Not through the macro, with a place that is too small.
+/// The macro always declares a storage of the right size.
 #[test]
-fn a_place_that_is_too_small_is_refused() {
-    static PLACE: FutureStorage<0, 1> = FutureStorage::new();
-    // SAFETY: nothing else uses the place.
-    let message = panic_of(|| unsafe { StaticLazy::<u64>::__new(&PLACE, || ready(1)) });
+fn a_storage_that_is_too_small_is_rejected() {
+    static STORAGE: FutureStorage<0, 1> = FutureStorage::new();
+    // SAFETY: no other code uses the storage.
+    let message = panic_of(|| unsafe { StaticLazy::<u64>::__new(&STORAGE, || ready(1)) });
     assert!(message.contains("lazy!"), "{message}");
 }
 
 #[test]
-fn a_panic_where_the_future_is_made_poisons() {
+fn a_panic_of_the_function_that_creates_the_future_poisons() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     fn unmakeable() -> std::future::Ready<u32> {
         CALLS.fetch_add(1, SeqCst);
-        panic!("in the making")
+        panic!("in the function")
     }
     lazy! {
         static MADE: u32 = unmakeable();
     }
-    assert_eq!(panic_of(|| now(MADE.get())), "in the making");
+    assert_eq!(panic_of(|| now(MADE.get())), "in the function");
     assert!(panic_of(|| now(MADE.get())).contains("static is poisoned"));
     assert_eq!((MADE.try_get(), CALLS.load(SeqCst)), (None, 1));
 }

@@ -1,4 +1,4 @@
-//! One future, whose value every caller gets.
+//! The value of a lazy: one future computes it, and every caller gets it.
 
 use std::{
     fmt::Debug,
@@ -40,7 +40,7 @@ fn many_threads_compute_it_once_while_others_wake_the_future() {
     const POLLS: usize = 8;
     for kind in kinds() {
         for _ in 0..if cfg!(miri) { 1 } else { 80 } {
-            // Not atomic, so that the sanitizers report two polls at once.
+            // Not atomic, so that the sanitizers report two concurrent polls.
             let mut polls = 0;
             let lazy = kind.lazy(poll_fn(move |cx| {
                 polls += 1;
@@ -58,7 +58,7 @@ fn many_threads_compute_it_once_while_others_wake_the_future() {
                     scope.spawn(move || {
                         barrier.wait();
                         if thread % 2 == 0 {
-                            // The other threads resume the future that it has begun to poll.
+                            // Drops the first waiter, so that any thread may be the next to poll the future.
                             let _ = poll(&mut lazy.get());
                         }
                         assert_eq!(**block_on(lazy.get()), POLLS);
@@ -165,7 +165,7 @@ fn a_poll_after_completion_panics() {
 }
 
 #[test]
-fn a_future_that_awaits_its_own_lazy_is_found() {
+fn a_future_that_awaits_its_own_lazy_is_reported() {
     for kind in kinds() {
         let lazy = kind.naming_itself(|own| async move { *own.lazy().get().await });
         let (mut get, waker) = (lazy.get(), Task::new().waker());

@@ -1,4 +1,5 @@
-//! Calls that block a thread, in tasks: they work if they need not wait, or if the runtime can run its other tasks meanwhile.
+//! Calls that may block a thread, in tasks. A call works if it need not wait, or if the runtime can run its other tasks while the
+//! call waits. Otherwise, it panics.
 
 use std::{pin::pin, task::Poll, thread, time::Duration};
 
@@ -13,14 +14,14 @@ use crate::{
     util::{Gate, now, panic_of, poll, static_cell},
 };
 
-/// With one worker, so that a blocked worker is noticed.
+/// Creates a runtime with one worker, so that no other worker can run the tasks of one that is blocked.
 pub(crate) fn one_worker() -> runtime::Runtime {
     let mut builder = runtime::Builder::new_multi_thread();
     builder.worker_threads(1).build().unwrap()
 }
 
-/// Calls every method that may block where the call has to wait, and checks that it panics, and that the cell is as it
-/// was.
+/// Calls the methods that may block, in circumstances in which the call has to wait. Checks that it panics, and that the cell
+/// stays usable.
 fn assert_refused(advice: &str) {
     let refused = |call: &dyn Fn()| {
         let message = panic_of(call);
@@ -48,7 +49,7 @@ fn assert_refused(advice: &str) {
     assert_eq!(now(lazy.as_ref().get()), &1);
 }
 
-/// Calls every method that may block where the call need not wait.
+/// Calls the methods that may block, in circumstances in which the call need not wait.
 fn assert_works() {
     assert_eq!(OnceCell::new().get_or_init_blocking(|| 1), &1);
     assert_eq!(
@@ -135,7 +136,7 @@ fn a_call_on_a_thread_of_a_multi_thread_runtime_leaves_the_other_tasks_running()
         let waiting = spawn(async { *cell.wait_blocking() });
         let lazily = spawn(async { *cell.get_or_init_blocking(|| *cell_of_another_task().wait_blocking()) });
         assert_eq!((waiting.await.unwrap(), lazily.await.unwrap()), (1, 1));
-        // In `block_on`.
+        // On the thread of `block_on`.
         assert_eq!(cell_of_another_task().wait_blocking(), &1);
     });
 }

@@ -1,4 +1,4 @@
-//! Runtime-agnostic code.
+//! Code that is generic over the runtime, and the bounds of spawned initializers.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -11,7 +11,7 @@ use smol::block_on;
 /// A cell in a field, and one in an `Arc`.
 type Cells<T, B> = (OnceCell<T, B>, Arc<OnceCell<u32, B>>);
 
-/// Checks that the futures are `Send` in generic code, for every handle of the cell and a borrowed or owned runtime.
+/// Checks that the futures are `Send` in generic code, for an `ArcField` and an `Arc`, and for a borrowed and an owned runtime.
 fn sent<T, R, B>(
     runtime: R,
     cells: Arc<Cells<T, B>>,
@@ -30,7 +30,7 @@ where
 }
 
 #[test]
-fn is_written_once_for_every_runtime_value_and_backend_and_can_be_sent() {
+fn the_future_of_code_for_every_runtime_value_and_backend_can_be_sent() {
     let cells: Arc<Cells<_, Intrusive>> = Arc::new((OnceCell::new(), Arc::default()));
     let init = async || Ok("value");
     assert_eq!(block_on(sent(Smol, cells.clone(), init)), Ok(1));
@@ -62,7 +62,7 @@ fn a_runtime_in_a_field_is_lent_to_a_future_that_can_be_sent() {
     assert_eq!(block_on(boxed(&client)), &1);
 }
 
-/// Or the feature `smol` would break programs that have their executor in an `Arc`.
+/// The feature `smol` must not break programs that have their executor in an `Arc`.
 #[test]
 fn an_executor_in_an_arc_keeps_its_own_methods() {
     let executor = Arc::new(smol::Executor::new());
@@ -70,7 +70,7 @@ fn an_executor_in_an_arc_keeps_its_own_methods() {
     assert_eq!(block_on(executor.run(task)), 1);
 }
 
-/// The value need not be shared by the initializer, and the error not be shared at all.
+/// The error is sent to the caller and never shared, so that it need not be `Sync`.
 #[test]
 fn an_error_need_only_be_sent() {
     let cell = Arc::new(OnceCell::<u32>::new());

@@ -22,7 +22,7 @@ use oncelot::runtime::{AsyncStd, OnceCellExt, Runtime, Smol, Tokio};
 
 use self::{suite::every_scenario, util::static_cell};
 
-/// A runtime that no test is in.
+/// A runtime that no test enters. Initializers are spawned on it by its handle.
 static TOKIO: LazyLock<runtime::Runtime> = LazyLock::new(multi_thread);
 
 /// An executor with a thread of its own.
@@ -88,7 +88,7 @@ fn on_a_static_executor_of_smol() {
 }
 
 #[test]
-fn on_a_runtime_of_our_own() {
+fn on_a_runtime_that_a_user_defines() {
     future::block_on(every_scenario(OneThread::default()));
 }
 

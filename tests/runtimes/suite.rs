@@ -1,4 +1,5 @@
-//! What a spawned initializer does on every runtime. `tests/spawned.rs` and `tests/faults` check what no runtime can change.
+//! What a spawned initializer does on every runtime. `tests/spawned.rs` and `tests/faults` check what does not
+//! depend on the runtime.
 
 use std::{
     future::pending,
@@ -44,16 +45,16 @@ pub(crate) async fn every_scenario(runtime: impl Runtime + Clone + 'static) {
     }
 }
 
-/// Opened by the test, for an initializer that waits until then.
+/// Opened by the test, for an initializer that waits until then. Unlike the gate of `util`, it wakes the initializer.
 type Gate = Arc<OnceCell<()>>;
 
-/// Polls once, so that an initializer is started, and drops.
+/// Polls a future once, so that an initializer is started, and drops the future.
 async fn abandon<F: Future>(future: F) {
     let polled = poll_once(pin!(future)).await;
-    assert!(polled.is_none(), "the initializer has not waited");
+    assert!(polled.is_none(), "the call did not wait for an initializer");
 }
 
-/// An initializer that waits for a gate.
+/// Returns an initializer that waits for a gate.
 fn gated<T: Send + 'static>(gate: &Gate, value: T) -> impl FnOnce() -> Boxed<T> + use<T> {
     let gate = gate.clone();
     move || {
@@ -64,7 +65,7 @@ fn gated<T: Send + 'static>(gate: &Gate, value: T) -> impl FnOnce() -> Boxed<T> 
     }
 }
 
-/// The message of the panic that `future` ends in.
+/// Returns the message of the panic of `future`, which must panic.
 async fn panic_of<F: Future>(future: F) -> String {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(_) => panic!("a panic was expected"),

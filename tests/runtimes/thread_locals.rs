@@ -56,7 +56,7 @@ fn touch_the_thread_locals_of_the_runtimes() {
     assert!(Handle::try_current().is_err());
     assert!(async_std::task::try_current().is_none());
     smol::block_on(async {});
-    // Deadlock detection's own.
+    // The thread-local of the deadlock detection.
     now(OnceCell::new().get_or_init(async || 1));
 }
 
@@ -122,7 +122,7 @@ fn each_call_waits_in_a_destructor_for_an_initializer() {
                 })
             });
             begun.recv().unwrap();
-            // Until the call has come to wait.
+            // By then, the call probably waits.
             thread::sleep(Duration::from_millis(20));
             gate.open(1);
             assert_eq!(poll(&mut init), Poll::Ready(&1));
@@ -152,7 +152,7 @@ fn calls_that_run_an_initializer_or_none_work_in_a_destructor() {
 
 #[test]
 #[cfg(any(debug_assertions, feature = "deadlock-detection"))]
-fn an_initializer_that_waits_for_its_own_cell_is_found_in_a_destructor() {
+fn an_initializer_that_waits_for_its_own_cell_is_reported_in_a_destructor() {
     for order in ORDERS {
         let cell = static_cell();
         let waited = in_a_destructor(order, || {

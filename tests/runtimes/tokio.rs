@@ -41,7 +41,7 @@ fn outside_a_runtime_a_spawned_initializer_panics_with_advice_and_leaves_the_cel
     assert_eq!(now(cell.get_or_init(async || 2)), &2);
 }
 
-/// The runtime that an initializer ran on, as a task and on the pool for blocking work.
+/// Returns the runtimes on which initializers ran: one in a task, and one on the pool for blocking work.
 async fn ids_of_initializers(runtime: &impl Runtime) -> [runtime::Id; 2] {
     let cells = [(); 2].map(|()| Arc::new(OnceCell::new()));
     let as_a_task = cells[0].get_or_init_spawned(runtime, async || Handle::current().id());
@@ -99,11 +99,11 @@ fn a_panic_of_a_blocking_initializer_on_a_worker_is_its_own() {
     assert_eq!(now(cell.get_or_init(async || 1)), &1);
 }
 
-/// A value that no message is: a panic is recognized by it.
+/// A payload that is not a message, by which a test recognizes its panic.
 #[derive(Debug)]
 struct Payload;
 
-/// tokio calls it when a worker that blocks needs a thread for its other tasks, before the call that blocks.
+/// When a worker is about to block, tokio starts a thread for its other tasks, and calls the function that names the thread.
 #[test]
 fn a_panic_that_keeps_tokio_from_blocking_in_place_propagates_unchanged() {
     static IS_OUT_OF_THREADS: AtomicBool = AtomicBool::new(false);
@@ -133,7 +133,7 @@ fn a_panic_that_keeps_tokio_from_blocking_in_place_propagates_unchanged() {
     assert_eq!(now(cell.get_or_init(async || 1)), &1);
 }
 
-/// Panics with what `panic` does in the second poll, when the thread has begun to block.
+/// Blocks a worker on a future that calls `panic` in its second poll, and returns the payload of the panic of the task.
 fn panic_while_blocking(panic: fn()) -> Box<dyn Any + Send> {
     let task = async move {
         let lazy = pin!(Lazy::new(async {
@@ -151,7 +151,7 @@ fn a_panic_while_a_worker_blocks_propagates_unchanged() {
     let payload = panic_while_blocking(|| panic_any(Payload));
     assert!(payload.is::<Payload>(), "{}", message(&*payload));
 
-    // Also if the message is that of tokio's own panic when it refuses to block.
+    // A panic propagates even if its message is that with which tokio refuses to block.
     const REFUSAL: &str = "can call blocking only when running on the multi-threaded runtime";
     let payload = panic_while_blocking(|| panic!("{REFUSAL}"));
     assert_eq!(message(&*payload), REFUSAL);
@@ -159,8 +159,8 @@ fn a_panic_while_a_worker_blocks_propagates_unchanged() {
     assert_eq!(refusal, REFUSAL);
 }
 
-/// tokio gives a task a budget for each poll, and has it yield when it is used up. The budget is that of the task that waits, and
-/// not of the runtime that initializes.
+/// tokio gives a task a budget for each poll, and makes the task yield when the budget is used up. The budget is that of the task
+/// that waits, and not that of the runtime that runs the initializer.
 #[test]
 fn waiting_uses_up_the_budget() {
     fn assert_uses_up_the_budget(runtime: impl Runtime + 'static) {
@@ -193,7 +193,7 @@ pub(crate) fn assert_unlimited_budget(runtime: &impl Runtime) {
     assert!((0..10_000).all(|_| runtime.poll_coop(cx, |_| Poll::Ready(())).is_ready()));
 }
 
-/// A wait for a spawned initializer goes through the budget.
+/// The call yields before it claims the cell.
 #[test]
 fn a_wait_for_an_initializer_yields_when_the_budget_is_used_up() {
     let cell = static_cell();
@@ -204,5 +204,6 @@ fn a_wait_for_an_initializer_yields_when_the_budget_is_used_up() {
         Poll::Ready((without_budget.is_pending(), cell.set(2).is_ok()))
     });
     let (yielded, is_unclaimed) = current_thread().block_on(async { spawn(task).await.unwrap() });
-    assert!(yielded && is_unclaimed, "it has not even claimed the cell");
+    assert!(yielded, "the call did not yield");
+    assert!(is_unclaimed, "the call claimed the cell before it yielded");
 }

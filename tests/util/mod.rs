@@ -17,10 +17,10 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Numbers of waiters that cover one batch of wakes, its edges, several batches, and many.
 pub(crate) const CROWDS: [usize; 8] = [1, 2, 15, 16, 17, 32, 33, 130];
 
-/// A value like those in a `static`, where one test needs several.
+/// Leaks a value, so that a test can use it like the value of a `static`.
 pub(crate) fn leaked<T>(value: T) -> &'static T {
     let value = leak_box(Box::new(value));
-    // SAFETY: it is not dropped or borrowed exclusively.
+    // SAFETY: the value is never dropped or borrowed exclusively.
     unsafe { &*value }
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn static_cell() -> &'static OnceCell<u32> {
     leaked(OnceCell::new())
 }
 
-/// What opens to end an initializer with a value or an error.
+/// A gate that ends an initializer with a value or an error.
 pub(crate) type ResultGate<T> = Gate<Result<T, &'static str>>;
 
 /// Starts an initializer that ends when its gate is opened.
@@ -44,7 +44,7 @@ pub(crate) fn start<T: Send + Sync>(
     (gate, running)
 }
 
-/// A future that waits for a cell, and the task that it was last polled by.
+/// A future that waits for a cell, and the task that polls it.
 pub(crate) struct Waiter<'a> {
     pub(crate) future: BoxFuture<'a, &'a u32>,
     pub(crate) task: Arc<Task>,
@@ -79,7 +79,7 @@ impl<'a> Waiter<'a> {
     }
 }
 
-/// A future that initializes with `value`, or one that only waits.
+/// Returns a future that initializes with `value`, or one that only waits.
 pub(crate) fn claimant_or_passive(
     cell: &OnceCell<u32>,
     is_claimant: bool,
@@ -92,7 +92,7 @@ pub(crate) fn claimant_or_passive(
     }
 }
 
-/// The address of a reference, to see that two are one.
+/// Returns whether two references point to the same value.
 pub(crate) fn is_same<T>(a: &T, b: &T) -> bool {
     ptr::eq(a, b)
 }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-/// Makes values that count their drops together.
+/// A counter of drops, and the source of the values that it counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drops(Arc<AtomicUsize>);
 
@@ -30,7 +30,7 @@ impl Drops {
     }
 }
 
-/// Counts when it is dropped. Owns memory, so that a second drop is also a double free.
+/// A value that counts its drop. It owns memory, so that a second drop is also a double free.
 pub(crate) struct Counted {
     drops: Drops,
     heap: Box<u32>,

@@ -1,4 +1,4 @@
-//! Futures that the test completes, and futures that panic.
+//! Futures that the test completes, futures that yield or panic, and a future with a companion.
 
 use core::{
     future::poll_fn,
@@ -75,12 +75,12 @@ impl Event {
         self.polls.load(SeqCst)
     }
 
-    /// Returns the future's waker.
+    /// Returns a clone of the future's waker.
     pub(crate) fn waker(&self) -> Waker {
         self.inner.lock().unwrap().1.clone().unwrap()
     }
 
-    /// Returns the future's waker, if there is one, and no longer keeps it.
+    /// Takes the future's waker, or returns `None` if there is none.
     pub(crate) fn take_waker(&self) -> Option<Waker> {
         self.inner.lock().unwrap().1.take()
     }
@@ -123,7 +123,7 @@ impl Future for Panicking {
     }
 }
 
-/// A future with a companion that is dropped with the future, and not when the future completes.
+/// A future with a companion, which is dropped with the future and not when the future completes.
 pub(crate) struct With<F, D> {
     future: F,
     _companion: D,

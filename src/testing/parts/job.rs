@@ -5,14 +5,14 @@ use std::{boxed::Box, sync::Arc};
 
 use super::{leak, poll_with, task::Task};
 
-/// The number of polls after which a run counts as one that never ends.
+/// The number of polls after which `run` gives up, because the jobs may wake each other forever.
 const PATIENCE: usize = 10_000;
 
 /// A future and its task.
 pub(crate) struct Job<F: Future> {
     future: Option<Pin<Box<F>>>,
     task: Arc<Task>,
-    /// The wakes of the task when it polled last; `None` before the first poll.
+    /// The number of wakes of the task before it polled the future last, or `None` if it has not polled it.
     wakes_before: Option<usize>,
     output: Option<F::Output>,
 }
@@ -90,7 +90,7 @@ impl<F: Future> Job<F> {
     }
 }
 
-/// Polls every job that was woken, until no job is woken.
+/// Polls the jobs that are queued, until no job is queued.
 pub(crate) fn run<F: Future>(jobs: &mut [Job<F>]) {
     let mut patience = PATIENCE;
     while patience > 0 && jobs.iter().any(Job::is_queued) {

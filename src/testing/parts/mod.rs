@@ -1,4 +1,5 @@
-//! The instruments of the tests: tasks that count, futures that the test completes, values that count their drops.
+//! The instruments of the tests: tasks that count their wakes, jobs, futures that the test completes, and values that count their
+//! drops.
 //!
 //! The conformance suite uses them as a module of the crate. The integration tests include this folder by its path, so that they
 //! need no feature; see `tests/util`.

@@ -35,7 +35,7 @@ pub(crate) fn panics<R>(f: impl FnOnce() -> R) -> bool {
     catch_unwind(AssertUnwindSafe(f)).is_err()
 }
 
-/// Returns the message of the panic in which `f` must end.
+/// Returns the message of the panic of `f`, which must panic.
 #[track_caller]
 pub(crate) fn panic_of<R>(f: impl FnOnce() -> R) -> String {
     match catch_unwind(AssertUnwindSafe(f)) {

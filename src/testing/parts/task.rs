@@ -29,8 +29,8 @@ type HookId = usize;
 type Hook = Rc<dyn Fn(Op)>;
 
 std::thread_local! {
-    /// The hooks that this thread has made. Wakers can be sent to other threads; a hook that uses a cell that is not
-    /// `Sync` must not be.
+    /// The hooks that this thread has created. Another thread may use a waker, but does not run its hook, which may refer to a
+    /// cell that is not `Sync`.
     static HOOKS: RefCell<HashMap<HookId, Hook>> = RefCell::default();
 }
 
@@ -63,28 +63,29 @@ impl Task {
         Self::with(None)
     }
 
-    /// Runs `hook` each time that `op` is done to a waker on this thread, until it is disarmed.
+    /// Creates a task that runs `hook` each time that `op` is done to one of its wakers on this thread, until it is disarmed.
     pub(crate) fn on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
         let task = Self::disarmed_on(op, hook);
         task.arm();
         task
     }
 
-    /// Runs `hook` each time that `op` is done to a waker on this thread, while it is armed.
+    /// Creates a task that runs `hook` each time that `op` is done to one of its wakers on this thread, while it is armed.
     pub(crate) fn disarmed_on(op: Op, hook: impl Fn() + 'static) -> Arc<Self> {
         Self::hooked(Some(op), move |_| hook())
     }
 
-    /// Runs `hook` each time that any operation is done to a waker on this thread.
+    /// Creates a task that runs `hook` each time that any operation is done to one of its wakers on this thread.
     ///
-    /// If the hook panics, a clone has made no waker, a wake has woken the task, and the waker of a drop is gone.
+    /// If the hook panics in a clone, no waker was created. If it panics in a wake, the task was woken. If it panics in a drop, the
+    /// waker is gone.
     pub(crate) fn on_each(hook: impl Fn(Op) + 'static) -> Arc<Self> {
         let task = Self::hooked(None, hook);
         task.arm();
         task
     }
 
-    /// Panics each time that `op` is done to a waker on this thread, until it is disarmed.
+    /// Creates a task that panics each time that `op` is done to one of its wakers on this thread, until it is disarmed.
     pub(crate) fn panicking_on(op: Op, message: &'static str) -> Arc<Self> {
         Self::on(op, move || panic!("{message}"))
     }
@@ -229,7 +230,7 @@ impl Drop for Disarmed<'_> {
     }
 }
 
-/// What happened, in order.
+/// The events that have happened, in order.
 #[derive(Debug)]
 pub(crate) struct Log<E>(Arc<Mutex<Vec<E>>>);
 
@@ -252,7 +253,7 @@ impl<E: 'static> Log<E> {
         mem::take(&mut self.events())
     }
 
-    /// Returns a task that notes when it is woken on this thread.
+    /// Returns a task that notes `event` each time that it is woken on this thread.
     pub(crate) fn task(&self, event: E) -> Arc<Task>
     where
         E: Clone,
@@ -261,7 +262,7 @@ impl<E: 'static> Log<E> {
         Task::on(Op::Wake, move || log.note(event.clone()))
     }
 
-    /// Returns a waker that notes when it is woken on this thread.
+    /// Returns a waker that notes `event` each time that it is woken on this thread.
     pub(crate) fn waker(&self, event: E) -> Waker
     where
         E: Clone,
