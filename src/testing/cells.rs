@@ -394,6 +394,11 @@ pub fn waiting_gets_the_value_and_never_makes_it<B: Backend>() {
         "`set` fails on a cell that is only waited for"
     );
     run_to_the_end(&mut waiting);
+    require!(
+        waiting.iter().all(|job| job.output() == Some(&Some(&1))),
+        Publication,
+        "`wait` returned something else than the value of `set`"
+    );
 }
 
 /// A call that is polled only after the next attempt has begun, or has ended with a value, does not wait for the next attempt.
@@ -562,11 +567,16 @@ fn race_for_a_cell<B: Backend<Waiter: Send> + Sync>(method: Method) {
 #[track_caller]
 fn run_to_the_end<F: Future>(jobs: &mut [Job<F>]) {
     run(jobs);
-    let asleep = jobs.iter().filter(|job| !job.is_done()).count();
+    let pending = jobs.iter().filter(|job| !job.is_done()).count();
+    let how = if jobs.iter().any(Job::is_queued) {
+        "wake each other without end"
+    } else {
+        "stay asleep"
+    };
     require!(
-        asleep == 0,
+        pending == 0,
         NoLostWakeup,
-        "{asleep} of {} futures stay asleep, and no initializer is running",
+        "{pending} of {} futures {how}, and no initializer is running",
         jobs.len()
     );
 }

@@ -354,11 +354,13 @@ pub fn wakers_may_reenter_when_cloned<B: Backend + 'static>() {
         &OUTCOMES,
         "after wakers had used the backend when cloned",
         |backend, waiters| {
-            let task = reentering_on(Op::Clone, backend);
+            // A task for each waiter, so that a wake of one is no wake of another.
             for waiter in waiters.iter_mut().skip(1) {
+                let task = reentering_on(Op::Clone, backend);
                 waiter.move_to(&task);
                 task.armed(|| waiter.sleep());
             }
+            let task = reentering_on(Op::Clone, backend);
             let mut newcomer = Waiter::of_task(&**backend, WaiterKind::Claimant, &task);
             task.armed(|| newcomer.sleep());
             waiters.push(newcomer);

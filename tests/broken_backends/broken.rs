@@ -277,6 +277,14 @@ unsafe impl<const FAULT: usize> Backend for Broken<FAULT> {
                 *reserved_for = None;
             }
             Fault::ClonesUnderLock => drop(self.locked(|| cx.waker().clone())),
+            Fault::ReentryLosesWaiter if self.is_registered(&ticket) => {
+                let claims = self.claims.load(SeqCst);
+                drop(cx.waker().clone());
+                if self.claims.load(SeqCst) != claims {
+                    drop(self.unregister(&ticket));
+                    return Poll::Pending;
+                }
+            }
             Fault::PanicOfCloneSwallowed
                 if catch_unwind(AssertUnwindSafe(|| cx.waker().clone())).is_err() =>
             {

@@ -208,6 +208,10 @@ faults! {
     ClonesUnderLock {
         optional::wakers_may_reenter_when_cloned: "a deadlock", "";
     }
+    /// Forgets a registered waiter whose newer waker uses the backend when it is cloned.
+    ReentryLosesWaiter {
+        optional::wakers_may_reenter_when_cloned: "rule 5", "after wakers had used the backend when cloned";
+    }
     DropsUnderLock {
         optional::wakers_may_reenter_when_dropped: "a deadlock", "";
     }

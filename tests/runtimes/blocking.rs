@@ -1,13 +1,13 @@
 //! Calls that may block a thread, in tasks. A call works if it need not wait, or if the runtime can run its other tasks while the
 //! call waits. Otherwise, it panics.
 
-use std::{pin::pin, task::Poll, thread, time::Duration};
+use std::{future::pending, pin::pin, task::Poll, thread, time::Duration};
 
 use ::tokio::{
     runtime,
     task::{LocalSet, spawn, spawn_blocking, spawn_local},
 };
-use oncelot::{Lazy, OnceCell};
+use oncelot::{BoxLazy, Lazy, OnceCell};
 
 use crate::{
     current_thread,
@@ -45,8 +45,14 @@ fn assert_refused(advice: &str) {
     let gate = Gate::new();
     let lazy = pin!(Lazy::new(gate.clone()));
     refused(&|| _ = lazy.as_ref().get_blocking());
+    let boxed = BoxLazy::new(gate.clone());
+    refused(&|| _ = boxed.get_blocking());
     gate.open(1);
-    assert_eq!(now(lazy.as_ref().get()), &1);
+    assert_eq!((now(lazy.as_ref().get()), now(boxed.get())), (&1, &1));
+    oncelot::lazy! {
+        static NEVER: () = pending();
+    }
+    refused(&|| NEVER.get_blocking());
 }
 
 /// Calls the methods that may block, in circumstances in which the call need not wait.
@@ -59,8 +65,12 @@ fn assert_works() {
     assert_eq!(OnceCell::<()>::new().get_or_try_init_blocking(|| Err(1)), Err(1));
     assert_eq!(OnceCell::new().insert_blocking(1), Ok(&1));
     assert_eq!(OnceCell::<()>::new().wait_timeout(Duration::ZERO), None);
+    let ready = OnceCell::from(1);
+    assert_eq!(ready.wait_blocking(), &1);
+    assert_eq!(ready.wait_timeout(Duration::MAX), Some(&1));
     let lazy = pin!(Lazy::new(async { 1 }));
     assert_eq!(lazy.as_ref().get_blocking(), &1);
+    assert_eq!(BoxLazy::new(async { 1 }).get_blocking(), &1);
     oncelot::lazy! {
         static LAZY: u32 = async { 1 };
     }

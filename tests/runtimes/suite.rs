@@ -6,10 +6,11 @@ use std::{
     panic::AssertUnwindSafe,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use futures_lite::{
@@ -141,7 +142,12 @@ async fn keeps_its_cell_alive(runtime: &impl Runtime) {
     drop(cell);
     assert!(weak.upgrade().is_some(), "the task has the cell");
     gate.set(()).unwrap();
+    let began = Instant::now();
     while drops.count() == 0 {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the value was not dropped"
+        );
         thread::yield_now();
         yield_now().await;
     }
@@ -183,10 +189,11 @@ async fn a_panic_of_a_closure_reaches_its_caller(runtime: &impl Runtime) {
 async fn is_one_among_many(runtime: &(impl Runtime + Clone + 'static)) {
     const TASKS: usize = 100;
     let (cell, gate, all_done) = (static_cell(), Gate::default(), Gate::default());
-    let [calls, done] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let values = Arc::new(Mutex::new(Vec::new()));
     for _ in 0..TASKS {
         let (gate, all_done) = (gate.clone(), all_done.clone());
-        let (calls, done) = (calls.clone(), done.clone());
+        let (calls, values) = (calls.clone(), values.clone());
         let own_runtime = runtime.clone();
         runtime.spawn(async move {
             let init = async move || {
@@ -194,14 +201,17 @@ async fn is_one_among_many(runtime: &(impl Runtime + Clone + 'static)) {
                 gate.wait().await;
                 7
             };
-            assert_eq!(cell.get_or_init_spawned(own_runtime, init).await, &7);
-            if done.fetch_add(1, SeqCst) + 1 == TASKS {
+            let value = *cell.get_or_init_spawned(own_runtime, init).await;
+            let mut values = values.lock().unwrap();
+            values.push(value);
+            if values.len() == TASKS {
                 all_done.set(()).unwrap();
             }
         });
     }
     gate.set(()).unwrap();
     all_done.wait().await;
+    assert_eq!(*values.lock().unwrap(), [7; TASKS]);
     assert_eq!(calls.load(SeqCst), 1);
 }
 
