@@ -20,7 +20,7 @@ use std::{
 };
 
 use oncelot::{Backend, LocalOnceCell, OnceCell, SharedInitError};
-use util::{CROWDS, Gate, Op, Task, leak, leak_box, now, panic_of, poll, poll_with};
+use util::{CROWDS, Gate, Op, Task, leak, leaked, now, panic_of, poll, poll_with};
 
 /// Generates a `#[test]` for each of the functions, for both backends.
 macro_rules! tests {
@@ -64,9 +64,7 @@ type Static<B> = &'static OnceCell<u32, B>;
 
 /// Creates a cell that wakers can refer to.
 fn static_cell<B: Backend + 'static>() -> Static<B> {
-    let cell = leak_box(Box::new(OnceCell::with_backend()));
-    // SAFETY: the cell is never dropped or borrowed exclusively.
-    unsafe { &*cell }
+    leaked(OnceCell::with_backend())
 }
 
 /// A future that waits, and the task that has polled it.

@@ -579,8 +579,7 @@ fn a_subscriber_can_use_the_cell_after_each_attempt() {
 type BoxedLazy = Lazy<u32, BoxFuture<'static, u32>>;
 
 fn leaked(future: BoxFuture<'static, u32>) -> &'static BoxedLazy {
-    // SAFETY: it is leaked, and never borrowed exclusively.
-    unsafe { &*util::leak_box(Box::new(Lazy::new(future))) }
+    util::leaked(Lazy::new(future))
 }
 
 fn pending_once(init: fn() -> u32) -> BoxFuture<'static, u32> {

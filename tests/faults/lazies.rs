@@ -12,7 +12,7 @@ use crate::{
         move_task, point, require, run, run_to_end, with,
     },
     user::{Initializer, Ready, Value},
-    util::leak_box,
+    util::leaked,
 };
 
 /// One of the three types: its constructor, what is called while it is shared, and what is done to it in the end.
@@ -103,8 +103,7 @@ fn new_static(ready: Ready) -> StaticLazy<Value> {
         Ready::Later => || start(Ready::Later),
         Ready::AtGate => || start(Ready::AtGate),
     };
-    // SAFETY: it is never freed.
-    let storage = unsafe { &*leak_box(Box::new(Storage::new())) };
+    let storage = leaked(Storage::new());
     // SAFETY: the storage is this static's alone.
     unsafe { StaticLazy::__new(storage, start) }
 }

@@ -8,7 +8,7 @@ use oncelot::{BoxLazy, LocalBoxLazy};
 
 use crate::{
     kinds::Kind,
-    util::{BoxFuture, Event, Task, leak_box, now, poll, poll_with},
+    util::{BoxFuture, Event, Task, leak, now, poll, poll_with},
 };
 
 #[test]
@@ -69,7 +69,7 @@ fn a_waker_that_outlives_the_lazy_finds_only_waiters_that_were_leaked() {
         let (event, lazy) = kind.after_event();
         let mut get = lazy.get();
         assert!(poll_with(&mut get, &task.waker()).is_pending());
-        leak_box(Box::new(get));
+        leak(get);
         let waker = event.waker();
         drop(lazy);
         let clone = waker.clone();

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     kinds::{kinds, owned_kinds},
-    util::{Drops, Event, Log, OnDrop, Op, Task, With, leak_box, leaked, now, poll},
+    util::{Drops, Event, Log, OnDrop, Op, Task, With, leak, leaked, now, poll},
 };
 
 /// The waiter registers during the last poll of the future, so that only the value can wake it.
@@ -140,7 +140,7 @@ fn into_inner_and_into_parts_accept_an_unfinished_future_even_if_its_poller_was_
                 let mut get = lazy.get();
                 assert!(poll(&mut get).is_pending());
                 if is_leaked {
-                    leak_box(Box::new(get));
+                    leak(get);
                 } else {
                     drop(get);
                 }

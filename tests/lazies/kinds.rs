@@ -15,7 +15,7 @@ use oncelot::{__private::FutureStorage, Backend, Intrusive, Lazy, StaticLazy};
 
 use crate::{
     locked::Locked,
-    util::{BoxFuture, Event, leak_box, leaked, poll_with},
+    util::{BoxFuture, Event, leak, leaked, poll_with},
 };
 
 /// The values of the lazies in these tests.
@@ -168,7 +168,7 @@ impl Own {
     pub(crate) fn wait(self, waker: &Waker) {
         let mut get = self.lazy().get();
         assert!(poll_with(&mut get, waker).is_pending());
-        leak_box(Box::new(get));
+        leak(get);
     }
 }
 
